@@ -1,0 +1,94 @@
+"""What a person sees while a verb runs: bars on a terminal, plain lines elsewhere; a summary as table or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shards.progress import Report
+
+QUIET_SEC = 2.0  # shorter stages need no bar
+LINE_EVERY_SEC = 10.0  # between two lines of a stage where there is no terminal
+
+
+@contextmanager
+def progress(enabled: bool = True) -> Iterator[Report]:
+    """Give a `report(stage, done, total)` that draws on stderr: bars with rate and time left, or log lines."""
+    if not enabled:
+        yield lambda stage, done, total: None
+    elif sys.stderr.isatty():
+        with _bars() as report:
+            yield report
+    else:
+        yield _lines()
+
+
+def _lines() -> Report:
+    began: dict[str, float] = {}
+    spoke: dict[str, float] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        start = began.setdefault(stage, now)
+        last = spoke.setdefault(stage, now)
+        finished = done >= total and now - start > QUIET_SEC
+        if now - last < LINE_EVERY_SEC and not finished:
+            return
+        spoke[stage] = now
+        rate = done / (now - start) if now > start else 0.0
+        left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        print(f"{stage}: {done:,} of {total:,}, {rate:,.1f}/s{left}", file=sys.stderr, flush=True)
+
+    return report
+
+
+@contextmanager
+def _bars() -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    tasks: dict[str, TaskID] = {}
+    began: dict[str, float] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        start = began.setdefault(stage, time.monotonic())
+        seconds = time.monotonic() - start
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total, rate="", visible=False)
+        rate = f"{done / seconds:,.1f}/s" if seconds > 0.2 else ""
+        bars.update(tasks[stage], completed=done, total=total, rate=rate, visible=seconds > QUIET_SEC)
+
+    with bars:
+        yield report
+
+
+def print_summary(title: str, rows: dict[str, object], as_json: bool) -> None:
+    """Print a run's summary on stdout; nested dicts are indented lists in the table and objects in the JSON."""
+    if as_json:
+        print(json.dumps(rows))
+        return
+    print(f"\n{title}")
+    for name, value in rows.items():
+        if isinstance(value, dict):
+            print(f"  {name.replace('_', ' ')}")
+            for inner, number in value.items():
+                print(f"    {inner.replace('_', ' '):<26} {_show(number)}")
+        else:
+            print(f"  {name.replace('_', ' '):<28} {_show(value)}")
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"

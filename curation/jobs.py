@@ -1,0 +1,226 @@
+"""The work behind the verbs: tables, then shards, each recorded, resumed and counted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.clips import class_counts, find_clips, read_clips
+from curation.config import EgoClipConfig, EgoMCQConfig
+from curation.mcq_videos import mcq_videos
+from curation.provenance import open_run, read_run
+from curation.sources import Source
+from shards.cluster import ray_session
+from shards.errors import InputError
+from shards.index import ShardIndex
+from shards.profiles import profile
+from shards.progress import Report
+from shards.write import ShardJob, VideoFile, write_shards
+
+SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """How shards are cut: profile by name, clips in one shard, and the Ray cluster to use (None: this machine)."""
+
+    profile: str = "train"
+    shard_clips: int = 256
+    ray_address: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb did: rows for its summary, and whether everything planned was written."""
+
+    summary: dict[str, object]
+    whole: bool = True
+
+
+def run_egoclip(
+    source: Source, out: Path, config: EgoClipConfig, lexicon: str, shards: ShardOptions | None, report: Report
+) -> Outcome:
+    """Build the EgoClip tables in `out`, and its shards below it unless `shards` is None."""
+    from curation.egoclip import build_egoclip, write_egoclip
+
+    ray_address = shards.ray_address if shards else None
+    run = open_run(out, "egoclip", asdict(config) | {"lexicon": _lexicon_name(lexicon)}, source.fingerprint())
+    earlier = run.done and (out / "egoclip.parquet").exists()
+    with ray_session(ray_address):
+        if not earlier:
+            egoclip = build_egoclip(source, config, lexicon, report)
+            write_egoclip(egoclip, out)
+            run.finish(
+                {
+                    "narrations": dict(egoclip.counts),
+                    "clips": egoclip.table.num_rows,
+                    "videos": len(egoclip.table["video_uid"].unique()),
+                    "rejected": dict(pa_value_counts(egoclip.rejected["reason"])),
+                    "beta": egoclip.beta,
+                    "notes": source.notes(),
+                }
+            )
+        summary: dict[str, object] = {"tables": "already there, unchanged"} if earlier else {}
+        summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
+        whole = True
+        if shards:
+            cut = _cut(pq.read_table(out / "egoclip.parquet"), source, out, SHARDS, shards, report)
+            summary |= cut.summary
+            whole = cut.whole
+    return Outcome(summary | {"notes": "; ".join(run.counts["notes"]), "out": str(out)}, whole)
+
+
+def run_egomcq(
+    source: Source,
+    out: Path,
+    config: EgoMCQConfig,
+    egoclip: Path | None,
+    lexicon: str,
+    shards: ShardOptions | None,
+    report: Report,
+) -> Outcome:
+    """Build egomcq.json in `out`, and shards of its clips below it unless `shards` is None."""
+    from curation.egoclip import clip_table, open_lexicon
+    from curation.egomcq import build_egomcq, write_egomcq
+
+    ray_address = shards.ray_address if shards else None
+    trained_on = _video_uids(find_clips(egoclip)) if egoclip else None
+    beside = out / "egoclip.parquet"
+    if trained_on is None and config.videos == "val" and beside.exists():
+        trained_on = _video_uids(beside)
+    videos = source.videos()
+    chosen = mcq_videos(videos, config.videos, trained_on)
+    known = {"lexicon": _lexicon_name(lexicon), "trained_on": len(trained_on or ()), "from_videos": len(chosen)}
+    run = open_run(out, "egomcq", asdict(config) | known, source.fingerprint())
+    earlier = run.done and (out / "egomcq.json").exists()
+    with ray_session(ray_address):
+        if not earlier:
+            narrations = source.narrations()
+            words = open_lexicon(source, lexicon, narrations)
+            told = narrations[narrations["video_uid"].isin(chosen["video_uid"])]
+            table = clip_table(told, chosen, config.clips(), words, report).table
+            mcq = build_egomcq(table, dict(zip(chosen["video_uid"], chosen["scene"], strict=True)), config)
+            write_egomcq(mcq, out)
+            run.finish(mcq.counts | {"leak": _leak(beside, mcq.clips) if trained_on is None else 0})
+        summary: dict[str, object] = {"tables": "already there, unchanged"} if earlier else {}
+        summary |= run.counts
+        if summary.pop("leak", 0):
+            summary["warning"] = f"{run.counts['leak']} videos are in egoclip.parquet too: no test of unseen videos"
+        whole = True
+        if shards:
+            cut = _cut(pq.read_table(out / "egomcq_clips.parquet"), source, out, MCQ_SHARDS, shards, report)
+            summary |= cut.summary
+            whole = cut.whole
+    return Outcome(summary | {"out": str(out)}, whole)
+
+
+def run_shards(clips: Path, source: Source, out: Path, options: ShardOptions, report: Report) -> Outcome:
+    """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
+    path = find_clips(clips)
+    table = read_clips(path)
+    with ray_session(options.ray_address):
+        return _write(table, source.videos(), class_counts(path), out, "egoclip", options, report)
+
+
+def run_segments(
+    source: Source, out: Path, seconds: float, stride: float, options: ShardOptions, report: Report
+) -> Outcome:
+    """Cut every video on disk into text-free clips of `seconds`, one every `stride` seconds."""
+    from shards.segments import fixed_segments
+
+    videos = source.videos()
+    on_disk = videos[videos["path"].notna()]
+    if on_disk.empty:
+        raise InputError(f"none of the {len(videos)} videos of this root is on disk; segments are cut from videos alone")
+    table = fixed_segments(on_disk, seconds, stride)
+    with ray_session(options.ray_address):
+        return _write(table, on_disk, (0, 0), out, "segments", options, report)
+
+
+def find_shard_folders(path: Path) -> list[Path]:
+    """Return the shard folders a user means: `path` itself, or those of an output folder."""
+    found = [f for f in (path, path / SHARDS, path / MCQ_SHARDS) if (f / "manifest.json").exists()]
+    if not found:
+        raise InputError(f"{path}: no shards there (no manifest.json); give the folder that `curate shards` wrote")
+    return found
+
+
+def pa_value_counts(column: pa.ChunkedArray) -> list[tuple[str, int]]:
+    """Count a column's values, most frequent first."""
+    counts = ((row["values"].as_py(), row["counts"].as_py()) for row in column.value_counts())
+    return sorted(counts, key=lambda pair: -pair[1])
+
+
+def _cut(table: pa.Table, source: Source, out: Path, folder: str, options: ShardOptions, report: Report) -> Outcome:
+    name = "egoclip" if folder == SHARDS else "egomcq"
+    return _write(table, source.videos(), class_counts(out / name), out / folder, name, options, report)
+
+
+def _write(
+    table: pa.Table,
+    videos: pd.DataFrame,
+    classes: tuple[int, int],
+    out: Path,
+    name: str,
+    options: ShardOptions,
+    report: Report,
+) -> Outcome:
+    files = {
+        row.video_uid: VideoFile(Path(row.path) if isinstance(row.path, str) else None, bool(row.is_stereo))
+        for row in videos.itertuples()
+    }
+    job = ShardJob(
+        clips=table,
+        videos=files,
+        out=out,
+        profile=profile(options.profile),
+        name=name,
+        clips_per_shard=options.shard_clips,
+        num_verbs=classes[0],
+        num_nouns=classes[1],
+    )
+    done = write_shards(job, report)
+    summary: dict[str, object] = {"shards": done.shards, "samples": done.samples, "megabytes": done.bytes / 1e6}
+    if done.already_done:
+        summary["shards_state"] = "already there, unchanged"
+    else:
+        summary["cut_clips_per_sec"] = done.samples / done.seconds if done.seconds else 0.0
+    if done.failed:
+        failed = pq.read_table(out / "failed.parquet", columns=["reason"])
+        summary["failed"] = dict(pa_value_counts(failed["reason"]))
+        summary["failed_list"] = str(out / "failed.parquet")
+    return Outcome(summary, whole=done.failed == 0)
+
+
+def _leak(egoclip: Path, clips: pa.Table) -> int:
+    return len(_video_uids(egoclip) & set(clips["video_uid"].to_pylist())) if egoclip.exists() else 0
+
+
+def _video_uids(path: Path) -> set[str]:
+    if path.suffix == ".parquet":
+        return set(pq.read_table(path, columns=["video_uid"])["video_uid"].unique().to_pylist())
+    return set(read_clips(path)["video_uid"].unique().to_pylist())
+
+
+def _lexicon_name(lexicon: str) -> str:
+    return lexicon if lexicon in ("auto", "wordnet") else str(Path(lexicon).resolve())
+
+
+def describe(path: Path) -> dict[str, object]:
+    """Return what is in an output folder: the counts of its runs and of its shards."""
+    found: dict[str, object] = {}
+    for verb in ("egoclip", "egomcq"):
+        record = read_run(path, verb)
+        if record and record["status"] == "complete":
+            found[verb] = record["counts"] | {"config": record["config"]}
+    for folder in (SHARDS, MCQ_SHARDS):
+        if (path / folder / "manifest.json").exists():
+            index = ShardIndex.open(path / folder)
+            manifest = json.loads((path / folder / "manifest.json").read_text())
+            found[folder] = {"samples": len(index), "shards": len(manifest["shards"]), "bytes": manifest["bytes"]}
+    return found

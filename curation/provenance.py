@@ -1,0 +1,104 @@
+"""What made a folder: `<verb>.run.json` with command, config, inputs, counts and versions, and what may be run into it again."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from shards.errors import InputError
+from shards.files import atomic_write
+
+PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "torch")
+
+
+@dataclass
+class Run:
+    """One verb's run in one output folder.
+
+    `counts` is what an earlier, finished run of the same inputs counted; empty where there is none.
+    """
+
+    path: Path
+    record: dict
+    done: bool
+    counts: dict = field(default_factory=dict)
+    _clock: float = field(default_factory=time.monotonic)
+
+    def finish(self, counts: dict) -> None:
+        """Write the record as complete, with what was counted."""
+        seconds = round(time.monotonic() - self._clock, 1)
+        self.counts, self.done = counts, True
+        _write(self.path, {**self.record, "status": "complete", "seconds": seconds, "counts": counts})
+
+
+def open_run(out: Path, verb: str, config: dict, inputs: dict[str, str]) -> Run:
+    """Begin or find the run of `verb` in `out`, making the folder.
+
+    `config` and `inputs` (name -> fingerprint) are JSON values that decide what is written. Raises InputError, naming
+    what differs, where `out` holds a run of the same verb with others.
+    """
+    path = out / f"{verb}.run.json"
+    record = {
+        "verb": verb,
+        "status": "started",
+        "command": " ".join(["curate", *sys.argv[1:]]),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": json.loads(json.dumps(config)),
+        "inputs": inputs,
+        "versions": _versions(),
+    }
+    earlier = read_run(out, verb)
+    if earlier:
+        differences = _differences(earlier, record)
+        if differences:
+            raise InputError(
+                f"{out} holds a run of `curate {verb}` with other inputs: {'; '.join(differences)}; "
+                "name another --out, or delete that folder"
+            )
+        if earlier["status"] == "complete":
+            return Run(path, earlier, True, earlier["counts"])
+    out.mkdir(parents=True, exist_ok=True)
+    _write(path, record)
+    return Run(path, record, False)
+
+
+def read_run(out: Path, verb: str) -> dict | None:
+    """Return the record of `verb` in `out`, or None; a broken record is an InputError."""
+    path = out / f"{verb}.run.json"
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text())
+        return {key: record[key] for key in ("config", "inputs", "status")} | record
+    except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no run record ({error}); delete it to start over in that folder") from None
+
+
+def _differences(earlier: dict, now: dict) -> list[str]:
+    found = []
+    for part in ("config", "inputs"):
+        for name in sorted(earlier[part].keys() | now[part].keys()):
+            was, is_now = earlier[part].get(name), now[part].get(name)
+            if was != is_now:
+                found.append(f"{name} changed" if part == "inputs" and was and is_now else f"{name} was {was}, now {is_now}")
+    return found
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _write(path: Path, record: dict) -> None:
+    atomic_write(path, lambda file: file.write((json.dumps(record, indent=1) + "\n").encode()))

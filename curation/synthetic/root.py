@@ -1,0 +1,167 @@
+"""Write the synthetic Ego4D root: ego4d.json, narration.json, taxonomies, split files and rendered videos."""
+
+from __future__ import annotations
+
+import csv
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from curation.synthetic.render import render
+from curation.synthetic.script import NOUNS, VERBS, Script, narrate, write_script
+from shards.errors import InputError
+from shards.files import atomic_write
+from shards.progress import Report, silent
+
+
+@dataclass(frozen=True)
+class DemoRootConfig:
+    """Size of the synthetic root: `train` videos to learn from and `val` ones that only questions come from."""
+
+    train: int = 56
+    val: int = 16
+    video_sec: float = 60.0
+    side: int = 128
+    fps: int = 30
+    seed: int = 0
+
+
+def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Report = silent) -> None:
+    """Write a synthetic Ego4D root; a finished one with the same config is left as it is.
+
+    The first train video has a redacted stretch, the second is told by one annotator only, and the last two are
+    one scene filmed by two cameras; one more video is stereo and one belongs to a test split, both for the filters.
+    """
+    config = config or DemoRootConfig()
+    stamp = root / "demo_root.json"
+    if stamp.exists():
+        if json.loads(stamp.read_text()) == asdict(config):
+            return
+        raise InputError(f"{root} holds a synthetic root made with other settings; delete it or name another folder")
+    annotations, videos_dir = root / "v2" / "annotations", root / "v2" / "full_scale"
+    annotations.mkdir(parents=True, exist_ok=True)
+    videos_dir.mkdir(parents=True, exist_ok=True)
+
+    roles = ["train"] * config.train + ["val"] * config.val + ["stereo", "test"]
+    uids = [str(uuid.uuid5(uuid.NAMESPACE_URL, f"egocurate-demo/{config.seed}/{i}")) for i in range(len(roles))]
+    scripts = [write_script(np.random.default_rng((config.seed, i)), config.video_sec) for i in range(len(roles))]
+    _render_all([(scripts[i], videos_dir / f"{uids[i]}.mp4", i) for i in range(len(roles))], config, report)
+
+    narration, videos = {}, []
+    for i, (uid, role, script) in enumerate(zip(uids, roles, scripts, strict=True)):
+        passes = {f"narration_pass_{p}": _pass(script, uid, p, config.seed, i) for p in ((1,) if i == 1 else (1, 2))}
+        narration[uid] = {**passes, "status": "complete"}
+        redacted = [{"start_sec": 10.0, "end_sec": 14.0, "start_frame": 300, "end_frame": 420}] if i == 0 else []
+        videos.append(_video(uid, role, script, config, redacted))
+    cameras = [
+        {"concurrent_video_set_id": 0, "video_uid": uid, "video_start_offset_sec": 0.0}
+        for uid in uids[config.train - 2 : config.train]
+    ]
+    metadata = {
+        "date": "",
+        "version": "v2",
+        "description": "synthetic",
+        "videos": videos,
+        "clips": [],
+        "concurrent_video_sets": [{"concurrent_video_set_id": 0, "valid": True, "videos": cameras}],
+        "physical_settings": [],
+    }
+    val = {"videos": [{"video_uid": u, "clips": []} for u, r in zip(uids, roles, strict=True) if r == "val"]}
+    _write_json(annotations / "narration.json", narration)
+    _write_json(annotations / "nlq_val.json", val)
+    _write_taxonomy(annotations / "narration_verb_taxonomy.csv", VERBS)
+    _write_taxonomy(annotations / "narration_noun_taxonomy.csv", NOUNS)
+    _write_json(root / "ego4d.json", metadata)
+    _write_json(stamp, asdict(config))
+
+
+def _render_all(jobs: list[tuple[Script, Path, int]], config: DemoRootConfig, report: Report) -> None:
+    """Render every video, one Ray task each where Ray runs; a video already there is kept."""
+    import ray
+
+    todo = [job for job in jobs if not job[1].exists()]
+    report("render", len(jobs) - len(todo), len(jobs))
+    if not ray.is_initialized():
+        for done, job in enumerate(todo, len(jobs) - len(todo) + 1):
+            _render_one(job, config)
+            report("render", done, len(jobs))
+        return
+    pending = [ray.remote(_render_one).remote(job, config) for job in todo]
+    while pending:
+        finished, pending = ray.wait(pending)
+        ray.get(finished)
+        report("render", len(jobs) - len(pending), len(jobs))
+
+
+def _render_one(job: tuple[Script, Path, int], config: DemoRootConfig) -> None:
+    script, path, seed = job
+    partial = path.with_suffix(".partial.mp4")
+    render(script, partial, side=config.side, fps=config.fps, seed=seed)
+    partial.rename(path)
+
+
+def _pass(script: Script, uid: str, annotator: int, seed: int, video: int) -> dict:
+    told = narrate(np.random.default_rng((seed, video, annotator)), script, annotator)
+    annotation = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{uid}/{annotator}"))
+    items = [
+        {
+            "timestamp_sec": round(time_sec, 5),
+            "timestamp_frame": round(30 * time_sec),
+            "_unmapped_timestamp_sec": round(time_sec, 5),
+            "narration_text": text,
+            "annotation_uid": annotation,
+        }
+        for time_sec, text in told
+    ]
+    if len(items) > 4:  # narration.json is out of order now and then, and so is this one
+        items[2], items[3] = items[3], items[2]
+    summary = {
+        "start_sec": 0.0,
+        "end_sec": script.duration_sec,
+        "summary_text": "#Summary C handled things on a table",
+        "annotation_uid": annotation,
+    }
+    return {"narrations": items, "summaries": [summary]}
+
+
+def _video(uid: str, role: str, script: Script, config: DemoRootConfig, redacted: list[dict]) -> dict:
+    return {
+        "video_uid": uid,
+        "duration_sec": script.duration_sec,
+        "scenarios": ["Handling objects" if int(uid[0], 16) % 2 else "Tidying a table"],
+        "is_stereo": role == "stereo",
+        "split_em": role if role in ("train", "val", "test") else None,
+        "split_av": None,
+        "split_fho": None,
+        "video_source": "synthetic",
+        "origin_video_id": None,
+        "physical_setting_name": None,
+        "fb_participant_id": None,
+        "has_redacted_regions": bool(redacted),
+        "redacted_intervals": redacted,
+        "video_metadata": {
+            "fps": float(config.fps),
+            "num_frames": round(script.duration_sec * config.fps),
+            "video_codec": "h264",
+            "display_resolution_width": config.side,
+            "display_resolution_height": config.side,
+            "mp4_duration_sec": script.duration_sec,
+            "video_start_sec": 0.0,
+            "video_duration_sec": script.duration_sec,
+        },
+    }
+
+
+def _write_taxonomy(path: Path, classes: Mapping[str, tuple[str, ...]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["label", "group"])
+        writer.writerows((label, str(sorted(words))) for label, words in sorted(classes.items()))
+
+
+def _write_json(path: Path, value: object) -> None:
+    atomic_write(path, lambda file: file.write(json.dumps(value, indent=1).encode()))

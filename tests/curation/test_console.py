@@ -1,0 +1,29 @@
+import json
+
+from curation.console import print_summary, progress
+
+
+def test_short_stages_stay_quiet_where_there_is_no_terminal(capsys):
+    with progress() as report:
+        report("read", 0, 10)
+        report("read", 10, 10)
+    assert capsys.readouterr().err == ""
+
+
+def test_long_stages_give_lines_with_rate_and_time_left(capsys, monkeypatch):
+    clock = iter([0.0, 12.0, 13.0, 24.0])
+    monkeypatch.setattr("curation.console.time.monotonic", lambda: next(clock))
+    with progress() as report:
+        for done in (0, 50, 60, 100):
+            report("cut", done, 100)
+    assert capsys.readouterr().err.splitlines() == ["cut: 50 of 100, 4.2/s, 12 s left", "cut: 100 of 100, 4.2/s"]
+
+
+def test_the_summary_is_a_table_or_one_json_object(capsys):
+    rows = {"clips": 1234, "rejected": {"min_words": 5}, "rate": 1.25}
+    print_summary("EgoClip", rows, as_json=True)
+    assert json.loads(capsys.readouterr().out) == rows
+    print_summary("EgoClip", rows, as_json=False)
+    out = capsys.readouterr().out
+    assert "1,234" in out
+    assert "min words" in out
