@@ -9,7 +9,7 @@ import errno
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 import typer.core
@@ -20,7 +20,7 @@ from shards.errors import DiskFull, InputError
 EXIT_INPUT, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 (it is no error)
     """Ctrl-C, on its way to `main` past the argument parser, which would say "Aborted"."""
 
 
@@ -54,17 +54,22 @@ class Videos(StrEnum):
     all = "all"
 
 
-Root = Annotated[Path, typer.Option("--ego4d-root", help="Folder the `ego4d` download made (holds ego4d.json, v2/...).")]
+Root = Annotated[
+    Path, typer.Option("--ego4d-root", help="Folder the `ego4d` download made (holds ego4d.json, v2/...).")
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; made if absent.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 Profile = Annotated[str, typer.Option("--profile", help="How clips are encoded.")]
 ShardClips = Annotated[int, typer.Option("--shard-clips", min=1, help="Clips in one tar, about.")]
 RayAddress = Annotated[
-    Optional[str], typer.Option("--ray-address", help="A running Ray cluster, e.g. auto or ray://head:10001.")
+    str | None, typer.Option("--ray-address", help="A running Ray cluster, e.g. auto or ray://head:10001.")
 ]
 TablesOnly = Annotated[bool, typer.Option("--tables-only", help="Stop before the video work.")]
 Lexicon = Annotated[
-    str, typer.Option("--lexicon", help="auto (the root's taxonomy, else wordnet), wordnet, or a folder with both csv files.")
+    str,
+    typer.Option(
+        "--lexicon", help="auto (the root's taxonomy, else wordnet), wordnet, or a folder with both csv files."
+    ),
 ]
 Window = Annotated[str, typer.Option("--window", help="Window strategy; `curate windows` lists them side by side.")]
 Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean gap of this run.")]
@@ -77,9 +82,11 @@ def egoclip(
     window: Window = "egoclip",
     alpha: Alpha = "4.9",
     lexicon: Lexicon = "auto",
-    min_clip_seconds: Annotated[float, typer.Option("--min-clip-seconds", min=0, help="Leave shorter clips out.")] = 0.0,
+    min_clip_seconds: Annotated[
+        float, typer.Option("--min-clip-seconds", min=0, help="Leave shorter clips out.")
+    ] = 0.0,
     without_filter: Annotated[
-        Optional[list[str]], typer.Option("--without-filter", help="Switch a filter off by name; may be repeated.")
+        list[str] | None, typer.Option("--without-filter", help="Switch a filter off by name; may be repeated.")
     ] = None,
     tables_only: TablesOnly = False,
     profile: Profile = "train",
@@ -115,7 +122,8 @@ def egomcq(
     ego4d_root: Root,
     out: Out,
     egoclip: Annotated[
-        Optional[Path], typer.Option("--egoclip", help="EgoClip whose videos must not be asked about (default: the one in --out).")
+        Path | None,
+        typer.Option("--egoclip", help="EgoClip whose videos must not be asked about (default: the one in --out)."),
     ] = None,
     videos: Annotated[Videos, typer.Option("--videos", help="val: benchmark val videos; all: any video.")] = Videos.val,
     inter: Annotated[int, typer.Option("--inter", min=0, help="Questions over five videos.")] = 24_000,
@@ -147,7 +155,9 @@ def egomcq(
 
 @app.command()
 def shards(
-    egoclip: Annotated[Path, typer.Option("--egoclip", help="EgoClip folder, egoclip.csv as published, or a parquet table.")],
+    egoclip: Annotated[
+        Path, typer.Option("--egoclip", help="EgoClip folder, egoclip.csv as published, or a parquet table.")
+    ],
     ego4d_root: Root,
     out: Out,
     profile: Profile = "train",
@@ -195,7 +205,7 @@ def segments(
 @app.command()
 def windows(
     ego4d_root: Root,
-    gold: Annotated[Optional[Path], typer.Option("--gold", help="csv with gold segments to score against.")] = None,
+    gold: Annotated[Path | None, typer.Option("--gold", help="csv with gold segments to score against.")] = None,
     json: Json = False,
 ) -> None:
     """Compare the window strategies on a root.
@@ -219,9 +229,10 @@ def verify(
 
     Example: curate verify /data/egoclip
     """
+    from shards.verify import verify as verify_shards
+
     from curation.egomcq_check import check_file
     from curation.jobs import find_shard_folders
-    from shards.verify import verify as verify_shards
 
     if folder.suffix == ".json":
         checked, problems = 1, [f"{folder}: {problem}" for problem in check_file(folder)]
@@ -241,24 +252,35 @@ def verify(
 def show(
     folder: Annotated[Path, typer.Argument(help="Shard folder or output folder.")],
     key: Annotated[str, typer.Argument(help="Key of a clip, or its number in the index.")],
-    out: Annotated[Optional[Path], typer.Option("--out", help="PNG to draw its frames into.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="PNG to draw its frames into.")] = None,
 ) -> None:
     """Print what is known of a clip; draw its frames.
 
     Example: curate show /data/egoclip/shards 0 --out clip.png
     """
-    from curation.film_strip import draw_strip
-    from curation.jobs import find_shard_folders
     from loaders.decode import decode
     from loaders.frames import pick_frames
     from shards.index import ShardIndex
+
+    from curation.film_strip import draw_strip
+    from curation.jobs import find_shard_folders
 
     index = ShardIndex.open(find_shard_folders(folder)[0])
     number = int(key) if key.isdigit() else index.find(key)
     if not 0 <= number < len(index):
         raise InputError(f"{folder}: clip {key} is not there; numbers go from 0 to {len(index) - 1}")
     sample = index.row(number)
-    for name in ("key", "video_uid", "clip_start", "clip_end", "clip_text", "tag_verb", "tag_noun", "frame_count", "fps"):
+    for name in (
+        "key",
+        "video_uid",
+        "clip_start",
+        "clip_end",
+        "clip_text",
+        "tag_verb",
+        "tag_noun",
+        "frame_count",
+        "fps",
+    ):
         print(f"{name:<14} {getattr(sample, name)}")
     print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
     if out:
@@ -283,12 +305,14 @@ def report(
 @app.command()
 def doctor() -> None:
     """Tell what this machine has, and lacks, for the job."""
-    from curation.doctor import examine
     from loaders.decode import decoder_report
+
+    from curation.doctor import examine
 
     findings = examine(decoder_report())
     for finding in findings:
-        print(f"{'ok     ' if finding.good else 'MISSING' if finding.needed else 'absent '} {finding.name:<22} {finding.what}")
+        state = "ok" if finding.good else "MISSING" if finding.needed else "absent"
+        print(f"{state:<8}{finding.name:<22} {finding.what}")
     if any(not f.good and f.needed for f in findings):
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -302,9 +326,10 @@ def demo(
 
     Example: curate demo --out demo/
     """
+    from train import train_demo
+
     from curation.demo import run_demo
     from curation.report import write_report
-    from train import train_demo
 
     with progress(not json) as on_progress:
         rows = run_demo(out, train_demo, on_progress)
@@ -346,7 +371,9 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        code = _say(f"{error.filename or 'output folder'}: {error.strerror}; free space or name another --out", EXIT_INCOMPLETE)
+        code = _say(
+            f"{error.filename or 'output folder'}: {error.strerror}; free space or name another --out", EXIT_INCOMPLETE
+        )
     sys.exit(code)
 
 

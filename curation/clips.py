@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from shards.plan import clip_key
 
 from curation.lexicon import load_lexicon
 from curation.narrations import normalise
 from curation.negatives import ClipArrays, nearby_negatives, neighbourhoods
 from shards.errors import InputError
-from shards.plan import clip_key
 
 CSV_COLUMNS = (
     "clip_idx",
@@ -37,7 +37,9 @@ def find_clips(path: Path) -> Path:
     """Return the table a user means by a file, or by a folder that holds egoclip.parquet."""
     table = path / "egoclip.parquet" if path.is_dir() else path
     if not table.exists():
-        raise InputError(f"{table}: no such clip table; make one with `curate egoclip`, or name egoclip.csv or a parquet file")
+        raise InputError(
+            f"{table}: no such clip table; make one with `curate egoclip`, or name egoclip.csv or a parquet file"
+        )
     return table
 
 
@@ -66,7 +68,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, sep="\t", dtype={"video_uid": str, "clip_text": str}, keep_default_na=False)
     except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a tab-separated table ({error}); give EgoClip's egoclip.csv as published") from None
+        raise InputError(
+            f"{path}: not a tab-separated table ({error}); give EgoClip's egoclip.csv as published"
+        ) from None
     _require(path, frame.columns, set(CSV_COLUMNS))
     for name in ("tag_verb", "tag_noun"):
         try:
@@ -92,7 +96,10 @@ def _complete(frame: pd.DataFrame) -> pa.Table:
         nouns=_ragged(frame["tag_noun"]),
     )
     values, offsets = nearby_negatives(clips, k=8, max_sec=60.0)
-    keys = [clip_key(*row) for row in zip(frame["video_uid"], frame["narration_source"], frame["narration_ind"], strict=True)]
+    keys = [
+        clip_key(*row)
+        for row in zip(frame["video_uid"], frame["narration_source"], frame["narration_ind"], strict=True)
+    ]
     columns = {name: pa.array(frame[name].tolist()) for name in CSV_COLUMNS}
     for name in ("tag_verb", "tag_noun"):
         columns[name] = pa.array(frame[name].tolist(), pa.list_(pa.int32()))
@@ -118,4 +125,6 @@ def _ragged(lists: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 def _require(path: Path, present: object, needed: set[str]) -> None:
     missing = sorted(needed - set(present))
     if missing:
-        raise InputError(f"{path}: columns {', '.join(missing)} are missing; docs/formats.md lists what a clip table has")
+        raise InputError(
+            f"{path}: columns {', '.join(missing)} are missing; docs/formats.md lists what a clip table has"
+        )

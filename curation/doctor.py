@@ -32,7 +32,9 @@ def _encoder() -> Finding:
     import av
 
     good = "libx264" in av.codecs_available
-    return Finding("encoder libx264", good, f"PyAV {av.__version__}" + ("" if good else "; install PyAV's wheel: pip install av"))
+    return Finding(
+        "encoder libx264", good, f"PyAV {av.__version__}" + ("" if good else "; install PyAV's wheel: pip install av")
+    )
 
 
 def _language() -> list[Finding]:

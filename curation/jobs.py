@@ -9,18 +9,18 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from shards.cluster import ray_session
+from shards.index import ShardIndex
+from shards.profiles import profile
+from shards.write import ShardJob, VideoFile, write_shards
 
 from curation.clips import class_counts, find_clips, read_clips
 from curation.config import EgoClipConfig, EgoMCQConfig
 from curation.mcq_videos import mcq_videos
 from curation.provenance import open_run, read_run
 from curation.sources import Source
-from shards.cluster import ray_session
 from shards.errors import InputError
-from shards.index import ShardIndex
-from shards.profiles import profile
 from shards.progress import Report
-from shards.write import ShardJob, VideoFile, write_shards
 
 SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
 
@@ -136,7 +136,9 @@ def run_segments(
     videos = source.videos()
     on_disk = videos[videos["path"].notna()]
     if on_disk.empty:
-        raise InputError(f"none of the {len(videos)} videos of this root is on disk; segments are cut from videos alone")
+        raise InputError(
+            f"none of the {len(videos)} videos of this root is on disk; segments are cut from videos alone"
+        )
     table = fixed_segments(on_disk, seconds, stride)
     with ray_session(options.ray_address):
         return _write(table, on_disk, (0, 0), out, "segments", options, report)

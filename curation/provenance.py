@@ -1,4 +1,7 @@
-"""What made a folder: `<verb>.run.json` with command, config, inputs, counts and versions, and what may be run into it again."""
+"""What made a folder: `<verb>.run.json`.
+
+Command, config, inputs, counts and versions, and from these what may be run into the same folder again.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,9 @@ def _differences(earlier: dict, now: dict) -> list[str]:
         for name in sorted(earlier[part].keys() | now[part].keys()):
             was, is_now = earlier[part].get(name), now[part].get(name)
             if was != is_now:
-                found.append(f"{name} changed" if part == "inputs" and was and is_now else f"{name} was {was}, now {is_now}")
+                found.append(
+                    f"{name} changed" if part == "inputs" and was and is_now else f"{name} was {was}, now {is_now}"
+                )
     return found
 
 

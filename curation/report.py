@@ -43,7 +43,9 @@ def write_report(folder: Path) -> Path:
         found=found,
         facts=_facts(table),
         charts={
-            "Narrations left after each filter": bars(found["egoclip"]["narrations"].items()) if "egoclip" in found else [],
+            "Narrations left after each filter": bars(found["egoclip"]["narrations"].items())
+            if "egoclip" in found
+            else [],
             "Clip length, seconds": bars(_histogram(_lengths(table))),
             "Negatives of a clip": bars(_histogram_int(pc.list_value_length(table["negatives"]).to_numpy())),
             "Verbs": bars(_classes(table["tag_verb"], lexicon.verbs.labels)),

@@ -58,7 +58,9 @@ def write_script(rng: np.random.Generator, duration_sec: float) -> Script:
     actions: list[Action] = []
     time_sec = 1.5 + rng.uniform(0, 1)
     while time_sec < duration_sec - ACTION_SEC / 2:
-        choices = [(v, n) for v in VERBS for n in objects if not actions or (v, n) != (actions[-1].verb, actions[-1].noun)]
+        choices = [
+            (v, n) for v in VERBS for n in objects if not actions or (v, n) != (actions[-1].verb, actions[-1].noun)
+        ]
         verb, noun = choices[rng.integers(len(choices))]
         actions.append(Action(float(time_sec), verb, noun))
         time_sec += rng.uniform(2.6, 4.2)
@@ -73,7 +75,7 @@ def third_person(verb: str) -> str:
 
 
 def narrate(rng: np.random.Generator, script: Script, annotator: int) -> list[tuple[float, str]]:
-    """Tell a script as one annotator would: own words, own delay, a few omissions and marks; (seconds, text) in time order.
+    """Tell a script as one annotator would, as (seconds, text) in time order.
 
     Both annotators miss some actions, point a little beside the middle of an action, and now and then write what
     the filters are there for: "#unsure", two-word texts, another person.
