@@ -88,6 +88,9 @@ def egoclip(
     without_filter: Annotated[
         list[str] | None, typer.Option("--without-filter", help="Switch a filter off by name; may be repeated.")
     ] = None,
+    fho_multi: Annotated[
+        bool, typer.Option("--fho-multi", help="Leave videos out whose hand-object clips have several splits, too.")
+    ] = False,
     tables_only: TablesOnly = False,
     profile: Profile = "train",
     shard_clips: ShardClips = 256,
@@ -98,7 +101,7 @@ def egoclip(
 
     Example: curate egoclip --ego4d-root /data/ego4d --out /data/egoclip
     """
-    from curation.config import DEFAULT_FILTERS, EgoClipConfig
+    from curation.config import DEFAULT_FILTERS, FILTERS, EgoClipConfig
     from curation.jobs import ShardOptions, run_egoclip
     from curation.sources.ego4d import Ego4DSource
 
@@ -108,7 +111,7 @@ def egoclip(
     config = EgoClipConfig(
         window=window,
         alpha=_alpha(alpha),
-        filters=tuple(f for f in DEFAULT_FILTERS if f not in (without_filter or ())),
+        filters=tuple(f for f in (FILTERS if fho_multi else DEFAULT_FILTERS) if f not in (without_filter or ())),
         min_clip_seconds=min_clip_seconds,
     )
     shards = None if tables_only else ShardOptions(profile, shard_clips, ray_address)
@@ -229,10 +232,9 @@ def verify(
 
     Example: curate verify /data/egoclip
     """
-    from shards.verify import verify as verify_shards
-
     from curation.egomcq_check import check_file
     from curation.jobs import find_shard_folders
+    from shards.verify import verify as verify_shards
 
     if folder.suffix == ".json":
         checked, problems = 1, [f"{folder}: {problem}" for problem in check_file(folder)]
@@ -258,12 +260,11 @@ def show(
 
     Example: curate show /data/egoclip/shards 0 --out clip.png
     """
+    from curation.film_strip import draw_strip
+    from curation.jobs import find_shard_folders
     from loaders.decode import decode
     from loaders.frames import pick_frames
     from shards.index import ShardIndex
-
-    from curation.film_strip import draw_strip
-    from curation.jobs import find_shard_folders
 
     index = ShardIndex.open(find_shard_folders(folder)[0])
     number = int(key) if key.isdigit() else index.find(key)
@@ -305,9 +306,8 @@ def report(
 @app.command()
 def doctor() -> None:
     """Tell what this machine has, and lacks, for the job."""
-    from loaders.decode import decoder_report
-
     from curation.doctor import examine
+    from loaders.decode import decoder_report
 
     findings = examine(decoder_report())
     for finding in findings:
@@ -326,10 +326,9 @@ def demo(
 
     Example: curate demo --out demo/
     """
-    from train import train_demo
-
     from curation.demo import run_demo
     from curation.report import write_report
+    from train import train_demo
 
     with progress(not json) as on_progress:
         rows = run_demo(out, train_demo, on_progress)

@@ -1,4 +1,4 @@
-"""Read a clip table from any of its forms: egoclip.parquet, an output folder, or the published egoclip.csv."""
+"""The clip table: its columns, what follows from the published ones, and reading it from any of its forms."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from shards.plan import clip_key
 
+from curation.config import EgoClipConfig
 from curation.lexicon import load_lexicon
 from curation.narrations import normalise
 from curation.negatives import ClipArrays, nearby_negatives, neighbourhoods
 from shards.errors import InputError
+from shards.plan import clip_key
 
 CSV_COLUMNS = (
     "clip_idx",
@@ -30,13 +32,49 @@ CSV_COLUMNS = (
     "tag_verb",
     "tag_noun",
 )
+"""Columns of the published egoclip.csv, in its order."""
+
+TAG_COLUMNS = ("tag_verb", "tag_noun")
+TABLE_COLUMNS = (*CSV_COLUMNS, "key", "text", "window_start", "window_end", "neighbourhood", "negatives")
 EGO4D_CLASSES = (118, 582)  # verbs, nouns of Ego4D's taxonomy, which the published egoclip.csv counts in
+
+
+def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
+    """Add what follows from the published columns: key, normalised text, neighbourhood, negatives.
+
+    `table` has CSV_COLUMNS and the window before clamping; returns TABLE_COLUMNS. Only the config's negatives count.
+    """
+    texts = table["clip_text"].combine_chunks().dictionary_encode()
+    text_of, distinct = pd.factorize(np.array([normalise(text) for text in texts.dictionary.to_pylist()], dtype=object))
+    text = text_of[texts.indices.to_numpy()].astype(np.int64)
+    video, time_sec = _codes(table["video_uid"]), table["narration_time"].to_numpy()
+    clips = ClipArrays(
+        video=video,
+        source=_codes(table["narration_source"]),
+        time=time_sec,
+        start=table["clip_start"].to_numpy(),
+        end=table["clip_end"].to_numpy(),
+        text=text,
+        verbs=_ragged(table["tag_verb"]),
+        nouns=_ragged(table["tag_noun"]),
+    )
+    values, offsets = nearby_negatives(clips, config.negatives_per_clip, config.negative_max_sec)
+    names = (table[name].to_pylist() for name in ("video_uid", "narration_source", "narration_ind"))
+    columns = {name: table[name] for name in table.column_names} | {
+        "key": pa.array([clip_key(*name) for name in zip(*names, strict=True)], pa.string()),
+        "text": pa.array(list(distinct), pa.string()).take(pa.array(text)),
+        "neighbourhood": pa.array(neighbourhoods(video, time_sec)),
+        "negatives": pa.ListArray.from_arrays(
+            pa.array(offsets, pa.int32()), pa.array(table["clip_idx"].to_numpy()[values], pa.int64())
+        ),
+    }
+    return pa.table({name: columns[name] for name in TABLE_COLUMNS})
 
 
 def find_clips(path: Path) -> Path:
     """Return the table a user means by a file, or by a folder that holds egoclip.parquet."""
     table = path / "egoclip.parquet" if path.is_dir() else path
-    if not table.exists():
+    if not table.is_file():
         raise InputError(
             f"{table}: no such clip table; make one with `curate egoclip`, or name egoclip.csv or a parquet file"
         )
@@ -50,80 +88,57 @@ def read_clips(path: Path) -> pa.Table:
             table = pq.read_table(path)
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{path}: not a readable parquet file ({error}); write it again") from None
-        _require(path, table.column_names, {*CSV_COLUMNS, "key", "text", "neighbourhood", "negatives"})
+        _require(path, table.column_names, TABLE_COLUMNS)
         return table
-    return _complete(_read_csv(path))
+    return complete_clips(_read_csv(path), EgoClipConfig())
 
 
-def class_counts(path: Path) -> tuple[int, int]:
-    """Return (verbs, nouns) a table's tags count in: its folder's lexicon, or Ego4D's taxonomy."""
-    folder = path.parent / "lexicon"
+def class_counts(folder: Path) -> tuple[int, int]:
+    """Return (verbs, nouns) of a lexicon folder; without one, of Ego4D's taxonomy, as the published egoclip.csv."""
     if not folder.exists():
         return EGO4D_CLASSES
     lexicon = load_lexicon(folder)
     return len(lexicon.verbs.labels), len(lexicon.nouns.labels)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path) -> pa.Table:
     try:
         frame = pd.read_csv(path, sep="\t", dtype={"video_uid": str, "clip_text": str}, keep_default_na=False)
     except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"{path}: not a tab-separated table ({error}); give EgoClip's egoclip.csv as published"
         ) from None
-    _require(path, frame.columns, set(CSV_COLUMNS))
-    for name in ("tag_verb", "tag_noun"):
-        try:
-            frame[name] = [sorted(set(ast.literal_eval(text))) for text in frame[name]]
-        except (ValueError, SyntaxError, TypeError):
-            raise InputError(f"{path}: column {name} has a value that is no list of numbers like [93]") from None
-    return frame
+    _require(path, frame.columns, CSV_COLUMNS)
+    columns = {}
+    for name in CSV_COLUMNS:
+        if name in TAG_COLUMNS:
+            columns[name] = pa.array([_tags(path, name, text) for text in frame[name]], pa.list_(pa.int32()))
+        else:
+            columns[name] = pa.array(frame[name].tolist())
+    return pa.table(columns | {"window_start": columns["clip_start"], "window_end": columns["clip_end"]})
 
 
-def _complete(frame: pd.DataFrame) -> pa.Table:
-    video = pd.factorize(frame["video_uid"])[0].astype(np.int64)
-    texts = [normalise(text) for text in frame["clip_text"]]
-    time_sec = frame["narration_time"].to_numpy(np.float64)
-    slot = neighbourhoods(video, time_sec)
-    clips = ClipArrays(
-        video=video,
-        source=pd.factorize(frame["narration_source"])[0].astype(np.int64),
-        time=time_sec,
-        start=frame["clip_start"].to_numpy(np.float64),
-        end=frame["clip_end"].to_numpy(np.float64),
-        text=pd.factorize(pd.Series(texts))[0].astype(np.int64),
-        verbs=_ragged(frame["tag_verb"]),
-        nouns=_ragged(frame["tag_noun"]),
-    )
-    values, offsets = nearby_negatives(clips, k=8, max_sec=60.0)
-    keys = [
-        clip_key(*row)
-        for row in zip(frame["video_uid"], frame["narration_source"], frame["narration_ind"], strict=True)
-    ]
-    columns = {name: pa.array(frame[name].tolist()) for name in CSV_COLUMNS}
-    for name in ("tag_verb", "tag_noun"):
-        columns[name] = pa.array(frame[name].tolist(), pa.list_(pa.int32()))
-    columns |= {
-        "key": pa.array(keys),
-        "text": pa.array(texts),
-        "window_start": columns["clip_start"],
-        "window_end": columns["clip_end"],
-        "neighbourhood": pa.array(slot),
-        "negatives": pa.LargeListArray.from_arrays(offsets, pa.array(frame["clip_idx"].to_numpy()[values])).cast(
-            pa.list_(pa.int64())
-        ),
-    }
-    return pa.table(columns)
+def _tags(path: Path, name: str, text: str) -> list[int]:
+    try:
+        return sorted({int(tag) for tag in ast.literal_eval(text)})
+    except (ValueError, SyntaxError, TypeError):
+        raise InputError(f"{path}: column {name} has {text!r}, which is no list of numbers like [93]") from None
 
 
-def _ragged(lists: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    offsets = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
-    values = np.fromiter((value for one in lists for value in one), np.int64, count=int(offsets[-1]))
-    return values, offsets
+def _codes(column: pa.ChunkedArray) -> np.ndarray:
+    """Number the values of a column in the order in which they come (int64)."""
+    return column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
 
 
-def _require(path: Path, present: object, needed: set[str]) -> None:
-    missing = sorted(needed - set(present))
+def _ragged(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (values, offsets) int64 of a list column."""
+    lengths = pc.list_value_length(column).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return pc.list_flatten(column).to_numpy().astype(np.int64), offsets
+
+
+def _require(path: Path, present: object, needed: tuple[str, ...]) -> None:
+    missing = sorted(set(needed) - set(present))
     if missing:
         raise InputError(
             f"{path}: columns {', '.join(missing)} are missing; docs/formats.md lists what a clip table has"

@@ -74,7 +74,7 @@ def _bars() -> Iterator[Report]:
 
 
 def print_summary(title: str, rows: dict[str, object], as_json: bool) -> None:
-    """Print a run's summary on stdout; nested dicts are indented lists in the table and objects in the JSON."""
+    """Print a run's summary on stdout; dicts and lists are indented in the table."""
     if as_json:
         print(json.dumps(rows))
         return
@@ -84,6 +84,10 @@ def print_summary(title: str, rows: dict[str, object], as_json: bool) -> None:
             print(f"  {name.replace('_', ' ')}")
             for inner, number in value.items():
                 print(f"    {inner.replace('_', ' '):<26} {_show(number)}")
+        elif isinstance(value, list):
+            print(f"  {name.replace('_', ' ')}")
+            for line in value:
+                print(f"    {line}")
         else:
             print(f"  {name.replace('_', ' '):<28} {_show(value)}")
 

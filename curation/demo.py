@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from shards.cluster import ray_session
-
 from curation.config import EgoClipConfig, EgoMCQConfig
 from curation.jobs import MCQ_SHARDS, SHARDS, ShardOptions, run_egoclip, run_egomcq
 from curation.sources.ego4d import Ego4DSource
 from curation.synthetic import write_demo_root
+from shards.cluster import ray_session
 from shards.progress import Report
 
 QUESTIONS = 400  # of each type: a standard error of 2.5 points at most

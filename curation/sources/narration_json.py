@@ -1,0 +1,126 @@
+"""Narrations as Ego4D ships them: narration.json, or all_narrations_redacted.json where only that is there."""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from curation.sources import NARRATION_COLUMNS
+from curation.sources.json_stream import CHUNK, members
+from curation.sources.metadata import number
+from curation.sources.passes import split_passes
+
+NARRATION_FILE = "narration.json"
+POOLED_FILE = "all_narrations_redacted.json"
+_ROWS_PER_BATCH = 100_000
+
+
+@dataclass
+class Narrations:
+    """The rows of a file in its order, and facts worth telling."""
+
+    frame: pd.DataFrame
+    notes: list[str]
+
+
+@dataclass
+class _Rows:
+    """Columns under construction; full batches wait as Arrow tables, a third of the size of str objects."""
+
+    uid: list[str] = field(default_factory=list)
+    source: list[str] = field(default_factory=list)
+    index: array = field(default_factory=lambda: array("q"))
+    time: array = field(default_factory=lambda: array("d"))
+    text: list[str] = field(default_factory=list)
+    batches: list[pa.Table] = field(default_factory=list)
+
+    def add(self, uid: str, source: str, index: int, time: float, text: str) -> None:
+        self.uid.append(uid)
+        self.source.append(source)
+        self.index.append(index)
+        self.time.append(time)
+        self.text.append(text)
+        if len(self.uid) == _ROWS_PER_BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        columns = (self.uid, self.source, np.array(self.index, np.int64), np.array(self.time, np.float64), self.text)
+        types = (pa.large_string(), pa.large_string(), pa.int64(), pa.float64(), pa.large_string())
+        arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+        self.batches.append(pa.table(dict(zip(NARRATION_COLUMNS, arrays, strict=True))))
+        self.uid, self.source, self.index, self.time, self.text = [], [], array("q"), array("d"), []
+
+    def frame(self) -> pd.DataFrame:
+        self.flush()
+        return pa.concat_tables(self.batches).to_pandas()
+
+
+def read_narration_json(path: Path, chunk: int = CHUNK) -> Narrations:
+    """Read narration.json; raises InputError if it is broken."""
+    rows, silent, closed, videos = _Rows(), 0, 0, set()
+    for uid, entry in _once(members(path, chunk=chunk), videos):
+        passes = _passes(entry)
+        silent += not passes
+        closed += isinstance(entry, dict) and entry.get("status") == "redacted"
+        for name, items in passes:
+            for index, item in enumerate(items):
+                rows.add(uid, name, index, number(item.get("timestamp_sec")), storable(item.get("narration_text")))
+    notes = [f"{path.name} has {len(videos):,} videos"]
+    if silent:
+        notes.append(f"{silent:,} videos of {path.name} have no narrations; {closed:,} have the status redacted")
+    return Narrations(rows.frame(), notes)
+
+
+def read_pooled_json(path: Path, chunk: int = CHUNK) -> Narrations:
+    """Read all_narrations_redacted.json and tell its two annotators apart; raises InputError if it is broken."""
+    rows, silent, videos = _Rows(), 0, set()
+    for uid, entry in _once(members(path, inside="videos", chunk=chunk), videos):
+        items = _narrations(entry)
+        silent += not items
+        time = np.array([number(item.get("time")) for item in items], np.float64)
+        passes = split_passes([str(item.get("_annotation_uid")) for item in items], time)
+        for index, (item, second, which) in enumerate(zip(items, time.tolist(), passes.tolist(), strict=True)):
+            rows.add(uid, f"narration_pass_{which}", index, second, storable(item.get("text")))
+    notes = [
+        f"No {NARRATION_FILE}: {path.name} has {len(videos):,} videos and pools both annotators; "
+        "they are told apart by annotation jobs that overlap in time"
+    ]
+    if silent:
+        notes.append(f"{silent:,} videos of {path.name} have no narrations")
+    return Narrations(rows.frame(), notes)
+
+
+def storable(text: object) -> str:
+    """Return a text that any file can hold, without NUL and halves of surrogate pairs; "" for anything but a str."""
+    if not isinstance(text, str):
+        return ""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace("\0", " ") if "\0" in text else text
+
+
+def _once(entries: Iterator[tuple[str, Any]], seen: set[str]) -> Iterator[tuple[str, Any]]:
+    """Pass on the first entry of each uid: clips are named by uid, pass and position, so a second one has no place."""
+    for key, entry in entries:
+        uid = storable(key)
+        if uid not in seen:
+            seen.add(uid)
+            yield uid, entry
+
+
+def _passes(entry: object) -> list[tuple[str, list[Any]]]:
+    if not isinstance(entry, dict):
+        return []
+    names = sorted(name for name in entry if name.startswith("narration_pass_"))
+    found = [(storable(name), _narrations(entry[name])) for name in names]
+    return [(name, items) for name, items in found if items]
+
+
+def _narrations(entry: object) -> list[dict[str, Any]]:
+    items = entry.get("narrations") if isinstance(entry, dict) else None
+    return [item if isinstance(item, dict) else {} for item in items] if isinstance(items, list) else []

@@ -1,0 +1,30 @@
+"""What tests share: a tiny Ego4D root, and the command line run as a user would."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curation.synthetic import DemoRootConfig, write_demo_root
+
+
+@pytest.fixture(scope="session")
+def tiny_root(tmp_path_factory):
+    """A synthetic root of 6 train and 6 val videos of 20 s; read only."""
+    root = tmp_path_factory.mktemp("root")
+    write_demo_root(root, DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15))
+    return root
+
+
+@pytest.fixture(scope="session")
+def curate():
+    """Run `curate ARGS...` in a process of its own; returns its CompletedProcess."""
+
+    def run(*args, cwd=None, timeout=240):
+        command = [sys.executable, "-m", "curation.cli", *map(str, args)]
+        env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=timeout, env=env)
+
+    return run

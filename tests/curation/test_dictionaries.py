@@ -1,0 +1,100 @@
+import zipfile
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from curation import wordnet as wordnet_module
+from curation.dictionaries import build_lexicon, first_sense
+from curation.lexicon import load_lexicon, write_lexicon
+from curation.tagger import tag_texts
+from curation.wordnet import unpacked, wordnet
+from shards.errors import InputError
+
+TEXTS = [
+    "#C C turns on the tap",
+    "#C C switches on the light",
+    "#C C turns on the television",
+    "#C C turns off the tap",
+    "#C C takes a cup from the shelf",
+    "#C C picks up the knives",
+    "#C C continues slicing the onions",
+    "#C C puts down the chopping board",
+    "#O a man X drives a car",
+    "#O a woman drives the automobile",
+    "#C C frobnicates the widget",
+]
+
+
+def groups(part):
+    members = {}
+    for form, classes in part.forms.items():
+        members.setdefault(part.labels[classes[0]], set()).add(form)
+    return members
+
+
+def test_words_of_one_sense_share_a_class_and_labels_are_sorted():
+    lexicon = build_lexicon(TEXTS)
+    verbs, nouns = groups(lexicon.verbs), groups(lexicon.nouns)
+    assert verbs["turn_on"] == {"turn on", "switch on"}
+    assert verbs["turn_off"] == {"turn off"}
+    assert {"take", "pick", "slice", "put", "drive", "frobnicate"} <= set(verbs)
+    assert "continue" not in verbs
+    assert {"car", "automobile"} in nouns.values()
+    assert {"knife", "onion", "cup", "shelf"} <= set(nouns)
+    for part in (lexicon.verbs, lexicon.nouns):
+        assert part.labels == sorted(part.labels)
+
+
+def test_the_dictionary_tags_its_own_texts_and_can_be_edited(tmp_path):
+    lexicon = build_lexicon(TEXTS)
+    write_lexicon(lexicon, tmp_path)
+    again = load_lexicon(tmp_path)
+    assert again == lexicon
+    tags = tag_texts(TEXTS, again)
+    assert all(verbs and nouns for verbs, nouns in tags)
+    assert tags[0][0] == tags[1][0] == tags[2][0] != tags[3][0]
+    car = again.nouns.forms["car"][0]
+    assert car in tags[8][1] and car in tags[9][1]
+
+
+def test_texts_without_a_verb_are_refused():
+    with pytest.raises(InputError, match="no verb found in 2 narrations; give a taxonomy with --lexicon DIR"):
+        build_lexicon(["", "#unsure"])
+
+
+def test_first_sense_is_of_the_base_form_only():
+    assert first_sense("turn on", "v") == first_sense("switch on", "v")
+    assert first_sense("cups", "n") is None
+    assert first_sense("frobnicate", "v") is None
+
+
+def test_wordnet_reader():
+    take = wordnet().synsets("take", "v")
+    assert len(take) == 42
+    assert wordnet().synsets("cup", "n")[0].hypernyms()
+    assert take[0].lemmas()[0].count() > 0
+
+
+def test_unpacking_by_several_processes_at_once(tmp_path):
+    folder = tmp_path / "cache" / "wordnet-3.0"
+    with ProcessPoolExecutor(3) as pool:
+        assert list(pool.map(unpacked, [folder] * 6)) == [folder] * 6
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["wordnet-3.0"]
+    with zipfile.ZipFile(wordnet_module._ZIP) as archive:
+        for member in archive.infolist():
+            assert (folder / member.filename).read_bytes() == archive.read(member)
+        assert b"Princeton University" in archive.read("corpora/wordnet/LICENSE")
+    assert wordnet_module._ZIP.stat().st_size < 10e6
+
+
+def test_a_damaged_cache_names_the_folder_to_remove(tmp_path):
+    folder = unpacked(tmp_path / "wordnet-3.0")
+    (folder / "corpora" / "wordnet" / "data.noun").write_text("cut short")
+    with pytest.raises(InputError, match="damaged; remove the folder"):
+        unpacked(folder)
+
+
+def test_a_cache_that_cannot_be_written_names_the_way_out(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="set XDG_CACHE_HOME"):
+        unpacked(tmp_path / "file" / "wordnet-3.0")
