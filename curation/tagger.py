@@ -88,8 +88,8 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     found = [match for position in sorted(actions) if (match := _verb_at(parsed, position, verbs, actions))]
     found = _without_carriers(parsed, found)
     taken = {position for match in found for position in match.positions}
-    things = _heads(parsed, _noun_spans(parsed, nouns, taken))
-    return _ascending(match.label for match in found), _ascending(span.label for span in things)
+    things = [span.label for span in _noun_spans(parsed, nouns, taken)]
+    return _ascending(match.label for match in found), _ascending(things)
 
 
 def _hidden_actions(parsed: Parsed, verbs: Forms, spans: list[Match], actions: list[int]) -> list[int]:
@@ -153,17 +153,6 @@ def _noun_spans(parsed: Parsed, nouns: Forms, taken: Iterable[int] = ()) -> list
         else:
             at += 1
     return spans
-
-
-def _heads(parsed: Parsed, spans: list[Match]) -> list[Match]:
-    """Keep of a compound that the lexicon does not hold its last noun: a "tonic water bottle" is a bottle."""
-    return [
-        span
-        for span, following in zip_longest(spans, spans[1:])
-        if not following
-        or following.positions[0] > span.positions[-1] + 1
-        or not parsed.tags[span.positions[-1]].startswith("NN")
-    ]
 
 
 def _names(parsed: Parsed, at: int) -> bool:
