@@ -263,7 +263,7 @@ def show(
     from curation.film_strip import draw_strip
     from curation.jobs import find_shard_folders
     from loaders.decode import decode
-    from loaders.frames import pick_frames
+    from loaders.frames import uniform
     from shards.index import ShardIndex
 
     index = ShardIndex.open(find_shard_folders(folder)[0])
@@ -285,7 +285,7 @@ def show(
         print(f"{name:<14} {getattr(sample, name)}")
     print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
     if out:
-        picked = pick_frames("uniform", sample.frame_count, 8, None)
+        picked = uniform(sample.frame_count, 8)
         draw_strip(decode(index.read_video(number), picked).numpy(), sample.clip_text, out)
         print(f"{'frames':<14} {out}")
 
@@ -306,10 +306,14 @@ def report(
 @app.command()
 def doctor() -> None:
     """Tell what this machine has, and lacks, for the job."""
-    from curation.doctor import examine
-    from loaders.decode import decoder_report
+    from curation.doctor import Finding, examine
+    from loaders.decode import DECODERS, load
 
-    findings = examine(decoder_report())
+    decoders = {name: load(name) for name in DECODERS}
+    findings = [
+        *examine(),
+        *(Finding(f"decoder {name}", one.frames is not None, one.note, name == "pyav") for name, one in decoders.items()),
+    ]
     for finding in findings:
         state = "ok" if finding.good else "MISSING" if finding.needed else "absent"
         print(f"{state:<8}{finding.name:<22} {finding.what}")

@@ -20,12 +20,9 @@ class Finding:
     needed: bool = True
 
 
-def examine(decoders: dict[str, str]) -> list[Finding]:
-    """Look at everything; `decoders` maps each decoder's name to "" where it loads, else to why it does not."""
-    findings = [_encoder(), *_language(), Finding("ray", True, version("ray")), _torch(), _disk()]
-    for name, reason in decoders.items():
-        findings.append(Finding(f"decoder {name}", not reason, reason or "loads", needed=name == "pyav"))
-    return findings
+def examine() -> list[Finding]:
+    """Look at everything but the decoders."""
+    return [_encoder(), _parser(), _wordnet(), Finding("ray", True, version("ray")), _torch(), _disk()]
 
 
 def _encoder() -> Finding:
@@ -37,18 +34,20 @@ def _encoder() -> Finding:
     )
 
 
-def _language() -> list[Finding]:
-    from curation.tagger import load_parser
-    from curation.wordnet import open_wordnet
+def _parser() -> Finding:
+    from curation.parse import parse
 
-    found = []
-    for name, load in (("spaCy model", load_parser), ("WordNet", open_wordnet)):
-        try:
-            load()
-            found.append(Finding(name, True, "loads"))
-        except InputError as error:
-            found.append(Finding(name, False, str(error)))
-    return found
+    try:
+        next(parse(["#C C takes plate"]))
+    except InputError as error:
+        return Finding("spaCy model", False, str(error))
+    return Finding("spaCy model", True, "loads")
+
+
+def _wordnet() -> Finding:
+    from curation.wordnet import cache_folder
+
+    return Finding("WordNet", True, f"shipped; unpacked into {cache_folder()} when dictionaries are built")
 
 
 def _torch() -> Finding:

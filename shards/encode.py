@@ -1,0 +1,54 @@
+"""Encode one clip to an mp4 in memory, the same bytes for the same frames every time."""
+
+import io
+from fractions import Fraction
+
+import av
+
+from shards.profiles import Profile
+
+BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT: no version strings in the stream
+BT601, LIMITED_RANGE = 6, 1
+
+
+class ClipEncoder:
+    """H.264 in mp4; frame n is shown at n / rate seconds."""
+
+    def __init__(self, width: int, height: int, rate: Fraction, profile: Profile) -> None:
+        """Open the encoder for frames of one size."""
+        self.size, self.rate, self.frame_count = (width, height), rate, 0
+        self._file = io.BytesIO()
+        # The muxer writes neither a creation time nor its version.
+        self._container = av.open(self._file, "w", format="mp4", container_options={"fflags": "+bitexact"})
+        stream = self._container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {
+            "preset": profile.preset,
+            "tune": profile.tune,
+            "crf": str(profile.crf),
+            "g": str(profile.gop),
+            "bf": "0",
+            # x264's macroblock tree reads stale memory in small pictures, and then equal frames give other bytes; in
+            # groups this short it gains nothing, and without it there is nothing to look ahead for.
+            "mbtree": "0",
+            "rc-lookahead": "0",
+        }
+        codec = stream.codec_context
+        codec.thread_count = 1
+        codec.flags |= BITEXACT
+        codec.colorspace, codec.color_range = BT601, LIMITED_RANGE
+        self._stream = stream
+
+    def add(self, frame: av.VideoFrame) -> None:
+        """Append a frame; only its time stamp is changed."""
+        frame.pts, frame.time_base = self.frame_count, 1 / self.rate
+        # Let the encoder choose: filtered frames still carry the type the source had.
+        frame.pict_type = 0
+        self.frame_count += 1
+        self._container.mux(self._stream.encode(frame))
+
+    def finish(self) -> bytes:
+        """Close the clip and return the file."""
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._file.getvalue()

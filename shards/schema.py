@@ -1,0 +1,64 @@
+"""Columns and file names of a shard folder and of the clip table it is cut from (docs/formats.md)."""
+
+import pyarrow as pa
+
+FORMAT = "egocurate-shards/1"
+INDEX_FILE, MANIFEST_FILE, FAILED_FILE = "index.parquet", "manifest.json", "failed.parquet"
+
+CLIP_SCHEMA = pa.schema(
+    [
+        ("clip_idx", pa.int64()),
+        ("video_uid", pa.string()),
+        ("video_dur", pa.float64()),
+        ("narration_source", pa.string()),
+        ("narration_ind", pa.int64()),
+        ("narration_time", pa.float64()),
+        ("clip_start", pa.float64()),
+        ("clip_end", pa.float64()),
+        ("clip_text", pa.string()),
+        ("tag_verb", pa.list_(pa.int32())),
+        ("tag_noun", pa.list_(pa.int32())),
+        ("key", pa.string()),
+        ("text", pa.string()),
+        ("window_start", pa.float64()),
+        ("window_end", pa.float64()),
+        ("neighbourhood", pa.int64()),
+        ("negatives", pa.list_(pa.int64())),
+    ]
+)
+
+# Columns that the index takes over from the clip table.
+KEPT = ("video_uid", "narration_source", "narration_ind", "narration_time", "clip_start", "clip_end")
+KEPT += ("clip_text", "text", "tag_verb", "tag_noun", "clip_idx")
+
+INDEX_SCHEMA = pa.schema(
+    [
+        ("sample", pa.int64()),
+        ("key", pa.string()),
+        ("shard", pa.int32()),
+        ("offsets", pa.list_(pa.int64())),
+        ("sizes", pa.list_(pa.int64())),
+        ("crc32", pa.list_(pa.int64())),
+        *[CLIP_SCHEMA.field(name) for name in KEPT],
+        ("neighbourhood", pa.int64()),
+        ("negatives", pa.list_(pa.int64())),
+        ("frame_count", pa.int32()),
+        ("fps", pa.float64()),
+    ]
+)
+
+FAILED_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("video_uid", pa.string()),
+        ("clip_start", pa.float64()),
+        ("clip_end", pa.float64()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+def shard_file(name: str, number: int) -> str:
+    """Return the file name of a shard."""
+    return f"{name}-{number:06d}.tar"

@@ -1,0 +1,140 @@
+import os
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shards.cluster import QUIET
+from shards.job import ShardJob, VideoFile
+from shards.plan import clip_key
+from shards.profiles import profile
+from shards.schema import CLIP_SCHEMA
+
+REAL_VIDEOS = Path(__file__).parents[2] / ".." / "shared" / "data" / "videos"
+
+
+def write_video(
+    path: Path,
+    *,
+    codec: str = "libx264",
+    pts: list[int] | range = range(90),
+    tick: Fraction = Fraction(1, 30),
+    size: tuple[int, int] = (96, 64),
+    rotation: int = 0,
+    pixel_aspect: int = 1,
+    faststart: bool = False,
+    **options: str,
+) -> Path:
+    """Write a video whose frames differ from each other; frame n is shown at pts[n] * tick seconds."""
+    width, height = size
+    columns = np.arange(width)
+    rows = np.arange(height)[:, None]
+    flags = {"movflags": "+faststart"} if faststart else {}
+    with av.open(str(path), "w", options=flags) as container:
+        stream = container.add_stream(codec, rate=round(1 / tick))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.time_base = tick
+        stream.codec_context.thread_count = 1
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
+        stream.options = {name: str(value) for name, value in options.items()}
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for n, stamp in enumerate(pts):
+            red = (columns * 2 + n * 7) % 256 + 0 * rows
+            green = (rows * 3 + n * 5) % 256 + 0 * columns
+            picture = np.stack([red, green, np.full_like(red, n * 11 % 256)], axis=-1).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = stamp, tick
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+LONG_GOP = {"preset": "ultrafast", "g": "40", "keyint_min": "40", "sc_threshold": "0", "bf": "3", "b-pyramid": "2"}
+
+
+@pytest.fixture(scope="session")
+def make_video() -> Callable[..., Path]:
+    return write_video
+
+
+@pytest.fixture(scope="session")
+def small_videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Ten seconds and a bit of two videos, with B-frames."""
+    folder = tmp_path_factory.mktemp("videos")
+    return {
+        uid: write_video(folder / f"{uid}.mp4", pts=range(count), size=(64, 48), **LONG_GOP)
+        for uid, count in (("cook", 310), ("dig", 150))
+    }
+
+
+def clip_table(rows: list[tuple[str, float, float]], video_dur: float = 10.0) -> pa.Table:
+    """Build a clip table out of (video_uid, start, end); negatives are the other clips of the same video."""
+    uids = [uid for uid, _, _ in rows]
+    columns = {
+        "clip_idx": [100 + i for i in range(len(rows))],
+        "video_uid": uids,
+        "video_dur": [video_dur] * len(rows),
+        "narration_source": ["narration_pass_1"] * len(rows),
+        "narration_ind": list(range(len(rows))),
+        "narration_time": [(start + end) / 2 for _, start, end in rows],
+        "clip_start": [start for _, start, _ in rows],
+        "clip_end": [end for _, _, end in rows],
+        "clip_text": [f"#C C takes plate {i} é" for i in range(len(rows))],
+        "tag_verb": [[i % 3] for i in range(len(rows))],
+        "tag_noun": [[i % 4, 4] for i in range(len(rows))],
+        "key": [clip_key(uid, "narration_pass_1", i) for i, uid in enumerate(uids)],
+        "text": [f"takes plate {i} é" for i in range(len(rows))],
+        "window_start": [start for _, start, _ in rows],
+        "window_end": [end for _, _, end in rows],
+        "neighbourhood": [10 * sorted(set(uids)).index(uid) + int(start // 1.5) for uid, start, _ in rows],
+        "negatives": [[100 + j for j in range(len(rows)) if j != i and uids[j] == uids[i]] for i in range(len(rows))],
+    }
+    return pa.table({name: pa.array(columns[name], CLIP_SCHEMA.field(name).type) for name in CLIP_SCHEMA.names})
+
+
+@pytest.fixture(scope="session")
+def make_clips() -> Callable[..., pa.Table]:
+    return clip_table
+
+
+@pytest.fixture
+def job(small_videos: dict[str, Path], tmp_path: Path) -> ShardJob:
+    """Overlapping clips of two videos, one clip beyond the end of its video, one of a video that is not there."""
+    rng = np.random.default_rng(0)
+    rows = [("cook", s, s + 1.0) for s in rng.uniform(0, 9, 14)] + [("dig", s, s + 1.5) for s in rng.uniform(0, 3, 6)]
+    rows += [("dig", 90.0, 91.0), ("lost", 1.0, 2.0)]
+    videos = {uid: VideoFile(path) for uid, path in small_videos.items()} | {"lost": VideoFile(None)}
+    clips = clip_table(rows)
+    return ShardJob(clips, videos, tmp_path / "shards", profile("train"), clips_per_shard=5, num_verbs=3, num_nouns=5)
+
+
+@pytest.fixture(scope="session")
+def ray_up() -> Iterator[None]:
+    os.environ.update(QUIET)
+    import ray
+
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+        object_store_memory=100 * 1024 * 1024,
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def real_video() -> Callable[[str], Path]:
+    def find(name: str) -> Path:
+        path = (REAL_VIDEOS / name).resolve()
+        if not path.is_file():
+            pytest.skip(f"real video {name} is not here")
+        return path
+
+    return find
