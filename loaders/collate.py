@@ -1,0 +1,90 @@
+"""A batch: what the trainer gets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip as shown: frames uint8 [T, 3, S, S], its text, classes and sample id."""
+
+    frames: torch.Tensor
+    text: str
+    verbs: Sequence[int]
+    nouns: Sequence[int]
+    sample: int
+
+
+@dataclass(frozen=True, repr=False)
+class Batch:
+    """M clips: N anchors, then, where the stream has negatives, the N hard negatives of the same anchors (M = 2N)."""
+
+    frames: torch.Tensor
+    """uint8 [M, T, 3, S, S]"""
+    texts: list[str]
+    """M normalised narrations"""
+    verbs: torch.Tensor
+    """bool [M, num_verbs]: the verb classes of each clip"""
+    nouns: torch.Tensor
+    """bool [M, num_nouns]"""
+    valid: torch.Tensor
+    """bool [M]: False where an anchor has no negative and stands in for it itself"""
+    sample: torch.Tensor
+    """int64 [M]: ids of the clips shown (rows of index.parquet)"""
+
+    def __len__(self) -> int:
+        """Return M."""
+        return len(self.texts)
+
+    def __repr__(self) -> str:
+        """Show shapes instead of values."""
+        shapes = (
+            f"{name}={str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+            for name, tensor in self._tensors().items()
+        )
+        return f"Batch({', '.join(shapes)}, texts=str[{len(self)}], device={self.frames.device})"
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """Return the batch on a device; the copy from pinned memory runs beside the host."""
+        return replace(self, **{name: t.to(device, non_blocking=True) for name, t in self._tensors().items()})
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in page-locked memory (PyTorch's DataLoader calls this)."""
+        return replace(self, **{name: t.pin_memory() for name, t in self._tensors().items()})
+
+    def record_stream(self, stream: torch.cuda.Stream) -> None:
+        """Tell the allocator that the stream works on the tensors, so that it does not hand out their memory early."""
+        for tensor in self._tensors().values():
+            tensor.record_stream(stream)
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+
+
+def collate(anchors: Sequence[Clip], negatives: Sequence[Clip | None] | None, num_verbs: int, num_nouns: int) -> Batch:
+    """Return the batch of N anchors, or of 2N rows if negatives are given: None stands for an anchor that has none."""
+    clips = list(anchors)
+    valid = [True] * len(clips)
+    if negatives is not None:
+        clips += [anchor if clip is None else clip for anchor, clip in zip(anchors, negatives, strict=True)]
+        valid += [clip is not None for clip in negatives]
+    return Batch(
+        frames=torch.stack([clip.frames for clip in clips]),
+        texts=[clip.text for clip in clips],
+        verbs=multi_hot([clip.verbs for clip in clips], num_verbs),
+        nouns=multi_hot([clip.nouns for clip in clips], num_nouns),
+        valid=torch.tensor(valid),
+        sample=torch.tensor([clip.sample for clip in clips], dtype=torch.int64),
+    )
+
+
+def multi_hot(classes: Sequence[Sequence[int]], size: int) -> torch.Tensor:
+    """Return bool [len(classes), size], True at the classes of each row."""
+    mask = np.zeros((len(classes), size), dtype=bool)
+    for row, indices in enumerate(classes):
+        mask[row, np.asarray(indices, dtype=np.int64)] = True
+    return torch.from_numpy(mask)

@@ -1,0 +1,44 @@
+"""Settings of a stream."""
+
+from dataclasses import dataclass
+
+from loaders.decode import DECODERS
+from loaders.frames import picker
+from shards.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamConfig:
+    """What a training batch shows; raises InputError for a value that cannot work."""
+
+    frames: int = 4
+    """T, frames shown of a clip"""
+    size: int = 224
+    """S, pixels on a side"""
+    seed: int = 0
+    """of the order, the negatives, the frames and the crops"""
+    negatives: bool = True
+    """add to each anchor a hard negative"""
+    pick: str = "segments-random"
+    """which frames: a name of `loaders.frames.picker`"""
+    scale: tuple[float, float] = (0.5, 1.0)
+    """range of the crop's share of the frame's area"""
+    flip: bool = True
+    """mirror half of the clips"""
+    decoder: str = "auto"
+    workers: int = 2
+    """processes that decode, of each rank; 0 decodes in the training process"""
+    max_bad: int = 100
+    """how many samples may fail to decode, on a rank, before the run stops"""
+
+    def __post_init__(self) -> None:
+        picker(self.pick)
+        if self.decoder not in ("auto", *DECODERS):
+            raise InputError(f"no decoder is called {self.decoder!r}: take one of auto, {', '.join(DECODERS)}")
+        if min(self.frames, self.size) < 1 or min(self.workers, self.max_bad) < 0:
+            raise InputError(
+                f"frames {self.frames} and size {self.size} must be positive, "
+                f"workers {self.workers} and max_bad {self.max_bad} not negative"
+            )
+        if not 0 < self.scale[0] <= self.scale[1] <= 1:
+            raise InputError(f"scale {self.scale} is not a range within (0, 1]")

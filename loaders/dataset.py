@@ -1,0 +1,129 @@
+"""One anchor of one epoch, with its negative: fetch, decode, crop. A function of (seed, epoch, sample id) alone."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from loaders.augment import random_view, show
+from loaders.collate import Batch, Clip, collate
+from loaders.config import StreamConfig
+from loaders.decode import DecodeError, decode
+from loaders.frames import picker
+from loaders.randomness import Purpose, below, generator, permutation
+from shards.errors import InputError
+from shards.index import ShardIndex
+
+VIDEO = 1  # column of the index's (json, video) pairs
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """A sample whose frames could not be had."""
+
+    sample: int
+    key: str
+    shard: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Name the clip, where it is and what is wrong."""
+        return f"{self.key} in {self.shard} ({self.reason})"
+
+
+@dataclass(frozen=True)
+class Item:
+    """An anchor, its negative if it has one, and what failed on the way; no anchor if nothing decoded."""
+
+    anchor: Clip | None
+    negative: Clip | None
+    bad: list[BadSample]
+
+
+def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: str) -> torch.Tensor | BadSample:
+    """Return the frames at indices int64[T] of a sample as uint8 [T, 3, H, W], or why they cannot be had.
+
+    The failure is a value, not an exception: raised in a worker process it would arrive as a traceback.
+    """
+    try:
+        data = index.read_video(sample)
+        # Not all damage stops a decoder; some show a grey smear and go on.
+        if zlib.crc32(data) != index.crc32[sample, VIDEO]:
+            raise DecodeError("its bytes are not those that were written")
+        return decode(data, indices, decoder)
+    except (DecodeError, InputError, OSError) as error:
+        return BadSample(sample, index.key(sample), str(index.row(sample).shard_path), str(error))
+
+
+def same_shard_first(negatives: np.ndarray, shard: np.ndarray, anchor: int) -> np.ndarray:
+    """Return the negatives that lie in the anchor's own shard, which is being read anyway, or all if none does."""
+    near = negatives[shard[negatives] == shard[anchor]]
+    return near if len(near) else negatives
+
+
+class ClipDataset(Dataset):
+    """Items by (epoch, sample id): a worker process needs no notion of the present epoch."""
+
+    def __init__(self, index: ShardIndex, config: StreamConfig) -> None:
+        """Show the index's samples as the config says."""
+        self.index = index
+        self.config = config
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.index)
+
+    def __getitem__(self, where: tuple[int, int]) -> Item:
+        """Return the item of an anchor; a sample that fails is replaced by others that its own generator draws.
+
+        The replacement is shown as it would be in its own place of this epoch. After max_bad replacements the item has
+        no anchor.
+        """
+        epoch, sample = where
+        bad: list[BadSample] = []
+        for candidate in self._with_replacements(epoch, sample):
+            anchor = self._clip(candidate, self._rng(epoch, Purpose.VIEW, candidate), bad)
+            if anchor is not None:
+                negative = self._negative(epoch, candidate, bad) if self.config.negatives else None
+                return Item(anchor, negative, bad)
+        return Item(None, None, bad)
+
+    def collate(self, items: list[Item]) -> tuple[Batch | None, list[BadSample]]:
+        """Return the batch, or None if an item has no anchor, and all that failed."""
+        bad = [sample for item in items for sample in item.bad]
+        anchors = [item.anchor for item in items if item.anchor is not None]
+        if len(anchors) < len(items):
+            return None, bad
+        negatives = [item.negative for item in items] if self.config.negatives else None
+        return collate(anchors, negatives, self.index.num_verbs, self.index.num_nouns), bad
+
+    def _with_replacements(self, epoch: int, sample: int) -> Iterator[int]:
+        yield sample
+        rng = self._rng(epoch, Purpose.REPLACEMENT, sample)
+        for _ in range(self.config.max_bad):
+            yield below(rng, len(self.index))
+
+    def _negative(self, epoch: int, anchor: int, bad: list[BadSample]) -> Clip | None:
+        """Return one of the anchor's negatives, each as likely; where one fails the next drawn."""
+        candidates = same_shard_first(self.index.negatives(anchor), self.index.shard, anchor)
+        for choice in permutation(self._rng(epoch, Purpose.NEGATIVE, anchor), len(candidates)):
+            clip = self._clip(int(candidates[choice]), self._rng(epoch, Purpose.NEGATIVE_VIEW, anchor), bad)
+            if clip is not None:
+                return clip
+        return None
+
+    def _clip(self, sample: int, rng: np.random.Generator, bad: list[BadSample]) -> Clip | None:
+        config, row = self.config, self.index.row(sample)
+        indices = picker(config.pick)(row.frame_count, config.frames, rng)
+        frames = read_frames(self.index, sample, indices, config.decoder)
+        if isinstance(frames, BadSample):
+            bad.append(frames)
+            return None
+        view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
+        return Clip(show(frames, view, config.size), row.text, row.tag_verb, row.tag_noun, sample)
+
+    def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
+        return generator(self.config.seed, epoch, purpose, sample)

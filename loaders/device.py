@@ -1,0 +1,78 @@
+"""From host memory to the accelerator, one batch ahead, and from bytes to numbers there."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Movable(Protocol):
+    """What `prefetch` moves; `loaders.collate.Batch` is one."""
+
+    def to(self, device: torch.device) -> "Movable": ...
+    def record_stream(self, stream: torch.cuda.Stream) -> None: ...
+
+
+Item = TypeVar("Item", bound=Movable)
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """An iterator whose saved state counts what reached the user, not what was taken ahead of need."""
+
+    def pull(self) -> Movable:
+        """Return the next item uncounted; raises StopIteration at the end."""
+        ...
+
+    def handed(self) -> None:
+        """Count one pulled item as handed to the user."""
+        ...
+
+
+def prefetch(batches: Iterable[Item], device: torch.device | str) -> Iterator[Item]:
+    """Yield the batches on the device; on CUDA the next one is copied on a stream of its own while one is in use.
+
+    The step in a `loaders.stream.Stream`'s state counts a batch when it is yielded here. Page-locked batches copy
+    beside the host, others hold it up.
+    """
+    device = torch.device(device)
+    source = iter(batches)
+    copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+    ahead = _next_on(source, device, copies)
+    while ahead is not None:
+        batch = ahead
+        if copies is None:
+            _count(source)
+            yield batch
+            ahead = _next_on(source, device, copies)
+            continue
+        current = torch.cuda.current_stream(device)
+        current.wait_stream(copies)
+        batch.record_stream(current)
+        ahead = _next_on(source, device, copies)
+        _count(source)
+        yield batch
+
+
+def _next_on(source: Iterator[Item], device: torch.device, copies: torch.cuda.Stream | None) -> Item | None:
+    try:
+        batch = source.pull() if isinstance(source, Counted) else next(source)
+    except StopIteration:
+        return None
+    with torch.cuda.stream(copies):
+        return batch.to(device)
+
+
+def _count(source: Iterator[Item]) -> None:
+    if isinstance(source, Counted):
+        source.handed()
+
+
+def normalise(frames: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Return uint8 frames [..., 3, H, W] less ImageNet's mean, over its deviation, on the device where they are."""
+    mean = torch.tensor(IMAGENET_MEAN, device=frames.device, dtype=torch.float32).view(3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=frames.device, dtype=torch.float32).view(3, 1, 1)
+    return (frames.float() - mean.mul(255)).div_(std.mul(255)).to(dtype)

@@ -1,0 +1,43 @@
+"""Random numbers as a function of (seed, epoch, purpose, sample): no state to carry, to save or to replay.
+
+Philox is a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): its key and
+counter are set here, so any number of processes can start the same stream at the same place for the price of an object.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+_WORD = (1 << 64) - 1
+
+
+class Purpose(IntEnum):
+    """What a stream of random numbers is for; each purpose of a sample has a stream of its own."""
+
+    ORDER = 0
+    VIEW = 1  # frames, crop and flip of an anchor
+    NEGATIVE = 2  # which clip is its hard negative
+    NEGATIVE_VIEW = 3
+    REPLACEMENT = 4  # which sample stands in for one that does not decode
+
+
+def generator(seed: int, epoch: int, purpose: Purpose, sample: int = 0) -> np.random.Generator:
+    """Return the generator of one purpose of one sample (its id) in one epoch of one seed.
+
+    Callers draw with `Generator.random` alone: the bits of Philox and their way to a double are fixed, while numpy
+    keeps the right to change `permutation`, `choice` and `integers` between versions.
+    """
+    key = np.array([seed & _WORD, epoch & _WORD], dtype=np.uint64)
+    # The generator counts in the low word; purpose and sample stand in the high ones, so streams cannot meet.
+    counter = np.array([0, 0, sample & _WORD, int(purpose)], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def permutation(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Return a uniform permutation int64[n]."""
+    return np.argsort(rng.random(n), kind="stable")
+
+
+def below(rng: np.random.Generator, n: int) -> int:
+    """Return a uniform integer in [0, n)."""
+    return min(int(rng.random() * n), n - 1)
