@@ -312,7 +312,10 @@ def doctor() -> None:
     decoders = {name: load(name) for name in DECODERS}
     findings = [
         *examine(),
-        *(Finding(f"decoder {name}", one.frames is not None, one.note, name == "pyav") for name, one in decoders.items()),
+        *(
+            Finding(f"decoder {name}", one.frames is not None, one.note, name == "pyav")
+            for name, one in decoders.items()
+        ),
     ]
     for finding in findings:
         state = "ok" if finding.good else "MISSING" if finding.needed else "absent"

@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 from curation.clips import class_counts, find_clips, read_clips
 from curation.config import EgoClipConfig, EgoMCQConfig
 from curation.mcq_videos import mcq_videos
-from curation.provenance import open_run, read_run
+from curation.provenance import Run, fingerprint, open_run, read_run
 from curation.sources import Source
 from shards.cluster import ray_session
 from shards.errors import InputError
 from shards.index import ShardIndex
 from shards.profiles import profile
 from shards.progress import Report
+from shards.segments import fixed_segments
 from shards.write import ShardJob, VideoFile, write_shards
 
 SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
@@ -32,6 +33,10 @@ class ShardOptions:
     profile: str = "train"
     shard_clips: int = 256
     ray_address: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a profile that is not there; raises InputError."""
+        profile(self.profile)
 
 
 @dataclass(frozen=True)
@@ -122,26 +127,29 @@ def run_egomcq(
 def run_shards(clips: Path, source: Source, out: Path, options: ShardOptions, report: Report) -> Outcome:
     """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
     path = find_clips(clips)
-    table = read_clips(path)
+    run = open_run(out, "shards", _settings(options), {path.name: fingerprint(path)})
     with ray_session(options.ray_address):
-        return _write(table, source.videos(), class_counts(path.parent / "lexicon"), out, "egoclip", options, report)
+        outcome = _write(
+            read_clips(path), source.videos(), class_counts(path.parent / "lexicon"), out, "egoclip", options, report
+        )
+    return _recorded(run, outcome)
 
 
 def run_segments(
     source: Source, out: Path, seconds: float, stride: float, options: ShardOptions, report: Report
 ) -> Outcome:
     """Cut every video on disk into text-free clips of `seconds`, one every `stride` seconds."""
-    from shards.segments import fixed_segments
-
     videos = source.videos()
     on_disk = videos[videos["path"].notna()]
     if on_disk.empty:
         raise InputError(
             f"none of the {len(videos)} videos of this root is on disk; segments are cut from videos alone"
         )
+    run = open_run(out, "segments", _settings(options) | {"seconds": seconds, "stride": stride}, {})
     table = fixed_segments(on_disk, seconds, stride)
     with ray_session(options.ray_address):
-        return _write(table, on_disk, (0, 0), out, "segments", options, report)
+        outcome = _write(table, on_disk, (0, 0), out, "segments", options, report)
+    return _recorded(run, outcome)
 
 
 def find_shard_folders(path: Path) -> list[Path]:
@@ -199,6 +207,17 @@ def _write(
     return Outcome(summary, whole=done.failed == 0)
 
 
+def _settings(options: ShardOptions) -> dict[str, object]:
+    """Return what decides the bytes of shards: not where they were cut."""
+    return {"profile": options.profile, "shard_clips": options.shard_clips}
+
+
+def _recorded(run: Run, outcome: Outcome) -> Outcome:
+    if not run.done:
+        run.finish(outcome.summary)
+    return outcome
+
+
 def _leak(egoclip: Path, clips: pa.Table) -> int:
     return len(_video_uids(egoclip) & set(clips["video_uid"].to_pylist())) if egoclip.exists() else 0
 
@@ -218,7 +237,7 @@ def describe(path: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for verb in ("egoclip", "egomcq"):
         record = read_run(path, verb)
-        if record and record["status"] == "complete":
+        if record:
             found[verb] = record["counts"] | {"config": record["config"]}
     for folder in (SHARDS, MCQ_SHARDS):
         if (path / folder / "manifest.json").exists():

@@ -5,6 +5,7 @@ Command, config, inputs, counts and versions, and from these what may be run int
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import sys
@@ -22,34 +23,34 @@ PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "to
 
 @dataclass
 class Run:
-    """One verb's run in one output folder.
-
-    `counts` is what an earlier, finished run of the same inputs counted; empty where there is none.
-    """
+    """One verb's run in one output folder; `counts` is what it counted, None until it has finished."""
 
     path: Path
     record: dict
-    done: bool
-    counts: dict = field(default_factory=dict)
+    counts: dict | None = None
     _clock: float = field(default_factory=time.monotonic)
 
+    @property
+    def done(self) -> bool:
+        """Whether a run of the same inputs has finished here."""
+        return self.counts is not None
+
     def finish(self, counts: dict) -> None:
-        """Write the record as complete, with what was counted."""
+        """Write the record, with what was counted."""
+        self.counts = counts
         seconds = round(time.monotonic() - self._clock, 1)
-        self.counts, self.done = counts, True
-        _write(self.path, {**self.record, "status": "complete", "seconds": seconds, "counts": counts})
+        record = self.record | {"seconds": seconds, "counts": counts}
+        atomic_write(self.path, lambda file: file.write((json.dumps(record, indent=1) + "\n").encode()))
 
 
 def open_run(out: Path, verb: str, config: dict, inputs: dict[str, str]) -> Run:
-    """Begin or find the run of `verb` in `out`, making the folder.
+    """Find the finished run of `verb` in `out`, or begin one; writes nothing yet.
 
     `config` and `inputs` (name -> fingerprint) are JSON values that decide what is written. Raises InputError, naming
     what differs, where `out` holds a run of the same verb with others.
     """
-    path = out / f"{verb}.run.json"
     record = {
         "verb": verb,
-        "status": "started",
         "command": " ".join(["curate", *sys.argv[1:]]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": json.loads(json.dumps(config)),
@@ -57,18 +58,21 @@ def open_run(out: Path, verb: str, config: dict, inputs: dict[str, str]) -> Run:
         "versions": _versions(),
     }
     earlier = read_run(out, verb)
-    if earlier:
-        differences = _differences(earlier, record)
-        if differences:
-            raise InputError(
-                f"{out} holds a run of `curate {verb}` with other inputs: {'; '.join(differences)}; "
-                "name another --out, or delete that folder"
-            )
-        if earlier["status"] == "complete":
-            return Run(path, earlier, True, earlier["counts"])
-    out.mkdir(parents=True, exist_ok=True)
-    _write(path, record)
-    return Run(path, record, False)
+    if earlier is None:
+        return Run(out / f"{verb}.run.json", record)
+    differences = _differences(earlier, record)
+    if differences:
+        raise InputError(
+            f"{out} holds a run of `curate {verb}` with other inputs: {'; '.join(differences)}; "
+            "name another --out, or delete that folder"
+        )
+    return Run(out / f"{verb}.run.json", earlier, earlier["counts"])
+
+
+def fingerprint(path: Path) -> str:
+    """Return "size:sha256" of a file."""
+    with path.open("rb") as file:
+        return f"{path.stat().st_size}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def read_run(out: Path, verb: str) -> dict | None:
@@ -78,7 +82,7 @@ def read_run(out: Path, verb: str) -> dict | None:
         return None
     try:
         record = json.loads(path.read_text())
-        return {key: record[key] for key in ("config", "inputs", "status")} | record
+        return {key: record[key] for key in ("config", "inputs", "counts")} | record
     except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no run record ({error}); delete it to start over in that folder") from None
 
@@ -103,7 +107,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _write(path: Path, record: dict) -> None:
-    atomic_write(path, lambda file: file.write((json.dumps(record, indent=1) + "\n").encode()))

@@ -1,6 +1,5 @@
 """An Ego4D download as a source of narrations and videos."""
 
-import hashlib
 import math
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from curation.lexicon import NOUN_FILE, VERB_FILE
+from curation.provenance import fingerprint
 from curation.sources import VIDEO_COLUMNS
 from curation.sources.layout import annotation_folders, manifest_paths, metadata_paths, video_files
 from curation.sources.metadata import Metadata, Video, read_ego4d_json, read_manifest
@@ -59,7 +59,7 @@ class Ego4DSource:
         lexicon = self.lexicon_dir()
         paths = [self._narration_path, self._metadata_path, *(path for path, _ in benchmark_files(self._folders)[0])]
         paths += [lexicon / VERB_FILE, lexicon / NOUN_FILE] if lexicon else []
-        return {path.relative_to(self.root).as_posix(): _hash(path) for path in sorted(set(paths))}
+        return {path.relative_to(self.root).as_posix(): fingerprint(path) for path in sorted(set(paths))}
 
     def notes(self) -> list[str]:
         """Return facts about the narrations, the metadata, the files of the splits and the videos on disk."""
@@ -71,7 +71,8 @@ class Ego4DSource:
             f"Benchmark files read for val and test videos: {used}",
         ]
         if benchmarks.absent:
-            notes.append(f"Benchmark files that are not there: {', '.join(benchmarks.absent)}")
+            named = ", ".join(benchmarks.absent[:3]) + (", ..." if len(benchmarks.absent) > 3 else "")
+            notes.append(f"Benchmark files that are not there: {len(benchmarks.absent)} ({named})")
         held_out = videos["split"].isin(["val", "test"]).sum()
         multi = videos["fho_multi"].sum()
         notes.append(f"{held_out:,} of {len(videos):,} videos are val or test; {multi:,} have split_fho multi")
@@ -165,8 +166,3 @@ def _probe(video: Video, path: Path) -> None:
                 video.width, video.height = stream.codec_context.width, stream.codec_context.height
     except (av.FFmpegError, OSError):
         return
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return f"{path.stat().st_size}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
