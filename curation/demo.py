@@ -13,7 +13,7 @@ from curation.synthetic import write_demo_root
 from shards.cluster import ray_session
 from shards.progress import Report
 
-QUESTIONS = 400  # of each type: a standard error of 2.5 points at most
+QUESTIONS = {"inter": 400, "intra": 150}  # a standard error of 2.5 and 4 points at most
 
 
 class Trained(Protocol):
@@ -37,7 +37,7 @@ def run_demo(out: Path, train: Train, report: Report) -> dict[str, object]:
         write_demo_root(root, report=report)
         source = Ego4DSource(root)
         egoclip = run_egoclip(source, data, EgoClipConfig(), "auto", options, report)
-        mcq = run_egomcq(source, data, EgoMCQConfig(inter=QUESTIONS, intra=QUESTIONS), None, "auto", options, report)
+        mcq = run_egomcq(source, data, EgoMCQConfig(**QUESTIONS), None, "auto", options, report)
     trained = train(data / SHARDS, data / "egomcq.json", data / MCQ_SHARDS, out / "run", report)
     return {
         "clips": egoclip.summary["clips"],

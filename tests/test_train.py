@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from unittest import mock
 
 import av
@@ -29,7 +30,7 @@ from shards.profiles import profile
 from shards.schema import CLIP_SCHEMA
 from shards.write import ShardJob, VideoFile, write_shards
 from train import main, train
-from train_config import TrainConfig, egovlp, egovlp_small, with_setting
+from training.config import TrainConfig, egovlp, egovlp_small, with_setting
 
 CLIPS, FPS, STEPS = 26, 8, 8
 PASS = "narration_pass_1"
@@ -163,9 +164,9 @@ def straight(tiny, tmp_path_factory):
     return config, run(config)
 
 
-def test_a_run_leaves_what_it_promises(straight, data):
+def test_a_run_leaves_what_it_promises(straight):
     config, result = straight
-    out = data.parent / config.out
+    out = Path(config.out)
     assert result.steps == STEPS
     assert result.before.keys() == result.after.keys() == {"inter", "intra"}
     assert result.clips_per_sec > 0
@@ -221,14 +222,14 @@ def test_two_ranks_learn_what_one_does(straight, tiny, tmp_path):
     mp.spawn(rank_of_two, (tmp_path, config), nprocs=2)
     for out in ("fresh", "resumed"):
         columns = ("step", "loss", "lr", "mcq_inter", "mcq_intra")
-        one, two = rows(tmp_path / ".." / config.out, *columns), rows(tmp_path / out, *columns)
+        one, two = rows(Path(config.out), *columns), rows(tmp_path / out, *columns)
         assert len(one) == len(two)
         for a, b in zip(one, two, strict=True):
             assert [x is None for x in a] == [x is None for x in b]
             assert [x or 0 for x in a] == pytest.approx([x or 0 for x in b], rel=1e-4)
         for rank in range(2):
             assert json.loads((tmp_path / f"{out}-{rank}.json").read_text()) == [expected.before, expected.after]
-        ours, theirs = saved(tmp_path / out, STEPS, tmp_path), saved(tmp_path / ".." / config.out, STEPS, tmp_path)
+        ours, theirs = saved(tmp_path / out, STEPS, tmp_path), saved(Path(config.out), STEPS, tmp_path)
         for name in theirs:
             torch.testing.assert_close(ours[name], theirs[name], rtol=1e-3, atol=2e-5, msg=name)
 
@@ -239,6 +240,14 @@ def test_a_finished_run_is_not_run_again(straight):
     again = train(config, resume=True, report=lambda stage, done, total: stages.append(stage), say=lambda line: None)
     assert again == result
     assert stages == []
+
+
+def test_a_run_stopped_before_its_result_gets_it(straight, tmp_path):
+    config, result = straight
+    shutil.copytree(config.out, tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+    again = run(replace(config, out=str(tmp_path / "run")), resume=True)
+    assert (again.before, again.after, again.steps) == (result.before, result.after, result.steps)
 
 
 def test_old_checkpoints_go(tiny, tmp_path):
@@ -282,6 +291,16 @@ def test_a_mistake_is_one_line(tiny, tmp_path, change, words):
     with pytest.raises(InputError, match=words) as raised:
         run(replace(tiny, **{"out": str(tmp_path / "run")} | change))
     assert "\n" not in str(raised.value)
+    if "optimiser" not in change:  # that one shows while training
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_run_stopped_before_its_first_checkpoint_starts_over(straight, tiny, tmp_path):
+    with pytest.raises(Stop):
+        run(replace(tiny, out=str(tmp_path / "run")), stop_at=1)
+    run(replace(tiny, out=str(tmp_path / "run")), resume=True)
+    columns = ("step", "loss", "lr", "mcq_inter", "mcq_intra")
+    assert rows(tmp_path / "run", *columns) == rows(Path(straight[0].out), *columns)
 
 
 def test_a_folder_with_a_run_is_left_alone(straight):

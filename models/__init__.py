@@ -1,0 +1,1 @@
+"""Compact modules, losses and metrics of egocentric video-language models; knows nothing of files, Ray or loaders."""

@@ -1,0 +1,61 @@
+"""Text tower: DistilBERT (1910.01108) from transformers, of any size, new or pretrained; a text is its first token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from transformers import DistilBertConfig, DistilBertModel
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """Sizes of the text tower (default distilbert-base); `pretrained`, a hub name or folder, brings its own instead."""
+
+    pretrained: str = ""
+    vocab: int = 30522
+    width: int = 768
+    depth: int = 6
+    heads: int = 12
+    max_tokens: int = 512
+    dropout: float = 0.1
+
+
+class TextTower(nn.Module):
+    """DistilBERT whose first token of the last layer stands for the text."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = _pretrained(config.pretrained) if config.pretrained else DistilBertModel(_distilbert(config))
+
+    @property
+    def width(self) -> int:
+        """Channels of a text."""
+        return self.model.config.dim
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Map token ids [B, L] with their mask [B, L] (1 = token, 0 = padding) to [B, D]."""
+        return self.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0]
+
+
+def _distilbert(config: TextConfig) -> DistilBertConfig:
+    return DistilBertConfig(
+        vocab_size=config.vocab,
+        dim=config.width,
+        hidden_dim=4 * config.width,
+        n_layers=config.depth,
+        n_heads=config.heads,
+        max_position_embeddings=config.max_tokens,
+        dropout=config.dropout,
+        attention_dropout=config.dropout,
+    )
+
+
+def _pretrained(source: str) -> DistilBertModel:
+    try:
+        return DistilBertModel.from_pretrained(source)
+    except OSError as error:
+        raise ValueError(
+            f"text weights {source!r}: not a folder with a DistilBERT model, and the hub does not give it"
+        ) from error

@@ -1,0 +1,125 @@
+"""Divided space-time video tower of Frozen in Time (2104.00650) and EgoVLP (2206.01670); timm's names for ViT parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.attention import DividedAttention
+
+
+@dataclass(frozen=True)
+class VideoConfig:
+    """Sizes of the video tower; the defaults are ViT-B/16 on 224 pixels."""
+
+    image: int = 224
+    patch: int = 16
+    max_frames: int = 4
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    time_init: Literal["proj", "published"] = "proj"
+
+
+class PatchEmbed(nn.Module):
+    """Cut frames into squares and map each to a token; a convolution's weight, so that image models load."""
+
+    def __init__(self, patch: int, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map frames [M, 3, S, S] to tokens [M, N, D], row by row."""
+        return self.proj(frames).flatten(2).transpose(1, 2)
+
+
+class Mlp(nn.Module):
+    """Two linear maps with an exact GELU between."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x [..., D] to the same shape."""
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """Time attention, space attention and MLP with the residual paths of Frozen in Time, figure 2."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm3 = nn.LayerNorm(width, eps=1e-6)
+        self.timeattn = DividedAttention(width, heads, "time")
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attn = DividedAttention(width, heads, "space")
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = Mlp(width)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """Map tokens x [B, 1 + T*N, D] to the same shape."""
+        t = x + self.timeattn(self.norm3(x), frames)
+        x = x + self.attn(
+            self.norm1(t), frames
+        )  # from x, not from t: time reaches the stream through space attention only
+        return x + self.mlp(self.norm2(x))
+
+
+class VideoTower(nn.Module):
+    """A ViT over [CLS] and the patches of T <= max_frames frames, frame by frame; ValueError if sizes do not fit."""
+
+    def __init__(self, config: VideoConfig) -> None:
+        super().__init__()
+        if config.image % config.patch:
+            raise ValueError(f"image={config.image} is not a multiple of patch={config.patch}")
+        if config.width % config.heads:
+            raise ValueError(f"width={config.width} is not a multiple of heads={config.heads}")
+        self.config = config
+        width, patches = config.width, (config.image // config.patch) ** 2
+        self.patch_embed = PatchEmbed(config.patch, width)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + patches, width))
+        self.temporal_embed = nn.Parameter(torch.zeros(1, config.max_frames, width))
+        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.reset()
+
+    def reset(self) -> None:
+        """Draw the weights: truncated normal .02, zero biases and temporal embedding, time attention without effect."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        nn.init.zeros_(self.temporal_embed)
+        # Either way time attention gives 0 at the start: the tower is the image model frame by frame. The published way
+        # sets all of qkv to 0, and there query and key stay: each one's gradient is a multiple of the other. All
+        # channels of the value get equal gradients too, so the layer only ever learns a rank-one mean over frames.
+        # A zero projection with a random qkv starts as the same function and can learn.
+        for block in self.blocks:
+            time = block.timeattn
+            if self.config.time_init == "published":
+                nn.init.zeros_(time.qkv.weight)
+                nn.init.ones_(time.proj.weight)
+            else:
+                nn.init.zeros_(time.proj.weight)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map normalised frames [B, T, 3, S, S] to the [CLS] token after the last LayerNorm, [B, D]."""
+        batch, count = frames.shape[:2]
+        if count > self.config.max_frames:
+            raise ValueError(f"{count} frames, but max_frames={self.config.max_frames}: build the tower with more")
+        x = self.patch_embed(frames.flatten(0, 1)).unflatten(0, (batch, count))  # [B, T, N, D]
+        x = x + self.pos_embed[:, None, 1:] + self.temporal_embed[:, :count, None]
+        cls = (self.cls_token + self.pos_embed[:, :1]).expand(batch, -1, -1)
+        x = torch.cat([cls, x.flatten(1, 2)], dim=1)
+        for block in self.blocks:
+            x = block(x, count)
+        return self.norm(x[:, 0])
