@@ -26,19 +26,32 @@ def progress(enabled: bool = True) -> Iterator[Report]:
         yield _lines()
 
 
+class _Clock:
+    """When each stage began; one that starts over, as an evaluation does, begins again."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._done: dict[str, int] = {}
+
+    def seconds(self, stage: str, done: int) -> float:
+        """Return how long the stage has run when `done` is reported."""
+        now = time.monotonic()
+        if done < self._done.get(stage, done):
+            self._began[stage] = now
+        self._done[stage] = done
+        return now - self._began.setdefault(stage, now)
+
+
 def _lines() -> Report:
-    began: dict[str, float] = {}
-    spoke: dict[str, float] = {}
+    clock, spoke = _Clock(), {}
 
     def report(stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        start = began.setdefault(stage, now)
-        last = spoke.setdefault(stage, now)
-        finished = done >= total and now - start > QUIET_SEC
-        if now - last < LINE_EVERY_SEC and not finished:
+        seconds = clock.seconds(stage, done)
+        last = spoke.get(stage, 0.0) if seconds >= spoke.get(stage, 0.0) else 0.0
+        if seconds - last < LINE_EVERY_SEC and not (done >= total and seconds > QUIET_SEC):
             return
-        spoke[stage] = now
-        rate = done / (now - start) if now > start else 0.0
+        spoke[stage] = seconds
+        rate = done / seconds
         left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
         print(f"{stage}: {done:,} of {total:,}, {rate:,.1f}/s{left}", file=sys.stderr, flush=True)
 
@@ -59,15 +72,15 @@ def _bars() -> Iterator[Report]:
         console=Console(stderr=True),
     )
     tasks: dict[str, TaskID] = {}
-    began: dict[str, float] = {}
+    clock = _Clock()
 
     def report(stage: str, done: int, total: int) -> None:
-        start = began.setdefault(stage, time.monotonic())
-        seconds = time.monotonic() - start
+        seconds = clock.seconds(stage, done)
         if stage not in tasks:
             tasks[stage] = bars.add_task(stage, total=total, rate="", visible=False)
         rate = f"{done / seconds:,.1f}/s" if seconds > 0.2 else ""
-        bars.update(tasks[stage], completed=done, total=total, rate=rate, visible=seconds > QUIET_SEC)
+        visible = seconds > QUIET_SEC or bars.tasks[tasks[stage]].visible
+        bars.update(tasks[stage], completed=done, total=total, rate=rate, visible=visible)
 
     with bars:
         yield report

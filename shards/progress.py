@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 Report = Callable[[str, int, int], None]
-"""Called as `report(stage, done, total)`; `done` never falls within a stage."""
+"""Called as `report(stage, done, total)`; `done` falls only where a stage starts over."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
