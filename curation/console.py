@@ -60,10 +60,18 @@ def _lines() -> Report:
 
 @contextmanager
 def _bars() -> Iterator[Report]:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    bars = Progress(
+    class LongStages(Progress):
+        """Bars that show up once their stage has taken a while, though it has not reported since."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            for task in self.tasks:
+                task.visible |= not task.finished and (task.elapsed or 0.0) > QUIET_SEC
+            yield from super().get_renderables()
+
+    bars = LongStages(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -79,8 +87,7 @@ def _bars() -> Iterator[Report]:
         if stage not in tasks:
             tasks[stage] = bars.add_task(stage, total=total, rate="", visible=False)
         rate = f"{done / seconds:,.1f}/s" if seconds > 0.2 else ""
-        visible = seconds > QUIET_SEC or bars.tasks[tasks[stage]].visible
-        bars.update(tasks[stage], completed=done, total=total, rate=rate, visible=visible)
+        bars.update(tasks[stage], completed=done, total=total, rate=rate)
 
     with bars:
         yield report

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,7 +58,7 @@ def run_egoclip(
     ray_address = shards.ray_address if shards else None
     run = open_run(out, "egoclip", asdict(config) | {"lexicon": _lexicon_name(lexicon)}, source.fingerprint())
     earlier = run.done and (out / "egoclip.parquet").exists()
-    with ray_session(ray_address):
+    with _ray(ray_address, report):
         if not earlier:
             egoclip = build_egoclip(source, config, lexicon, report)
             write_egoclip(egoclip, out)
@@ -65,7 +67,7 @@ def run_egoclip(
                     "narrations": dict(egoclip.counts),
                     "clips": egoclip.table.num_rows,
                     "videos": len(egoclip.table["video_uid"].unique()),
-                    "rejected": dict(pa_value_counts(egoclip.rejected["reason"])),
+                    "rejected": dict(_value_counts(egoclip.rejected["reason"])),
                     "beta": egoclip.beta,
                     "notes": source.notes(),
                 }
@@ -103,7 +105,7 @@ def run_egomcq(
     known = {"lexicon": _lexicon_name(lexicon), "trained_on": len(trained_on or ()), "from_videos": len(chosen)}
     run = open_run(out, "egomcq", asdict(config) | known, source.fingerprint())
     earlier = run.done and (out / "egomcq.json").exists()
-    with ray_session(ray_address):
+    with _ray(ray_address, report):
         if not earlier:
             narrations = source.narrations()
             words = open_lexicon(source, lexicon, narrations)
@@ -128,7 +130,7 @@ def run_shards(clips: Path, source: Source, out: Path, options: ShardOptions, re
     """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
     path = find_clips(clips)
     run = open_run(out, "shards", _settings(options), {path.name: fingerprint(path)})
-    with ray_session(options.ray_address):
+    with _ray(options.ray_address, report):
         outcome = _write(
             read_clips(path), source.videos(), class_counts(path.parent / "lexicon"), out, "egoclip", options, report
         )
@@ -147,7 +149,7 @@ def run_segments(
         )
     run = open_run(out, "segments", _settings(options) | {"seconds": seconds, "stride": stride}, {})
     table = fixed_segments(on_disk, seconds, stride)
-    with ray_session(options.ray_address):
+    with _ray(options.ray_address, report):
         outcome = _write(table, on_disk, (0, 0), out, "segments", options, report)
     return _recorded(run, outcome)
 
@@ -160,10 +162,13 @@ def find_shard_folders(path: Path) -> list[Path]:
     return found
 
 
-def pa_value_counts(column: pa.ChunkedArray) -> list[tuple[str, int]]:
-    """Count a column's values, most frequent first."""
-    counts = ((row["values"].as_py(), row["counts"].as_py()) for row in column.value_counts())
-    return sorted(counts, key=lambda pair: -pair[1])
+@contextmanager
+def _ray(address: str | None, report: Report) -> Iterator[None]:
+    """Have Ray running inside the block, and say so: starting it takes seconds."""
+    report("starting Ray", 0, 1)
+    with ray_session(address):
+        report("starting Ray", 1, 1)
+        yield
 
 
 def _cut(table: pa.Table, source: Source, out: Path, folder: str, options: ShardOptions, report: Report) -> Outcome:
@@ -202,7 +207,7 @@ def _write(
         summary["cut_clips_per_sec"] = done.samples / done.seconds if done.seconds else 0.0
     if done.failed:
         failed = pq.read_table(out / "failed.parquet", columns=["reason"])
-        summary["failed"] = dict(pa_value_counts(failed["reason"]))
+        summary["failed"] = dict(_value_counts(failed["reason"]))
         summary["failed_list"] = str(out / "failed.parquet")
     return Outcome(summary, whole=done.failed == 0)
 
@@ -216,6 +221,12 @@ def _recorded(run: Run, outcome: Outcome) -> Outcome:
     if not run.done:
         run.finish(outcome.summary)
     return outcome
+
+
+def _value_counts(column: pa.ChunkedArray) -> list[tuple[str, int]]:
+    """Count a column's values, most frequent first."""
+    counts = ((row["values"].as_py(), row["counts"].as_py()) for row in column.value_counts())
+    return sorted(counts, key=lambda pair: -pair[1])
 
 
 def _leak(egoclip: Path, clips: pa.Table) -> int:
