@@ -14,7 +14,7 @@ import webdataset
 from torch.utils.data import DataLoader
 
 from curation.config import EgoClipConfig
-from curation.jobs import SHARDS, ShardOptions, run_egoclip
+from curation.jobs import SHARDS, RunOptions, run_egoclip
 from curation.sources.ego4d import Ego4DSource
 from curation.synthetic import DemoRootConfig, write_demo_root
 from loaders import Batch, StreamConfig, stream
@@ -35,8 +35,10 @@ def measure(scratch: Path) -> list[dict[str, object]]:
     with ray_session(None):
         write_demo_root(root, DemoRootConfig(train=40, val=0, side=256))
         source = Ego4DSource(root)
-        tables_sec = _seconds(lambda: run_egoclip(source, out, EgoClipConfig(), "auto", None, silent))
-        cut = run_egoclip(source, out, EgoClipConfig(), "auto", ShardOptions(shard_clips=64), silent).summary
+        tables_sec = _seconds(
+            lambda: run_egoclip(source, out, EgoClipConfig(), "auto", RunOptions(tables_only=True), silent)
+        )
+        cut = run_egoclip(source, out, EgoClipConfig(), "auto", RunOptions(shard_clips=64), silent).summary
     clips, shards = int(cut["samples"]), out / SHARDS
     ours = _clips_per_sec(stream(shards, batch_size=BATCH, config=_config(negatives=False)).epoch(0))
     with_negatives = _clips_per_sec(stream(shards, batch_size=BATCH, config=_config(negatives=True)).epoch(0))

@@ -54,8 +54,25 @@ class Videos(StrEnum):
     all = "all"
 
 
+class Sources(StrEnum):
+    """Kinds of data sets: keys of `curation.sources.opening.SOURCES`."""
+
+    ego4d = "ego4d"
+    epic_kitchens = "epic-kitchens"
+    table = "table"
+
+
 Root = Annotated[
-    Path, typer.Option("--ego4d-root", help="Folder the `ego4d` download made (holds ego4d.json, v2/...).")
+    Path,
+    typer.Option(
+        "--ego4d-root",
+        "--root",
+        help="The data: what the `ego4d` download made; a folder with EPIC_100_*.csv and videos; or a table.",
+    ),
+]
+SourceKind = Annotated[
+    Sources,
+    typer.Option("--source", help="What the root is; a table has columns video, time, text (csv or parquet)."),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; made if absent.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
@@ -79,6 +96,7 @@ Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean 
 def egoclip(
     ego4d_root: Root,
     out: Out,
+    source: SourceKind = Sources.ego4d,
     window: Window = "egoclip",
     alpha: Alpha = "4.9",
     lexicon: Lexicon = "auto",
@@ -102,8 +120,8 @@ def egoclip(
     Example: curate egoclip --ego4d-root /data/ego4d --out /data/egoclip
     """
     from curation.config import DEFAULT_FILTERS, FILTERS, EgoClipConfig
-    from curation.jobs import ShardOptions, run_egoclip
-    from curation.sources.ego4d import Ego4DSource
+    from curation.jobs import RunOptions, run_egoclip
+    from curation.sources.opening import open_source
 
     unknown = sorted(set(without_filter or ()) - set(DEFAULT_FILTERS))
     if unknown:
@@ -114,9 +132,9 @@ def egoclip(
         filters=tuple(f for f in (FILTERS if fho_multi else DEFAULT_FILTERS) if f not in (without_filter or ())),
         min_clip_seconds=min_clip_seconds,
     )
-    shards = None if tables_only else ShardOptions(profile, shard_clips, ray_address)
+    options = RunOptions(profile, shard_clips, tables_only, ray_address)
     with progress(not json) as report:
-        outcome = run_egoclip(Ego4DSource(ego4d_root), out, config, lexicon, shards, report)
+        outcome = run_egoclip(open_source(source, ego4d_root), out, config, lexicon, options, report)
     _finish("EgoClip", outcome, json)
 
 
@@ -124,6 +142,7 @@ def egoclip(
 def egomcq(
     ego4d_root: Root,
     out: Out,
+    source: SourceKind = Sources.ego4d,
     egoclip: Annotated[
         Path | None,
         typer.Option("--egoclip", help="EgoClip whose videos must not be asked about (default: the one in --out)."),
@@ -146,13 +165,13 @@ def egomcq(
     Example: curate egomcq --ego4d-root /data/ego4d --out /data/egoclip
     """
     from curation.config import EgoMCQConfig
-    from curation.jobs import ShardOptions, run_egomcq
-    from curation.sources.ego4d import Ego4DSource
+    from curation.jobs import RunOptions, run_egomcq
+    from curation.sources.opening import open_source
 
     config = EgoMCQConfig(videos=videos.value, inter=inter, intra=intra, seed=seed, window=window, alpha=_alpha(alpha))
-    shards = None if tables_only else ShardOptions(profile, shard_clips, ray_address)
+    options = RunOptions(profile, shard_clips, tables_only, ray_address)
     with progress(not json) as report:
-        outcome = run_egomcq(Ego4DSource(ego4d_root), out, config, egoclip, lexicon, shards, report)
+        outcome = run_egomcq(open_source(source, ego4d_root), out, config, egoclip, lexicon, options, report)
     _finish("EgoMCQ", outcome, json)
 
 
@@ -163,6 +182,7 @@ def shards(
     ],
     ego4d_root: Root,
     out: Out,
+    source: SourceKind = Sources.ego4d,
     profile: Profile = "train",
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
@@ -172,12 +192,12 @@ def shards(
 
     Example: curate shards --egoclip egoclip.csv --ego4d-root /data/ego4d --out /data/shards
     """
-    from curation.jobs import ShardOptions, run_shards
-    from curation.sources.ego4d import Ego4DSource
+    from curation.jobs import RunOptions, run_shards
+    from curation.sources.opening import open_source
 
-    options = ShardOptions(profile, shard_clips, ray_address)
+    options = RunOptions(profile, shard_clips, ray_address=ray_address)
     with progress(not json) as report:
-        outcome = run_shards(egoclip, Ego4DSource(ego4d_root), out, options, report)
+        outcome = run_shards(egoclip, open_source(source, ego4d_root), out, options, report)
     _finish("Shards", outcome, json)
 
 
@@ -185,6 +205,7 @@ def shards(
 def segments(
     ego4d_root: Root,
     out: Out,
+    source: SourceKind = Sources.ego4d,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Length of a clip.")] = 4.0,
     stride: Annotated[float, typer.Option("--stride", min=0.1, help="From one clip's start to the next.")] = 4.0,
     profile: Profile = "train",
@@ -196,18 +217,19 @@ def segments(
 
     Example: curate segments --ego4d-root /data/ego4d --out /data/segments --seconds 4 --stride 4
     """
-    from curation.jobs import ShardOptions, run_segments
-    from curation.sources.ego4d import Ego4DSource
+    from curation.jobs import RunOptions, run_segments
+    from curation.sources.opening import open_source
 
-    options = ShardOptions(profile, shard_clips, ray_address)
+    options = RunOptions(profile, shard_clips, ray_address=ray_address)
     with progress(not json) as report:
-        outcome = run_segments(Ego4DSource(ego4d_root), out, seconds, stride, options, report)
+        outcome = run_segments(open_source(source, ego4d_root), out, seconds, stride, options, report)
     _finish("Segments", outcome, json)
 
 
 @app.command()
 def windows(
     ego4d_root: Root,
+    source: SourceKind = Sources.ego4d,
     gold: Annotated[Path | None, typer.Option("--gold", help="csv with gold segments to score against.")] = None,
     json: Json = False,
 ) -> None:
@@ -216,9 +238,9 @@ def windows(
     Example: curate windows --ego4d-root /data/ego4d
     """
     from curation.compare_windows import compare_windows
-    from curation.sources.ego4d import Ego4DSource
+    from curation.sources.opening import open_source
 
-    table = compare_windows(Ego4DSource(ego4d_root), gold)
+    table = compare_windows(open_source(source, ego4d_root), gold)
     print(table.to_json(orient="records") if json else table.to_string(index=False, float_format="{:.3f}".format))
 
 

@@ -48,7 +48,8 @@ def _lines() -> Report:
     def report(stage: str, done: int, total: int) -> None:
         seconds = clock.seconds(stage, done)
         last = spoke.get(stage, 0.0) if seconds >= spoke.get(stage, 0.0) else 0.0
-        if seconds - last < LINE_EVERY_SEC and not (done >= total and seconds > QUIET_SEC):
+        ended = done >= total and seconds > QUIET_SEC
+        if seconds - last < LINE_EVERY_SEC and not (ended and total > 1):
             return
         spoke[stage] = seconds
         rate = done / seconds

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from curation.config import EgoClipConfig, EgoMCQConfig
-from curation.jobs import MCQ_SHARDS, SHARDS, ShardOptions, run_egoclip, run_egomcq
+from curation.jobs import MCQ_SHARDS, SHARDS, RunOptions, run_egoclip, run_egomcq
 from curation.sources.ego4d import Ego4DSource
 from curation.synthetic import write_demo_root
 from shards.cluster import ray_session
@@ -32,7 +32,7 @@ Train = Callable[[Path, Path, Path, Path, Report], Trained]
 def run_demo(out: Path, train: Train, report: Report) -> dict[str, object]:
     """Run every step below `out`, keeping those already done; returns the rows of the summary."""
     root, data = out / "ego4d", out / "egoclip"
-    options = ShardOptions(shard_clips=64)
+    options = RunOptions(shard_clips=64)
     with ray_session(None):
         write_demo_root(root, report=report)
         source = Ego4DSource(root)

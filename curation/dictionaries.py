@@ -1,104 +1,121 @@
-"""Dictionaries without a taxonomy: the verbs and nouns of the narrations themselves, grouped by WordNet."""
+"""Dictionaries without a taxonomy: the verbs and nouns of the narrations, grouped by what WordNet says and by use."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
-from curation.actions import CARRIERS, action_positions
-from curation.inflection import noun_bases, verb_bases
+import numpy as np
+
+from curation.grouping import Evidence, grouped
 from curation.lexicon import Lexicon, Taxonomy, taxonomy
-from curation.parse import Parsed, parse
-from curation.wordnet import wordnet
+from curation.parse import parse
+from curation.relations import NOUN, VERB, Links, evidence, links, opposed
+from curation.vocabulary import INTO, Vocabulary, count_words, is_put_in
 from shards.errors import InputError
 
 MIN_COUNT = 2  # in texts: a word that occurs once is mostly a spelling mistake
+# Evidence x nearness from which two words are of one class; on real narrations 0.25-0.35 and 0.35-0.5 do as well.
+LEAST = {VERB: 0.3, NOUN: 0.4}
+MOST_TEXTS = 300_000  # texts read, evenly spread: more teach nothing new of words that matter
 _SMALL = 1000  # texts: below this every word counts
-_NO_ACTIONS = CARRIERS | {"be", "have", "do"}
-_INFLECTED = ("NNS", "NNPS", "VBZ", "VBD", "VBG", "VBN")
-_VERB, _NOUN = "v", "n"
+_MOST_WORDS, _MOST_CONTEXTS = 4000, 2000  # the most frequent ones are grouped; the rest stand for themselves
+_OPPOSITE = 0.3
 
 
 def build_lexicon(texts: Sequence[str]) -> Lexicon:
-    """Build a verb and a noun taxonomy from narrations; raises InputError if they hold no verb or no noun.
+    """Build a verb and a noun taxonomy from distinct narrations; raises InputError if they hold no verb or no noun.
 
-    Words are grouped if WordNet gives them the same most frequent sense (the first of its order). The group is labelled
-    by its most frequent word; labels are sorted, so a class is a row of the csv that `write_lexicon` makes of it.
+    Words are grouped if WordNet relates their frequent senses and if they are used alike: verbs with the same nouns,
+    nouns with the same verbs. The group is labelled by its most frequent word; labels are sorted, so a class is a row
+    of the csv that `write_lexicon` makes of it.
     """
-    verbs: Counter[str] = Counter()
-    nouns: Counter[str] = Counter()
-    for parsed in parse(texts):
-        actions = action_positions(parsed)
-        verbs.update(_verbs(parsed, actions))
-        nouns.update(_nouns(parsed, set(actions)))
-    least = MIN_COUNT if len(texts) >= _SMALL else 1
-    found = Lexicon(verbs=_grouped(verbs, _VERB, least), nouns=_grouped(nouns, _NOUN, least))
-    for name, part in (("verb", found.verbs), ("noun", found.nouns)):
+    read = texts[:: -(-len(texts) // MOST_TEXTS) or 1]
+    found = count_words(parse(read))
+    least = MIN_COUNT if len(read) >= _SMALL else 1
+    lexicon = Lexicon(verbs=_verb_classes(found, least), nouns=_noun_classes(found, least))
+    for name, part in (("verb", lexicon.verbs), ("noun", lexicon.nouns)):
         if not len(part):
             raise InputError(f"no {name} found in {len(texts)} narrations; give a taxonomy with --lexicon DIR")
-    return found
+    return lexicon
 
 
-def _verbs(parsed: Parsed, actions: Iterable[int]) -> set[str]:
-    """Name the actions by their base form, with "on" or "off" next to them if WordNet knows both as one verb.
-
-    Those two particles turn an action round; the others say where it goes ("puts down", "picks up").
-    """
-    found = set()
-    for position in actions:
-        base = _base(parsed, position, _VERB)
-        if base is None or base in _NO_ACTIONS:
-            continue
-        particle = parsed.words[position + 1 : position + 2]
-        if particle and particle[0] in ("on", "off") and first_sense(f"{base} {particle[0]}", _VERB):
-            base = f"{base} {particle[0]}"
-        found.add(base)
-    return found
+def _verb_classes(found: Vocabulary, least: int) -> Taxonomy:
+    groups = _groups(found.verbs, found.pairs, found.nouns, found.usage, VERB, least)
+    of = {word: group for group in groups for word in group}
+    return _labelled([[*group, *_put_in_forms(group, of)] for group in groups])
 
 
-def _nouns(parsed: Parsed, actions: set[int]) -> set[str]:
-    """Name the things by their base form; two nouns in a row are one thing if WordNet knows them as such."""
-    found, at = set(), 0
-    while at < len(parsed.words):
-        name, at = _base(parsed, at, _NOUN) if _is_noun(parsed, at, actions) else None, at + 1
-        if name and at < len(parsed.words) and _is_noun(parsed, at, actions):
-            both = f"{parsed.words[at - 1]} {_base(parsed, at, _NOUN)}"
-            if first_sense(both, _NOUN):
-                name, at = both, at + 1
-        if name:
-            found.add(name)
-    return found
+def _noun_classes(found: Vocabulary, least: int) -> Taxonomy:
+    pairs = Counter({(noun, verb): count for (verb, noun), count in found.pairs.items()})
+    usage = {noun: {noun: 1} for noun in found.nouns}
+    return _labelled(_groups(found.nouns, pairs, found.verbs, usage, NOUN, least))
 
 
-def _is_noun(parsed: Parsed, at: int, actions: set[int]) -> bool:
-    return parsed.tags[at].startswith("NN") and at not in actions
+def _put_in_forms(group: list[str], of: Mapping[str, list[str]]) -> list[str]:
+    """List what "put in" stands for besides: "put into", and "place into" if "place" is one class with "put"."""
+    bases = [base for word in group if (base := word.removesuffix(f" {INTO[0]}")) != word and is_put_in(base)]
+    alike = [other for base in bases for other in of.get(base, [base]) if " " not in other]
+    return [f"{base} {particle}" for base in dict.fromkeys([*bases, *alike]) for particle in INTO]
 
 
-def _base(parsed: Parsed, at: int, part: str) -> str | None:
-    """Return the base form of a word as WordNet lists it, a guess if it lists none, or None for a letter."""
-    word = parsed.words[at]
-    if len(word) < 2 or not word[0].isalpha() or word == "unsure":
-        return None
-    bases = verb_bases(word) if part == _VERB else noun_bases(word)
-    if parsed.tags[at] in _INFLECTED:  # "knives" may be listed itself, "gas" must not become "ga"
-        bases = (*bases[1:], word)
-    unlisted = bases[0] if parsed.tags[at] in ("NNS", "VBZ") else word
-    return next((base for base in bases if first_sense(base, part)), unlisted)
+def _groups(
+    counts: Counter[str],
+    pairs: Mapping[tuple[str, str], int],
+    contexts: Counter[str],
+    usage: Mapping[str, Mapping[str, int]],
+    part: str,
+    least: int,
+) -> list[list[str]]:
+    """Group words, the most frequent first in each group."""
+    words = [word for word in _by_count(counts) if counts[word] >= least]
+    known = words[:_MOST_WORDS]
+    matrix = _matrix(known, _by_count(contexts)[:_MOST_CONTEXTS], pairs)
+    found = grouped(matrix, _evidence(known, usage, part), LEAST[part])
+    return [[known[row] for row in rows] for rows in found] + [[word] for word in words[_MOST_WORDS:]]
 
 
-@lru_cache(maxsize=1 << 16)
-def first_sense(name: str, part: str) -> str | None:
-    """Return WordNet's name of the first sense of a base form ("v" verb, "n" noun), or None if it is not listed."""
-    lemma = name.replace(" ", "_")
-    for sense in wordnet().synsets(lemma, part)[:1]:
-        if lemma in (listed.lower() for listed in sense.lemma_names()):
-            return sense.name()
-    return None
+def _by_count(counts: Counter[str]) -> list[str]:
+    return sorted(counts, key=lambda word: (-counts[word], word))
 
 
-def _grouped(counts: Counter[str], part: str, least: int) -> Taxonomy:
-    groups: dict[str, list[str]] = {}
-    for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        if count >= least:
-            groups.setdefault(first_sense(word, part) or f"={word}", []).append(word)
-    labelled = sorted((words[0].replace(" ", "_"), sorted(words)) for words in groups.values())
+def _matrix(words: list[str], contexts: list[str], pairs: Mapping[tuple[str, str], int]) -> np.ndarray:
+    """Return (words, contexts): how often each word is seen with each context word."""
+    row = {word: index for index, word in enumerate(words)}
+    column = {word: index for index, word in enumerate(contexts)}
+    matrix = np.zeros((len(words), len(contexts)))
+    for (word, context), count in pairs.items():
+        if word in row and context in column:
+            matrix[row[word], column[context]] = count
+    return matrix
+
+
+def _evidence(words: list[str], usage: Mapping[str, Mapping[str, int]], part: str) -> Evidence:
+    """Weigh every pair of words that WordNet relates; opposites, and a verb and its "put in", must stay apart."""
+    known = [links(usage[word], part) for word in words]
+    pairs = sorted(_related(words, known))
+    weights, apart = [], []
+    for first, second in pairs:
+        weights.append(evidence(words[first], known[first], words[second], known[second], part))
+        turned = words[second] == f"{words[first]} {INTO[0]}" or words[first] == f"{words[second]} {INTO[0]}"
+        apart.append(turned or opposed(known[first], known[second]) >= _OPPOSITE)
+    rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return Evidence(rows[:, 0], rows[:, 1], np.array(weights), np.array(apart, dtype=bool))
+
+
+def _related(words: list[str], known: list[Links]) -> set[tuple[int, int]]:
+    """Return pairs of rows, lower first, that share a sense, are kind and genus, opposites, or word and definition."""
+    meaning: dict[str, list[int]] = defaultdict(list)
+    for row, of in enumerate(known):
+        for sense in of.senses:
+            meaning[sense].append(row)
+    row_of = {word: row for row, word in enumerate(words)}
+    pairs = set()
+    for row, of in enumerate(known):
+        others = {other for key in (*of.senses, *of.kinds, *of.opposites) for other in meaning[key]}
+        others |= {row_of[word] for word in of.defined_by if word in row_of}
+        pairs |= {(min(row, other), max(row, other)) for other in others if other != row}
+    return pairs
+
+
+def _labelled(groups: list[list[str]]) -> Taxonomy:
+    labelled = sorted((words[0].replace(" ", "_"), sorted(set(words))) for words in groups)
     return taxonomy([label for label, _ in labelled], [words for _, words in labelled])

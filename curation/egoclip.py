@@ -1,28 +1,25 @@
 """EgoClip: every narration that passes the filters as a clip with classes and hard negatives."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.clips import CSV_COLUMNS, TAG_COLUMNS, complete_clips
+from curation.clip_csv import write_csv
+from curation.clips import complete_clips
 from curation.config import EgoClipConfig
 from curation.dictionaries import build_lexicon
 from curation.lexicon import Lexicon, load_lexicon, write_lexicon
 from curation.narrations import clean_text
 from curation.selection import Selection, select_clips, to_micro
 from curation.sources import Source
-from curation.tagging import tag_distinct
+from curation.tagging import TAGGED_WITH, earlier_tags, tag_distinct, tagging_digest
 from shards.errors import InputError
 from shards.files import atomic_write
 from shards.progress import Report, silent
-
-_CSV_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -37,15 +34,22 @@ class EgoClip:
 
 
 def build_egoclip(
-    source: Source, config: EgoClipConfig, lexicon: str | Path = "auto", report: Report = silent
+    source: Source,
+    config: EgoClipConfig,
+    lexicon: str | Path = "auto",
+    report: Report = silent,
+    tags_from: Path | None = None,
 ) -> EgoClip:
-    """Build the tables from a source; `lexicon` as for `open_lexicon`; raises InputError if no narration is left."""
+    """Build the tables from a source; raises InputError if no narration is left.
+
+    `lexicon` as for `open_lexicon`, `tags_from` as for `clip_table`.
+    """
     report("read", 0, 2)
     narrations = source.narrations()
     report("read", 1, 2)
     videos = source.videos()
     report("read", 2, 2)
-    return clip_table(narrations, videos, config, open_lexicon(source, lexicon, narrations), report)
+    return clip_table(narrations, videos, config, open_lexicon(source, lexicon, narrations), report, tags_from)
 
 
 def open_lexicon(source: Source, lexicon: str | Path, narrations: pd.DataFrame) -> Lexicon:
@@ -62,15 +66,24 @@ def open_lexicon(source: Source, lexicon: str | Path, narrations: pd.DataFrame) 
 
 
 def clip_table(
-    narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig, lexicon: Lexicon, report: Report = silent
+    narrations: pd.DataFrame,
+    videos: pd.DataFrame,
+    config: EgoClipConfig,
+    lexicon: Lexicon,
+    report: Report = silent,
+    tags_from: Path | None = None,
 ) -> EgoClip:
-    """Build the tables from narrations and videos (see `curation.sources`); raises InputError if nothing is left."""
+    """Build the tables from narrations and videos (see `curation.sources`); raises InputError if nothing is left.
+
+    `tags_from` is an egoclip.parquet of an earlier run: texts that the same tagger has tagged there with the same
+    lexicon are not parsed again.
+    """
     report("filter", 0, 1)
     selection = select_clips(narrations, videos, config)
     report("filter", 1, 1)
     if selection.kept.empty:
         raise InputError(_nothing_left(selection))
-    table = _table(selection, config, lexicon, report)
+    table = _table(selection, config, lexicon, report, tags_from)
     return EgoClip(table, _rejected(selection), selection.counts, lexicon, selection.narrated.gaps)
 
 
@@ -83,26 +96,14 @@ def write_egoclip(egoclip: EgoClip, out: Path) -> None:
     atomic_write(out / "egoclip.parquet", lambda file: pq.write_table(egoclip.table, file))
 
 
-def write_csv(table: pa.Table, file: BinaryIO) -> None:
-    """Write the published columns as tab-separated text, tags as Python lists, quotes only where a text holds one."""
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    published = table.select(CSV_COLUMNS)
-    for start in range(0, max(len(published), 1), _CSV_ROWS):
-        part = published.slice(start, _CSV_ROWS)
-        frame = part.drop_columns(list(TAG_COLUMNS)).to_pandas()
-        for name in TAG_COLUMNS:
-            frame[name] = [str(classes) for classes in part[name].to_pylist()]
-        frame.to_csv(text, sep="\t", index=False, header=start == 0, lineterminator="\n")
-    text.flush()
-    text.detach()
-
-
-def _table(selection: Selection, config: EgoClipConfig, lexicon: Lexicon, report: Report) -> pa.Table:
+def _table(
+    selection: Selection, config: EgoClipConfig, lexicon: Lexicon, report: Report, tags_from: Path | None
+) -> pa.Table:
     kept, narrated = selection.kept, selection.narrated
     used, of = np.unique(kept["text"].to_numpy(), return_inverse=True)
     texts = [narrated.texts[code] for code in used]
-    tags, rows = tag_distinct(texts, lexicon, report), pa.array(of)
-    verbs, nouns = (pa.array([list(tag[side]) for tag in tags], pa.list_(pa.int32())).take(rows) for side in (0, 1))
+    rows, earlier = pa.array(of), earlier_tags(tags_from, lexicon) if tags_from else None
+    tags = tag_distinct(texts, lexicon, report, earlier).take(rows)
     published = {
         "clip_idx": pa.array(np.arange(len(kept))),
         "video_uid": pa.array(narrated.videos, pa.string()).take(pa.array(kept["video"])),
@@ -113,14 +114,14 @@ def _table(selection: Selection, config: EgoClipConfig, lexicon: Lexicon, report
         "clip_start": pa.array(kept["clip_start"].to_numpy()),
         "clip_end": pa.array(kept["clip_end"].to_numpy()),
         "clip_text": pa.array(texts, pa.string()).take(rows),
-        "tag_verb": verbs,
-        "tag_noun": nouns,
+        "tag_verb": tags["tag_verb"].combine_chunks(),
+        "tag_noun": tags["tag_noun"].combine_chunks(),
     }
     windows = {name: pa.array(kept[name].to_numpy()) for name in ("window_start", "window_end")}
     report("negatives", 0, 1)
     table = complete_clips(pa.table(published | windows), config)
     report("negatives", 1, 1)
-    return table
+    return table.replace_schema_metadata({TAGGED_WITH: tagging_digest(lexicon)})
 
 
 def _rejected(selection: Selection) -> pa.Table:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -32,7 +33,10 @@ _STALE_ROUNDS = 8  # rounds of draws without a new question after which there ar
 
 @dataclass(frozen=True)
 class EgoMCQ:
-    """Questions in the published schema, the distinct clips they show, and how many of what was asked could be made."""
+    """Questions in the published schema, the distinct clips they show, and how many of what was asked could be made.
+
+    The clips have the columns of their table and `place`: their number among the kept clips of their pass, by time.
+    """
 
     questions: dict[str, dict[str, Any]]
     clips: pa.Table
@@ -86,7 +90,9 @@ def build_egomcq(clips: pa.Table, scenes: Mapping[str, int], config: EgoMCQConfi
     slots = np.concatenate([_slots(len(inter), config.seed, INTER), _slots(len(intra), config.seed, INTRA)])
     types = np.repeat([INTER, INTRA], [len(inter), len(intra)])
     rows = np.unique(pool.row[options])
-    shown = _renumbered(clips.take(rows))
+    place = np.empty(len(clips), dtype=np.int64)
+    place[pool.row] = np.arange(len(pool.row)) - np.searchsorted(pool.video, pool.video)
+    shown = _renumbered(clips.take(rows)).append_column("place", pa.array(place[rows]))
     number = np.searchsorted(rows, pool.row[options])
     counts = {
         "videos": len(np.unique(pool.video)),
@@ -98,6 +104,14 @@ def build_egomcq(clips: pa.Table, scenes: Mapping[str, int], config: EgoMCQConfi
         "distinct_clips": len(rows),
     }
     return EgoMCQ(questions=_questions(shown, number, slots, types), clips=shown, counts=counts)
+
+
+def one_pass(narrations: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return the narrations of one pass of each video, drawn, so that the other need not be tagged to be ignored."""
+    names = ["video_uid", "narration_source"]
+    passes = narrations[names].drop_duplicates().sort_values(names, ignore_index=True)
+    drawn = passes.loc[np.random.default_rng([seed, 3]).permutation(len(passes))].drop_duplicates("video_uid")
+    return narrations[pd.MultiIndex.from_frame(narrations[names]).isin(pd.MultiIndex.from_frame(drawn))]
 
 
 def write_egomcq(egomcq: EgoMCQ, out: str | Path) -> None:

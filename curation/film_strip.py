@@ -1,13 +1,19 @@
-"""Draw the frames of a clip side by side under its narration."""
+"""Draw the frames of a clip side by side, as on a strip of film."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image, ImageDraw
 
 CAPTION_PX = 16
+STRIP_HEIGHT, STRIP_WIDTH = 92, 600  # pixels of a frame's height; about the width of a strip
+GAP_PX = 2
+JPEG_QUALITY = 66
+FILM = (22, 23, 27)
 
 
 def draw_strip(frames: np.ndarray, caption: str, path: Path) -> None:
@@ -18,3 +24,26 @@ def draw_strip(frames: np.ndarray, caption: str, path: Path) -> None:
     for i, frame in enumerate(frames):
         picture.paste(Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0))), (i * width, CAPTION_PX))
     picture.save(path)
+
+
+def strip_jpeg(video: bytes) -> bytes:
+    """Return a JPEG of frames of an mp4, evenly spaced over all of it: three to six by their shape.
+
+    The strip of a clip that has fewer frames ends in unexposed film, so that frames of all strips are of one size.
+
+    Raises av.FFmpegError if the video does not decode.
+    """
+    with av.open(io.BytesIO(video)) as container:
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    if not frames:
+        raise av.error.InvalidDataError(0, "no frame in the video")
+    width = max(round(frames[0].width * STRIP_HEIGHT / frames[0].height), 1)
+    places = min(max(round(STRIP_WIDTH / width), 3), 6)
+    count = min(places, len(frames))
+    strip = Image.new("RGB", (places * (width + GAP_PX) - GAP_PX, STRIP_HEIGHT), FILM)
+    for i in range(count):
+        frame = frames[(2 * i + 1) * len(frames) // (2 * count)]
+        strip.paste(frame.resize((width, STRIP_HEIGHT), Image.Resampling.LANCZOS), (i * (width + GAP_PX), 0))
+    jpeg = io.BytesIO()
+    strip.save(jpeg, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return jpeg.getvalue()

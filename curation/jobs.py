@@ -17,6 +17,7 @@ from curation.config import EgoClipConfig, EgoMCQConfig
 from curation.mcq_videos import mcq_videos
 from curation.provenance import Run, fingerprint, open_run, read_run
 from curation.sources import Source
+from curation.video_facts import write_video_facts
 from shards.cluster import ray_session
 from shards.errors import InputError
 from shards.index import ShardIndex
@@ -29,11 +30,16 @@ SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
 
 
 @dataclass(frozen=True)
-class ShardOptions:
-    """How shards are cut: profile by name, clips in one shard, and the Ray cluster to use (None: this machine)."""
+class RunOptions:
+    """How a job is carried out.
+
+    `profile` names the encoding, `shard_clips` is what one shard holds, `tables_only` stops before the video work,
+    `ray_address` is the Ray cluster to use (None: this machine).
+    """
 
     profile: str = "train"
     shard_clips: int = 256
+    tables_only: bool = False
     ray_address: str | None = None
 
     def __post_init__(self) -> None:
@@ -50,18 +56,18 @@ class Outcome:
 
 
 def run_egoclip(
-    source: Source, out: Path, config: EgoClipConfig, lexicon: str, shards: ShardOptions | None, report: Report
+    source: Source, out: Path, config: EgoClipConfig, lexicon: str, options: RunOptions, report: Report
 ) -> Outcome:
-    """Build the EgoClip tables in `out`, and its shards below it unless `shards` is None."""
+    """Build the EgoClip tables in `out`, and its shards below it."""
     from curation.egoclip import build_egoclip, write_egoclip
 
-    ray_address = shards.ray_address if shards else None
     run = open_run(out, "egoclip", asdict(config) | {"lexicon": _lexicon_name(lexicon)}, source.fingerprint())
     earlier = run.done and (out / "egoclip.parquet").exists()
-    with _ray(ray_address, report):
+    with _ray(options.ray_address, report):
         if not earlier:
             egoclip = build_egoclip(source, config, lexicon, report)
             write_egoclip(egoclip, out)
+            write_video_facts(source.videos(), out)
             run.finish(
                 {
                     "narrations": dict(egoclip.counts),
@@ -75,8 +81,8 @@ def run_egoclip(
         summary: dict[str, object] = {"tables": "already there, unchanged"} if earlier else {}
         summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
         whole = True
-        if shards:
-            cut = _cut(pq.read_table(out / "egoclip.parquet"), source, out, SHARDS, shards, report)
+        if not options.tables_only:
+            cut = _cut(pq.read_table(out / "egoclip.parquet"), source, out, SHARDS, options, report)
             summary |= cut.summary
             whole = cut.whole
     return Outcome(summary | {"notes": run.counts["notes"], "out": str(out)}, whole)
@@ -88,14 +94,13 @@ def run_egomcq(
     config: EgoMCQConfig,
     egoclip: Path | None,
     lexicon: str,
-    shards: ShardOptions | None,
+    options: RunOptions,
     report: Report,
 ) -> Outcome:
-    """Build egomcq.json in `out`, and shards of its clips below it unless `shards` is None."""
+    """Build egomcq.json in `out`, and shards of its clips below it."""
     from curation.egoclip import clip_table, open_lexicon
-    from curation.egomcq import build_egomcq, write_egomcq
+    from curation.egomcq import build_egomcq, one_pass, write_egomcq
 
-    ray_address = shards.ray_address if shards else None
     trained_on = _video_uids(find_clips(egoclip)) if egoclip else None
     beside = out / "egoclip.parquet"
     if trained_on is None and config.videos == "val" and beside.exists():
@@ -105,12 +110,13 @@ def run_egomcq(
     known = {"lexicon": _lexicon_name(lexicon), "trained_on": len(trained_on or ()), "from_videos": len(chosen)}
     run = open_run(out, "egomcq", asdict(config) | known, source.fingerprint())
     earlier = run.done and (out / "egomcq.json").exists()
-    with _ray(ray_address, report):
+    with _ray(options.ray_address, report):
         if not earlier:
             narrations = source.narrations()
             words = open_lexicon(source, lexicon, narrations)
-            told = narrations[narrations["video_uid"].isin(chosen["video_uid"])]
-            table = clip_table(told, chosen, config.clips(), words, report).table
+            told = one_pass(narrations[narrations["video_uid"].isin(chosen["video_uid"])], config.seed)
+            tags_from = find_clips(egoclip) if egoclip else beside
+            table = clip_table(told, chosen, config.clips(), words, report, tags_from).table
             mcq = build_egomcq(table, dict(zip(chosen["video_uid"], chosen["scene"], strict=True)), config)
             write_egomcq(mcq, out)
             run.finish(mcq.counts | {"leak": _leak(beside, mcq.clips) if trained_on is None else 0})
@@ -119,14 +125,14 @@ def run_egomcq(
         if summary.pop("leak", 0):
             summary["warning"] = f"{run.counts['leak']} videos are in egoclip.parquet too: no test of unseen videos"
         whole = True
-        if shards:
-            cut = _cut(pq.read_table(out / "egomcq_clips.parquet"), source, out, MCQ_SHARDS, shards, report)
+        if not options.tables_only:
+            cut = _cut(pq.read_table(out / "egomcq_clips.parquet"), source, out, MCQ_SHARDS, options, report)
             summary |= cut.summary
             whole = cut.whole
     return Outcome(summary | {"out": str(out)}, whole)
 
 
-def run_shards(clips: Path, source: Source, out: Path, options: ShardOptions, report: Report) -> Outcome:
+def run_shards(clips: Path, source: Source, out: Path, options: RunOptions, report: Report) -> Outcome:
     """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
     path = find_clips(clips)
     run = open_run(out, "shards", _settings(options), {path.name: fingerprint(path)})
@@ -138,7 +144,7 @@ def run_shards(clips: Path, source: Source, out: Path, options: ShardOptions, re
 
 
 def run_segments(
-    source: Source, out: Path, seconds: float, stride: float, options: ShardOptions, report: Report
+    source: Source, out: Path, seconds: float, stride: float, options: RunOptions, report: Report
 ) -> Outcome:
     """Cut every video on disk into text-free clips of `seconds`, one every `stride` seconds."""
     videos = source.videos()
@@ -171,7 +177,7 @@ def _ray(address: str | None, report: Report) -> Iterator[None]:
         yield
 
 
-def _cut(table: pa.Table, source: Source, out: Path, folder: str, options: ShardOptions, report: Report) -> Outcome:
+def _cut(table: pa.Table, source: Source, out: Path, folder: str, options: RunOptions, report: Report) -> Outcome:
     name = "egoclip" if folder == SHARDS else "egomcq"
     return _write(table, source.videos(), class_counts(out / "lexicon"), out / folder, name, options, report)
 
@@ -182,7 +188,7 @@ def _write(
     classes: tuple[int, int],
     out: Path,
     name: str,
-    options: ShardOptions,
+    options: RunOptions,
     report: Report,
 ) -> Outcome:
     files = {
@@ -212,7 +218,7 @@ def _write(
     return Outcome(summary, whole=done.failed == 0)
 
 
-def _settings(options: ShardOptions) -> dict[str, object]:
+def _settings(options: RunOptions) -> dict[str, object]:
     """Return what decides the bytes of shards: not where they were cut."""
     return {"profile": options.profile, "shard_clips": options.shard_clips}
 

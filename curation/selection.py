@@ -16,6 +16,7 @@ from curation.filters import (
     window_filters,
 )
 from curation.narrations import clean_text, is_unsure, word_count
+from curation.verb_durations import fitted
 from curation.windows import clamp, clip_windows, mean_gap, mean_of_groups
 
 _BOUNDS = ("window_start", "window_end", "clip_start", "clip_end")
@@ -76,7 +77,10 @@ def windows(narrated: Narrated, name: str) -> pd.DataFrame:
     """Return window_start, window_end, clip_start, clip_end (clamped to the video) of every row; NaN if unusable."""
     use = narrated.usable
     time = narrated.frame["narration_time"].to_numpy()[use]
-    start, end = clip_windows(name, time, narrated.group[use], narrated.beta[use], narrated.alpha)
+    verb = None
+    if name == "adaptive":  # the one strategy that reads the text
+        verb = fitted().relative(narrated.texts)[narrated.frame["text"].to_numpy()[use]]
+    start, end = clip_windows(name, time, narrated.group[use], narrated.beta[use], narrated.alpha, verb)
     bounds = (start, end, *clamp(start, end, narrated.frame["video_dur"].to_numpy()[use]))
     found = {}
     for column, values in zip(_BOUNDS, bounds, strict=True):

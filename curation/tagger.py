@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import permutations, zip_longest
 
-from curation.actions import CARRIERS, action_positions, carried_by_predicate, is_base
+from curation.actions import CARRIERS, action_positions, carried_by_predicate, carries, is_base, switched
 from curation.inflection import noun_bases, verb_bases
 from curation.lexicon import Lexicon, Taxonomy
 from curation.parse import Parsed, parse
 
 Bases = Callable[[str], tuple[str, ...]]
+Words = tuple[str, ...]
 Tags = tuple[tuple[int, ...], tuple[int, ...]]
 
 # Prepositions that are hardly a particle: they may stand apart from the verb with an object ("puts cup into cupboard").
@@ -27,6 +28,9 @@ _FUNCTION_WORDS = frozenset({
     "up", "well", "will",
 })
 # fmt: on
+# A compound of such words is a phrase ("bag of manure"), whose order is its meaning; five words have 24 orders.
+_JOINTS = frozenset({"of", "and", "with", "for", "in", "on", "to", "from"})
+_MOST_ORDERED = 5
 _OBJECT_START = ("NN", "DT", "PRP", "JJ", "CD", "VBG", "VBN")
 _FUNCTION_TAGS = ("DT", "IN", "TO", "CC", "RB", "RP", "MD", "EX", "W")
 
@@ -40,14 +44,13 @@ class Match:
 
 
 class Forms:
-    """The forms of a taxonomy by their first word, longest first."""
+    """Forms (their words -> class) by their first word, longest first."""
 
-    def __init__(self, part: Taxonomy, bases: Bases, further: Bases = lambda word: ()) -> None:
+    def __init__(self, forms: dict[Words, int], bases: Bases, further: Bases = lambda word: ()) -> None:
         self._bases, self._further = bases, further  # of the first word and of the words after it
         self._by_first: dict[str, list[tuple[tuple[str, ...], int]]] = {}
-        for form, classes in part.forms.items():
-            first, *rest = form.split()
-            self._by_first.setdefault(first, []).append((tuple(rest), classes[0]))
+        for (first, *rest), label in forms.items():
+            self._by_first.setdefault(first, []).append((tuple(rest), label))
         for entries in self._by_first.values():
             entries.sort(key=lambda entry: -len(entry[0]))
 
@@ -70,12 +73,31 @@ class Forms:
         return None
 
 
+def verb_forms(part: Taxonomy) -> dict[Words, int]:
+    """List the words of each form with the class preferred for it."""
+    return {tuple(form.split()): classes[0] for form, classes in part.forms.items()}
+
+
+def noun_forms(part: Taxonomy) -> dict[Words, int]:
+    """List the words of each form with its class; compounds also with what stands before their head in another order.
+
+    "olive oil bottle" and "oil olive bottle" are one thing, and parsers leave such forms in any order in taxonomies.
+    """
+    forms = verb_forms(part)
+    for words, label in list(forms.items()):
+        if 2 < len(words) <= _MOST_ORDERED and not _JOINTS.intersection(words):
+            for order in permutations(words[:-1]):
+                forms.setdefault((*order, words[-1]), label)
+    return forms
+
+
 def tag_texts(texts: Sequence[str], lexicon: Lexicon) -> list[Tags]:
     """Return (verb classes, noun classes) of each narration, ascending ids; raises InputError without an English model.
 
     Longest form first, by surface or base form. A form of several groups counts for one: see `lexicon.Taxonomy`.
     """
-    verbs, nouns = Forms(lexicon.verbs, verb_bases), Forms(lexicon.nouns, noun_bases, noun_bases)
+    verbs = Forms(verb_forms(lexicon.verbs), verb_bases)
+    nouns = Forms(noun_forms(lexicon.nouns), noun_bases, noun_bases)
     return [_tags(parsed, verbs, nouns) for parsed in parse(texts)]
 
 
@@ -83,7 +105,12 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     spans = _noun_spans(parsed, nouns)
     inside = {position for span in spans if len(span.positions) > 1 for position in span.positions}
     sure = (parsed.predicate, carried_by_predicate(parsed))
-    actions = [position for position in action_positions(parsed) if position not in inside or position in sure]
+    things = {span.positions[0] for span in spans}
+    actions = [
+        position
+        for position in action_positions(parsed)
+        if position in sure or (position not in inside and not (position in things and _object_place(parsed, position)))
+    ]
     actions += _hidden_actions(parsed, verbs, spans, actions)
     found = [match for position in sorted(actions) if (match := _verb_at(parsed, position, verbs, actions))]
     found = _without_carriers(parsed, found)
@@ -106,9 +133,24 @@ def _hidden_actions(parsed: Parsed, verbs: Forms, spans: list[Match], actions: l
     ]
 
 
+def _object_place(parsed: Parsed, at: int) -> bool:
+    """Tell whether a verb form stands where a thing is expected: "throws peeling", "takes plates and cups"."""
+    words, tags = parsed.words, parsed.tags
+    if tags[at] == "VBZ":
+        ends = not tags[at + 1 : at + 2] or not tags[at + 1].startswith(_OBJECT_START)
+        return ends and tags[at - 1] == "CC" and tags[at - 2 : at - 1] == ["NNS"]
+    if tags[at] not in ("VBG", "VBN", "VBD"):
+        return False
+    verb = at - 2 if tags[at - 1] == "RP" else at - 1
+    return verb >= 0 and (verb == parsed.predicate or tags[verb].startswith("VB")) and not carries(words[verb])
+
+
 def _verb_at(parsed: Parsed, position: int, verbs: Forms, actions: Iterable[int]) -> Match | None:
     """Find the form of the verb at `position`: with the words next to it, else with a particle that stands apart."""
     words = parsed.words
+    particle = switched(parsed, position)
+    if particle and (match := verbs.longest(("turn", particle), 0)) and len(match.positions) == 2:
+        return Match(match.label, (position,))
     entries = verbs.starting_with(words[position])
     end = min((other for other in actions if other > position), default=len(words))
     for rest, label in entries:
@@ -160,7 +202,8 @@ def _names(parsed: Parsed, at: int) -> bool:
     tag = parsed.tags[at]
     if tag.startswith(_FUNCTION_TAGS) and parsed.words[at] in _FUNCTION_WORDS:
         return False
-    return not (tag.startswith("JJ") and at + 1 < len(parsed.tags) and parsed.tags[at + 1].startswith("NN"))
+    following = next((other for other in parsed.tags[at + 1 :] if not other.startswith("JJ")), "")
+    return not (tag.startswith("JJ") and following.startswith("NN"))
 
 
 def _ascending(labels: Iterable[int]) -> tuple[int, ...]:

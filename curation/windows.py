@@ -9,17 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curation.adaptive import reach
+from curation.verb_durations import fitted
+
 Bounds = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """What a strategy sees, all of shape [N]: times, the nearest other times of the pass, and the pass's mean gap."""
+    """What a strategy sees, all float64[N]: times, the nearest other times of the pass, the pass's mean gap, the verb.
+
+    verb is how long the verb takes as a share of the mean verb (`curation.verb_durations`), 1 where nothing is known.
+    """
 
     time: np.ndarray
     before: np.ndarray
     after: np.ndarray
     beta: np.ndarray
+    verb: np.ndarray
 
 
 def mean_gap(time: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -98,11 +105,8 @@ def _midpoints(line: Timeline, alpha: float) -> Bounds:
 
 
 def _adaptive(line: Timeline, alpha: float) -> Bounds:
-    # As `midpoints`, but a long silence is no part of the action: before the narration at most half the mean gap
-    # counts, after it, where the action goes on, the whole. And a burst of narrations keeps the window of eq. 1.
-    least = line.beta / (2 * alpha)
-    before = np.minimum((line.time - line.before) / 2, line.beta / 2)
-    after = np.minimum((line.after - line.time) / 2, line.beta)
+    before, after = reach(line.time - line.before, line.after - line.time, line.beta, line.verb, fitted().reach)
+    least = line.beta / (2 * alpha)  # a burst of narrations keeps the window of eq. 1
     return line.time - np.maximum(before, least), line.time + np.maximum(after, least)
 
 
@@ -118,10 +122,16 @@ WINDOW_RULES: dict[str, Callable[[Timeline, float], Bounds]] = {
 }
 
 
-def clip_windows(name: str, time: np.ndarray, group: np.ndarray, beta: np.ndarray, alpha: float) -> Bounds:
-    """Return (start, end) float64[N] of each narration by the named strategy, not clamped; beta has no NaN."""
+def clip_windows(
+    name: str, time: np.ndarray, group: np.ndarray, beta: np.ndarray, alpha: float, verb: np.ndarray | None = None
+) -> Bounds:
+    """Return (start, end) float64[N] of each narration by the named strategy, not clamped; beta has no NaN.
+
+    verb is as in `Timeline`; without it every verb takes as long as the mean verb.
+    """
     before, after = neighbours(time, group, beta)
-    return WINDOW_RULES[name](Timeline(time, before, after, beta), alpha)
+    verb = np.ones(len(time)) if verb is None else verb
+    return WINDOW_RULES[name](Timeline(time, before, after, beta, verb), alpha)
 
 
 def clamp(start: np.ndarray, end: np.ndarray, duration: np.ndarray) -> Bounds:

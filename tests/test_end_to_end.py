@@ -134,7 +134,7 @@ def test_show_and_report_draw(built, curate, tmp_path):
     assert curate("report", out).returncode == 0
     page = (out / "report.html").read_text()
     assert "Narrations left" in page
-    assert "http" not in page
+    assert "://" not in page
 
 
 def test_segments_cover_the_videos_without_text(tiny_root, curate, tmp_path):

@@ -19,6 +19,15 @@ def test_long_stages_give_lines_with_rate_and_time_left(capsys, monkeypatch):
     assert capsys.readouterr().err.splitlines() == ["cut: 50 of 100, 4.2/s, 12 s left", "cut: 100 of 100, 4.2/s"]
 
 
+def test_a_stage_of_one_step_needs_no_line(capsys, monkeypatch):
+    clock = iter([0.0, 4.0])
+    monkeypatch.setattr("curation.console.time.monotonic", lambda: next(clock))
+    with progress() as report:
+        report("starting Ray", 0, 1)
+        report("starting Ray", 1, 1)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_stage_that_starts_over_is_timed_anew(capsys, monkeypatch):
     clock = iter([0.0, 4.0, 100.0, 105.0])
     monkeypatch.setattr("curation.console.time.monotonic", lambda: next(clock))

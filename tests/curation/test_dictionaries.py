@@ -3,8 +3,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from curation import dictionaries as dictionaries_module
 from curation import wordnet as wordnet_module
-from curation.dictionaries import build_lexicon, first_sense
+from curation.dictionaries import build_lexicon
 from curation.lexicon import load_lexicon, write_lexicon
 from curation.tagger import tag_texts
 from curation.wordnet import unpacked, wordnet
@@ -62,10 +63,56 @@ def test_texts_without_a_verb_are_refused():
         build_lexicon(["", "#unsure"])
 
 
-def test_first_sense_is_of_the_base_form_only():
-    assert first_sense("turn on", "v") == first_sense("switch on", "v")
-    assert first_sense("cups", "n") is None
-    assert first_sense("frobnicate", "v") is None
+KITCHEN = [
+    f"#C C {verb} the {noun}"
+    for verbs, nouns in (
+        (("washes", "rinses"), ("plate", "pan", "bowl", "carrot", "knife", "glass", "cup", "sponge")),
+        (("cuts", "slices", "chops"), ("onion", "carrot", "potato", "bread", "cucumber", "tomato", "garlic", "leek")),
+        (("takes", "picks up", "puts down"), ("plate", "onion", "bowl", "bread", "lid", "phone", "cup", "knife")),
+        (("opens", "closes"), ("door", "drawer", "fridge", "cupboard", "cabinet", "jar", "box", "oven")),
+        (("puts away", "places"), ("lid", "saucepan", "pan", "plate", "box", "teaspoon", "spoon", "cup")),
+    )
+    for verb in verbs
+    for noun in nouns
+]
+
+
+def test_words_that_mean_and_are_used_alike_share_a_class():
+    lexicon = build_lexicon(KITCHEN)
+    verbs, nouns = groups(lexicon.verbs), groups(lexicon.nouns)
+    assert {"wash", "rinse"} in verbs.values()
+    assert {"cut", "slice", "chop"} in verbs.values()
+    assert {"take", "pick"} in verbs.values()
+    assert {"put", "place"} in verbs.values()
+    assert verbs["open"] == {"open"} and verbs["close"] == {"close"}
+    assert {"pan", "saucepan"} in nouns.values() and {"spoon", "teaspoon"} in nouns.values()
+    assert nouns["onion"] == {"onion"} and nouns["knife"] == {"knife"}
+
+
+def test_use_keeps_apart_what_wordnet_alone_would_join():
+    # "close" is defined as "move so that ...", but other things are closed than moved.
+    moved = [f"#C C moves the {noun}" for noun in ("chair", "lamp", "sofa", "plant", "rug", "bench", "crate", "desk")]
+    verbs = groups(build_lexicon(KITCHEN + moved).verbs)
+    assert verbs["move"] == {"move"}
+
+
+def test_putting_in_is_another_class_than_putting_for_every_verb_of_putting(tmp_path):
+    texts = [*KITCHEN, "#C C puts the plate in the sink", "#C C pours water in the sink", "#C C pours oil"]
+    lexicon = build_lexicon(texts)
+    assert {"put in", "put into", "place into", "place inside"} <= groups(lexicon.verbs)["put_in"]
+    probe = ["#C C places the cup into the box", "#C C puts the cup in the box", "#C C places the cup"]
+    (places_into,), (puts_in,), (places,) = (verbs for verbs, _ in tag_texts(probe, lexicon))
+    assert places_into == puts_in != places
+
+
+def test_the_same_texts_give_the_same_dictionary_in_any_order():
+    assert build_lexicon(KITCHEN) == build_lexicon(KITCHEN[::-1])
+
+
+def test_of_very_many_texts_an_even_share_is_read(monkeypatch):
+    third = build_lexicon(TEXTS[::3])
+    monkeypatch.setattr(dictionaries_module, "MOST_TEXTS", 4)
+    assert build_lexicon(TEXTS) == third
 
 
 def test_wordnet_reader():

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import curation.tagging
-from curation.clips import CSV_COLUMNS
+from curation.clip_csv import write_csv
+from curation.clips import CSV_COLUMNS, complete_clips
 from curation.config import DEFAULT_FILTERS, EgoClipConfig
-from curation.egoclip import build_egoclip, clip_table, open_lexicon, write_csv, write_egoclip
+from curation.egoclip import build_egoclip, clip_table, open_lexicon, write_egoclip
 from curation.lexicon import load_lexicon
 from curation.sources.ego4d import Ego4DSource
-from curation.tagging import tag_distinct
+from curation.tagger import tag_texts
+from curation.tagging import earlier_tags, tag_distinct
 from shards.errors import InputError
+from shards.plan import clip_key
 
 from . import hostile_root as hostile
 from .hostile_root import write_hostile_root
@@ -221,7 +225,7 @@ def test_the_csv_reads_as_the_published_one(egoclip, tmp_path):
 def test_the_csv_of_a_long_table_has_one_header(egoclip, monkeypatch):
     whole, parts = io.BytesIO(), io.BytesIO()
     write_csv(egoclip.table, whole)
-    monkeypatch.setattr("curation.egoclip._CSV_ROWS", 3)
+    monkeypatch.setattr("curation.clip_csv.ROWS", 3)
     write_csv(egoclip.table, parts)
     assert parts.getvalue() == whole.getvalue()
 
@@ -350,7 +354,10 @@ def test_ray_tags_as_one_process_does(egoclip, monkeypatch):
 
     texts = [f"#C C {verb} the {noun}" for verb in ("opens", "takes", "cuts") for noun in ("door", "cup", "bag")]
     alone = tag_distinct(texts, egoclip.lexicon)
-    assert len(set(alone)) == 9
+    assert alone.to_pylist() == [
+        {"tag_verb": list(verbs), "tag_noun": list(nouns)} for verbs, nouns in tag_texts(texts, egoclip.lexicon)
+    ]
+    assert len({str(row) for row in alone.to_pylist()}) == 9
     monkeypatch.setattr(curation.tagging, "RAY_FROM", 0)
     monkeypatch.setattr(curation.tagging, "_LEAST", 4)  # three tasks
     steps = []
@@ -364,3 +371,67 @@ def test_ray_tags_as_one_process_does(egoclip, monkeypatch):
             ray.shutdown()
     assert steps[-1] == ("tag texts", 9, 9)
     assert len(steps) == 3
+
+
+def test_keys_of_whole_columns_are_those_of_each_clip():
+    uids = ["11111111-0000-4000-8000-000000000001", "P01_01.mp4", "é", "x" * 90]
+    rows = [(uid, source, ind) for uid in uids for source in ("narration_pass_1", "a b") for ind in (0, 42, 123456)]
+    count = len(rows)
+    table = pa.table(
+        {"video_uid": [row[0] for row in rows], "narration_source": [row[1] for row in rows]}
+        | {"narration_ind": [row[2] for row in rows]}
+        | {name: np.arange(count) + 0.5 for name in ("video_dur", "narration_time", "clip_start", "clip_end")}
+        | {"clip_idx": np.arange(count), "clip_text": ["#C C opens the door"] * count}
+        | {name: pa.array([[]] * count, pa.list_(pa.int32())) for name in ("tag_verb", "tag_noun")}
+        | {name: np.zeros(count) for name in ("window_start", "window_end")}
+    )
+    assert complete_clips(table, EgoClipConfig())["key"].to_pylist() == [clip_key(*row) for row in rows]
+    safe = table.slice(0, 3)
+    assert complete_clips(safe, EgoClipConfig())["key"].to_pylist() == [clip_key(*row) for row in rows[:3]]
+
+
+def test_tags_are_taken_from_an_earlier_table_of_the_same_tagger(egoclip, hostile_root, tmp_path, monkeypatch):
+    write_egoclip(egoclip, tmp_path)
+    path = tmp_path / "egoclip.parquet"
+    for name in ("none.parquet", "egoclip.csv", "rejected.parquet"):
+        assert earlier_tags(tmp_path / name, egoclip.lexicon) is None
+    other = load_lexicon(tmp_path / "lexicon")
+    assert earlier_tags(path, other) is not None
+    other.nouns.forms.pop("mug")
+    assert earlier_tags(path, other) is None
+    asked = []
+
+    def tag(texts, lexicon):
+        asked.extend(texts)
+        return tag_texts(texts, lexicon)
+
+    monkeypatch.setattr(curation.tagging, "tag_texts", tag)
+    source = Ego4DSource(hostile_root)
+    again = build_egoclip(source, EgoClipConfig(window="midpoints"), tags_from=path)
+    assert asked == []
+    assert again.table["tag_noun"].equals(egoclip.table["tag_noun"])
+    held_out = EgoClipConfig(filters=tuple(name for name in DEFAULT_FILTERS if name not in ("min_words", "unsure")))
+    more = build_egoclip(source, held_out, tags_from=path).table
+    assert 0 < len(asked) < len(set(egoclip.table["clip_text"].to_pylist()))
+    assert more["tag_verb"].equals(build_egoclip(source, held_out).table["tag_verb"])
+
+
+def test_a_last_full_stop_needs_no_parsing_of_its_own(egoclip, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        curation.tagging, "tag_texts", lambda texts, lexicon: asked.extend(texts) or [((1,), ())] * len(texts)
+    )
+    tags = tag_distinct(["#C C opens door.", "#C C opens door", "#C C opens door #unsure."], egoclip.lexicon)
+    assert asked == ["#C C opens door", "#C C opens door #unsure"]
+    assert tags["tag_verb"].to_pylist() == [[1]] * 3
+
+
+def test_the_digest_reads_all_the_code_that_tags():
+    folder = Path(curation.tagging.__file__).parent
+    found, todo = set(), ["tagger"]
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        imported = re.findall(r"^\s*from curation\.(\w+) import", (folder / f"{name}.py").read_text(), re.MULTILINE)
+        todo += [other for other in imported if other not in found]
+    assert found <= set(curation.tagging._READS)

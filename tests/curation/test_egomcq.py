@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.config import EgoMCQConfig
-from curation.egomcq import INTER, INTRA, ITEM_FIELDS, build_egomcq, write_egomcq
+from curation.egomcq import INTER, INTRA, ITEM_FIELDS, build_egomcq, one_pass, write_egomcq
 from curation.egomcq_check import check_egomcq, check_file
 from curation.narrations import normalise
 from shards.errors import InputError
@@ -55,6 +55,10 @@ def scenes_of(table, per_scene=1):
     return {uid: int(uid[-2:]) // per_scene for uid in set(table["video_uid"].to_pylist())}
 
 
+def columns_of(table):
+    return [table[name].to_pylist() for name in ("video_uid", "narration_source", "narration_ind")]
+
+
 TABLE = clips_table()
 SCENES = scenes_of(TABLE)
 BUILT = build_egomcq(TABLE, SCENES, CONFIG)
@@ -90,6 +94,21 @@ def test_one_pass_of_each_video_is_used_and_both_passes_are_drawn():
     assert len(set().union(*passes.values())) == 2
 
 
+def test_one_pass_of_each_video_is_left():
+    frame = TABLE.select(["video_uid", "narration_source", "narration_ind"]).to_pandas()
+    frame = frame[(frame["video_uid"] != "video-03") | (frame["narration_source"] == "narration_pass_2")]
+    drawn = {seed: one_pass(frame, seed) for seed in range(20)}
+    chosen = {
+        seed: part.groupby("video_uid")["narration_source"].unique().str.join(" ") for seed, part in drawn.items()
+    }
+    for seed, part in drawn.items():
+        assert len(part) == 8 * 30
+        assert set(chosen[seed]) <= {"narration_pass_1", "narration_pass_2"}
+        assert chosen[seed]["video-03"] == "narration_pass_2"
+    assert {passes["video-00"] for passes in chosen.values()} == {"narration_pass_1", "narration_pass_2"}
+    assert one_pass(frame.sample(frac=1, random_state=0), 4).sort_index().equals(drawn[4])
+
+
 def test_the_seed_fixes_everything_and_the_kinds_are_independent():
     assert build_egomcq(TABLE, SCENES, CONFIG).questions == BUILT.questions
     assert build_egomcq(TABLE, SCENES, replace(CONFIG, seed=4)).questions != BUILT.questions
@@ -103,10 +122,13 @@ def test_clips_are_those_of_the_questions_numbered_anew():
         for question in BUILT.questions.values()
         for item in question["choices"].values()
     }
-    columns = (BUILT.clips[name].to_pylist() for name in ("video_uid", "narration_source", "narration_ind"))
-    assert list(zip(*columns, strict=True)) == sorted(shown)
+    assert list(zip(*columns_of(BUILT.clips), strict=True)) == sorted(shown)
     assert BUILT.clips["clip_idx"].to_pylist() == list(range(len(shown)))
     assert not any(BUILT.clips["negatives"].to_pylist())
+    places = dict(zip(zip(*columns_of(BUILT.clips), strict=True), BUILT.clips["place"].to_pylist(), strict=True))
+    kept = sorted(zip(*columns_of(TABLE), strict=True))  # narration_ind is in the order of time here
+    for clip, place in places.items():
+        assert place == [one for one in kept if one[:2] == clip[:2]].index(clip)
     assert BUILT.clips.schema.field("tag_verb").type == TABLE.schema.field("tag_verb").type
 
 
@@ -155,8 +177,17 @@ def test_written_files_are_checked_as_files(tmp_path):
     assert pq.read_table(tmp_path / "egomcq_clips.parquet").equals(BUILT.clips)
     assert json.loads((tmp_path / "egomcq.json").read_text()) == BUILT.questions
     assert check_file(tmp_path / "egomcq.json") == []
+    with_place = BUILT.clips.set_column(
+        BUILT.clips.column_names.index("place"), "place", pa.array([7 * n for n in BUILT.clips["place"].to_pylist()])
+    )
+    pq.write_table(with_place, tmp_path / "egomcq_clips.parquet")
+    assert sum("not consecutive" in problem for problem in check_file(tmp_path / "egomcq.json")) == 40
     pq.write_table(BUILT.clips.slice(1), tmp_path / "egomcq_clips.parquet")
     assert any("not among the clips" in problem for problem in check_file(tmp_path / "egomcq.json"))
+    pq.write_table(BUILT.clips, tmp_path / "egomcq_clips.parquet")
+    pq.write_table(TABLE.slice(0, 2), tmp_path / "egoclip.parquet")  # both of video-00
+    (leak,) = check_file(tmp_path / "egomcq.json")
+    assert leak == "1 of 8 videos are in egoclip.parquet too, the first is video-00"
     (tmp_path / "egomcq.json").write_text("{")
     with pytest.raises(InputError, match="not JSON"):
         check_file(tmp_path / "egomcq.json")
@@ -191,6 +222,20 @@ def _skip_one(questions):
     choices[last]["narration_ind"] = 10_000
 
 
+def _always_first(questions):
+    for question in list(questions.values())[:60]:
+        first, answer = question["choices"]["0"], str(question["answer"])
+        question["choices"] |= {"0": question["query"], answer: first}
+        question["answer"] = 0
+
+
+def _other_annotator(questions):
+    asked = [item for question in questions.values() for item in question["choices"].values()]
+    video = questions["0"]["choices"]["0"]["video_uid"]
+    again = next(item for item in asked[5:] if item["video_uid"] == video)
+    again["narration_source"] = "narration_pass_3"
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -204,6 +249,13 @@ def _skip_one(questions):
         (lambda questions: questions["7"].pop("query"), "question 7: keys are not"),
         (lambda questions: questions["7"]["query"].pop("clip_text"), "question 7: query: lacks clip_text"),
         (lambda questions: questions.pop("5"), "keys are not"),
+        (_always_first, "types 1: 60 of 60 answers are choice 0, not about a fifth"),
+        (_other_annotator, "1 of 8 videos are asked about by two annotators"),
+        (_set(["0", "choices", "3", "clip_end"], 0.0), "question 0: choice 3: clip_start is"),
+        (
+            _set(["0", "choices", "3", "clip_text"], "#C C eats the soup"),
+            "has clip_text '#C C eats the soup', its table",
+        ),
         (_shift, "question 0: query is not choice"),
         (_copy(INTER, ["clip_text"]), "question 0: choices 0 and 1 have the same text"),
         (_copy(INTER, ["tag_verb", "tag_noun"]), "question 0: choices 0 and 1 have the same verbs and nouns"),
@@ -218,7 +270,7 @@ def _skip_one(questions):
 def test_the_check_names_what_is_wrong(change, says):
     questions = copy.deepcopy(json.loads(json.dumps(BUILT.questions)))
     change(questions)
-    problems = check_egomcq(questions, SCENES, TABLE)
+    problems = check_egomcq(questions, SCENES, TABLE, BUILT.clips)
     assert any(says in problem for problem in problems), problems[:3]
     assert all("\n" not in problem for problem in problems)
 

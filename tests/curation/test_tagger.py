@@ -9,39 +9,51 @@ from curation import parse as parse_module
 from curation.inflection import noun_bases, verb_bases
 from curation.lexicon import Lexicon, load_lexicon, taxonomy
 from curation.parse import parse
-from curation.tagger import tag_texts
+from curation.tagger import noun_forms, tag_texts
 from shards.errors import InputError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 VERBS = {
+    "check": ["check"],
     "cut": ["cut", "slice", "chop"],
+    "fork": ["fork"],
     "give": ["give", "hand"],
     "hit": ["hit", "hammer"],
     "insert": ["insert", "put into"],
     "iron": ["iron"],
     "lift": ["lift"],
     "open": ["open"],
+    "peel": ["peel"],
+    "pour": ["pour"],
     "put": ["put", "put back", "place", "keep"],
     "stir": ["stir", "mix"],
     "take": ["take", "pick", "lift", "take out"],
+    "throw": ["throw"],
+    "turn off": ["turn off"],
     "turn on": ["turn on", "put on", "start"],
     "turn": ["turn"],
     "use": ["use", "click-button"],
+    "wait": ["wait"],
     "walk": ["walk"],
-    "wash": ["wash"],
+    "wash": ["wash", "wipe"],
 }
 NOUNS = {
     "board": ["chopping board", "cutting board"],
-    "bowl": ["bowl", "set of bowls"],
+    "bottle": ["bottle", "oil olive bottle"],
+    "bowl": ["bowl", "set of bowls", "up washing bowl"],
+    "clothes": ["washing"],
+    "cover": ["cover"],
     "cup": ["cup", "unsure"],
     "fork": ["fork"],
     "hand": ["hand", "left hand"],
     "iron": ["iron"],
     "knife": ["knife"],
     "nail": ["nail"],
+    "oil": ["oil", "olive oil"],
     "onion": ["onion"],
     "orange": ["orange"],
     "pan": ["frying pan", "pan"],
+    "peeling": ["peeling"],
     "person": ["man", "woman"],
     "shelf": ["shelf"],
     "shirt": ["t-shirt"],
@@ -72,7 +84,8 @@ def named(text, lexicon=LEXICON):
         ("#C C takes the cup out", ["take"], ["cup"]),
         ("#C C continues slicing the onion", ["cut"], ["onion"]),
         ("#C C continue washing bowl", ["wash"], ["bowl"]),
-        ("#C C tries to open the tap", ["open"], ["tap"]),
+        ("#C C tries to open the tap", ["turn on"], ["tap"]),
+        ("#C C tries to open the bottle", ["open"], ["bottle"]),
         ("#C C starts cutting onions", ["cut"], ["onion"]),
         ("#C C starts the tap", ["turn on"], ["tap"]),
         ("#C C is walking", ["walk"], []),
@@ -87,6 +100,27 @@ def named(text, lexicon=LEXICON):
         ("#C C puts cutting board on table", ["put"], ["board", "table"]),
         ("#C C picks up the frying pan and stirs", ["stir", "take"], ["pan"]),
         ("#C C stirs using a knife", ["stir"], ["knife"]),
+        ("#C C opens tap", ["turn on"], ["tap"]),
+        ("#C C closes the cold water tap", ["turn off"], ["tap"]),
+        ("#C C opening the tap with the left hand", ["turn on"], ["hand", "tap"]),
+        ("#C C opens the tap cover", ["open"], ["cover", "tap"]),
+        ("#C C opens the bottle and the tap", ["open"], ["bottle", "tap"]),
+        ("#C C pours olive oil into the washing up bowl", ["pour"], ["bowl", "oil"]),
+        ("#C C takes the olive oil bottle", ["take"], ["bottle"]),
+        ("#C C takes oil of olive bottle", ["take"], ["bottle", "oil"]),
+        ("#C C continue wipe table", ["wash"], ["table"]),
+        ("#C C continues with fork", [], ["fork"]),
+        ("#C C tries the orange", [], ["orange"]),
+        ("#C C waits for the pan to open", ["wait"], ["pan"]),
+        ("#C C waits for the pan and opens the tap", ["turn on", "wait"], ["pan", "tap"]),
+        ("#C C checks the onions that are being stirred", ["check"], ["onion"]),
+        ("#C C throws peeling", ["throw"], ["peeling"]),
+        ("#C C continues peeling", ["peel"], []),
+        ("#C C wipes cut with tissue", ["wash"], []),
+        ("#C C cuts the onion, after cutting, put it in the pan", ["cut", "put"], ["onion", "pan"]),
+        ("#C C takes knives and forks", ["take"], ["fork", "knife"]),
+        ("#C C washing knife and fork with the hand", ["wash"], ["fork", "hand", "knife"]),
+        ("#C C lifts the top right pan", ["lift"], ["pan"]),
         ("#C C takes a t-shirt", ["take"], ["shirt"]),
         ("#C C presses the click-button", [], []),
         ("#C C lifts the top shelf", ["lift"], ["shelf"]),
@@ -103,6 +137,27 @@ def named(text, lexicon=LEXICON):
 )
 def test_tags(text, verbs, nouns):
     assert named(text) == (verbs, nouns)
+
+
+def test_a_compound_is_known_in_any_order_before_its_head_a_phrase_only_as_written():
+    forms = noun_forms(taxonomy(["bag", "bottle"], [["bag of old cloth"], ["oil olive bottle"]]))
+    assert set(forms) == {
+        ("bag",),
+        ("bottle",),
+        ("bag", "of", "old", "cloth"),
+        ("oil", "olive", "bottle"),
+        ("olive", "oil", "bottle"),
+    }
+
+
+def test_a_form_as_written_comes_before_one_in_another_order():
+    forms = noun_forms(taxonomy(["first", "second"], [["up washing bowl"], ["washing up bowl"]]))
+    assert (forms["up", "washing", "bowl"], forms["washing", "up", "bowl"]) == (0, 1)
+
+
+def test_running_water_is_opened_where_the_lexicon_has_no_such_class():
+    lexicon = Lexicon(verbs=taxonomy(["open", "turn"], [["open"], ["turn"]]), nouns=LEXICON.nouns)
+    assert named("#C C opens tap", lexicon) == (["open"], ["tap"])
 
 
 def test_published_row_of_egoclip():
@@ -128,8 +183,8 @@ def test_real_narrations_against_gold_classes():
     tags = tag_texts([f"#C C {text}" for text in rows["narration"]], lexicon)
     verbs = _f1([{one} for one in rows["verb_class"]], [set(found) for found, _ in tags])
     nouns = _f1([set(ast.literal_eval(one)) for one in rows["all_noun_classes"]], [set(found) for _, found in tags])
-    assert verbs >= 0.96
-    assert nouns >= 0.97
+    assert verbs >= 0.98
+    assert nouns >= 0.975
 
 
 def _f1(gold, found):

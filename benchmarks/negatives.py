@@ -1,0 +1,105 @@
+"""Hard negatives at EgoClip's size, looked up and scanned for: `python -m benchmarks.negatives`.
+
+EgoVLP's loader compares the segment of an anchor with those of all rows of the table, for every item.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.record import figure, write_record
+from shards.index import ShardIndex
+from shards.schema import FORMAT, INDEX_FILE, INDEX_SCHEMA, MANIFEST_FILE
+
+EGOCLIP_ROWS = 3_847_723
+_K, _PER_VIDEO, _PER_SHARD, _PER_SEGMENT = 8, 400, 256, 21
+_LOOKUPS, _SCANS = 200_000, 5
+
+
+def measure(scratch: Path, rows: int = EGOCLIP_ROWS) -> list[dict[str, object]]:
+    """Write an index of invented samples in `scratch`, look negatives up in it, and return the figures."""
+    write_index(scratch, rows)
+    opened = time.perf_counter()
+    index = ShardIndex.open(scratch)
+    open_sec = time.perf_counter() - opened
+    asked = np.random.default_rng(1).integers(0, rows, _LOOKUPS).tolist()
+    lookup = _seconds_each(index.negatives, asked)
+    whole_row = _seconds_each(index.row, asked[: _LOOKUPS // 10])
+    names = [f"{sample // _PER_VIDEO:036d}_{sample // _PER_SEGMENT}" for sample in range(rows)]
+    # EgoVLP's pandas keeps strings as objects; later ones have a type of their own for them.
+    objects, strings = pd.Series(names, dtype=object), pd.Series(names, dtype="str")
+    scans = [_seconds_each(lambda at, of=of: np.flatnonzero(of == of[at]), asked[:_SCANS]) for of in (objects, strings)]
+    return [
+        figure("samples", rows, "rows"),
+        figure("negatives of a sample, ShardIndex.negatives", lookup * 1e6, "us", "<= 10"),
+        figure("rows of its segment by a scan as EgoVLP does, strings as objects", scans[0] * 1e6, "us"),
+        figure("rows of its segment by a scan, strings as pandas 3 has them", scans[1] * 1e6, "us"),
+        figure("all that is known of a sample, ShardIndex.row", whole_row * 1e6, "us"),
+        figure("opening the index, once a process that is not forked", open_sec, "s"),
+    ]
+
+
+def write_index(folder: Path, rows: int) -> None:
+    """Write manifest.json and index.parquet of so many samples, without shards."""
+    sample = np.arange(rows)
+    near = np.clip(sample[:, None] + np.array([1, -1, 2, -2, 3, -3, 4, -4]), 0, rows - 1)
+    text = pa.array([f"opens the door number {number}" for number in range(1000)]).take(pa.array(sample % 1000))
+    uid = pa.array([f"{video:036d}" for video in range(rows // _PER_VIDEO + 1)]).take(pa.array(sample // _PER_VIDEO))
+    columns = {
+        "key": pa.array([f"{number // _PER_VIDEO:036d}-narration_pass_1-{number:07d}" for number in range(rows)]),
+        "video_uid": uid,
+        "narration_source": pa.array(["narration_pass_1"]).take(pa.array(np.zeros(rows, np.int64))),
+        "clip_text": text,
+        "text": text,
+        "negatives": _lists(near),
+        "tag_verb": _lists(sample[:, None] % 118),
+        "tag_noun": _lists((sample[:, None] + np.arange(2)) % 582),
+        "shard": sample // _PER_SHARD,
+        "neighbourhood": sample // _PER_SEGMENT,
+        **{name: _lists(np.stack([sample, sample], axis=1)) for name in ("offsets", "sizes", "crc32")},
+    }
+    table = pa.table(
+        {field.name: pa.array(columns.get(field.name, sample)).cast(field.type) for field in INDEX_SCHEMA},
+        schema=INDEX_SCHEMA,
+    )
+    pq.write_table(table, folder / INDEX_FILE)
+    shards = [{"file": f"{number:06d}.tar", "sha256": ""} for number in range(rows // _PER_SHARD + 1)]
+    manifest = {"format": FORMAT, "plan": "", "num_verbs": 118, "num_nouns": 582, "samples": rows, "shards": shards}
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
+
+
+def _lists(values: np.ndarray) -> pa.ListArray:
+    """Return the rows of an array as lists of integers."""
+    return pa.ListArray.from_arrays(
+        pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]), values.ravel()
+    )
+
+
+def _seconds_each(look: Callable[[int], object], samples: list[int]) -> float:
+    began = time.perf_counter()
+    for sample in samples:
+        look(sample)
+    return (time.perf_counter() - began) / len(samples)
+
+
+def main() -> None:
+    """Measure in a temporary folder and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=EGOCLIP_ROWS)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        write_record("negatives", measure(Path(scratch), given.rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""EPIC-KITCHENS-100 as a source: its csv files as published, and its videos."""
+
+from __future__ import annotations
+
+import ast
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from curation.lexicon import Lexicon, Taxonomy, taxonomy, write_lexicon
+from curation.provenance import fingerprint
+from curation.sources import NARRATION_COLUMNS
+from curation.sources.tabular import VideoFacts, read_columns, video_frame
+from shards.errors import InputError
+
+ACTOR = "#C C "  # Ego4D's mark of the camera wearer, who acts in every narration of EPIC-KITCHENS
+SCENARIO = "Cooking"
+_PASS = "narration_pass_1"
+_INFO, _VERBS, _NOUNS = "EPIC_100_video_info", "EPIC_100_verb_classes", "EPIC_100_noun_classes"
+_LABELLED = {"EPIC_100_train": "train", "EPIC_100_validation": "val"}
+_UDA = {"EPIC_100_uda_source_train": "train", "EPIC_100_uda_source_val": "val", "EPIC_100_uda_target_val": "val"}
+_UNLABELLED = {"EPIC_100_test_timestamps": "test"}
+_FOLDERS = ("", "annotations", "epic-kitchens-100-annotations", "epic-kitchens-100-annotations-master")
+_VIDEO_PLACES = ("*", "videos/*", "P*/*", "P*/videos/*", "videos/P*/*", "videos/*/P*/*", "EPIC-KITCHENS/P*/videos/*")
+_COLUMNS = ("narration_id", "video_id", "narration_timestamp", "narration")
+_CLOCK = r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$"  # HH:mm:ss.SSS
+
+
+class EpicKitchensSource:
+    """Read a folder with the annotations and, below it or beside them, the videos of EPIC-KITCHENS-100.
+
+    Narrations come from EPIC_100_train.csv and EPIC_100_validation.csv (also .csv.gz), or from the labelled files of
+    the UDA challenge, which are a part of them, where neither is there. A narration keeps EPIC's words behind the mark
+    of the camera wearer: "take plate" is "#C C take plate". Classes are EPIC's own, in the order of their ids. A video
+    is test, val or train as the file that lists it. Raises InputError for a folder that lacks narrations or
+    EPIC_100_video_info.csv.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise InputError(f"{self.root}: no such folder; give the one with the EPIC_100_*.csv files and the videos")
+        self._narrated = self._present(_LABELLED) or self._present(_UDA)
+        if not self._narrated:
+            raise InputError(
+                f"{self.root}: no EPIC_100_train.csv or EPIC_100_validation.csv (or .csv.gz) in it or in annotations/; "
+                "clone github.com/epic-kitchens/epic-kitchens-100-annotations there"
+            )
+        info = self._find(_INFO)
+        if info is None:
+            raise InputError(f"{self.root}: no {_INFO}.csv; it stands beside the other EPIC_100_*.csv files")
+        self._info = info
+
+    def narrations(self) -> pd.DataFrame:
+        """Return every narration of the labelled files; see `Source`. narration_ind is the number in narration_id."""
+        return self._narrations.copy(deep=False)
+
+    def videos(self) -> pd.DataFrame:
+        """Return the videos of EPIC_100_video_info.csv, then those only narrations name, probed; see `Source`."""
+        return self._videos.copy(deep=False)
+
+    def lexicon_dir(self) -> Path | None:
+        """Return a folder with EPIC's classes as taxonomy files, there while this source is; None without its files."""
+        return None if self._lexicon is None else Path(self._lexicon.name)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return "size:sha256" of every csv file that is used, by path in the root."""
+        paths = [self._info, *self._narrated, *self._present(_UNLABELLED), *self._class_files]
+        return {path.relative_to(self.root).as_posix(): fingerprint(path) for path in sorted(paths)}
+
+    def notes(self) -> list[str]:
+        """Return which files gave narrations and how the videos are split."""
+        videos, narrations = self._videos, self._narrations
+        untimed = int(narrations["narration_time"].isna().sum())
+        splits = ", ".join(f"{name} {(videos['split'] == name).sum():,}" for name in ("train", "val", "test"))
+        notes = [
+            f"Narrations from {', '.join(path.name for path in self._narrated)}",
+            f"Videos by split: {splits}; {videos['path'].notna().sum():,} of {len(videos):,} are on disk",
+        ]
+        if untimed:
+            notes.append(f"{untimed:,} narrations have no narration_timestamp and cannot become clips")
+        if not set(self._narrated.values()) >= {"train", "val"}:
+            notes.append("One of EPIC_100_train.csv and EPIC_100_validation.csv is not there")
+        if not self._class_files:
+            notes.append(f"No {_VERBS}.csv and {_NOUNS}.csv: classes are built from the narrations")
+        return notes
+
+    @cached_property
+    def _narrations(self) -> pd.DataFrame:
+        frames = [read_columns(path, _COLUMNS) for path in self._narrated]
+        table = pd.concat([frame[list(_COLUMNS)] for frame in frames], ignore_index=True)
+        table = table.drop_duplicates("narration_id", ignore_index=True)
+        number = table["narration_id"].str.extract(r"_(\d+)$", expand=False)
+        if number.isna().any():
+            bad = table["narration_id"][number.isna()].iloc[0]
+            named = ", ".join(path.name for path in self._narrated)
+            raise InputError(f"{named}: column narration_id has {bad!r}; EPIC's end in a number, as P01_01_0 does")
+        clock = table["narration_timestamp"].str.strip().str.extract(_CLOCK).astype(np.float64)
+        words = table["narration"].str.strip()
+        columns = (
+            table["video_id"],
+            pd.Series(_PASS, index=table.index),
+            number.astype(np.int64),
+            clock[0] * 3600 + clock[1] * 60 + clock[2],
+            (ACTOR + words).where(words != "", ""),
+        )
+        return pd.DataFrame(dict(zip(NARRATION_COLUMNS, columns, strict=True)))
+
+    @cached_property
+    def _videos(self) -> pd.DataFrame:
+        table = read_columns(self._info, ("video_id", "duration", "resolution"))
+        durations = pd.to_numeric(table["duration"], errors="coerce")
+        sizes = table["resolution"].str.extract(r"^(\d+)x(\d+)$").fillna("0").astype(np.int64)
+        known = {
+            uid: VideoFacts(duration_sec=duration, width=width, height=height)
+            for uid, duration, width, height in zip(table["video_id"], durations, sizes[0], sizes[1], strict=True)
+        }
+        files = self._files
+        for uid in self._narrations["video_uid"].unique():
+            known.setdefault(uid, VideoFacts())
+        for uid, facts in known.items():
+            facts.path, facts.split = files.get(uid), self._splits.get(uid, "")
+            facts.scenarios = (SCENARIO,)
+            if not facts.duration_sec > 0:
+                facts.probe()
+        return video_frame(known)
+
+    @cached_property
+    def _splits(self) -> dict[str, str]:
+        # Later files win: a video that any file holds out is held out.
+        listed = self._narrated | self._present(_UNLABELLED)
+        order = sorted(listed.items(), key=lambda item: ("train", "val", "test").index(item[1]))
+        return {uid: split for path, split in order for uid in read_columns(path, ("video_id",))["video_id"].unique()}
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for place in _VIDEO_PLACES:
+            for path in sorted(self.root.glob(place)):
+                if path.suffix.lower() == ".mp4" and path.is_file():
+                    found.setdefault(path.stem, str(path))
+        return found
+
+    @cached_property
+    def _class_files(self) -> list[Path]:
+        found = [path for path in (self._find(_VERBS), self._find(_NOUNS)) if path]
+        return found if len(found) == 2 else []
+
+    @cached_property
+    def _lexicon(self) -> tempfile.TemporaryDirectory | None:
+        if not self._class_files:
+            return None
+        verbs, nouns = (_read_classes(path) for path in self._class_files)
+        folder = tempfile.TemporaryDirectory(prefix="epic-classes-")
+        write_lexicon(Lexicon(verbs=verbs, nouns=nouns), folder.name)
+        return folder
+
+    def _present(self, names: dict[str, str]) -> dict[Path, str]:
+        found = {self._find(name): split for name, split in names.items()}
+        return {path: split for path, split in found.items() if path}
+
+    def _find(self, name: str) -> Path | None:
+        folders = [self.root / folder for folder in _FOLDERS]
+        folders += [folder / "UDA_annotations" for folder in folders]
+        paths = (folder / f"{name}{end}" for folder in folders for end in (".csv", ".csv.gz"))
+        return next((path for path in paths if path.is_file()), None)
+
+
+def _read_classes(path: Path) -> Taxonomy:
+    """Read a file of classes so that the class of a word is EPIC's id; raises InputError for gaps and bad lists."""
+    table = read_columns(path, ("id", "key", "instances"))
+    if table["id"].tolist() != [str(row) for row in range(len(table))]:
+        raise InputError(f"{path}: column id must count 0, 1, 2, ...; take the file as published")
+    groups = []
+    for key, text in zip(table["key"], table["instances"], strict=True):
+        try:
+            words = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            words = None
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise InputError(f"{path}: instances of {key!r} are {text!r}; they must be a list of words")
+        groups.append([_said(word) for word in words])
+    return taxonomy([_said(key).replace(" ", "_") for key in table["key"]], groups)
+
+
+def _said(word: str) -> str:
+    """Write a word as narrators say it: "turn-on" -> "turn on", "lid:frying:pan" -> "frying pan lid"."""
+    head, *before = word.split(":")
+    return " ".join([*before, head]).replace("-", " ")

@@ -1,0 +1,119 @@
+"""A table of narrations as a source: one csv or parquet file for videos of one's own."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from curation.provenance import fingerprint
+from curation.sources import NARRATION_COLUMNS
+from curation.sources.tabular import VideoFacts, read_columns, video_frame
+from shards.errors import InputError
+
+NEEDED = ("video", "time", "text")
+_SPLITS = {"": "", "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
+_SPLITS |= {"test": "test", "testing": "test"}
+
+
+class TableSource:
+    """Read a csv (comma or tab) or parquet file with a row per narration.
+
+    Columns: video (path, relative to the table's folder), time (seconds), text; and where wanted video_uid (else the
+    name of the file), pass (a number or a name, else 1), duration (seconds, else read from the file), split (train,
+    val, test). Raises InputError, naming the column, for what cannot be read or contradicts itself.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if self.path.is_dir():
+            raise InputError(f"{self.path}: is a folder; give the csv or parquet file with {', '.join(NEEDED)}")
+        self._table = _columns(read_columns(self.path, NEEDED))
+        if self._table.empty:
+            raise InputError(f"{self.path}: no rows; there is one for each narration")
+        self._time = pd.to_numeric(self._table["time"], errors="coerce").astype(np.float64)
+        if self._time.isna().all():
+            first = self._table["time"].iloc[0]
+            raise InputError(f"{self.path}: column 'time' has {first!r} and no number at all; give seconds as 12.5")
+
+    def narrations(self) -> pd.DataFrame:
+        """Return one row per row of the table; see `Source`. narration_ind counts the rows of a video and pass."""
+        table = self._table
+        columns = (table["video_uid"], table["pass"], self._numbers, self._time, table["text"])
+        return pd.DataFrame(dict(zip(NARRATION_COLUMNS, columns, strict=True)))
+
+    def videos(self) -> pd.DataFrame:
+        """Return the videos of the table in its order, probed where the duration is not given; see `Source`."""
+        return self._videos.copy(deep=False)
+
+    def lexicon_dir(self) -> Path | None:
+        """Return None: a table brings no classes (name some with --lexicon, or have them built)."""
+        return None
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return "size:sha256" of the table."""
+        return {self.path.name: fingerprint(self.path)}
+
+    def notes(self) -> list[str]:
+        """Return how many videos there are, and how many of them on disk."""
+        videos = self._videos
+        unnamed = int((self._table["video_uid"] == "").sum())
+        notes = [
+            f"{self.path.name} has {len(self._table):,} narrations of {len(videos):,} videos, "
+            f"{videos['path'].notna().sum():,} of them on disk"
+        ]
+        if unnamed:
+            notes.append(f"{unnamed:,} rows name no video")
+        return notes
+
+    @cached_property
+    def _numbers(self) -> pd.Series:
+        return self._table.groupby(["video_uid", "pass"], sort=False).cumcount().astype(np.int64)
+
+    @cached_property
+    def _videos(self) -> pd.DataFrame:
+        table = self._table[self._table["video_uid"] != ""]
+        for name in ("video", "duration", "split"):
+            self._refuse_several(table, name)
+        known = {}
+        for row in table.drop_duplicates("video_uid").itertuples():
+            path = self.path.parent / row.video
+            facts = VideoFacts(path=str(path) if row.video and path.is_file() else None, split=self._split(row.split))
+            facts.duration_sec = float(pd.to_numeric(row.duration, errors="coerce"))
+            if not facts.duration_sec > 0:
+                facts.probe()
+            known[row.video_uid] = facts
+        return video_frame(known)
+
+    def _refuse_several(self, table: pd.DataFrame, name: str) -> None:
+        """Refuse two values of a video's fact under one video_uid."""
+        several = table.groupby("video_uid", sort=False)[name].nunique() > 1
+        if several.any():
+            uid = several.index[several][0]
+            values = ", ".join(repr(value) for value in table[name][table["video_uid"] == uid].unique()[:2])
+            way_out = "give each video its own in a column video_uid" if name == "video" else "say it once"
+            raise InputError(f"{self.path}: column {name!r} has {values} for video {uid!r}; {way_out}")
+
+    def _split(self, text: str) -> str:
+        if text.strip().lower() not in _SPLITS:
+            raise InputError(f"{self.path}: column 'split' has {text!r}; write train, val, test or nothing")
+        return _SPLITS[text.strip().lower()]
+
+
+def _columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return every column as text, with what is not given filled in."""
+    found = {name: _text(table, name) for name in (*NEEDED, "video_uid", "pass", "duration", "split")}
+    stems = found["video"].map(lambda path: Path(path).stem)
+    found["video_uid"] = found["video_uid"].where(found["video_uid"] != "", stems)
+    numbered = "narration_pass_" + found["pass"].str.replace(r"\.0$", "", regex=True)
+    named = found["pass"].where(~found["pass"].str.fullmatch(r"\d+(\.0)?"), numbered)
+    found["pass"] = named.where(named != "", "narration_pass_1")
+    return pd.DataFrame(found)
+
+
+def _text(table: pd.DataFrame, name: str) -> pd.Series:
+    if name not in table.columns:
+        return pd.Series("", index=table.index, dtype=object)
+    return table[name].map(lambda value: "" if pd.isna(value) else str(value).strip()).astype(object)
