@@ -1,9 +1,6 @@
 """Read a shard folder by its index: any sample, in any order, without scanning a tar."""
 
 import hashlib
-import os
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +11,9 @@ import pyarrow.parquet as pq
 
 from shards.errors import InputError
 from shards.folder import read_manifest
+from shards.reading import OpenFiles
 from shards.schema import INDEX_FILE, INDEX_SCHEMA
 
-OPEN_FILES = 64
 TEXT_COLUMNS = ("key", "clip_text", "text")
 REPEATED_TEXT_COLUMNS = ("video_uid", "narration_source")
 NUMBER_COLUMNS = ("narration_ind", "narration_time", "clip_start", "clip_end", "clip_idx", "frame_count", "fps")
@@ -72,7 +69,7 @@ class ShardIndex:
         self._texts |= {name: read(name).dictionary_encode().combine_chunks() for name in REPEATED_TEXT_COLUMNS}
         self._lists = {name: _csr(read(name)) for name in LIST_COLUMNS}
         self._paths = [folder / entry["file"] for entry in manifest["shards"]]
-        self._files = _OpenFiles()
+        self._files = OpenFiles()
 
     @classmethod
     def open(cls, folder: str | Path) -> "ShardIndex":
@@ -189,40 +186,6 @@ class ShardIndex:
         if not 0 <= sample < len(self):
             raise IndexError(f"sample {sample} is not among the {len(self)} of {self.folder}")
         return int(sample)
-
-
-class _File:
-    """A file descriptor that closes when the last user lets go of it."""
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        if hasattr(self, "descriptor"):
-            os.close(self.descriptor)
-
-
-class _OpenFiles:
-    """The most recently used files, opened anew in each process; safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._files: OrderedDict[Path, _File] = OrderedDict()
-
-    def read(self, path: Path, size: int, offset: int) -> bytes:
-        if self._process != os.getpid():
-            # A lock that some thread held when the process forked would never be released here.
-            self._reset()
-        with self._lock:
-            file = self._files.pop(path, None) or _File(path)
-            self._files[path] = file
-            if len(self._files) > OPEN_FILES:
-                self._files.popitem(last=False)
-        return os.pread(file.descriptor, size, offset)
 
 
 def _pairs(column: pa.ChunkedArray) -> np.ndarray:

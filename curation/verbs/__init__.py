@@ -1,0 +1,1 @@
+"""The verbs of `curate`: each file adds its own to the app."""

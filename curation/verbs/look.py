@@ -1,0 +1,134 @@
+"""The verbs that look: windows, verify, show, report, doctor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curation.console import print_summary, progress
+from curation.verbs.options import (
+    EXIT_INCOMPLETE,
+    Json,
+    Root,
+    SourceKind,
+    Sources,
+)
+from shards.errors import InputError
+
+
+def windows(
+    ego4d_root: Root,
+    source: SourceKind = Sources.ego4d,
+    gold: Annotated[Path | None, typer.Option("--gold", help="csv with gold segments to score against.")] = None,
+    json: Json = False,
+) -> None:
+    """Compare the window strategies on a root.
+
+    Example: curate windows --ego4d-root /data/ego4d
+    """
+    from curation.compare_windows import compare_windows
+    from curation.sources.opening import open_source
+
+    table = compare_windows(open_source(source, ego4d_root), gold)
+    print(table.to_json(orient="records") if json else table.to_string(index=False, float_format="{:.3f}".format))
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Shard folder, output folder, or egomcq.json.")],
+    decode: Annotated[int, typer.Option("--decode", min=0, help="Clips to decode in each folder.")] = 8,
+    json: Json = False,
+) -> None:
+    """Check shards, or an egomcq.json.
+
+    Example: curate verify /data/egoclip
+    """
+    from curation.egomcq_check import check_file
+    from curation.jobs import find_shard_folders
+    from shards.verify import verify as verify_shards
+
+    if folder.suffix == ".json":
+        checked, problems = 1, [f"{folder}: {problem}" for problem in check_file(folder)]
+    else:
+        folders = find_shard_folders(folder)
+        with progress(not json) as report:
+            problems = [f"{one}: {problem}" for one in folders for problem in verify_shards(one, decode, report)]
+        checked = len(folders)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print_summary("Verified", {"checked": checked, "problems": len(problems)}, json)
+    if problems:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def show(
+    folder: Annotated[Path, typer.Argument(help="Shard folder or output folder.")],
+    key: Annotated[str, typer.Argument(help="Key of a clip, or its number in the index.")],
+    out: Annotated[Path | None, typer.Option("--out", help="PNG to draw its frames into.")] = None,
+) -> None:
+    """Print what is known of a clip; draw its frames.
+
+    Example: curate show /data/egoclip/shards 0 --out clip.png
+    """
+    from curation.film_strip import draw_strip
+    from curation.jobs import find_shard_folders
+    from loaders.decode import decode
+    from loaders.frames import uniform
+    from shards.index import ShardIndex
+
+    index = ShardIndex.open(find_shard_folders(folder)[0])
+    number = int(key) if key.isdigit() else index.find(key)
+    if not 0 <= number < len(index):
+        raise InputError(f"{folder}: clip {key} is not there; numbers go from 0 to {len(index) - 1}")
+    sample = index.row(number)
+    for name in (
+        "key",
+        "video_uid",
+        "clip_start",
+        "clip_end",
+        "clip_text",
+        "tag_verb",
+        "tag_noun",
+        "frame_count",
+        "fps",
+    ):
+        print(f"{name:<14} {getattr(sample, name)}")
+    print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
+    if out:
+        picked = uniform(sample.frame_count, 8)
+        draw_strip(decode(index.read_video(number), picked).numpy(), sample.clip_text, out)
+        print(f"{'frames':<14} {out}")
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Output folder of `curate egoclip` and `curate egomcq`.")],
+) -> None:
+    """Write report.html into an output folder.
+
+    Example: curate report /data/egoclip
+    """
+    from curation.report import write_report
+
+    print(write_report(folder))
+
+
+def doctor() -> None:
+    """Tell what this machine has, and lacks, for the job."""
+    from curation.doctor import Finding, examine
+    from loaders.decode import DECODERS, load
+
+    decoders = {name: load(name) for name in DECODERS}
+    findings = [
+        *examine(),
+        *(
+            Finding(f"decoder {name}", one.frames is not None, one.note, name == "pyav")
+            for name, one in decoders.items()
+        ),
+    ]
+    for finding in findings:
+        state = "ok" if finding.good else "MISSING" if finding.needed else "absent"
+        print(f"{state:<8}{finding.name:<22} {finding.what}")
+    if any(not f.good and f.needed for f in findings):
+        raise typer.Exit(EXIT_INCOMPLETE)
