@@ -16,7 +16,8 @@ __all__ = ["ShardJob", "ShardSummary", "VideoFile", "write_shards"]
 
 # Enough to keep every core busy, few enough that a full disk or Ctrl-C stops the run at once.
 TASKS_PER_CPU = 2
-CANCEL_SECONDS = 10
+SHUTDOWN_SECONDS = 0.5  # in which workers that have lost their node are gone
+LAST_TASKS_SECONDS = 60
 STAGE = "cutting clips"
 
 
@@ -76,11 +77,15 @@ def _run(folder: ShardFolder, missing: list[int], count: Callable[[int], None]) 
                 if outcome.disk_full:
                     raise OSError(DISK_FULL[0], "no space left")
                 count(outcome.clips)
+    except KeyboardInterrupt:
+        # Ray 2.60 may abort this process if it cancels a task that is just ending; leaving Ray ends them all.
+        ray.shutdown()
+        time.sleep(SHUTDOWN_SECONDS)
+        folder.remove_temps()
+        raise
     except BaseException:
-        for task in running:
-            ray.cancel(task, force=True)
         if running:
-            ray.wait(running, num_returns=len(running), timeout=CANCEL_SECONDS)
+            ray.wait(running, num_returns=len(running), timeout=LAST_TASKS_SECONDS)
         folder.remove_temps()
         raise
 

@@ -135,7 +135,7 @@ def test_forked_workers_read_the_same_bytes(written):
 
 def test_threads_read_the_same_bytes_with_more_shards_than_open_files(written, monkeypatch):
     job, *_ = written
-    monkeypatch.setattr("shards.index.OPEN_FILES", 1)
+    monkeypatch.setattr("shards.reading.OPEN_FILES", 1)
     index = ShardIndex.open(job.out)
     expected = [index.read_video(i) for i in range(len(index))]
     wrong = []
