@@ -22,6 +22,13 @@ _SUBJECT_START = frozenset({
 })
 # fmt: on
 _PERSON_LETTER = re.compile(r"\s+(?:[B-HJ-Z]|(?<=person\s)A|(?<=man\s)A|(?<=lady\s)A)\b(?![\w'-])")
+# A person as the subject: "a man walks", "person opens"; not "the man and the lady", "the man in green".
+_PERSON = re.compile(
+    r"((?:(?:a|an|the|another|other|this|that) )*"
+    r"(?:man|woman|person|lady|boy|girl|child|kid|baby|guy|friend|someone|he|she)) (?=[a-z])"
+    r"(?!(?:and|or|with|in|on|of|at|by|from|who|that|whose|wearing|behind|beside|near|next) )",
+    re.IGNORECASE,
+)
 _NOT_A_PREDICATE = ("RB", "CC", "DT", "IN", "PRP", "WP", "WRB", "WDT", "EX", "MD", "RP")
 
 
@@ -40,31 +47,39 @@ def parse(texts: Sequence[str]) -> Iterator[Parsed]:
     The tagger reads "#C C takes plate" as letters and nouns, so it is given the sentence meant: "He takes plate".
     """
     sentences = [_with_subject(text) for text in texts]
-    docs = _model().pipe((subject + words for subject, words in sentences), batch_size=1000)
-    for (subject, _), doc in zip(sentences, docs, strict=True):
-        words, tags = [], []
+    docs = _model().pipe((subject + words for _, subject, words in sentences), batch_size=1000)
+    for (named, subject, _), doc in zip(sentences, docs, strict=True):
+        words = [word for token in named.split() for word in form_words(token)]
+        tags = [*["DT"] * (len(words) - 1), "NN"] if words else []
+        first = len(words)
         for token in list(doc)[1 if subject else 0 :]:
             for word in form_words(token.text):
                 words.append(word)
                 tags.append(token.tag_)
-        yield Parsed(words, tags, _predicate(tags) if subject else -1)
+        yield Parsed(words, tags, _predicate(tags, first) if subject else -1)
 
 
-def _with_subject(text: str) -> tuple[str, str]:
-    """Return the pronoun to put before a narration ("He ", "You ", or "" where a subject is there) and its words."""
+def _with_subject(text: str) -> tuple[str, str, str]:
+    """Return the person a narration names ("a man", or ""), the pronoun for it or for the wearer, and the other words.
+
+    The pronoun is "He " or "You ", or "" where another subject is there, which then is among the words.
+    """
     read = sentence(text)
     # The tagger stumbles over letters: "hands the man X a cup", "person A drinks".
     words = _PERSON_LETTER.sub("", read.words)
+    named = ""
+    if read.actor != "C" and not read.letter and (person := _PERSON.match(words)):
+        named, words = person[1], words[person.end() :]
     first = words.split(" ", 1)[0].lower()
-    if not first or (read.actor != "C" and not read.letter and first in _SUBJECT_START):
-        return "", words
+    if not first or (read.actor != "C" and not read.letter and not named and first in _SUBJECT_START):
+        return "", "", words
     third_person = first.endswith("s") and not first.endswith("ss")
-    return "He " if third_person else "You ", words[0].lower() + words[1:]
+    return named, "He " if third_person else "You ", words[0].lower() + words[1:]
 
 
-def _predicate(tags: list[str]) -> int:
-    """Find the verb that follows the subject: the first word that is not an adverb, a conjunction or the like."""
-    return next((index for index, tag in enumerate(tags) if not tag.startswith(_NOT_A_PREDICATE)), -1)
+def _predicate(tags: list[str], first: int) -> int:
+    """Find the verb that follows the subject: the word from `first` on that is no adverb, conjunction or the like."""
+    return next((at for at in range(first, len(tags)) if not tags[at].startswith(_NOT_A_PREDICATE)), -1)
 
 
 @cache

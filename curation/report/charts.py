@@ -103,10 +103,15 @@ def rank_curve(counts: Sequence[int] | np.ndarray) -> Curve | None:
     points = " ".join(f"{x(rank):.1f},{y(ordered[rank - 1]):.1f}" for rank in ranks)
     return Curve(
         points=points,
-        x_marks=[(x(ten), f"{ten:,}") for ten in _tens(len(ordered))],
-        y_marks=[(y(ten), f"{ten:,}") for ten in _tens(int(ordered[0]))],
+        x_marks=[(x(ten), _short(ten)) for ten in _tens(len(ordered))],
+        y_marks=[(y(ten), _short(ten)) for ten in _tens(int(ordered[0]))],
     )
 
 
 def _tens(top: int) -> list[int]:
     return [10**power for power in range(len(str(top)))]
+
+
+def _short(ten: int) -> str:
+    """Return a power of ten as 100, 10k, 1M."""
+    return f"{ten // 1_000_000}M" if ten >= 1_000_000 else f"{ten // 1_000}k" if ten >= 1_000 else str(ten)
