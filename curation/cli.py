@@ -11,11 +11,11 @@ import sys
 import typer
 import typer.core
 
-from curation.verbs.build import egoclip, egomcq, segments, shards
+from curation.verbs.build import egoclip, egomcq, export, segments, shards
 from curation.verbs.demo import demo
 from curation.verbs.look import doctor, report, show, verify, windows
 from curation.verbs.options import EXIT_INCOMPLETE, EXIT_INPUT, EXIT_INTERRUPTED
-from shards.errors import DiskFull, InputError
+from shards.errors import ClusterLost, DiskFull, InputError, StoreError
 
 
 class Interrupted(Exception):  # noqa: N818 (it is no error)
@@ -44,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-for verb in (egoclip, egomcq, shards, segments, windows, verify, show, report, doctor, demo):
+for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, doctor, demo):
     app.command()(verb)
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit 2."""
     try:
         app()
-    except DiskFull as error:
+    except (DiskFull, StoreError, ClusterLost) as error:
         code = _say(error, EXIT_INCOMPLETE)
     except InputError as error:
         code = _say(error, EXIT_INPUT)

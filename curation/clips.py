@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import csv
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.config import EgoClipConfig
 from curation.lexicon import load_lexicon
 from curation.narrations import normalise
 from curation.negatives import ClipArrays, nearby_negatives, neighbourhoods
+from curation.published_csv import CSV_COLUMNS, read_published_csv
 from shards.errors import InputError
+from shards.parquet import read_parquet
 from shards.plan import KEY_LIMIT, UNSAFE, clip_key
+from shards.store import AnyPath
 
-CSV_COLUMNS = (
-    "clip_idx",
-    "video_uid",
-    "video_dur",
-    "narration_source",
-    "narration_ind",
-    "narration_time",
-    "clip_start",
-    "clip_end",
-    "clip_text",
-    "tag_verb",
-    "tag_noun",
-)
-"""Columns of the published egoclip.csv, in its order."""
-
-TAG_COLUMNS = ("tag_verb", "tag_noun")
 TABLE_COLUMNS = (*CSV_COLUMNS, "key", "text", "window_start", "window_end", "neighbourhood", "negatives")
 EGO4D_CLASSES = (118, 582)  # verbs, nouns of Ego4D's taxonomy, which the published egoclip.csv counts in
 
@@ -70,7 +52,7 @@ def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
     return pa.table({name: columns[name] for name in TABLE_COLUMNS})
 
 
-def find_clips(path: Path) -> Path:
+def find_clips(path: AnyPath) -> AnyPath:
     """Return the table a user means by a file, or by a folder that holds egoclip.parquet."""
     table = path / "egoclip.parquet" if path.is_dir() else path
     if not table.is_file():
@@ -80,48 +62,26 @@ def find_clips(path: Path) -> Path:
     return table
 
 
-def read_clips(path: Path) -> pa.Table:
+def read_clips(path: AnyPath) -> pa.Table:
     """Return a clip table with every column of docs/formats.md; what egoclip.csv lacks is worked out."""
     if path.suffix == ".parquet":
         try:
-            table = pq.read_table(path)
+            table = read_parquet(path)
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{path}: not a readable parquet file ({error}); write it again") from None
         _require(path, table.column_names, TABLE_COLUMNS)
         return table
-    return complete_clips(_read_csv(path), EgoClipConfig())
+    table = read_published_csv(path)
+    table = table.append_column("window_start", table["clip_start"]).append_column("window_end", table["clip_end"])
+    return complete_clips(table, EgoClipConfig())
 
 
-def class_counts(folder: Path) -> tuple[int, int]:
+def class_counts(folder: AnyPath) -> tuple[int, int]:
     """Return (verbs, nouns) of a lexicon folder; without one, of Ego4D's taxonomy, as the published egoclip.csv."""
     if not folder.exists():
         return EGO4D_CLASSES
     lexicon = load_lexicon(folder)
     return len(lexicon.verbs.labels), len(lexicon.nouns.labels)
-
-
-def _read_csv(path: Path) -> pa.Table:
-    try:
-        frame = pd.read_csv(path, sep="\t", dtype={"video_uid": str, "clip_text": str}, keep_default_na=False)
-    except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{path}: not a tab-separated table ({error}); give EgoClip's egoclip.csv as published"
-        ) from None
-    _require(path, frame.columns, CSV_COLUMNS)
-    columns = {}
-    for name in CSV_COLUMNS:
-        if name in TAG_COLUMNS:
-            columns[name] = pa.array([_tags(path, name, text) for text in frame[name]], pa.list_(pa.int32()))
-        else:
-            columns[name] = pa.array(frame[name].tolist())
-    return pa.table(columns | {"window_start": columns["clip_start"], "window_end": columns["clip_end"]})
-
-
-def _tags(path: Path, name: str, text: str) -> list[int]:
-    try:
-        return sorted({int(tag) for tag in ast.literal_eval(text)})
-    except (ValueError, SyntaxError, TypeError):
-        raise InputError(f"{path}: column {name} has {text!r}, which is no list of numbers like [93]") from None
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:
@@ -148,7 +108,7 @@ def _ragged(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     return pc.list_flatten(column).to_numpy().astype(np.int64), offsets
 
 
-def _require(path: Path, present: object, needed: tuple[str, ...]) -> None:
+def _require(path: AnyPath, present: object, needed: tuple[str, ...]) -> None:
     missing = sorted(set(needed) - set(present))
     if missing:
         raise InputError(

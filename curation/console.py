@@ -52,11 +52,19 @@ def _lines() -> Report:
         if seconds - last < LINE_EVERY_SEC and not (ended and total > 1):
             return
         spoke[stage] = seconds
-        rate = done / seconds
-        left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        print(f"{stage}: {done:,} of {total:,}, {rate:,.1f}/s{left}", file=sys.stderr, flush=True)
+        print(f"{stage}: {done:,} of {total:,}, {_pace(stage, done, total, seconds)}", file=sys.stderr, flush=True)
 
     return report
+
+
+def _pace(stage: str, done: int, total: int, seconds: float) -> str:
+    """Say how fast a stage is and when it ends: in its own words if it has some."""
+    note = getattr(stage, "note", "")
+    if note:
+        return note
+    rate = done / seconds
+    left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+    return f"{rate:,.1f}/s{left}"
 
 
 @contextmanager
@@ -87,7 +95,7 @@ def _bars() -> Iterator[Report]:
         seconds = clock.seconds(stage, done)
         if stage not in tasks:
             tasks[stage] = bars.add_task(stage, total=total, rate="", visible=False)
-        rate = f"{done / seconds:,.1f}/s" if seconds > 0.2 else ""
+        rate = getattr(stage, "note", "") or (f"{done / seconds:,.1f}/s" if seconds > 0.2 else "")
         bars.update(tasks[stage], completed=done, total=total, rate=rate)
 
     with bars:

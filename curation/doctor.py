@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from shards.errors import InputError
+
+TEXT_MODEL = "distilbert-base-uncased"
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything but the decoders."""
-    return [_encoder(), _parser(), _wordnet(), Finding("ray", True, version("ray")), _torch(), _disk()]
+    return [_encoder(), _parser(), _wordnet(), _ray(), _torch(), _text_model(), _stores(), _memory(), _disk()]
 
 
 def _encoder() -> Finding:
@@ -50,6 +52,42 @@ def _wordnet() -> Finding:
     return Finding("WordNet", True, f"shipped; unpacked into {cache_folder()} when dictionaries are built")
 
 
+def _ray() -> Finding:
+    try:
+        return Finding("Ray", True, version("ray"))
+    except PackageNotFoundError:
+        return Finding("Ray", False, "pip install ray")
+
+
+def _text_model() -> Finding:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = isinstance(try_to_load_from_cache(TEXT_MODEL, "config.json"), str)
+    how = f"{TEXT_MODEL} is not in the hub's cache: training `egovlp` fetches it (`hf download` where there is no net)"
+    return Finding("text tower", found, f"{TEXT_MODEL} is in the hub's cache" if found else how, needed=False)
+
+
+def _stores() -> Finding:
+    clients = {}
+    for name in ("s3fs", "gcsfs"):
+        try:
+            clients[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    what = ", ".join(f"{name} {number}" for name, number in clients.items())
+    return Finding("object stores", bool(clients), what or "for s3:// pip install 'egocurate[s3]'", needed=False)
+
+
+def _memory() -> Finding:
+    """Ray's tasks and the loaders' workers hand batches over through /dev/shm; containers often have 64 MB of it."""
+    shared = Path("/dev/shm")
+    if not shared.exists():
+        return Finding("shared memory", True, "no /dev/shm here")
+    free = shutil.disk_usage(shared).free
+    more = "" if free > 1e9 else "; start the container with --shm-size=8g"
+    return Finding("shared memory", free > 1e9, f"{free / 1e9:,.1f} GB free{more}", needed=False)
+
+
 def _torch() -> Finding:
     import torch
 
@@ -59,4 +97,4 @@ def _torch() -> Finding:
 
 def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free
-    return Finding("disk here", free > 1e9, f"{free / 1e9:,.0f} GB free")
+    return Finding("disk here", free > 1e9, f"{free / 1e9:,.0f} GB free" + ("" if free > 1e9 else "; free some"))

@@ -1,7 +1,6 @@
 """EgoClip: every narration that passes the filters as a clip with classes and hard negatives."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from curation.tagging import TAGGED_WITH, earlier_tags, tag_distinct, tagging_di
 from shards.errors import InputError
 from shards.files import atomic_write
 from shards.progress import Report, silent
+from shards.store import AnyPath, as_path, make_folder
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class EgoClip:
 def build_egoclip(
     source: Source,
     config: EgoClipConfig,
-    lexicon: str | Path = "auto",
+    lexicon: str | AnyPath = "auto",
     report: Report = silent,
-    tags_from: Path | None = None,
+    tags_from: AnyPath | None = None,
 ) -> EgoClip:
     """Build the tables from a source; raises InputError if no narration is left.
 
@@ -52,13 +52,13 @@ def build_egoclip(
     return clip_table(narrations, videos, config, open_lexicon(source, lexicon, narrations), report, tags_from)
 
 
-def open_lexicon(source: Source, lexicon: str | Path, narrations: pd.DataFrame) -> Lexicon:
+def open_lexicon(source: Source, lexicon: str | AnyPath, narrations: pd.DataFrame) -> Lexicon:
     """Return the classes to tag with.
 
     `lexicon` is a folder with both taxonomy files, "auto" for the source's own, or "wordnet" (also where the source has
     none) to build them from all narrations, so that EgoClip and EgoMCQ count in the same classes.
     """
-    folder = source.lexicon_dir() if lexicon == "auto" else None if lexicon == "wordnet" else Path(lexicon)
+    folder = source.lexicon_dir() if lexicon == "auto" else None if lexicon == "wordnet" else as_path(lexicon)
     if folder is not None:
         return load_lexicon(folder)
     texts = {clean_text(text) for text in narrations["narration_text"].unique()}
@@ -71,7 +71,7 @@ def clip_table(
     config: EgoClipConfig,
     lexicon: Lexicon,
     report: Report = silent,
-    tags_from: Path | None = None,
+    tags_from: AnyPath | None = None,
 ) -> EgoClip:
     """Build the tables from narrations and videos (see `curation.sources`); raises InputError if nothing is left.
 
@@ -87,9 +87,9 @@ def clip_table(
     return EgoClip(table, _rejected(selection), selection.counts, lexicon, selection.narrated.gaps)
 
 
-def write_egoclip(egoclip: EgoClip, out: Path) -> None:
+def write_egoclip(egoclip: EgoClip, out: AnyPath) -> None:
     """Write egoclip.csv, egoclip.parquet, rejected.parquet and lexicon/ to a folder, each whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_lexicon(egoclip.lexicon, out / "lexicon")
     atomic_write(out / "rejected.parquet", lambda file: pq.write_table(egoclip.rejected, file))
     atomic_write(out / "egoclip.csv", lambda file: write_csv(egoclip.table, file))
@@ -97,7 +97,7 @@ def write_egoclip(egoclip: EgoClip, out: Path) -> None:
 
 
 def _table(
-    selection: Selection, config: EgoClipConfig, lexicon: Lexicon, report: Report, tags_from: Path | None
+    selection: Selection, config: EgoClipConfig, lexicon: Lexicon, report: Report, tags_from: AnyPath | None
 ) -> pa.Table:
     kept, narrated = selection.kept, selection.narrated
     used, of = np.unique(kept["text"].to_numpy(), return_inverse=True)

@@ -4,7 +4,6 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from curation.config import EgoMCQConfig
 from curation.tagsets import Ints, Ragged, ragged, share, with_none
 from shards.errors import InputError
 from shards.files import atomic_write
+from shards.store import AnyPath, as_path, make_folder
 
 INTER, INTRA = 1, 2  # EgoVLP's numbers in "types"
 OPTIONS = 5
@@ -114,10 +114,10 @@ def one_pass(narrations: pd.DataFrame, seed: int) -> pd.DataFrame:
     return narrations[pd.MultiIndex.from_frame(narrations[names]).isin(pd.MultiIndex.from_frame(drawn))]
 
 
-def write_egomcq(egomcq: EgoMCQ, out: str | Path) -> None:
+def write_egomcq(egomcq: EgoMCQ, out: str | AnyPath) -> None:
     """Write egomcq_clips.parquet, then egomcq.json, into `out`."""
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    out = as_path(out)
+    make_folder(out)
     atomic_write(out / "egomcq_clips.parquet", lambda stream: pq.write_table(egomcq.clips, stream))
     text = json.dumps(egomcq.questions, ensure_ascii=False)
     atomic_write(out / "egomcq.json", lambda stream: stream.write(text.encode()))

@@ -26,17 +26,25 @@ def draw_strip(frames: np.ndarray, caption: str, path: Path) -> None:
     picture.save(path)
 
 
-def strip_jpeg(video: bytes) -> bytes:
-    """Return a JPEG of frames of an mp4, evenly spaced over all of it: three to six by their shape.
+def read_mp4(video: bytes) -> list[Image.Image]:
+    """Return the frames of an mp4; raises OSError if it does not decode."""
+    try:
+        with av.open(io.BytesIO(video)) as container:
+            return [frame.to_image() for frame in container.decode(video=0)]
+    except av.error.FFmpegError as error:
+        raise OSError(str(error)) from error
+
+
+def read_pictures(files: list[bytes]) -> list[Image.Image]:
+    """Return picture files as frames; raises OSError for one that is none."""
+    return [Image.open(io.BytesIO(file)).convert("RGB") for file in files]
+
+
+def strip_jpeg(frames: list[Image.Image]) -> bytes:
+    """Return a JPEG of some of a clip's frames, evenly spaced over all of it: three to six by their shape.
 
     The strip of a clip that has fewer frames ends in unexposed film, so that frames of all strips are of one size.
-
-    Raises av.FFmpegError if the video does not decode.
     """
-    with av.open(io.BytesIO(video)) as container:
-        frames = [frame.to_image() for frame in container.decode(video=0)]
-    if not frames:
-        raise av.error.InvalidDataError(0, "no frame in the video")
     width = max(round(frames[0].width * STRIP_HEIGHT / frames[0].height), 1)
     places = min(max(round(STRIP_WIDTH / width), 3), 6)
     count = min(places, len(frames))

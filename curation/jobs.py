@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curation.clips import class_counts, find_clips, read_clips
 from curation.config import EgoClipConfig, EgoMCQConfig
@@ -21,9 +20,11 @@ from curation.video_facts import write_video_facts
 from shards.cluster import ray_session
 from shards.errors import InputError
 from shards.index import ShardIndex
+from shards.parquet import read_parquet
 from shards.profiles import profile
 from shards.progress import Report
 from shards.segments import fixed_segments
+from shards.store import AnyPath, as_path, is_remote
 from shards.write import ShardJob, VideoFile, write_shards
 
 SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
@@ -34,13 +35,15 @@ class RunOptions:
     """How a job is carried out.
 
     `profile` names the encoding, `shard_clips` is what one shard holds, `tables_only` stops before the video work,
-    `ray_address` is the Ray cluster to use (None: this machine).
+    `ray_address` is the Ray cluster to use (None: this machine), `tags_from` an earlier egoclip folder whose texts need
+    not be tagged again.
     """
 
     profile: str = "train"
     shard_clips: int = 256
     tables_only: bool = False
     ray_address: str | None = None
+    tags_from: AnyPath | None = None
 
     def __post_init__(self) -> None:
         """Refuse a profile that is not there; raises InputError."""
@@ -56,7 +59,7 @@ class Outcome:
 
 
 def run_egoclip(
-    source: Source, out: Path, config: EgoClipConfig, lexicon: str, options: RunOptions, report: Report
+    source: Source, out: AnyPath, config: EgoClipConfig, lexicon: str, options: RunOptions, report: Report
 ) -> Outcome:
     """Build the EgoClip tables in `out`, and its shards below it."""
     from curation.egoclip import build_egoclip, write_egoclip
@@ -65,7 +68,8 @@ def run_egoclip(
     earlier = run.done and (out / "egoclip.parquet").exists()
     with _ray(options.ray_address, report):
         if not earlier:
-            egoclip = build_egoclip(source, config, lexicon, report)
+            tags_from = find_clips(options.tags_from) if options.tags_from else None
+            egoclip = build_egoclip(source, config, lexicon, report, tags_from)
             write_egoclip(egoclip, out)
             write_video_facts(source.videos(), out)
             run.finish(
@@ -82,7 +86,7 @@ def run_egoclip(
         summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
         whole = True
         if not options.tables_only:
-            cut = _cut(pq.read_table(out / "egoclip.parquet"), source, out, SHARDS, options, report)
+            cut = _cut(read_parquet(out / "egoclip.parquet"), source, out, SHARDS, options, report)
             summary |= cut.summary
             whole = cut.whole
     return Outcome(summary | {"notes": run.counts["notes"], "out": str(out)}, whole)
@@ -90,9 +94,9 @@ def run_egoclip(
 
 def run_egomcq(
     source: Source,
-    out: Path,
+    out: AnyPath,
     config: EgoMCQConfig,
-    egoclip: Path | None,
+    egoclip: AnyPath | None,
     lexicon: str,
     options: RunOptions,
     report: Report,
@@ -126,13 +130,13 @@ def run_egomcq(
             summary["warning"] = f"{run.counts['leak']} videos are in egoclip.parquet too: no test of unseen videos"
         whole = True
         if not options.tables_only:
-            cut = _cut(pq.read_table(out / "egomcq_clips.parquet"), source, out, MCQ_SHARDS, options, report)
+            cut = _cut(read_parquet(out / "egomcq_clips.parquet"), source, out, MCQ_SHARDS, options, report)
             summary |= cut.summary
             whole = cut.whole
     return Outcome(summary | {"out": str(out)}, whole)
 
 
-def run_shards(clips: Path, source: Source, out: Path, options: RunOptions, report: Report) -> Outcome:
+def run_shards(clips: AnyPath, source: Source, out: AnyPath, options: RunOptions, report: Report) -> Outcome:
     """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
     path = find_clips(clips)
     run = open_run(out, "shards", _settings(options), {path.name: fingerprint(path)})
@@ -144,9 +148,12 @@ def run_shards(clips: Path, source: Source, out: Path, options: RunOptions, repo
 
 
 def run_segments(
-    source: Source, out: Path, seconds: float, stride: float, options: RunOptions, report: Report
+    source: Source, out: AnyPath, seconds: float, stride: float, options: RunOptions, report: Report
 ) -> Outcome:
-    """Cut every video on disk into text-free clips of `seconds`, one every `stride` seconds."""
+    """Cut every video on disk into text-free clips of `seconds`, one every `stride` seconds.
+
+    Videos that are too short for one, or redacted throughout, are counted in the summary.
+    """
     videos = source.videos()
     on_disk = videos[videos["path"].notna()]
     if on_disk.empty:
@@ -157,27 +164,36 @@ def run_segments(
     table = fixed_segments(on_disk, seconds, stride)
     with _ray(options.ray_address, report):
         outcome = _write(table, on_disk, (0, 0), out, "segments", options, report)
+    unused = len(on_disk) - len(table["video_uid"].unique())
+    if unused:
+        outcome.summary["videos_without_segments"] = unused
     return _recorded(run, outcome)
 
 
-def find_shard_folders(path: Path) -> list[Path]:
+def find_shard_folders(path: AnyPath) -> list[AnyPath]:
     """Return the shard folders a user means: `path` itself, or those of an output folder."""
-    found = [f for f in (path, path / SHARDS, path / MCQ_SHARDS) if (f / "manifest.json").exists()]
+    found = [f for f in (path, path / SHARDS, path / MCQ_SHARDS) if _holds_shards(f)]
     if not found:
-        raise InputError(f"{path}: no shards there (no manifest.json); give the folder that `curate shards` wrote")
+        raise InputError(f"{path}: no shards there; give the folder that `curate shards` wrote")
     return found
+
+
+def _holds_shards(folder: AnyPath) -> bool:
+    return (folder / "manifest.json").exists() or any(True for _ in folder.glob("*.tar"))
 
 
 @contextmanager
 def _ray(address: str | None, report: Report) -> Iterator[None]:
     """Have Ray running inside the block, and say so: starting it takes seconds."""
     report("starting Ray", 0, 1)
-    with ray_session(address):
+    with ray_session(address) as dashboard:
         report("starting Ray", 1, 1)
+        if dashboard:
+            print(f"Ray dashboard: {dashboard}", file=sys.stderr)
         yield
 
 
-def _cut(table: pa.Table, source: Source, out: Path, folder: str, options: RunOptions, report: Report) -> Outcome:
+def _cut(table: pa.Table, source: Source, out: AnyPath, folder: str, options: RunOptions, report: Report) -> Outcome:
     name = "egoclip" if folder == SHARDS else "egomcq"
     return _write(table, source.videos(), class_counts(out / "lexicon"), out / folder, name, options, report)
 
@@ -186,18 +202,14 @@ def _write(
     table: pa.Table,
     videos: pd.DataFrame,
     classes: tuple[int, int],
-    out: Path,
+    out: AnyPath,
     name: str,
     options: RunOptions,
     report: Report,
 ) -> Outcome:
-    files = {
-        row.video_uid: VideoFile(Path(row.path) if isinstance(row.path, str) else None, bool(row.is_stereo))
-        for row in videos.itertuples()
-    }
     job = ShardJob(
         clips=table,
-        videos=files,
+        videos=video_files(videos),
         out=out,
         profile=profile(options.profile),
         name=name,
@@ -212,10 +224,18 @@ def _write(
     else:
         summary["cut_clips_per_sec"] = done.samples / done.seconds if done.seconds else 0.0
     if done.failed:
-        failed = pq.read_table(out / "failed.parquet", columns=["reason"])
+        failed = read_parquet(out / "failed.parquet", columns=["reason"])
         summary["failed"] = dict(_value_counts(failed["reason"]))
         summary["failed_list"] = str(out / "failed.parquet")
     return Outcome(summary, whole=done.failed == 0)
+
+
+def video_files(videos: pd.DataFrame) -> dict[str, VideoFile]:
+    """Return where each video of a source is."""
+    return {
+        row.video_uid: VideoFile(as_path(row.path) if isinstance(row.path, str) else None, bool(row.is_stereo))
+        for row in videos.itertuples()
+    }
 
 
 def _settings(options: RunOptions) -> dict[str, object]:
@@ -235,21 +255,26 @@ def _value_counts(column: pa.ChunkedArray) -> list[tuple[str, int]]:
     return sorted(counts, key=lambda pair: -pair[1])
 
 
-def _leak(egoclip: Path, clips: pa.Table) -> int:
+def _leak(egoclip: AnyPath, clips: pa.Table) -> int:
     return len(_video_uids(egoclip) & set(clips["video_uid"].to_pylist())) if egoclip.exists() else 0
 
 
-def _video_uids(path: Path) -> set[str]:
+def _video_uids(path: AnyPath) -> set[str]:
     if path.suffix == ".parquet":
-        return set(pq.read_table(path, columns=["video_uid"])["video_uid"].unique().to_pylist())
+        return set(read_parquet(path, columns=["video_uid"])["video_uid"].unique().to_pylist())
     return set(read_clips(path)["video_uid"].unique().to_pylist())
 
 
 def _lexicon_name(lexicon: str) -> str:
-    return lexicon if lexicon in ("auto", "wordnet") else str(Path(lexicon).resolve())
+    return lexicon if lexicon in ("auto", "wordnet") else _absolute(lexicon)
 
 
-def describe(path: Path) -> dict[str, object]:
+def _absolute(folder: str) -> str:
+    path = as_path(folder)
+    return str(path if is_remote(path) else path.resolve())
+
+
+def describe(path: AnyPath) -> dict[str, object]:
     """Return what is in an output folder: the counts of its runs and of its shards."""
     found: dict[str, object] = {}
     for verb in ("egoclip", "egomcq"):

@@ -6,10 +6,10 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from shards.errors import InputError
 from shards.files import atomic_write
+from shards.store import AnyPath, as_path, make_folder
 
 VERB_FILE = "narration_verb_taxonomy.csv"
 NOUN_FILE = "narration_noun_taxonomy.csv"
@@ -61,16 +61,16 @@ def taxonomy(labels: list[str], groups: Iterable[Iterable[str]]) -> Taxonomy:
     return Taxonomy(labels=list(labels), forms=forms)
 
 
-def load_lexicon(folder: str | Path) -> Lexicon:
+def load_lexicon(folder: str | AnyPath) -> Lexicon:
     """Read both taxonomy files of a folder; raises InputError for a missing file or a row that is not `label,group`."""
-    folder = Path(folder)
+    folder = as_path(folder)
     return Lexicon(verbs=_read(folder / VERB_FILE), nouns=_read(folder / NOUN_FILE))
 
 
-def write_lexicon(lexicon: Lexicon, folder: str | Path) -> None:
+def write_lexicon(lexicon: Lexicon, folder: str | AnyPath) -> None:
     """Write both taxonomy files so that `load_lexicon` gives the same lexicon back."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = as_path(folder)
+    make_folder(folder)
     for name, part in ((VERB_FILE, lexicon.verbs), (NOUN_FILE, lexicon.nouns)):
         content = _csv_text(part).encode()
         atomic_write(folder / name, lambda stream, content=content: stream.write(content))
@@ -88,7 +88,7 @@ def _csv_text(part: Taxonomy) -> str:
     return text.getvalue()
 
 
-def _read(path: Path) -> Taxonomy:
+def _read(path: AnyPath) -> Taxonomy:
     if not path.is_file():
         raise InputError(f"{path}: no such file; a lexicon folder holds {VERB_FILE} and {NOUN_FILE}")
     labels, groups = [], []
@@ -108,7 +108,7 @@ def _read(path: Path) -> Taxonomy:
     return taxonomy(labels, groups)
 
 
-def _group(path: Path, line: int, text: str | None) -> list[str]:
+def _group(path: AnyPath, line: int, text: str | None) -> list[str]:
     try:
         group = ast.literal_eval(text or "")
     except (ValueError, SyntaxError):

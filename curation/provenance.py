@@ -13,10 +13,10 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from shards.errors import InputError
 from shards.files import atomic_write
+from shards.store import AnyPath, check_output, read_bytes
 
 PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "torch")
 
@@ -25,7 +25,7 @@ PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "to
 class Run:
     """One verb's run in one output folder; `counts` is what it counted, None until it has finished."""
 
-    path: Path
+    path: AnyPath
     record: dict
     counts: dict | None = None
     _clock: float = field(default_factory=time.monotonic)
@@ -43,7 +43,7 @@ class Run:
         atomic_write(self.path, lambda file: file.write((json.dumps(record, indent=1) + "\n").encode()))
 
 
-def open_run(out: Path, verb: str, config: dict, inputs: dict[str, str]) -> Run:
+def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> Run:
     """Find the finished run of `verb` in `out`, or begin one; writes nothing yet.
 
     `config` and `inputs` (name -> fingerprint) are JSON values that decide what is written. Raises InputError, naming
@@ -57,6 +57,7 @@ def open_run(out: Path, verb: str, config: dict, inputs: dict[str, str]) -> Run:
         "inputs": inputs,
         "versions": _versions(),
     }
+    check_output(out)
     earlier = read_run(out, verb)
     if earlier is None:
         return Run(out / f"{verb}.run.json", record)
@@ -69,20 +70,20 @@ def open_run(out: Path, verb: str, config: dict, inputs: dict[str, str]) -> Run:
     return Run(out / f"{verb}.run.json", earlier, earlier["counts"])
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: AnyPath) -> str:
     """Return "size:sha256" of a file."""
     with path.open("rb") as file:
         return f"{path.stat().st_size}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def read_run(out: Path, verb: str) -> dict | None:
+def read_run(out: AnyPath, verb: str) -> dict | None:
     """Return the record of `verb` in `out`, or None; a broken record is an InputError."""
     path = out / f"{verb}.run.json"
-    if not path.exists():
-        return None
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(read_bytes(path))
         return {key: record[key] for key in ("config", "inputs", "counts")} | record
+    except FileNotFoundError:
+        return None
     except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no run record ({error}); delete it to start over in that folder") from None
 

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.lexicon import Lexicon
 from curation.tagger import tag_texts
+from shards.parquet import parquet_file, read_parquet
 from shards.progress import Report, silent
+from shards.store import AnyPath
 
 STAGE = "tag texts"
 RAY_FROM = 2_000  # below that, starting workers that load the parser costs more than it saves
@@ -43,14 +44,14 @@ def tag_distinct(
     return pa.concat_tables(parts).combine_chunks().take(pa.array(place[of]))
 
 
-def earlier_tags(path: Path, lexicon: Lexicon) -> pa.Table | None:
+def earlier_tags(path: AnyPath, lexicon: Lexicon) -> pa.Table | None:
     """Return `clip_text` and tags of an egoclip.parquet if the same tagger made them with the same lexicon."""
     if path.suffix != ".parquet" or not path.is_file():
         return None
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = parquet_file(path).schema_arrow.metadata or {}
     if metadata.get(TAGGED_WITH) != tagging_digest(lexicon):
         return None
-    return pq.read_table(path, columns=["clip_text", *_SCHEMA.names])
+    return read_parquet(path, columns=["clip_text", *_SCHEMA.names])
 
 
 def tagging_digest(lexicon: Lexicon) -> bytes:

@@ -12,12 +12,14 @@ from loaders.augment import random_view, show
 from loaders.collate import Batch, Clip, collate
 from loaders.config import StreamConfig
 from loaders.decode import DecodeError, decode
+from loaders.decode_images import decode_pictures
 from loaders.frames import picker
 from loaders.randomness import Purpose, below, generator, permutation
-from shards.errors import InputError
+from shards.errors import InputError, StoreError
 from shards.index import ShardIndex
+from shards.schema import MP4
 
-VIDEO = 1  # column of the index's (json, video) pairs
+FIRST_MEMBER = 1  # after the json: the mp4 or frame 0
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,31 @@ def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: st
     The failure is a value, not an exception: raised in a worker process it would arrive as a traceback.
     """
     try:
-        data = index.read_video(sample)
-        # Not all damage stops a decoder; some show a grey smear and go on.
-        if zlib.crc32(data) != index.crc32[sample, VIDEO]:
-            raise DecodeError("its bytes are not those that were written")
-        return decode(data, indices, decoder)
+        if index.members == MP4:
+            return decode(_sound_members(index, sample, [FIRST_MEMBER])[0], indices, decoder)
+        return _pictures(index, sample, indices)
+    except StoreError:
+        raise  # the store, not the sample, is at fault: the run ends
     except (DecodeError, InputError, OSError) as error:
         return BadSample(sample, index.key(sample), str(index.row(sample).shard_path), str(error))
+
+
+def _pictures(index: ShardIndex, sample: int, indices: np.ndarray) -> torch.Tensor:
+    """Return frames that are stored one by one, reading no others."""
+    distinct, place = np.unique(indices, return_inverse=True)
+    count = int(index.frame_count[sample])
+    if len(distinct) == 0 or distinct[0] < 0 or distinct[-1] >= count:
+        raise DecodeError(f"frames {indices.tolist()} of {count} were asked for")
+    pictures = decode_pictures(_sound_members(index, sample, (distinct + FIRST_MEMBER).tolist()))
+    return pictures if len(distinct) == len(indices) and np.array_equal(distinct, indices) else pictures[place]
+
+
+def _sound_members(index: ShardIndex, sample: int, numbers: list[int]) -> list[bytes]:
+    members, crc32 = index.read_members(sample, numbers), index.crc32(sample)
+    # Not all damage stops a decoder; some show a grey smear and go on.
+    if any(zlib.crc32(data) != crc32[number] for data, number in zip(members, numbers, strict=True)):
+        raise DecodeError("its bytes are not those that were written")
+    return members
 
 
 def same_shard_first(negatives: np.ndarray, shard: np.ndarray, anchor: int) -> np.ndarray:

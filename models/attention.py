@@ -1,21 +1,26 @@
-"""Attention of the divided space-time tower: a patch sees [CLS] and the patches of its frame, or of its position."""
+"""Attention of the video tower: a patch sees [CLS] and the patches of its frame, of its position, or every token."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Axis = Literal["space", "time"]
+Axis = Literal["space", "time", "joint"]
+Fuse = Callable[[Tensor], Tensor]  # what another modality adds to tokens [B, L, D] after self-attention
 
 
 def divided_attention(q: Tensor, k: Tensor, v: Tensor, frames: int, axis: Axis) -> Tensor:
     """Attend with [CLS] to all tokens and with each patch to [CLS] and its frame (space) or its position (time).
 
+    "joint" lets each patch attend to all tokens too.
     q, k, v: [B, H, 1 + T*N, d], patches frame by frame; returns the same shape (Frozen in Time, 2104.00650, 3.1).
     """
+    if axis == "joint":
+        return F.scaled_dot_product_attention(q, k, v)
     batch, heads, tokens, dim = q.shape
     patches = (tokens - 1) // frames
     groups, length = (frames, patches) if axis == "space" else (patches, frames)

@@ -1,4 +1,10 @@
-"""Rows of all ranks on every rank, differentiable: the loss of the whole batch with its true gradient."""
+"""Rows of all ranks, differentiable: the loss of the whole batch with its true gradient.
+
+Every rank has an equal part of the whole batch, rank by rank. A rank's result is either the whole batch's loss or its
+rows' share of it times the number of ranks, so the mean over ranks is the loss of the whole batch, and the mean of
+gradients that DistributedDataParallel takes is that of one process with the whole batch. Without a process group the
+whole batch is this process's.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +21,58 @@ def gather(rows: Tensor) -> Tensor:
     whole batch, neither 1/W nor W times it. Every rank must bring the same number of rows. Without a process group:
     rows itself.
     """
-    if not dist.is_initialized() or dist.get_world_size() == 1:
+    if _alone():
         return rows
     if rows.dtype == torch.bool:  # not every backend sends bool
         return _AllGather.apply(rows.to(torch.uint8)).bool()
     return _AllGather.apply(rows)
+
+
+def local_rows(count: int) -> slice:
+    """Return where this rank's `count` rows stand among those that `gather` gives."""
+    rank = 0 if _alone() else dist.get_rank()
+    return slice(rank * count, (rank + 1) * count)
+
+
+def take(rows: Tensor, index: Tensor) -> Tensor:
+    """Return rows [k, ...] of the whole batch by their place `index` [k] in it, moving those alone; differentiable.
+
+    rows: this rank's [M, ...]. Every rank calls this, with an index of its own.
+    """
+    if _alone():
+        return rows[index]
+    owner = index // len(rows)
+    order = owner.argsort(stable=True)
+    wanted = torch.bincount(owner, minlength=dist.get_world_size())
+    given = torch.empty_like(wanted)
+    dist.all_to_all_single(given, wanted)
+    wanted, given = wanted.tolist(), given.tolist()
+    asked = _exchange((index % len(rows))[order], wanted, given)
+    received = _Exchange.apply(rows[asked], given, wanted)
+    return received[order.argsort()]
+
+
+def whole_mean(values: Tensor, count: Tensor | None = None) -> Tensor:
+    """Return this rank's share, times the number of ranks, of the mean of all ranks' values [k] (k may differ).
+
+    count: how many values count, where it is not k; 0 on all ranks gives 0.
+    """
+    count = torch.tensor(len(values), device=values.device) if count is None else count.detach().clone()
+    ranks = 1
+    if not _alone():
+        dist.all_reduce(count)
+        ranks = dist.get_world_size()
+    return values.sum() * ranks / count.clamp(min=1)
+
+
+def _alone() -> bool:
+    return not dist.is_initialized() or dist.get_world_size() == 1
+
+
+def _exchange(rows: Tensor, sent: list[int], received: list[int]) -> Tensor:
+    out = rows.new_empty((sum(received), *rows.shape[1:]))
+    dist.all_to_all_single(out, rows.contiguous(), received, sent)
+    return out
 
 
 class _AllGather(torch.autograd.Function):
@@ -34,3 +87,14 @@ class _AllGather(torch.autograd.Function):
         grad = grad.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(grad)
         return grad.chunk(dist.get_world_size())[dist.get_rank()]
+
+
+class _Exchange(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor, sent: list[int], received: list[int]) -> Tensor:
+        ctx.back = received, sent
+        return _exchange(rows, sent, received)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:
+        return _exchange(grad, *ctx.back), None, None

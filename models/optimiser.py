@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-_EMBEDDINGS = ("cls_token", "pos_embed", "temporal_embed", "embeddings.weight")
+_EMBEDDINGS = ("cls_token", "pos_embed", "temporal_embed", "embeddings.weight", "mask_token", "pool.query")
+_EMBEDDINGS += ("text.embed.weight",)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.attention import DividedAttention
+from models.attention import DividedAttention, Fuse
+from models.transformer import Mlp
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,10 @@ class VideoConfig:
     depth: int = 12
     heads: int = 12
     time_init: Literal["proj", "published"] = "proj"
+    attention: Literal["divided", "joint"] = "divided"
+    """joint: every token sees every token, one attention a block; 15 % fewer multiply-adds than divided at 4 frames"""
+    eps: float = 1e-6
+    """of every LayerNorm; EgoVLPv2 has 1e-5"""
 
 
 class PatchEmbed(nn.Module):
@@ -37,37 +41,41 @@ class PatchEmbed(nn.Module):
         return self.proj(frames).flatten(2).transpose(1, 2)
 
 
-class Mlp(nn.Module):
-    """Two linear maps with an exact GELU between."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x [..., D] to the same shape."""
-        return self.fc2(F.gelu(self.fc1(x)))
-
-
 class Block(nn.Module):
     """Time attention, space attention and MLP with the residual paths of Frozen in Time, figure 2."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, eps: float = 1e-6) -> None:
         super().__init__()
-        self.norm3 = nn.LayerNorm(width, eps=1e-6)
+        self.norm3 = nn.LayerNorm(width, eps=eps)
         self.timeattn = DividedAttention(width, heads, "time")
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.norm1 = nn.LayerNorm(width, eps=eps)
         self.attn = DividedAttention(width, heads, "space")
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.norm2 = nn.LayerNorm(width, eps=eps)
         self.mlp = Mlp(width)
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
-        """Map tokens x [B, 1 + T*N, D] to the same shape."""
+    def forward(self, x: Tensor, frames: int, fuse: Fuse | None = None) -> Tensor:
+        """Map tokens x [B, 1 + T*N, D] to the same shape; `fuse` adds to what space attention gives."""
         t = x + self.timeattn(self.norm3(x), frames)
-        x = x + self.attn(
-            self.norm1(t), frames
-        )  # from x, not from t: time reaches the stream through space attention only
+        seen = self.attn(self.norm1(t), frames)
+        # From x, not from t: time reaches the stream through space attention only.
+        x = x + (seen if fuse is None else seen + fuse(seen))
+        return x + self.mlp(self.norm2(x))
+
+
+class JointBlock(nn.Module):
+    """Attention over all tokens of all frames and MLP: a ViT's block on a video."""
+
+    def __init__(self, width: int, heads: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attn = DividedAttention(width, heads, "joint")
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = Mlp(width)
+
+    def forward(self, x: Tensor, frames: int, fuse: Fuse | None = None) -> Tensor:
+        """Map tokens x [B, 1 + T*N, D] to the same shape; `fuse` adds to what attention gives."""
+        seen = self.attn(self.norm1(x), frames)
+        x = x + (seen if fuse is None else seen + fuse(seen))
         return x + self.mlp(self.norm2(x))
 
 
@@ -86,8 +94,9 @@ class VideoTower(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + patches, width))
         self.temporal_embed = nn.Parameter(torch.zeros(1, config.max_frames, width))
-        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.depth))
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        block = Block if config.attention == "divided" else JointBlock
+        self.blocks = nn.ModuleList(block(width, config.heads, config.eps) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(width, eps=config.eps)
         self.reset()
 
     def reset(self) -> None:
@@ -103,7 +112,7 @@ class VideoTower(nn.Module):
         # sets all of qkv to 0, and there query and key stay: each one's gradient is a multiple of the other. All
         # channels of the value get equal gradients too, so the layer only ever learns a rank-one mean over frames.
         # A zero projection with a random qkv starts as the same function and can learn.
-        for block in self.blocks:
+        for block in self.blocks if self.config.attention == "divided" else ():
             time = block.timeattn
             if self.config.time_init == "published":
                 nn.init.zeros_(time.qkv.weight)
@@ -111,15 +120,22 @@ class VideoTower(nn.Module):
             else:
                 nn.init.zeros_(time.proj.weight)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map normalised frames [B, T, 3, S, S] to the [CLS] token after the last LayerNorm, [B, D]."""
+    def embed(self, frames: Tensor, cls_token: Tensor | None = None) -> Tensor:
+        """Map normalised frames [B, T, 3, S, S] to the tokens of the first block, [B, 1 + T*N, D].
+
+        `cls_token` [1, 1, D] stands in for the tower's own.
+        """
         batch, count = frames.shape[:2]
         if count > self.config.max_frames:
             raise ValueError(f"{count} frames, but max_frames={self.config.max_frames}: build the tower with more")
         x = self.patch_embed(frames.flatten(0, 1)).unflatten(0, (batch, count))  # [B, T, N, D]
         x = x + self.pos_embed[:, None, 1:] + self.temporal_embed[:, :count, None]
-        cls = (self.cls_token + self.pos_embed[:, :1]).expand(batch, -1, -1)
-        x = torch.cat([cls, x.flatten(1, 2)], dim=1)
+        cls = (self.cls_token if cls_token is None else cls_token) + self.pos_embed[:, :1]
+        return torch.cat([cls.expand(batch, -1, -1), x.flatten(1, 2)], dim=1)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map normalised frames [B, T, 3, S, S] to the [CLS] token after the last LayerNorm, [B, D]."""
+        x = self.embed(frames)
         for block in self.blocks:
-            x = block(x, count)
+            x = block(x, frames.shape[1])
         return self.norm(x[:, 0])

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from huggingface_hub import hf_hub_download
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.egovlp import EgoVLP
 from models.video import VideoTower
 
 _FILES = (".safetensors", ".pth", ".pt", ".bin")
+_NESTED = ("state_dict", "model", "module")  # where a training checkpoint keeps its weights
 # EgoVLP's name of a part -> ours, after a leading `module.` of data-parallel training.
 _EGOVLP_NAMES = {
     "video_model.": "video.",
@@ -41,7 +42,7 @@ def load_vit(tower: VideoTower, source: str) -> LoadReport:
 
     With it the tower is that image model on every frame. Raises ValueError if nothing fits.
     """
-    return _load(tower, _read(source), source)
+    return load_state(tower, read_weights(source), source)
 
 
 def load_egovlp(model: EgoVLP, source: str) -> LoadReport:
@@ -50,17 +51,28 @@ def load_egovlp(model: EgoVLP, source: str) -> LoadReport:
     A checkpoint with more or fewer frames fits too: its temporal embedding is cut, or filled with zeros.
     """
     state = {}
-    for name, value in _read(source).items():
+    for name, value in read_weights(source).items():
         name = name.removeprefix("module.")
         theirs = next((prefix for prefix in _EGOVLP_NAMES if name.startswith(prefix)), None)
         state[name if theirs is None else _EGOVLP_NAMES[theirs] + name.removeprefix(theirs)] = value
     frames = model.config.video.max_frames
     if (time := state.get("video.temporal_embed")) is not None:
         state["video.temporal_embed"] = F.pad(time[:, :frames], (0, 0, 0, max(0, frames - time.shape[1])))
-    return _load(model, state, source)
+    return load_state(model, state, source)
 
 
-def _read(source: str) -> dict[str, Tensor]:
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write the module's parameters and buffers as a safetensors file."""
+    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
+
+
+def load_weights(module: nn.Module, source: str) -> LoadReport:
+    """Load what `save_weights` wrote, or any file with the module's own names; ValueError if nothing fits."""
+    return load_state(module, read_weights(source), source)
+
+
+def read_weights(source: str) -> dict[str, Tensor]:
+    """Read a file .safetensors/.pth, or a hub name's model.safetensors; ValueError if it is neither."""
     path = Path(source)
     if not path.is_file():
         if path.suffix in _FILES:
@@ -72,10 +84,11 @@ def _read(source: str) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_file(path)
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return state.get("state_dict", state)
+    return next((state[key] for key in _NESTED if key in state), state)
 
 
-def _load(module: nn.Module, state: dict[str, Tensor], source: str) -> LoadReport:
+def load_state(module: nn.Module, state: dict[str, Tensor], source: str) -> LoadReport:
+    """Load the tensors whose name and shape fit the module; ValueError naming the source if none does."""
     ours = module.state_dict()
     fits = {name: value for name, value in state.items() if name in ours and ours[name].shape == value.shape}
     if not fits:

@@ -3,10 +3,9 @@
 import errno
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -14,20 +13,34 @@ from shards.cut import EncodedClip, Failure, cut_clips
 from shards.files import atomic_file, atomic_write
 from shards.job import VideoFile
 from shards.profiles import Profile
+from shards.schema import member_suffixes
+from shards.store import AnyPath, as_path, read_bytes
 from shards.tar import TarShard
+from shards.watchdog import Guard, Results, Window
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+TROUBLE = ".trouble"
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard's work: its clips in order, their videos, the tar to write and the note beside it."""
+    """One shard's work: its clips in order, their videos, the tar to write and the note beside it.
 
-    tar: Path
-    note: Path
+    `stall_sec` without a frame ends the process that hangs; `careful` finds the video that crashes it.
+    """
+
+    tar: AnyPath
+    note: AnyPath
     clips: pa.Table
     videos: dict[str, VideoFile]
     profile: Profile
+    stall_sec: float = 120.0
+    careful: bool = False
+
+
+def trouble_file(note: AnyPath) -> AnyPath:
+    """Return where the attempts at a shard note the videos that ended them, given the shard's note."""
+    return note.with_suffix(TROUBLE)
 
 
 @dataclass
@@ -44,21 +57,22 @@ class ShardNote:
     fps: list[float] = field(default_factory=list)
     failed: list[list[str]] = field(default_factory=list)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: AnyPath) -> None:
         """Write the note as JSON."""
         atomic_write(path, lambda file: file.write(json.dumps(asdict(self)).encode()))
 
     @classmethod
-    def read(cls, path: Path) -> "ShardNote":
+    def read(cls, path: AnyPath) -> "ShardNote":
         """Read a note back."""
-        return cls(**json.loads(path.read_bytes()))
+        return cls(**json.loads(read_bytes(path)))
 
 
 @dataclass(frozen=True)
 class ShardOutcome:
-    """How a task ended: clips planned, or that the disk is full."""
+    """How a task ended: clips planned and clips that failed, or that the disk is full."""
 
     clips: int
+    failed: int = 0
     disk_full: bool = False
 
 
@@ -69,7 +83,7 @@ def build_shard(task: ShardTask) -> ShardOutcome:
         with atomic_file(task.tar) as file:
             tar = TarShard(file)
             for row, result in _results_in_order(task):
-                _append(tar, note, row, result)
+                _append(tar, note, row, result, task.profile.codec.members)
             # A shard of which nothing survived is an empty archive: numbers of the others do not move.
             tar.close()
             note.bytes, note.sha256 = tar.bytes, tar.sha256
@@ -78,7 +92,7 @@ def build_shard(task: ShardTask) -> ShardOutcome:
         if error.errno in DISK_FULL:
             return ShardOutcome(len(task.clips), disk_full=True)
         raise
-    return ShardOutcome(len(task.clips))
+    return ShardOutcome(len(task.clips), len(note.failed))
 
 
 def sample_json(row: dict, clip: EncodedClip) -> bytes:
@@ -89,12 +103,13 @@ def sample_json(row: dict, clip: EncodedClip) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _append(tar: TarShard, note: ShardNote, row: dict, result: EncodedClip | Failure) -> None:
+def _append(tar: TarShard, note: ShardNote, row: dict, result: EncodedClip | Failure, kind: str) -> None:
     key = row["key"]
     if isinstance(result, Failure):
         note.failed.append([key, result.reason, result.detail])
         return
-    members = [("json", sample_json(row, result)), ("mp4", result.data)]
+    contents = [sample_json(row, result), *result.members]
+    members = list(zip(member_suffixes(kind, result.frame_count), contents, strict=True))
     note.keys.append(key)
     note.offsets.append([tar.add(f"{key}.{suffix}", content) for suffix, content in members])
     note.sizes.append([len(content) for _, content in members])
@@ -121,4 +136,8 @@ def _cut_video(task: ShardTask, uid: str, rows: list[dict]) -> Iterator[tuple[st
     if video.path is None:
         return ((row["key"], Failure("video not on disk")) for row in rows)
     windows = [(row["key"], row["clip_start"], row["clip_end"]) for row in rows]
-    return cut_clips(Path(video.path), windows, task.profile, left_half=video.is_stereo)
+
+    def cut(windows: list[Window], beat: Callable[[], None]) -> Results:
+        return cut_clips(as_path(video.path), windows, task.profile, left_half=video.is_stereo, on_frame=beat)
+
+    return Guard(trouble_file(task.note), task.stall_sec, task.careful).cut(uid, windows, cut)

@@ -1,25 +1,38 @@
-"""Cut clips out of one video in a single pass: every frame is decoded at most once, however many clips hold it."""
+"""Cut clips out of one video in a single pass: every frame is decoded at most once, however many clips hold it.
+
+Tasks that cut other clips of the same video decode it anew: at a border between two tasks at most the group of pictures
+in which the later one's first clip begins, and the stretch over which clips of both overlap, are decoded twice.
+
+Memory does not grow with the video or with the clips that overlap. The frames of a clip wait, shared with the other
+clips that hold them, until it is whole, and it is encoded in one go. Past HELD_BYTES of waiting frames a few clips are
+encoded as their frames come, and the others that are open are left to another pass.
+"""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from itertools import chain
 
 import av
 
-from shards.encode import ClipEncoder
+from shards.cut_stats import CutStats
+from shards.encode import ClipEncoder, clip_encoder
 from shards.picker import FramePicker, Window
 from shards.profiles import Profile
 from shards.scale import FrameScaler
+from shards.store import AnyPath
 from shards.video import BrokenStretch, Video
+
+HELD_BYTES = 192 << 20
+ENCODERS_PAST_THAT = 8
 
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip as it is stored: an mp4 file of `frame_count` frames, frame n at n / `fps` seconds."""
+    """A clip as it is stored: one mp4 file or a picture for each of `frame_count` frames, frame n at n / `fps` s."""
 
-    data: bytes
+    members: tuple[bytes, ...]
     frame_count: int
     fps: float
     width: int
@@ -28,7 +41,7 @@ class EncodedClip:
     def __repr__(self) -> str:
         """Show sizes, not bytes."""
         shape = f"{self.frame_count} frames {self.width}x{self.height} at {self.fps:g}/s"
-        return f"EncodedClip({shape}, {len(self.data)} bytes)"
+        return f"EncodedClip({shape}, {sum(map(len, self.members))} bytes)"
 
 
 @dataclass(frozen=True)
@@ -42,109 +55,163 @@ class Failure:
 @dataclass
 class _OpenClip:
     key: str
+    window: Window
     picker: FramePicker
     # On screen at the window's start: what the clip holds if no frame lies in the window.
-    at_start: tuple[Fraction, av.VideoFrame] | None = None
+    at_start: av.VideoFrame | None = None
+    # Frames that wait for the encoder, which is opened when the clip is whole or when too many wait.
+    frames: list[av.VideoFrame] = field(default_factory=list)
     encoder: ClipEncoder | None = None
 
-    @property
-    def window(self) -> Window:
-        return self.picker.window
+    @classmethod
+    def of(cls, key: str, window: Window) -> "_OpenClip":
+        return cls(key, window, FramePicker(window))
 
 
 def cut_clips(
-    video: Path, windows: Sequence[tuple[str, float, float]], profile: Profile, *, left_half: bool = False
+    video: AnyPath,
+    windows: Sequence[tuple[str, float, float]],
+    profile: Profile,
+    *,
+    left_half: bool = False,
+    on_frame: Callable[[], None] = lambda: None,
+    stats: CutStats | None = None,
 ) -> Iterator[tuple[str, EncodedClip | Failure]]:
     """Cut (key, start, end) windows, in seconds, out of a video; yields each key once, as soon as its clip is whole.
 
     A clip holds the frames that `picker.pick_frames` names, scaled by the profile. What cannot be cut is yielded as a
-    Failure; the other clips are cut all the same.
+    Failure; the other clips are cut all the same. `on_frame` is called for every frame that was decoded, and `stats`
+    counts them.
     """
-    clips = [_OpenClip(key, FramePicker(Window.of(start, end, profile.fps))) for key, start, end in windows]
+    clips = [_OpenClip.of(key, Window.of(start, end, profile.fps)) for key, start, end in windows]
     clips.sort(key=lambda clip: clip.window.start)
-    try:
-        source = Video(Path(video))
-    except FileNotFoundError:
-        yield from ((clip.key, Failure("video not on disk", str(video))) for clip in clips)
-    except (OSError, av.error.FFmpegError) as error:
-        yield from ((clip.key, Failure("cannot open", str(error))) for clip in clips)
-    else:
+    stats = CutStats() if stats is None else stats
+    while clips:
+        try:
+            source = Video(video, stats)
+        except FileNotFoundError:
+            yield from ((clip.key, Failure("video not on disk", str(video))) for clip in clips)
+            return
+        except (OSError, av.error.FFmpegError) as error:
+            yield from ((clip.key, Failure("cannot open", str(error))) for clip in clips)
+            return
         with source:
-            yield from _Cutter(source, profile, left_half).run(clips)
+            cutter = _Cutter(source, FrameScaler(profile, left_half=left_half), profile, stats)
+            # Nothing here may keep a clip alive once the cutter is done with it: its frames are megabytes.
+            waiting, clips = deque(clips), []
+            yield from cutter.run(waiting, on_frame)
+        clips = cutter.left
 
 
 class _Cutter:
     """Feeds the frames of one video to the clips that are open at each moment."""
 
-    def __init__(self, source: Video, profile: Profile, left_half: bool) -> None:
-        self.source, self.profile = source, profile
+    def __init__(self, source: Video, scaler: FrameScaler, profile: Profile, stats: CutStats) -> None:
+        self.source, self.scaler, self.profile, self.stats = source, scaler, profile, stats
         self.rate = profile.stored_rate(source.rate).limit_denominator(1_000_000)
-        self.scaler = FrameScaler(profile, left_half=left_half)
+        self.waiting: deque[_OpenClip] = deque()
         self.open: list[_OpenClip] = []
-        self.previous: tuple[Fraction, av.VideoFrame] | None = None
+        self.left: list[_OpenClip] = []
+        self.previous: av.VideoFrame | None = None
+        source.needed = self._needs
 
-    def run(self, clips: list[_OpenClip]) -> Iterator[tuple[str, EncodedClip | Failure]]:
-        waiting = deque(clips)
+    def run(
+        self, waiting: deque[_OpenClip], on_frame: Callable[[], None]
+    ) -> Iterator[tuple[str, EncodedClip | Failure]]:
+        self.waiting = waiting
         aim: Fraction | None = None
-        while waiting or self.open:
+        while self.waiting or self.open:
             try:
-                if not self.open and waiting[0].window.start != aim:
-                    aim = waiting[0].window.start
+                if not self.open and self.waiting[0].window.start != aim:
+                    aim = self.waiting[0].window.start
                     self.source.skip_to(aim)
                 shown = self.source.read()
+                on_frame()
             except BrokenStretch as stretch:
-                yield from self._give_up(waiting, stretch)
+                yield from self._give_up(stretch)
                 continue
             if shown is None:
                 break
-            yield from self._show(*shown, waiting)
-            self.previous = shown
-        for clip in waiting:
+            yield from self._show(*shown)
+            self.previous = shown[1]
+        for clip in self.waiting:
             if self.previous is not None and clip.window.start < self.source.end:
                 clip.at_start = self.previous
-        yield from ((clip.key, self._close(clip)) for clip in [*self.open, *waiting])
+        yield from ((clip.key, self._close(clip)) for clip in [*self.open, *self.waiting])
 
-    def _show(
-        self, time: Fraction, frame: av.VideoFrame, waiting: deque[_OpenClip]
-    ) -> Iterator[tuple[str, EncodedClip | Failure]]:
-        while waiting and waiting[0].window.start <= time:
-            clip = waiting.popleft()
-            clip.at_start = (time, frame) if clip.window.start == time else self.previous
+    def _needs(self, before: Fraction, time: Fraction, after: Fraction) -> bool:
+        """Tell whether some clip that is not whole yet holds the frame at `time`."""
+        for clip in chain(self.open, self.waiting):
+            if clip.window.start >= after:
+                return False
+            if clip.window.holds(before, time, after):
+                return True
+        return False
+
+    def _show(self, time: Fraction, frame: av.VideoFrame) -> Iterator[tuple[str, EncodedClip | Failure]]:
+        while self.waiting and self.waiting[0].window.start <= time:
+            clip = self.waiting.popleft()
+            clip.at_start = frame if clip.window.start == time else self.previous
             self.open.append(clip)
         scaled: av.VideoFrame | None = None
         still_open = []
         for clip in self.open:
             if clip.picker.takes(time):
                 scaled = scaled or self._scale(frame)
-                self._encoder(clip, scaled).add(scaled)
+                self._add(clip, scaled)
             if clip.picker.done or time >= clip.window.end:
                 yield clip.key, self._close(clip)
             else:
                 still_open.append(clip)
         self.open = still_open
+        if scaled is not None:
+            self._limit_memory(scaled)
 
-    def _give_up(self, waiting: deque[_OpenClip], stretch: BrokenStretch) -> Iterator[tuple[str, Failure]]:
+    def _add(self, clip: _OpenClip, scaled: av.VideoFrame) -> None:
+        clip.at_start = None
+        if clip.encoder is None:
+            clip.frames.append(scaled)
+        else:
+            clip.encoder.add(scaled)
+
+    def _limit_memory(self, scaled: av.VideoFrame) -> None:
+        """Past HELD_BYTES, encode what waits for a few clips and leave the other open ones to another pass."""
+        size = sum(plane.buffer_size for plane in scaled.planes)
+        if sum(len(clip.frames) for clip in self.open) * size <= HELD_BYTES:
+            return
+        if len({id(frame) for clip in self.open for frame in clip.frames}) * size <= HELD_BYTES:
+            return
+        for clip in self.open[:ENCODERS_PAST_THAT]:
+            self._encode_waiting(clip)
+        self.left += [_OpenClip.of(clip.key, clip.window) for clip in self.open[ENCODERS_PAST_THAT:]]
+        del self.open[ENCODERS_PAST_THAT:]
+
+    def _give_up(self, stretch: BrokenStretch) -> Iterator[tuple[str, Failure]]:
         """End the clips that reach into a broken stretch: those open, and those that begin before it ends."""
         lost, self.open = self.open, []
-        while waiting and (stretch.until is None or waiting[0].window.start < stretch.until):
-            lost.append(waiting.popleft())
+        while self.waiting and (stretch.until is None or self.waiting[0].window.start < stretch.until):
+            lost.append(self.waiting.popleft())
         self.previous = None
         yield from ((clip.key, Failure("decode error", str(stretch))) for clip in lost)
 
     def _scale(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self.stats.used += 1
         return self.scaler.scale(frame, self.source.pixel_aspect)
 
-    def _encoder(self, clip: _OpenClip, scaled: av.VideoFrame) -> ClipEncoder:
-        if clip.encoder is None:
-            clip.encoder = ClipEncoder(scaled.width, scaled.height, self.rate, self.profile)
-        return clip.encoder
-
     def _close(self, clip: _OpenClip) -> EncodedClip | Failure:
-        if clip.encoder is None:
+        if clip.encoder is None and not clip.frames:
             if clip.at_start is None:
                 window = clip.window
                 return Failure("no frames in window", f"{float(window.start):.6f} to {float(window.end):.6f} s")
-            scaled = self._scale(clip.at_start[1])
-            self._encoder(clip, scaled).add(scaled)
-        encoder = clip.encoder
-        return EncodedClip(encoder.finish(), encoder.frame_count, float(self.rate), *encoder.size)
+            self._add(clip, self._scale(clip.at_start))
+        # The clip may be kept alive for a while yet, and an encoder is megabytes.
+        encoder, clip.encoder = self._encode_waiting(clip), None
+        return EncodedClip(encoder.finish(), encoder.frame_count, float(self.rate), *self.scaler.size)
+
+    def _encode_waiting(self, clip: _OpenClip) -> ClipEncoder:
+        if clip.encoder is None:
+            clip.encoder = clip_encoder(*self.scaler.size, self.rate, self.profile)
+        for frame in clip.frames:
+            clip.encoder.add(frame)
+        clip.frames.clear()
+        return clip.encoder

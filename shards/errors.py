@@ -7,3 +7,11 @@ class InputError(Exception):
 
 class DiskFull(InputError):  # noqa: N818 (reads as what happened)
     """No space is left where the shards are written; finished shards stay and are kept by the next run."""
+
+
+class StoreError(InputError):
+    """An object store does not answer, or refuses; what is finished there stays and is kept."""
+
+
+class ClusterLost(InputError):  # noqa: N818 (reads as what happened)
+    """The Ray cluster is gone, or none of its workers can do the work; finished shards stay and are kept."""

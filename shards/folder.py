@@ -1,32 +1,32 @@
 """The state of a shard folder: whose plan it holds, which shards are whole, who is writing in it."""
 
-import fcntl
 import json
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from shards.build import ShardNote
 from shards.errors import InputError
 from shards.files import TEMP_PREFIX, atomic_write
 from shards.job import Plan, ShardJob
+from shards.lock import Lock, locked
+from shards.parquet import read_parquet
+from shards.remote_lock import RemoteLockFile
 from shards.schema import FAILED_FILE, FORMAT, INDEX_FILE, MANIFEST_FILE, shard_file
+from shards.store import AnyPath, as_path, end_uploads, file_sizes, is_remote, make_folder, read_bytes, remove_folder
 
 UNFINISHED = ".unfinished"
 
 
-def read_manifest(folder: str | Path) -> dict:
+def read_manifest(folder: str | AnyPath) -> dict:
     """Return manifest.json of a finished shard folder; raises InputError if it is none that this version reads."""
-    path = Path(folder) / MANIFEST_FILE
+    path = as_path(folder) / MANIFEST_FILE
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(read_bytes(path))
         version = manifest["format"]
     except FileNotFoundError as error:
         raise InputError(f"{path} is not there: {folder} is not a finished shard folder") from error
@@ -45,48 +45,41 @@ class ShardFolder:
     plan: Plan
 
     @property
-    def out(self) -> Path:
+    def out(self) -> AnyPath:
         """The folder."""
-        return Path(self.job.out)
+        return as_path(self.job.out)
 
     @property
-    def unfinished(self) -> Path:
+    def unfinished(self) -> AnyPath:
         """Sub-folder of notes about shards, there until the index is written."""
         return self.out / UNFINISHED
 
-    def tar(self, shard: int) -> Path:
+    def tar(self, shard: int) -> AnyPath:
         """Return the path of a shard."""
         return self.out / shard_file(self.job.name, shard)
 
-    def note(self, shard: int) -> Path:
+    def note(self, shard: int) -> AnyPath:
         """Return the path of a shard's note."""
         return self.unfinished / f"{self.tar(shard).name}.json"
 
-    def is_done(self, shard: int) -> bool:
-        """Tell whether a shard is whole."""
-        tar, note = self.tar(shard), self.note(shard)
-        return tar.is_file() and note.is_file() and ShardNote.read(note).bytes == tar.stat().st_size
+    def missing(self) -> list[int]:
+        """Return the shards that are not whole."""
+        tars, notes = file_sizes(self.out), file_sizes(self.unfinished)
+        return [shard for shard in range(self.plan.shards) if not self._is_done(shard, tars, notes)]
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[Lock]:
         """Make the folder and keep other runs out of it; raises InputError if one is at work there."""
         try:
-            self.out.mkdir(parents=True, exist_ok=True)
+            make_folder(self.out)
         except (FileExistsError, NotADirectoryError) as error:
             raise InputError(f"{self.out} is not a folder: choose another place for the shards") from error
         except PermissionError as error:
             raise InputError(f"{self.out} cannot be made ({error.strerror}): choose another place") from error
-        if not os.access(self.out, os.W_OK):
+        if not is_remote(self.out) and not os.access(self.out, os.W_OK):
             raise InputError(f"{self.out} may not be written to: choose another place for the shards")
-        descriptor = os.open(self.out, os.O_RDONLY)
-        try:
-            # On the folder itself: nothing to leave behind, and gone with the process however it ends.
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError as error:
-            raise InputError(f"another run is writing in {self.out}: wait for it to end") from error
-        finally:
-            os.close(descriptor)
+        with locked(self.out, RemoteLockFile(self.out) if is_remote(self.out) else None) as lock:
+            yield lock
 
     def open(self) -> bool:
         """Make the folder ready for this plan and tell whether it is finished already.
@@ -94,34 +87,42 @@ class ShardFolder:
         Raises InputError if it holds shards of another plan. If shards of a finished folder are gone or have another
         size, the folder becomes an unfinished one, so that just those are written again.
         """
-        if (self.out / MANIFEST_FILE).exists():
+        if MANIFEST_FILE in (files := file_sizes(self.out)):
             manifest = read_manifest(self.out)
             self._refuse_other_plan(manifest["planned"])
-            if self._is_complete(manifest):
+            if _is_complete(manifest, files):
                 return True
-            self._reopen(manifest)
+            self.reopen(self._notes_from_index(manifest) if INDEX_FILE in files else ())
         elif self._plan_file.exists():
-            self._refuse_other_plan(json.loads(self._plan_file.read_bytes()))
-        elif stray := next(self.out.glob("*.tar"), None):
-            raise InputError(f"{self.out} holds {stray.name} of some other run: choose an empty folder")
+            self._refuse_other_plan(json.loads(read_bytes(self._plan_file)))
+        elif stray := next((name for name in files if name.endswith(".tar")), None):
+            raise InputError(
+                f"{self.out} holds {stray} but no manifest: choose an empty folder, or `curate verify --repair` it"
+            )
         self.remove_temps()
-        self.unfinished.mkdir(exist_ok=True)
+        make_folder(self.unfinished)
         self._write_plan_file()
         return False
 
     def remove_temps(self) -> None:
         """Remove what runs that were killed have left half written."""
+        end_uploads(self.out)
         for folder in (self.out, self.unfinished):
-            for temp in folder.glob(f"{TEMP_PREFIX}*"):
-                temp.unlink(missing_ok=True)
+            for name in file_sizes(folder):
+                if name.startswith(TEMP_PREFIX):
+                    (folder / name).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove the notes: all they say stands in the index now."""
         self.remove_temps()
-        shutil.rmtree(self.unfinished)
+        remove_folder(self.unfinished)
+
+    def _is_done(self, shard: int, tars: dict[str, int], notes: dict[str, int]) -> bool:
+        tar, note = self.tar(shard), self.note(shard)
+        return tar.name in tars and note.name in notes and ShardNote.read(note).bytes == tars[tar.name]
 
     @property
-    def _plan_file(self) -> Path:
+    def _plan_file(self) -> AnyPath:
         return self.unfinished / "plan.json"
 
     def _write_plan_file(self) -> None:
@@ -134,21 +135,17 @@ class ShardFolder:
             named = ", ".join(f"{name} ({_brief(theirs.get(name))} there, {_brief(ours[name])} now)" for name in other)
             raise InputError(f"{self.out} holds shards of another plan; what differs: {named}; choose another folder")
 
-    def _is_complete(self, manifest: dict) -> bool:
-        whole = all(_size(self.out / shard["file"]) == shard["bytes"] for shard in manifest["shards"])
-        return whole and (self.out / INDEX_FILE).is_file()
-
-    def _reopen(self, manifest: dict) -> None:
-        self.unfinished.mkdir(exist_ok=True)
+    def reopen(self, notes: Iterable[tuple[int, ShardNote]]) -> None:
+        """Make a finished folder an unfinished one that keeps the shards of these notes, by number."""
+        make_folder(self.unfinished)
         self._write_plan_file()
-        if (self.out / INDEX_FILE).is_file():
-            for shard, note in self._notes_from_index(manifest):
-                note.write(self.note(shard))
-        (self.out / MANIFEST_FILE).unlink()
+        for shard, note in notes:
+            note.write(self.note(shard))
+        (self.out / MANIFEST_FILE).unlink(missing_ok=True)
 
     def _notes_from_index(self, manifest: dict) -> Iterator[tuple[int, ShardNote]]:
-        index = pq.read_table(self.out / INDEX_FILE)
-        failed = pq.read_table(self.out / FAILED_FILE).to_pylist() if (self.out / FAILED_FILE).exists() else []
+        index = read_parquet(self.out / INDEX_FILE)
+        failed = read_parquet(self.out / FAILED_FILE).to_pylist() if (self.out / FAILED_FILE).exists() else []
         for shard, entry in enumerate(manifest["shards"]):
             rows = index.filter(pc.equal(index["shard"], pa.scalar(shard, pa.int32())))
             planned = set(self.plan.rows(shard)["key"].to_pylist())
@@ -157,8 +154,9 @@ class ShardFolder:
             yield shard, ShardNote(entry["bytes"], entry["sha256"], rows["key"].to_pylist(), **columns, failed=lost)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+def _is_complete(manifest: dict, files: dict[str, int]) -> bool:
+    whole = all(files.get(shard["file"]) == shard["bytes"] for shard in manifest["shards"])
+    return whole and INDEX_FILE in files
 
 
 def _brief(value: str | None) -> str:

@@ -1,34 +1,39 @@
 """Read a shard folder by its index: any sample, in any order, without scanning a tar."""
 
 import hashlib
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from shards.errors import InputError
 from shards.folder import read_manifest
+from shards.mapped import MappedColumns, cache_folder
+from shards.parquet import read_parquet
 from shards.reading import OpenFiles
-from shards.schema import INDEX_FILE, INDEX_SCHEMA
+from shards.schema import INDEX_FILE, INDEX_SCHEMA, MP4, member_suffixes
+from shards.store import AnyPath, as_path
 
 TEXT_COLUMNS = ("key", "clip_text", "text")
 REPEATED_TEXT_COLUMNS = ("video_uid", "narration_source")
 NUMBER_COLUMNS = ("narration_ind", "narration_time", "clip_start", "clip_end", "clip_idx", "frame_count", "fps")
 LIST_COLUMNS = ("tag_verb", "tag_noun", "negatives")
+MAPPED_FROM = 200_000  # samples; smaller indexes are read in a moment
+
+_Csr = tuple[np.ndarray, np.ndarray]  # (values, offsets): row i of a list column is values[offsets[i] : offsets[i + 1]]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One row of the index; spans are (offset, size) of the member's content in the tar, in bytes."""
+    """One row of the index; spans are (offset, size) in bytes of each member's content in the tar, json first."""
 
     sample: int
     key: str
-    shard_path: Path
-    json_span: tuple[int, int]
-    video_span: tuple[int, int]
+    shard_path: AnyPath
+    spans: list[tuple[int, int]]
     video_uid: str
     clip_text: str
     text: str
@@ -45,41 +50,48 @@ class Sample:
     clip_idx: int
     neighbourhood: int
 
+    @property
+    def json_span(self) -> tuple[int, int]:
+        """Where the text member stands."""
+        return self.spans[0]
+
+    @property
+    def video_span(self) -> tuple[int, int]:
+        """Where the mp4, or the picture of the first frame, stands."""
+        return self.spans[1]
+
 
 class ShardIndex:
-    """The samples of a finished shard folder; numbers lie in numpy arrays that forked workers share.
+    """The samples of a finished shard folder; columns lie in memory that all processes of the machine share.
 
-    `shard` int32[N], `neighbourhood` int64[N], `offsets` and `sizes` int64[N, 2] (json, video). A pickle holds the path
-    alone and opens the folder again.
+    `shard` int32[N], `neighbourhood` int64[N]. A sample's members are its json, then its mp4 or the picture of each of
+    its frames (`members` says which). A pickle holds the path alone and opens the folder again.
     """
 
-    def __init__(self, folder: Path, manifest: dict, index: pq.ParquetFile) -> None:
+    def __init__(self, folder: AnyPath, manifest: dict, read: Callable[[str], pa.Array]) -> None:
         """Use `ShardIndex.open`."""
-        self.folder, self.manifest = folder, manifest
-
-        # Column by column: the whole table next to what is made of it would take twice the memory.
-        def read(name: str) -> pa.ChunkedArray:
-            return index.read(columns=[name])[name].cast(INDEX_SCHEMA.field(name).type)
-
+        self.folder, self.manifest, self._column = folder, manifest, read
         self.shard: np.ndarray = read("shard").to_numpy()
         self.neighbourhood: np.ndarray = read("neighbourhood").to_numpy()
-        self.offsets, self.sizes = _pairs(read("offsets")), _pairs(read("sizes"))
+        self._offsets, self._sizes = _csr(read("offsets")), _csr(read("sizes"))
         self._numbers = {name: read(name).to_numpy() for name in NUMBER_COLUMNS}
-        self._texts = {name: read(name).combine_chunks() for name in TEXT_COLUMNS}
-        self._texts |= {name: read(name).dictionary_encode().combine_chunks() for name in REPEATED_TEXT_COLUMNS}
+        self._texts = {name: read(name) for name in (*TEXT_COLUMNS, *REPEATED_TEXT_COLUMNS)}
         self._lists = {name: _csr(read(name)) for name in LIST_COLUMNS}
         self._paths = [folder / entry["file"] for entry in manifest["shards"]]
         self._files = OpenFiles()
 
     @classmethod
-    def open(cls, folder: str | Path) -> "ShardIndex":
-        """Open a finished shard folder; raises InputError if it is none, or was written by another version."""
-        folder = Path(folder)
+    def open(cls, folder: str | AnyPath) -> "ShardIndex":
+        """Open a finished shard folder; raises InputError if it is none, or was written by another version.
+
+        Of a large index each column is copied once to the user's cache and mapped from there.
+        """
+        folder = as_path(folder)
         manifest = read_manifest(folder)
         path = folder / INDEX_FILE
+
         try:
-            with pq.ParquetFile(path) as file:
-                index = cls(folder, manifest, file)
+            index = cls(folder, manifest, _column_reader(path, manifest))
         except (OSError, KeyError, pa.ArrowException) as error:
             first_line = str(error).partition("\n")[0]
             raise InputError(f"{path} cannot be read ({first_line}): write the shards again") from error
@@ -104,10 +116,28 @@ class ShardIndex:
         """Frames stored of each sample, int32[N]."""
         return self._numbers["frame_count"]
 
+    @property
+    def members(self) -> str:
+        """What a clip is stored as: `mp4` one video, `jpg` or `webp` a picture for each frame."""
+        return self.manifest["profile"].get("members", MP4)
+
+    def member_names(self, sample: int) -> list[str]:
+        """Return the file names of a sample's members in its tar."""
+        count = int(self.frame_count[self._checked(sample)])
+        return [f"{self.key(sample)}.{suffix}" for suffix in member_suffixes(self.members, count)]
+
+    def spans(self, sample: int) -> list[tuple[int, int]]:
+        """Return (offset, size) in bytes of each member's content in the tar, json first."""
+        i = self._checked(sample)
+        return list(zip(_row(self._offsets, i).tolist(), _row(self._sizes, i).tolist(), strict=True))
+
+    def crc32(self, sample: int) -> list[int]:
+        """Return the checksum of each member's content."""
+        return _row(self._crc32, self._checked(sample)).tolist()
+
     @cached_property
-    def crc32(self) -> np.ndarray:
-        """Checksums int64[N, 2] of each sample's json and video."""
-        return _pairs(pq.read_table(self.folder / INDEX_FILE, columns=["crc32"])["crc32"])
+    def _crc32(self) -> _Csr:
+        return _csr(self._column("crc32"))
 
     @property
     def num_verbs(self) -> int:
@@ -129,14 +159,12 @@ class ShardIndex:
         """Return all that is known of a sample; raises IndexError beyond the last."""
         i = self._checked(sample)
         texts = {name: column[i].as_py() for name, column in self._texts.items()}
-        lists = {name: values[bounds[i] : bounds[i + 1]] for name, (values, bounds) in self._lists.items()}
+        lists = {name: _row(lists, i) for name, lists in self._lists.items()}
         numbers = {name: column[i].item() for name, column in self._numbers.items()}
-        spans = [(int(offset), int(size)) for offset, size in zip(self.offsets[i], self.sizes[i], strict=True)]
         return Sample(
             sample=i,
             shard_path=self._paths[self.shard[i]],
-            json_span=spans[0],
-            video_span=spans[1],
+            spans=self.spans(i),
             neighbourhood=int(self.neighbourhood[i]),
             **texts,
             **lists,
@@ -149,17 +177,30 @@ class ShardIndex:
 
     def negatives(self, sample: int) -> np.ndarray:
         """Return the samples int64[K] that are a sample's hard negatives, nearest first."""
-        values, bounds = self._lists["negatives"]
-        i = self._checked(sample)
-        return values[bounds[i] : bounds[i + 1]]
+        return _row(self._lists["negatives"], self._checked(sample))
 
     def read_video(self, sample: int) -> bytes:
-        """Return a sample's mp4; raises InputError if the shard is gone or shorter than the index says."""
-        return self._read(sample, 1)
+        """Return a sample's mp4; raises InputError if the shard is gone or shorter than the index says.
+
+        Raises InputError too if the clips are stored as pictures: `read_members` reads those.
+        """
+        if self.members != MP4:
+            raise InputError(f"{self.folder} holds {self.members} pictures, not mp4 videos: read the frames one by one")
+        return self.read_members(sample, [1])[0]
 
     def read_json(self, sample: int) -> bytes:
         """Return a sample's json member; raises InputError as `read_video`."""
-        return self._read(sample, 0)
+        return self.read_members(sample, [0])[0]
+
+    def read_members(self, sample: int, numbers: Sequence[int]) -> list[bytes]:
+        """Return members of a sample by number (0 the json, 1 the mp4 or frame 0, ...), reading no other bytes.
+
+        Raises IndexError for a number that it does not have, and InputError as `read_video`.
+        """
+        spans = self.spans(sample)
+        if len(numbers) and not 0 <= min(numbers) <= max(numbers) < len(spans):
+            raise IndexError(f"members {list(numbers)} are not among the {len(spans)} of sample {sample}")
+        return [self._read(sample, *spans[number]) for number in numbers]
 
     def find(self, key: str) -> int:
         """Return the sample of a key; raises InputError for a key that is not there."""
@@ -171,15 +212,14 @@ class ShardIndex:
     def _sample_of(self) -> dict[str, int]:
         return {key: i for i, key in enumerate(self._texts["key"].to_pylist())}
 
-    def _read(self, sample: int, member: int) -> bytes:
-        i = self._checked(sample)
-        path, size = self._paths[self.shard[i]], int(self.sizes[i, member])
+    def _read(self, sample: int, offset: int, size: int) -> bytes:
+        path = self._paths[self.shard[sample]]
         try:
-            data = self._files.read(path, size, int(self.offsets[i, member]))
+            data = self._files.read(path, size, offset)
         except FileNotFoundError as error:
             raise InputError(f"{path} is not there: write the shards again, only what is missing is cut") from error
         if len(data) != size:
-            raise InputError(f"{path} ends before sample {i}: delete it and write the shards again")
+            raise InputError(f"{path} ends before sample {sample}: delete it and write the shards again")
         return data
 
     def _checked(self, sample: int) -> int:
@@ -188,12 +228,26 @@ class ShardIndex:
         return int(sample)
 
 
-def _pairs(column: pa.ChunkedArray) -> np.ndarray:
-    return column.combine_chunks().flatten().to_numpy().reshape(-1, 2)
+def _column_reader(path: AnyPath, manifest: dict) -> Callable[[str], pa.Array]:
+    """Return what gives a column of an index by name: out of a table in memory, or mapped if the index is large."""
+    if manifest["samples"] < MAPPED_FROM:
+        table = read_parquet(path)
+        return lambda name: _as_kept(table[name], name)
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    mapped = MappedColumns(cache_folder() / "index" / digest[:32])
+    # Column by column: the whole table next to what is made of it would take twice the memory.
+    return lambda name: mapped.open(name, lambda: _as_kept(read_parquet(path, [name])[name], name))
 
 
-def _csr(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (values, offsets): row i of a list column is values[offsets[i] : offsets[i + 1]]."""
-    lists = column.combine_chunks()
-    lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
-    return lists.flatten().to_numpy(), np.concatenate([[0], np.cumsum(lengths)])
+def _as_kept(column: pa.ChunkedArray, name: str) -> pa.Array:
+    array = column.cast(INDEX_SCHEMA.field(name).type).combine_chunks()
+    return array.dictionary_encode() if name in REPEATED_TEXT_COLUMNS else array
+
+
+def _csr(lists: pa.ListArray) -> _Csr:
+    return lists.values.to_numpy(), lists.offsets.to_numpy()
+
+
+def _row(lists: _Csr, i: int) -> np.ndarray:
+    values, offsets = lists
+    return values[offsets[i] : offsets[i + 1]]

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,36 +15,47 @@ from shards.picker import MICROSECONDS_PER_SECOND
 from shards.plan import plan_shards, shard_order
 from shards.profiles import Profile
 from shards.schema import CLIP_SCHEMA, FORMAT
+from shards.store import AnyPath, as_path, is_remote, named
 
 NOT_ON_DISK = -1
+STAT_THREADS = 16
 
 
 @dataclass(frozen=True)
 class VideoFile:
     """Where a video is (None: not on disk) and whether it holds two pictures side by side."""
 
-    path: Path | None
+    path: AnyPath | None
     is_stereo: bool = False
 
     def size(self) -> int:
         """Return its bytes, or NOT_ON_DISK."""
-        if self.path is None or not Path(self.path).is_file():
+        if self.path is None:
             return NOT_ON_DISK
-        return Path(self.path).stat().st_size
+        path = as_path(self.path)
+        try:
+            with named(path):
+                return path.stat().st_size if is_remote(path) or path.is_file() else NOT_ON_DISK
+        except FileNotFoundError:
+            return NOT_ON_DISK
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """Clips (the columns of egoclip.parquet), the videos they come from, and how and where they are to be stored."""
+    """Clips (the columns of egoclip.parquet), the videos they come from, and how and where they are to be stored.
+
+    A video of which no frame and no clip comes for `stall_sec` seconds is given up there: "decoder hung".
+    """
 
     clips: pa.Table
     videos: dict[str, VideoFile]
-    out: Path
+    out: AnyPath
     profile: Profile
     name: str = "egoclip"
     clips_per_shard: int = 256
     num_verbs: int = 0
     num_nouns: int = 0
+    stall_sec: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -130,7 +141,8 @@ def _checked(clips: pa.Table) -> pa.Table:
 def _video_sizes(clips: pa.Table, videos: dict[str, VideoFile]) -> dict[str, int]:
     uids = pc.unique(clips["video_uid"]).to_pylist()
     nowhere = VideoFile(None)
-    sizes = {uid: videos.get(uid, nowhere).size() for uid in uids}
+    with ThreadPoolExecutor(STAT_THREADS) as pool:  # thousands of requests, where the videos are in a store
+        sizes = dict(zip(uids, pool.map(lambda uid: videos.get(uid, nowhere).size(), uids), strict=True))
     if all(size == NOT_ON_DISK for size in sizes.values()):
         looked = next((str(videos[uid].path) for uid in uids if uid in videos and videos[uid].path), None)
         hint = f"looked for {looked}" if looked else f"the first is {uids[0]}"

@@ -36,6 +36,19 @@ class Window:
         )
         return cls(first, last, None if fps is None else Fraction(fps))
 
+    def holds(self, before: Fraction, time: Fraction, after: Fraction) -> bool:
+        """Tell whether the clip holds the frame at `time`, given when those shown right before and after it begin."""
+        if self.start <= time < self.end:
+            return self.fps is None or self.start + self._instants_passed(time) / self.fps > before
+        return time <= self.start < after and self.end <= after
+
+    def next_instant(self, time: Fraction) -> Fraction:
+        """Return the first instant after `time`, a time in the window; with no rate every time is one."""
+        return time if self.fps is None else self.start + (self._instants_passed(time) + 1) / self.fps
+
+    def _instants_passed(self, time: Fraction) -> int:
+        return math.floor((time - self.start) * self.fps)
+
 
 def pick_frames(times: Sequence[Fraction], video_end: Fraction, window: Window) -> list[int]:
     """Return the ascending indices of a clip's frames; `times` ascend, `video_end` is the end of the last one."""
@@ -69,7 +82,5 @@ class FramePicker:
         window = self.window
         if not self.next_instant <= time < window.end:
             return False
-        if window.fps is not None:
-            passed = math.floor((time - window.start) * window.fps)
-            self.next_instant = window.start + (passed + 1) / window.fps
+        self.next_instant = window.next_instant(time)
         return True

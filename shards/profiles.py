@@ -1,4 +1,4 @@
-"""How clips are stored: size, frame rate and encoder settings, by name."""
+"""How clips are stored: size, frame rate, and as one video or as single pictures; by name."""
 
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -7,30 +7,59 @@ from shards.errors import InputError
 
 
 @dataclass(frozen=True)
+class H264:
+    """One mp4 per clip, by x264: a keyframe every `gop` frames, `b_frames` at most between others."""
+
+    gop: int
+    crf: float
+    preset: str = "veryfast"
+    tune: str = "fastdecode"
+    b_frames: int = 0
+
+    @property
+    def members(self) -> str:
+        """What the members of a sample are."""
+        return "mp4"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One picture per frame: `members` is jpg or webp, `quality` that of its encoder, 1 to 100."""
+
+    members: str
+    quality: int
+
+
+@dataclass(frozen=True)
 class Profile:
-    """Settings of the stored video: `short_side` in pixels and `fps` in frames per second (None: as the source)."""
+    """Settings of what is stored: `short_side` in pixels and `fps` in frames per second (None: as the source)."""
 
     name: str
     short_side: int | None
     fps: int | None
-    gop: int
-    crf: int
-    preset: str
-    tune: str
+    codec: H264 | Pictures
 
     def stored_rate(self, source_rate: Fraction) -> Fraction:
         """Return the rate at which clips of a source are stored: never above the source's own."""
         return source_rate if self.fps is None else min(Fraction(self.fps), source_rate)
 
-    def settings(self) -> dict[str, str | int | None]:
+    def settings(self) -> dict[str, str | int | float | None]:
         """Return every setting as plain values, for manifests and fingerprints."""
-        return asdict(self)
+        own = {"name": self.name, "short_side": self.short_side, "fps": self.fps, "members": self.codec.members}
+        return own | asdict(self.codec)
 
 
+# Measured by benchmarks/profiles.py on first-person footage (docs/profiles.md): clips decoded to 4 frames of 224 pixels
+# per second and core, against a 15 s chunk with a group of 250 and a 30 fps clip of x264's defaults of equal quality.
 PROFILES = {
-    # Four frames of a clip are drawn from about ten: a low rate and a short group of pictures keep decoding small.
-    "train": Profile("train", short_side=256, fps=8, gop=4, crf=23, preset="veryfast", tune="fastdecode"),
-    "native": Profile("native", short_side=None, fps=None, gop=15, crf=20, preset="veryfast", tune="fastdecode"),
+    # 10.5 to 12 times the chunk, 3.4 to 3.8 times the 30 fps clip, at 0.93 of its bytes; on 16 frames level with GOP 8.
+    "train": Profile("train", short_side=256, fps=8, codec=H264(gop=2, crf=25.5)),
+    # 28 to 38 times the chunk, at 1.6 of the clip's bytes, of which a reader fetches only the pictures that it draws.
+    "fast": Profile("fast", short_side=224, fps=8, codec=Pictures("jpg", quality=74)),
+    # 0.64 of the clip's bytes and 5 times the chunk: deblocking and CABAC cost half the speed of `train`.
+    "small": Profile("small", short_side=256, fps=8, codec=H264(32, crf=24.4, preset="medium", tune="", b_frames=3)),
+    # Every frame at its own size, better than the clip; at 256 pixels 1.7 times as fast for 2.1 of its bytes.
+    "native": Profile("native", short_side=None, fps=None, codec=H264(gop=15, crf=20)),
 }
 
 

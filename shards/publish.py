@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
@@ -14,7 +15,7 @@ from shards.folder import ShardFolder
 from shards.schema import FAILED_FILE, FAILED_SCHEMA, FORMAT, INDEX_FILE, INDEX_SCHEMA, KEPT, MANIFEST_FILE
 
 INDEX_ROW_GROUP = 65_536
-PAIRS = ("offsets", "sizes", "crc32")
+MEMBER_COLUMNS = ("offsets", "sizes", "crc32")
 NUMBERS = {"frame_count": np.int32, "fps": np.float64}
 
 
@@ -33,7 +34,8 @@ class _Written:
 
     rows: np.ndarray  # int64[samples]
     shard: np.ndarray  # int32[samples]
-    pairs: dict[str, np.ndarray]  # int64[samples, 2]: json, video
+    bounds: np.ndarray  # int64[samples + 1]: members bounds[i] to bounds[i + 1] are those of sample i
+    members: dict[str, np.ndarray]  # int64[members]: json first, then the video or its frames
     numbers: dict[str, np.ndarray]
     failed: list[tuple[int, str, str]]  # row, reason, detail
     entries: list[dict]
@@ -50,6 +52,8 @@ def publish(folder: ShardFolder) -> Published:
         columns = [*clips.columns, pa.array(reasons, pa.string()), pa.array(details, pa.string())]
         failed = pa.table(columns, schema=FAILED_SCHEMA)
         atomic_write(folder.out / FAILED_FILE, lambda file: pq.write_table(failed, file))
+    else:
+        (folder.out / FAILED_FILE).unlink(missing_ok=True)
     total = Published(len(written.rows), len(written.failed), sum(entry["bytes"] for entry in written.entries))
     manifest = {
         "format": FORMAT,
@@ -73,7 +77,7 @@ def _read_notes(folder: ShardFolder) -> _Written:
     """Read the notes one by one: as arrays, millions of samples stay small."""
     plan = folder.plan
     rows, counts, failed, entries = [], [], [], []
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in (*PAIRS, *NUMBERS)}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in (*MEMBER_COLUMNS, "counts", *NUMBERS)}
     for shard in range(plan.shards):
         note = ShardNote.read(folder.note(shard))
         first, last = int(plan.bounds[shard]), int(plan.bounds[shard + 1])
@@ -82,16 +86,18 @@ def _read_notes(folder: ShardFolder) -> _Written:
         rows.append(np.array([row[key] for key in note.keys], np.int64))
         counts.append(len(note.keys))
         failed += [(row[key], reason, detail) for key, reason, detail in note.failed]
-        for name in PAIRS:
-            columns[name].append(np.array(getattr(note, name), np.int64).reshape(-1, 2))
+        columns["counts"].append(np.array([len(sizes) for sizes in note.sizes], np.int64))
+        for name in MEMBER_COLUMNS:
+            columns[name].append(np.fromiter(chain.from_iterable(getattr(note, name)), np.int64))
         for name, kind in NUMBERS.items():
             columns[name].append(np.array(getattr(note, name), kind))
         size = {"samples": len(note.keys), "bytes": note.bytes, "sha256": note.sha256}
         entries.append({"file": folder.tar(shard).name, **size})
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
-    pairs, numbers = ({name: whole[name] for name in names} for names in (PAIRS, NUMBERS))
+    members, numbers = ({name: whole[name] for name in names} for names in (MEMBER_COLUMNS, NUMBERS))
+    bounds = np.concatenate([[0], np.cumsum(whole["counts"])])
     shard_of = np.repeat(np.arange(plan.shards, dtype=np.int32), counts)
-    return _Written(np.concatenate(rows), shard_of, pairs, numbers, failed, entries)
+    return _Written(np.concatenate(rows), shard_of, bounds, members, numbers, failed, entries)
 
 
 def _write_index(file: BinaryIO, clips: pa.Table, written: _Written) -> None:
@@ -107,9 +113,10 @@ def _write_index(file: BinaryIO, clips: pa.Table, written: _Written) -> None:
             columns["shard"] = written.shard[part]
             columns["negatives"] = _as_samples(rows["negatives"].combine_chunks(), clip_idx, order)
             columns |= {name: values[part] for name, values in written.numbers.items()}
-            for name, values in written.pairs.items():
-                offsets = np.arange(0, 2 * len(rows) + 1, 2, dtype=np.int32)
-                columns[name] = pa.ListArray.from_arrays(offsets, values[part].ravel())
+            bounds = written.bounds[first : first + len(rows) + 1]
+            for name, values in written.members.items():
+                offsets = (bounds - bounds[0]).astype(np.int32)
+                columns[name] = pa.ListArray.from_arrays(offsets, values[bounds[0] : bounds[-1]])
             arrays = [pa.array(columns[name], INDEX_SCHEMA.field(name).type) for name in INDEX_SCHEMA.names]
             writer.write_table(pa.table(arrays, schema=INDEX_SCHEMA))
 

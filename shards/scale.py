@@ -36,7 +36,7 @@ class FrameScaler:
         """Take the size from the first frame that comes."""
         self._short_side = profile.short_side
         self._left_half = left_half
-        self._size: tuple[int, int] | None = None
+        self.size: tuple[int, int] = (0, 0)
         self._graph: Graph | None = None
         self._geometry: tuple = ()
 
@@ -54,14 +54,14 @@ class FrameScaler:
         shown = (max(1, round(width * pixel_aspect)), frame.height)
         if turn and frame.rotation % 180:
             shown = shown[::-1]
-        if self._size is None:
-            self._size = stored_size(*shown, self._short_side)
+        if not any(self.size):
+            self.size = stored_size(*shown, self._short_side)
         full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
         steps = [("crop", f"{width}:{frame.height}:0:0")] if self._left_half else []
         steps += turn
         # Exact arithmetic: the fast paths of the scaler give other pixels on other processors.
         scale = (
-            f"w={self._size[0]}:h={self._size[1]}:flags=area+accurate_rnd+bitexact:"
+            f"w={self.size[0]}:h={self.size[1]}:flags=area+accurate_rnd+bitexact:"
             f"in_range={'full' if full else 'limited'}:out_range=limited:"
             f"in_color_matrix={MATRICES.get(frame.colorspace, 'bt601')}:out_color_matrix=bt601"
         )

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 FORMAT = "egocurate-shards/1"
+MP4 = "mp4"
 INDEX_FILE, MANIFEST_FILE, FAILED_FILE = "index.parquet", "manifest.json", "failed.parquet"
 
 CLIP_SCHEMA = pa.schema(
@@ -62,3 +63,10 @@ FAILED_SCHEMA = pa.schema(
 def shard_file(name: str, number: int) -> str:
     """Return the file name of a shard."""
     return f"{name}-{number:06d}.tar"
+
+
+def member_suffixes(members: str, frame_count: int) -> list[str]:
+    """Return what follows the key in the names of a sample's members: json, then mp4 or a number and kind per frame."""
+    if members == MP4:
+        return ["json", MP4]
+    return ["json", *(f"{frame:03d}.{members}" for frame in range(frame_count))]

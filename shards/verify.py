@@ -2,18 +2,18 @@
 
 import hashlib
 import io
-import mmap
 import tarfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 from shards.index import ShardIndex
 from shards.progress import Report, silent
-from shards.schema import FAILED_FILE
+from shards.schema import FAILED_FILE, MP4
+from shards.store import AnyPath, Bytes, whole_file
 from shards.tar import BLOCK, member_header
 
 STAGE = "verifying shards"
@@ -32,7 +32,7 @@ class Problem:
         return f"{self.shard}: {self.key + ': ' if self.key else ''}{self.what}"
 
 
-def verify(folder: str | Path, decode: int = 8, report: Report = silent) -> list[Problem]:
+def verify(folder: str | AnyPath, decode: int = 8, report: Report = silent) -> list[Problem]:
     """Return the problems of a shard folder: missing, cut or changed tars, an index that does not fit, broken videos.
 
     `decode` clips, evenly spread, are decoded whole. Raises InputError if there is no readable manifest or index.
@@ -45,12 +45,12 @@ def verify(folder: str | Path, decode: int = 8, report: Report = silent) -> list
         report(STAGE, shard, len(entries))
         problems += _check_shard(index, entry, range(bounds[shard], bounds[shard + 1]))
     report(STAGE, len(entries), len(entries))
-    if index.manifest["failed"] and not (Path(folder) / FAILED_FILE).is_file():
+    if index.manifest["failed"] and not (index.folder / FAILED_FILE).is_file():
         problems.append(Problem(FAILED_FILE, None, "is not there, though the manifest counts failed clips"))
     if problems or not len(index):
         return problems
     chosen = np.unique(np.linspace(0, len(index) - 1, min(decode, len(index))).astype(int))
-    return [problem for sample in chosen for problem in _check_video(index, int(sample))]
+    return [problem for sample in chosen for problem in _check_clip(index, int(sample))]
 
 
 def _check_shard(index: ShardIndex, entry: dict, samples: range) -> list[Problem]:
@@ -63,41 +63,52 @@ def _check_shard(index: ShardIndex, entry: dict, samples: range) -> list[Problem
     if len(samples) != entry["samples"]:
         what = f"the index has {len(samples)} samples of it, the manifest says {entry['samples']}"
         return [Problem(path.name, None, what)]
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with whole_file(path) as data:
         changed = [problem for sample in samples for problem in _check_members(index, data, path.name, sample)]
         if not changed and hashlib.sha256(data).hexdigest() != entry["sha256"]:
             changed = [Problem(path.name, None, "bytes between the clips have changed")]
     return changed
 
 
-def _check_members(index: ShardIndex, data: mmap.mmap, shard: str, sample: int) -> list[Problem]:
-    key = index.key(sample)
+def _check_members(index: ShardIndex, data: Bytes, shard: str, sample: int) -> list[Problem]:
+    key, names, spans = index.key(sample), index.member_names(sample), index.spans(sample)
+    if len(names) != len(spans):
+        return [Problem(shard, key, f"the index has {len(spans)} members of it, its frame count says {len(names)}")]
     problems = []
-    for member, suffix in enumerate(("json", "mp4")):
-        offset, size = int(index.offsets[sample, member]), int(index.sizes[sample, member])
-        name = f"{key}.{suffix}"
+    for name, (offset, size), crc32 in zip(names, spans, index.crc32(sample), strict=True):
         if data[max(0, offset - BLOCK) : offset] != member_header(name, size):
             problems.append(
                 Problem(shard, key, f"the tar has no member {name} where the index says: {_found(data, offset)}")
             )
-        elif zlib.crc32(data[offset : offset + size]) != index.crc32[sample, member]:
+        elif zlib.crc32(data[offset : offset + size]) != crc32:
             problems.append(Problem(shard, key, f"the bytes of {name} have changed"))
     return problems
 
 
-def _found(data: mmap.mmap, offset: int) -> str:
+def _found(data: Bytes, offset: int) -> str:
     try:
         return f"{tarfile.TarInfo.frombuf(data[offset - BLOCK : offset], 'ascii', 'replace').name} stands there"
     except tarfile.HeaderError as error:
         return str(error)
 
 
-def _check_video(index: ShardIndex, sample: int) -> list[Problem]:
+def _check_clip(index: ShardIndex, sample: int) -> list[Problem]:
     shard, key = index.row(sample).shard_path.name, index.key(sample)
     try:
-        with av.open(io.BytesIO(index.read_video(sample))) as container:
-            frames = sum(1 for _ in container.decode(video=0))
-    except av.error.FFmpegError as error:
+        frames = _count_frames(index, sample)
+    # Of FFmpeg; Pillow raises OSError for what is no picture or is cut short.
+    except (av.error.FFmpegError, OSError) as error:
         return [Problem(shard, key, f"does not decode: {error}")]
     expected = int(index.frame_count[sample])
     return [] if frames == expected else [Problem(shard, key, f"has {frames} frames, the index says {expected}")]
+
+
+def _count_frames(index: ShardIndex, sample: int) -> int:
+    """Decode a clip whole and return its number of frames."""
+    if index.members == MP4:
+        with av.open(io.BytesIO(index.read_video(sample))) as container:
+            return sum(1 for _ in container.decode(video=0))
+    pictures = index.read_members(sample, range(1, len(index.spans(sample))))
+    for picture in pictures:
+        Image.open(io.BytesIO(picture)).load()
+    return len(pictures)

@@ -1,16 +1,25 @@
 """Read the frames of a video in order, jumping by keyframe over stretches that nobody needs."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from pathlib import Path
+from itertools import dropwhile
 
 import av
 from av.stream import Discard
 
+from shards.cut_stats import CutStats
+from shards.h264 import is_referred_to, length_size
+from shards.lookahead import Lookahead
+from shards.remote_file import media
+from shards.store import AnyPath
+
 # A file whose frames stop this much before the length in its header has been cut short on the way here.
 MISSING_TAIL_SECONDS = 1
+
+Needed = Callable[[Fraction, Fraction, Fraction], bool]
+"""Called as `needed(before, time, after)` with the times of a frame and of those shown right before and after it."""
 
 
 class BrokenStretch(Exception):  # noqa: N818 (a stretch of the video, not a fault of the program)
@@ -23,28 +32,32 @@ class BrokenStretch(Exception):  # noqa: N818 (a stretch of the video, not a fau
 
 
 class Video:
-    """The best video stream of a file; times are exact seconds on the container's clock."""
+    """The best video stream of a file; times are exact seconds on the container's clock.
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`; raises OSError or av.error.FFmpegError."""
+    One thread does it all. Frames that are not `needed` may be left out where no other frame is the worse for it.
+    """
+
+    def __init__(self, path: AnyPath, stats: CutStats | None = None) -> None:
+        """Open `path`, to add to `stats`; raises OSError or av.error.FFmpegError."""
+        self.needed: Needed = lambda before, time, after: True
+        self._stats = CutStats() if stats is None else stats
         self._files = ExitStack()
         with self._files:
-            self._container = self._files.enter_context(av.open(str(path)))
+            self._container = self._files.enter_context(av.open(media(path)))
             self._stream = _video_stream(self._container)
             for other in self._container.streams:
                 if other is not self._stream:
                     other.discard = Discard.all
             # Decode through a second opening: a seek resets its own container's decoder, and then a seek that turns out
             # to gain nothing could not be taken back.
-            self._decoder = _video_stream(self._files.enter_context(av.open(str(path)))).codec_context
+            self._decoder = _video_stream(self._files.enter_context(av.open(media(path)))).codec_context
             self._decoder.thread_count = 1
             self._files = self._files.pop_all()
         self._tick = Fraction(self._stream.time_base)
-        self._packets = self._container.demux(self._stream)
-        self._held_packet: av.Packet | None = None
+        self._length_size = length_size(self._decoder.extradata) if self._decoder.name == "h264" else None
+        self._ahead = Lookahead(_with_bytes(self._container.demux(self._stream)))
         self._decoded: deque[av.VideoFrame] = deque()
         self._fed_dts: int | None = None
-        self._first_pts: int | None = None
         self._last_time: Fraction | None = None
         self._ended = False
         self.end: Fraction | None = None
@@ -75,14 +88,15 @@ class Video:
     def skip_to(self, start: Fraction) -> None:
         """Go on at the last keyframe at or before `start` if that lies ahead, else stay; raises BrokenStretch."""
         try:
-            first = self._seek(start)
-            if self._fed_dts is None or (first is not None and first.dts > self._fed_dts):
+            first, packets = self._seek(start)
+            if self._fed_dts is None or (first is not None and first.dts is not None and first.dts > self._fed_dts):
+                self._ahead.read_from(packets)
                 self._restart_at(first)
+                self._stats.jumps += 1
             else:
                 # The decoder stands inside this group of pictures: let it go on from the packet after its last.
-                while first is not None and first.dts is not None and first.dts <= self._fed_dts:
-                    first = self._next_packet()
-                self._held_packet = first
+                fed = self._fed_dts
+                self._ahead.read_from(dropwhile(lambda packet: packet.dts is not None and packet.dts <= fed, packets))
         except av.error.FFmpegError as error:
             raise BrokenStretch(f"seek to {float(start):.3f} s: {error}", None) from error
 
@@ -106,55 +120,61 @@ class Video:
             self.end = time + (frame.duration * self._tick if frame.duration else 1 / self.rate)
             return time, frame
 
-    def _seek(self, start: Fraction) -> av.Packet | None:
-        """Return the first packet of the last group of pictures that begins at or before `start`."""
+    def _seek(self, start: Fraction) -> tuple[av.Packet | None, Iterator[av.Packet]]:
+        """Return the first packet of the last group of pictures that begins at or before `start`, and those after."""
         target, before = int(start // self._tick), None
         while True:
             self._container.seek(target, stream=self._stream, backward=True)
-            self._packets = self._container.demux(self._stream)
-            first = self._next_packet()
+            packets = _with_bytes(self._container.demux(self._stream))
+            first = next(packets, None)
             if first is None or first.dts is None or first.pts is None or first.pts * self._tick <= start:
-                return first
+                return first, packets
             # Seeking goes by decoding time, which is earlier than the time on screen: step back one keyframe.
             if before is not None and first.dts >= before:
-                return first
+                return first, packets
             before = first.dts
             target = first.dts - 1
 
     def _restart_at(self, packet: av.Packet | None) -> None:
         self._decoder.flush_buffers()
         self._decoded.clear()
-        self._held_packet = packet
-        self._first_pts = None if packet is None else packet.pts
+        self._ahead.begin_at(packet)
         self._ended = False
-
-    def _next_packet(self) -> av.Packet | None:
-        if self._held_packet is not None:
-            packet, self._held_packet = self._held_packet, None
-            return packet
-        return next(_with_bytes(self._packets), None)
 
     def _decode_some(self) -> None:
         try:
-            packet = self._next_packet()
+            packet = self._ahead.next()
             if packet is None:
                 self._ended = True
             else:
                 self._fed_dts = self._fed_dts if packet.dts is None else packet.dts
-                # What is shown before the keyframe that reading began with refers to frames that were left out.
-                if None not in (packet.pts, self._first_pts) and packet.pts < self._first_pts:
+                if not self._is_needed(packet):
                     return
-            self._decoded.extend(self._decoder.decode(packet))
+            self._decoded.extend(self._decode(packet))
         except av.error.FFmpegError as error:
             self._jump_over(f"{error} after {self._where()}")
+
+    def _decode(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        if packet is not None:
+            self._stats.packets += 1
+        frames = self._decoder.decode(packet)
+        self._stats.decoded += len(frames)
+        return frames
+
+    def _is_needed(self, packet: av.Packet) -> bool:
+        around = None if self._length_size is None else self._ahead.shown_around(packet)
+        if around is None or is_referred_to(memoryview(packet), self._length_size):
+            return True
+        before, time, after = (pts * self._tick for pts in (around[0], packet.pts, around[1]))
+        return self.needed(before, time, after)
 
     def _jump_over(self, detail: str) -> None:
         """Place reading at the next keyframe and raise BrokenStretch."""
         packet = None
         try:
-            packet = self._next_packet()
+            packet = self._ahead.next()
             while packet is not None and not (packet.is_keyframe and packet.pts is not None):
-                packet = self._next_packet()
+                packet = self._ahead.next()
         except av.error.FFmpegError as error:
             detail = f"{detail}; {error}"
         self._restart_at(packet)

@@ -1,6 +1,7 @@
 """What tests share: a tiny Ego4D root, and the command line run as a user would."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,12 @@ from pathlib import Path
 import pytest
 
 from curation.synthetic import DemoRootConfig, write_demo_root
+
+
+def pytest_configure():
+    """Take Ctrl-C again where the tests are run in the background: a shell makes those ignore it, children too."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

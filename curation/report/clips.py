@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.filters import NARRATION_FILTERS
 from curation.lexicon import Taxonomy
 from curation.report.charts import Bar, Curve, bars, rank_curve, shares
 from curation.tagsets import ragged, share
 from curation.video_facts import VIDEO_FACTS_FILE
+from shards.parquet import read_parquet
 
 TOP_CLASSES = 20
 ANCHORS = 50_000  # clips whose negatives are looked at
@@ -96,7 +96,7 @@ def scenario_gaps(gaps: pd.DataFrame, folder: Path) -> list[Bar]:
     path = folder / VIDEO_FACTS_FILE
     if not path.exists() or gaps.empty:
         return []
-    videos = pq.read_table(path, columns=["video_uid", "scenarios"]).to_pandas()
+    videos = read_parquet(path, columns=["video_uid", "scenarios"]).to_pandas()
     joined = gaps.merge(videos.explode("scenarios").dropna(), on="video_uid")
     means = joined.groupby("scenarios")["beta"].agg(["mean", "size"])
     if len(means) < 2:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from curation.clips import read_clips
@@ -19,6 +18,7 @@ from curation.provenance import read_run
 from curation.report import charts, clips, questions, strips
 from shards.errors import InputError
 from shards.files import atomic_write
+from shards.parquet import read_parquet
 
 EXAMPLES = 20
 
@@ -96,7 +96,7 @@ def _time_facts(folder: Path, table: pa.Table, found: dict[str, dict]) -> dict[s
     facts |= {"lengths": charts.histogram(seconds), "lengths_line": clips.spread(seconds)}
     rejected = folder / "rejected.parquet"
     if rejected.exists():
-        gaps = clips.pass_gaps(table, pq.read_table(rejected))
+        gaps = clips.pass_gaps(table, read_parquet(rejected))
         facts |= {"gaps": charts.histogram(gaps["beta"].to_numpy()), "scenarios": clips.scenario_gaps(gaps, folder)}
         facts["gaps_line"] = clips.spread(gaps["beta"].to_numpy()) if len(gaps) else ""
     return facts
@@ -155,7 +155,7 @@ def _shard_facts(folder: Path) -> ShardFacts:
         f"{index.frame_count.mean():.1f} frames a clip",
     ]
     failed = folder / "failed.parquet"
-    reasons = pq.read_table(failed, columns=["reason"])["reason"].value_counts().to_pylist() if failed.exists() else []
+    reasons = read_parquet(failed, columns=["reason"])["reason"].value_counts().to_pylist() if failed.exists() else []
     reasons.sort(key=lambda row: -row["counts"])
     return ShardFacts(folder.name, lines, charts.bars((row["values"], row["counts"]) for row in reasons))
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
+from PIL import Image
 
-from curation.film_strip import strip_jpeg
+from curation.film_strip import read_mp4, read_pictures, strip_jpeg
 from shards.errors import InputError
 from shards.index import Sample, ShardIndex
 from shards.plan import clip_key
+from shards.schema import MP4
 
 CLIPS, QUESTIONS = 8, 2  # clips shown; questions of each type
 TRIES = 5  # candidates looked at for each one shown, as some clips may not be there or not decode
@@ -124,6 +125,12 @@ def _find(index: ShardIndex, key: str) -> int | None:
         return None
 
 
+def _frames(index: ShardIndex, sample: int) -> list[Image.Image]:
+    if index.members == MP4:
+        return read_mp4(index.read_video(sample))
+    return read_pictures(index.read_members(sample, range(1, len(index.spans(sample)))))
+
+
 def _strip(
     index: ShardIndex,
     sample: Sample,
@@ -133,8 +140,8 @@ def _strip(
     answer: bool = False,
 ) -> Strip | None:
     try:
-        jpeg = strip_jpeg(index.read_video(sample.sample))
-    except av.FFmpegError:
+        jpeg = strip_jpeg(_frames(index, sample.sample))
+    except OSError:
         return None
     tags = [
         labels[i] for labels, found in ((verbs, sample.tag_verb), (nouns, sample.tag_noun)) if labels for i in found

@@ -2,7 +2,6 @@
 
 import math
 from functools import cached_property
-from pathlib import Path
 
 import av
 import numpy as np
@@ -23,6 +22,8 @@ from curation.sources.narration_json import (
 from curation.sources.scenes import scene_ids
 from curation.sources.splits import BenchmarkVideos, benchmark_files, read_benchmarks, union_split
 from shards.errors import InputError
+from shards.remote_file import media
+from shards.store import AnyPath, as_path, folder_exists
 
 
 class Ego4DSource:
@@ -34,9 +35,9 @@ class Ego4DSource:
     or metadata.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
-        if not self.root.is_dir():
+    def __init__(self, root: str | AnyPath) -> None:
+        self.root = as_path(root)
+        if not folder_exists(self.root):
             raise InputError(f"{self.root}: no such folder; give the output folder of the ego4d client")
         self._folders = annotation_folders(self.root)
         self._narration_path = self._find_narrations()
@@ -50,7 +51,7 @@ class Ego4DSource:
         """Return the videos of the metadata, then those only narrations name, probed if on disk; see `Source`."""
         return self._videos.copy(deep=False)
 
-    def lexicon_dir(self) -> Path | None:
+    def lexicon_dir(self) -> AnyPath | None:
         """Return the first annotation folder with both taxonomy files."""
         return next((f for f in self._folders if (f / VERB_FILE).is_file() and (f / NOUN_FILE).is_file()), None)
 
@@ -123,7 +124,7 @@ class Ego4DSource:
         }
         return pd.DataFrame(columns, columns=list(VIDEO_COLUMNS))
 
-    def _find_narrations(self) -> Path:
+    def _find_narrations(self) -> AnyPath:
         for name in (NARRATION_FILE, POOLED_FILE):
             for folder in self._folders:
                 if (folder / name).is_file():
@@ -134,7 +135,7 @@ class Ego4DSource:
             "fetch it with `ego4d --datasets annotations`"
         )
 
-    def _find_metadata(self) -> Path:
+    def _find_metadata(self) -> AnyPath:
         for path in (*metadata_paths(self.root), *manifest_paths(self.root)):
             if path.is_file() and (path.suffix == ".json" or _is_video_manifest(path)):
                 return path
@@ -144,21 +145,21 @@ class Ego4DSource:
         )
 
 
-def _name(folder: Path, root: Path) -> str:
+def _name(folder: AnyPath, root: AnyPath) -> str:
     return "the root" if folder == root else folder.relative_to(root).as_posix()
 
 
-def _is_video_manifest(path: Path) -> bool:
+def _is_video_manifest(path: AnyPath) -> bool:
     """Tell a manifest of videos from those of other data, which have no column of durations."""
     with path.open("rb") as file:
         header = file.readline()
     return b"video_uid" in header and b"duration_sec" in header
 
 
-def _probe(video: Video, path: Path) -> None:
+def _probe(video: Video, path: AnyPath) -> None:
     """Fill in length (seconds, of the container) and picture size; leaves them unknown if the file does not open."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(media(path)) as container:
             if container.duration:
                 video.video_dur = container.duration / av.time_base
             stream = next(iter(container.streams.video), None)

@@ -15,6 +15,7 @@ from curation.provenance import fingerprint
 from curation.sources import NARRATION_COLUMNS
 from curation.sources.tabular import VideoFacts, read_columns, video_frame
 from shards.errors import InputError
+from shards.store import AnyPath, as_path, folder_exists
 
 ACTOR = "#C C "  # Ego4D's mark of the camera wearer, who acts in every narration of EPIC-KITCHENS
 SCENARIO = "Cooking"
@@ -39,9 +40,9 @@ class EpicKitchensSource:
     EPIC_100_video_info.csv.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
-        if not self.root.is_dir():
+    def __init__(self, root: str | AnyPath) -> None:
+        self.root = as_path(root)
+        if not folder_exists(self.root):
             raise InputError(f"{self.root}: no such folder; give the one with the EPIC_100_*.csv files and the videos")
         self._narrated = self._present(_LABELLED) or self._present(_UDA)
         if not self._narrated:
@@ -145,7 +146,7 @@ class EpicKitchensSource:
         return found
 
     @cached_property
-    def _class_files(self) -> list[Path]:
+    def _class_files(self) -> list[AnyPath]:
         found = [path for path in (self._find(_VERBS), self._find(_NOUNS)) if path]
         return found if len(found) == 2 else []
 
@@ -158,18 +159,18 @@ class EpicKitchensSource:
         write_lexicon(Lexicon(verbs=verbs, nouns=nouns), folder.name)
         return folder
 
-    def _present(self, names: dict[str, str]) -> dict[Path, str]:
+    def _present(self, names: dict[str, str]) -> dict[AnyPath, str]:
         found = {self._find(name): split for name, split in names.items()}
         return {path: split for path, split in found.items() if path}
 
-    def _find(self, name: str) -> Path | None:
+    def _find(self, name: str) -> AnyPath | None:
         folders = [self.root / folder for folder in _FOLDERS]
         folders += [folder / "UDA_annotations" for folder in folders]
         paths = (folder / f"{name}{end}" for folder in folders for end in (".csv", ".csv.gz"))
         return next((path for path in paths if path.is_file()), None)
 
 
-def _read_classes(path: Path) -> Taxonomy:
+def _read_classes(path: AnyPath) -> Taxonomy:
     """Read a file of classes so that the class of a word is EPIC's id; raises InputError for gaps and bad lists."""
     table = read_columns(path, ("id", "key", "instances"))
     if table["id"].tolist() != [str(row) for row in range(len(table))]:

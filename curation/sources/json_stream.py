@@ -7,10 +7,10 @@ costs the same time, and accepts what `json.load` accepts (NaN among others) in 
 import codecs
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from shards.errors import InputError
+from shards.store import AnyPath
 
 CHUNK = 1 << 22
 LONGEST_TOKEN = 1 << 24
@@ -23,12 +23,12 @@ _WHITE = " \t\r\n"
 _AFTER_VALUE = tuple(",}:" + _WHITE)
 
 
-def load_json(path: Path) -> dict[str, Any]:
+def load_json(path: AnyPath) -> dict[str, Any]:
     """Return the object a JSON file holds; raises InputError with the byte position if it cannot be read."""
     return dict(members(path))
 
 
-def members(path: Path, inside: str | None = None, chunk: int = CHUNK) -> Iterator[tuple[str, Any]]:
+def members(path: AnyPath, inside: str | None = None, chunk: int = CHUNK) -> Iterator[tuple[str, Any]]:
     """Yield (key, value) of the object in a JSON file, or of the object under its key `inside`, one at a time.
 
     Raises InputError for a file that is empty, no UTF-8, no JSON (with the byte position), or of another shape.
@@ -56,7 +56,7 @@ def members(path: Path, inside: str | None = None, chunk: int = CHUNK) -> Iterat
 class _Reader:
     """Text of a file from the present position on, read as needed."""
 
-    def __init__(self, path: Path, file: BinaryIO, chunk: int) -> None:
+    def __init__(self, path: AnyPath, file: BinaryIO, chunk: int) -> None:
         self.path = path
         self.file = file
         self.chunk = chunk

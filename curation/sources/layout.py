@@ -1,14 +1,14 @@
 """Where the files of an Ego4D download lie, whichever way it was made."""
 
-import os
 import re
-from pathlib import Path
+
+from shards.store import AnyPath, file_sizes
 
 _VERSION = re.compile(r"v(\d+)(?:[._](\d+))?")
 _VIDEO_FOLDERS = ("video_540ss", "full_scale")
 
 
-def version_folders(root: Path) -> list[Path]:
+def version_folders(root: AnyPath) -> list[AnyPath]:
     """Return the folders v1, v2, v2_1, ... of a download, newest first."""
     found = []
     for entry in root.iterdir():
@@ -18,38 +18,35 @@ def version_folders(root: Path) -> list[Path]:
     return [entry for _, entry in sorted(found, reverse=True)]
 
 
-def annotation_folders(root: Path) -> list[Path]:
+def annotation_folders(root: AnyPath) -> list[AnyPath]:
     """Return every folder that may hold annotations, in order of preference: newest version first, root last."""
     candidates = [version / "annotations" for version in version_folders(root)] + [root / "annotations", root]
     return [folder for folder in candidates if folder.is_dir()]
 
 
-def metadata_paths(root: Path) -> list[Path]:
+def metadata_paths(root: AnyPath) -> list[AnyPath]:
     """Return where ego4d.json may lie: the client writes it to the root, its README says the version folder."""
     return [folder / "ego4d.json" for folder in [root, *version_folders(root), *annotation_folders(root)]]
 
 
-def manifest_paths(root: Path) -> list[Path]:
+def manifest_paths(root: AnyPath) -> list[AnyPath]:
     """Return where a manifest of the full-scale videos may lie."""
     versions = version_folders(root)
     folders = [root, *versions, *(version / "full_scale" for version in versions), root / "full_scale"]
     return [folder / "manifest.csv" for folder in folders]
 
 
-def video_files(root: Path) -> dict[str, Path]:
+def video_files(root: AnyPath) -> dict[str, AnyPath]:
     """Return uid -> file of the videos on disk.
 
     The 540p copies come first: same frames and times as full scale at a fraction of the decoding, and above any
     training size. Then full scale, then files that lie flat in the root.
     """
     places = [base / name for name in _VIDEO_FOLDERS for base in (*version_folders(root), root)]
-    found: dict[str, Path] = {}
+    found: dict[str, AnyPath] = {}
     for folder in [*places, root]:
-        if not folder.is_dir():
-            continue
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                stem, dot, end = entry.name.rpartition(".")
-                if dot and end.lower() == "mp4" and stem not in found and entry.is_file():
-                    found[stem] = Path(entry.path)
+        for name in file_sizes(folder):
+            stem, dot, end = name.rpartition(".")
+            if dot and end.lower() == "mp4" and stem not in found:
+                found[stem] = folder / name
     return found

@@ -5,12 +5,12 @@ import csv
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from curation.sources.json_stream import load_json
 from curation.sources.splits import split_fields
 from shards.errors import InputError
+from shards.store import AnyPath
 
 _DURATIONS = ("duration_sec", "canonical_mp4_duration_sec", "canonical_video_duration_sec")
 
@@ -49,7 +49,7 @@ def number(value: object) -> float:
         return math.inf
 
 
-def read_ego4d_json(path: Path) -> Metadata:
+def read_ego4d_json(path: AnyPath) -> Metadata:
     """Read ego4d.json; raises InputError if it is broken or lists no videos."""
     content = load_json(path)
     entries = content.get("videos")
@@ -71,7 +71,7 @@ def read_ego4d_json(path: Path) -> Metadata:
     return Metadata(videos, [group for group in together if len(group) > 1], notes)
 
 
-def read_manifest(path: Path) -> Metadata:
+def read_manifest(path: AnyPath) -> Metadata:
     """Read a manifest of full-scale videos, columns by name; raises InputError if it is no such table."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from curation.sources import NARRATION_COLUMNS
 from curation.sources.json_stream import CHUNK, members
 from curation.sources.metadata import number
 from curation.sources.passes import split_passes
+from shards.store import AnyPath
 
 NARRATION_FILE = "narration.json"
 POOLED_FILE = "all_narrations_redacted.json"
@@ -60,7 +60,7 @@ class _Rows:
         return pa.concat_tables(self.batches).to_pandas()
 
 
-def read_narration_json(path: Path, chunk: int = CHUNK) -> Narrations:
+def read_narration_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     """Read narration.json; raises InputError if it is broken."""
     rows, silent, closed, videos = _Rows(), 0, 0, set()
     for uid, entry in _once(members(path, chunk=chunk), videos):
@@ -76,7 +76,7 @@ def read_narration_json(path: Path, chunk: int = CHUNK) -> Narrations:
     return Narrations(rows.frame(), notes)
 
 
-def read_pooled_json(path: Path, chunk: int = CHUNK) -> Narrations:
+def read_pooled_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     """Read all_narrations_redacted.json and tell its two annotators apart; raises InputError if it is broken."""
     rows, silent, videos = _Rows(), 0, set()
     for uid, entry in _once(members(path, inside="videos", chunk=chunk), videos):

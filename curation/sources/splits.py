@@ -8,11 +8,11 @@ union counts.
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from curation.sources.json_stream import members
 from shards.errors import InputError
+from shards.store import AnyPath
 
 BENCHMARKS = ("av", "moments", "nlq", "vq", "goalstep", "fho_lta", "fho_oscc-pnr", "fho_hands", "fho_scod", "fho_sta")
 """Benchmarks that have val and test files."""
@@ -27,11 +27,11 @@ class BenchmarkVideos:
 
     val: set[str] = field(default_factory=set)
     test: set[str] = field(default_factory=set)
-    read: list[Path] = field(default_factory=list)
+    read: list[AnyPath] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
 
 
-def benchmark_files(folders: Iterable[Path]) -> tuple[list[tuple[Path, str]], list[str]]:
+def benchmark_files(folders: Iterable[AnyPath]) -> tuple[list[tuple[AnyPath, str]], list[str]]:
     """Return (path, split) of the val and test files in the folders, and the names found in none of them."""
     folders = list(folders)
     present, absent = [], []
@@ -45,7 +45,7 @@ def benchmark_files(folders: Iterable[Path]) -> tuple[list[tuple[Path, str]], li
     return present, absent
 
 
-def read_benchmarks(folders: Iterable[Path]) -> BenchmarkVideos:
+def read_benchmarks(folders: Iterable[AnyPath]) -> BenchmarkVideos:
     """Read the videos of every val and test file in the folders; raises InputError for a file that is broken."""
     files, absent = benchmark_files(folders)
     result = BenchmarkVideos(absent=absent)

@@ -12,6 +12,7 @@ from curation.provenance import fingerprint
 from curation.sources import NARRATION_COLUMNS
 from curation.sources.tabular import VideoFacts, read_columns, video_frame
 from shards.errors import InputError
+from shards.store import AnyPath, as_path
 
 NEEDED = ("video", "time", "text")
 _SPLITS = {"": "", "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
@@ -26,8 +27,8 @@ class TableSource:
     val, test). Raises InputError, naming the column, for what cannot be read or contradicts itself.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | AnyPath) -> None:
+        self.path = as_path(path)
         if self.path.is_dir():
             raise InputError(f"{self.path}: is a folder; give the csv or parquet file with {', '.join(NEEDED)}")
         self._table = _columns(read_columns(self.path, NEEDED))
@@ -79,7 +80,7 @@ class TableSource:
             self._refuse_several(table, name)
         known = {}
         for row in table.drop_duplicates("video_uid").itertuples():
-            path = self.path.parent / row.video
+            path = as_path(row.video) if "://" in row.video else self.path.parent / row.video
             facts = VideoFacts(path=str(path) if row.video and path.is_file() else None, split=self._split(row.split))
             facts.duration_sec = float(pd.to_numeric(row.duration, errors="coerce"))
             if not facts.duration_sec > 0:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 import numpy as np
@@ -16,6 +16,9 @@ import pyarrow as pa
 
 from curation.sources import VIDEO_COLUMNS
 from shards.errors import InputError
+from shards.parquet import read_parquet
+from shards.remote_file import media
+from shards.store import AnyPath, as_path, read_bytes
 
 
 @dataclass
@@ -34,7 +37,7 @@ class VideoFacts:
         if self.path is None:
             return
         try:
-            with av.open(self.path) as container:
+            with av.open(media(as_path(self.path))) as container:
                 if container.duration:
                     self.duration_sec = container.duration / av.time_base
                 for stream in container.streams.video[:1]:
@@ -43,15 +46,22 @@ class VideoFacts:
             return
 
 
-def read_columns(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+def read_columns(path: AnyPath, needed: Sequence[str]) -> pd.DataFrame:
     """Read a csv (comma or tab, also .gz) as text, or a parquet file; raises InputError, naming a column that lacks."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a csv or parquet file with columns {', '.join(needed)}")
     try:
         if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
+            table = read_parquet(path).to_pandas()
         else:
-            table = pd.read_csv(path, sep=_separator(path), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            table = pd.read_csv(
+                io.BytesIO(read_bytes(path)),
+                sep=_separator(path),
+                dtype=str,
+                keep_default_na=False,
+                encoding="utf-8-sig",
+                compression="gzip" if path.suffix == ".gz" else None,
+            )
     except (ValueError, OSError, EOFError, csv.Error, zlib.error, pa.ArrowException) as error:
         first_line = str(error).partition("\n")[0]
         raise InputError(f"{path}: not a readable csv or parquet file ({first_line}); write it again") from error
@@ -82,7 +92,7 @@ def video_frame(videos: Mapping[str, VideoFacts]) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=list(VIDEO_COLUMNS))
 
 
-def _separator(path: Path) -> str:
+def _separator(path: AnyPath) -> str:
     if path.suffix == ".gz":
         return ","
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The verbs that write: egoclip, egomcq, shards, segments."""
+"""The verbs that write: egoclip, egomcq, shards, segments, export."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from curation.console import progress
 from curation.verbs.options import (
     Alpha,
     Json,
+    Layouts,
     Lexicon,
+    Likes,
     Out,
     Profile,
     RayAddress,
@@ -23,6 +25,7 @@ from curation.verbs.options import (
     Videos,
     Window,
     finish,
+    path_or_url,
     read_alpha,
 )
 from shards.errors import InputError
@@ -44,6 +47,14 @@ def egoclip(
     fho_multi: Annotated[
         bool, typer.Option("--fho-multi", help="Leave videos out whose hand-object clips have several splits, too.")
     ] = False,
+    tags_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--tags-from",
+            parser=path_or_url,
+            help="An earlier run's folder: texts tagged there are not tagged again.",
+        ),
+    ] = None,
     tables_only: TablesOnly = False,
     profile: Profile = "train",
     shard_clips: ShardClips = 256,
@@ -67,7 +78,7 @@ def egoclip(
         filters=tuple(f for f in (FILTERS if fho_multi else DEFAULT_FILTERS) if f not in (without_filter or ())),
         min_clip_seconds=min_clip_seconds,
     )
-    options = RunOptions(profile, shard_clips, tables_only, ray_address)
+    options = RunOptions(profile, shard_clips, tables_only, ray_address, tags_from)
     with progress(not json) as report:
         outcome = run_egoclip(open_source(source, ego4d_root), out, config, lexicon, options, report)
     finish("EgoClip", outcome, json)
@@ -79,7 +90,12 @@ def egomcq(
     source: SourceKind = Sources.ego4d,
     egoclip: Annotated[
         Path | None,
-        typer.Option("--egoclip", help="EgoClip whose videos must not be asked about (default: the one in --out)."),
+        typer.Option(
+            "--egoclip",
+            parser=path_or_url,
+            metavar="PATH|URL",
+            help="EgoClip whose videos must not be asked about (default: the one in --out).",
+        ),
     ] = None,
     videos: Annotated[Videos, typer.Option("--videos", help="val: benchmark val videos; all: any video.")] = Videos.val,
     inter: Annotated[int, typer.Option("--inter", min=0, help="Questions over five videos.")] = 24_000,
@@ -113,7 +129,13 @@ def egomcq(
 
 def shards(
     egoclip: Annotated[
-        Path, typer.Option("--egoclip", help="EgoClip folder, egoclip.csv as published, or a parquet table.")
+        Path,
+        typer.Option(
+            "--egoclip",
+            parser=path_or_url,
+            metavar="PATH|URL",
+            help="EgoClip folder, egoclip.csv as published, or a parquet table.",
+        ),
     ],
     ego4d_root: Root,
     out: Out,
@@ -158,3 +180,37 @@ def segments(
     with progress(not json) as report:
         outcome = run_segments(open_source(source, ego4d_root), out, seconds, stride, options, report)
     finish("Segments", outcome, json)
+
+
+def export(
+    ego4d_root: Root,
+    out: Out,
+    like: Annotated[
+        Likes, typer.Option("--like", help="egovlp: 600 s chunks, 256 px; lavila: 300 s, avion: 15 s, both 288 px.")
+    ],
+    layout: Annotated[Layouts, typer.Option("--layout", help="chunks: a folder of mp4 files per video.")] = (
+        Layouts.chunks
+    ),
+    egoclip: Annotated[
+        Path | None,
+        typer.Option(
+            "--egoclip",
+            parser=path_or_url,
+            metavar="PATH|URL",
+            help="Clips to write too: an EgoClip folder, egoclip.csv, or a parquet table.",
+        ),
+    ] = None,
+    source: SourceKind = Sources.ego4d,
+    ray_address: RayAddress = None,
+    json: Json = False,
+) -> None:
+    """Write videos and clips as older code reads them.
+
+    Example: curate export --layout chunks --like lavila --ego4d-root /data/ego4d --out /data/video_288px
+    """
+    from curation.export import run_export
+    from curation.sources.opening import open_source
+
+    with progress(not json) as report:
+        outcome = run_export(open_source(source, ego4d_root), out, like.value, egoclip, ray_address, report)
+    finish("Export", outcome, json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +12,18 @@ from curation.console import print_summary, progress
 from curation.verbs.options import (
     EXIT_INCOMPLETE,
     Json,
+    Profile,
     Root,
+    ShardClips,
     SourceKind,
     Sources,
+    path_or_url,
 )
 from shards.errors import InputError
+
+if TYPE_CHECKING:
+    from shards.progress import Report
+    from shards.store import AnyPath
 
 
 def windows(
@@ -37,34 +44,80 @@ def windows(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Shard folder, output folder, or egomcq.json.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(parser=path_or_url, metavar="PATH|URL", help="Shard folder, output folder, or egomcq.json."),
+    ],
     decode: Annotated[int, typer.Option("--decode", min=0, help="Clips to decode in each folder.")] = 8,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Cut again what is broken; needs --ego4d-root, and touches nothing else.")
+    ] = False,
+    ego4d_root: Annotated[
+        Path | None,
+        typer.Option("--ego4d-root", "--root", parser=path_or_url, metavar="PATH|URL", help="The data to cut from."),
+    ] = None,
+    source: SourceKind = Sources.ego4d,
+    egoclip: Annotated[
+        Path | None,
+        typer.Option(
+            "--egoclip", parser=path_or_url, metavar="PATH|URL", help="Table to cut from (default: the one beside)."
+        ),
+    ] = None,
+    profile: Profile = "train",
+    shard_clips: ShardClips = 256,
     json: Json = False,
 ) -> None:
-    """Check shards, or an egomcq.json.
+    """Check shards, or an egomcq.json; mend shards.
 
-    Example: curate verify /data/egoclip
+    --profile and --shard-clips say how shards were cut whose manifest is lost.
+
+    Example: curate verify /data/egoclip --repair --ego4d-root /data/ego4d
     """
     from curation.egomcq_check import check_file
-    from curation.jobs import find_shard_folders
-    from shards.verify import verify as verify_shards
+    from curation.jobs import RunOptions, find_shard_folders
 
     if folder.suffix == ".json":
-        checked, problems = 1, [f"{folder}: {problem}" for problem in check_file(folder)]
+        folders, problems = [folder], [f"{folder}: {problem}" for problem in check_file(folder)]
     else:
         folders = find_shard_folders(folder)
         with progress(not json) as report:
-            problems = [f"{one}: {problem}" for one in folders for problem in verify_shards(one, decode, report)]
-        checked = len(folders)
+            problems = [line for one in folders for line in _problems(one, decode, repair, report)]
     for problem in problems:
         print(problem, file=sys.stderr)
-    print_summary("Verified", {"checked": checked, "problems": len(problems)}, json)
-    if problems:
+    summary: dict[str, object] = {"checked": len(folders), "problems": len(problems)}
+    if repair:
+        from curation.mend import mend
+        from curation.sources.opening import open_source
+
+        if ego4d_root is None or folder.suffix == ".json":
+            raise InputError(
+                f"--repair {folder}: shards are cut again from videos; give a shard folder and --ego4d-root"
+            )
+        options = RunOptions(profile, shard_clips)
+        with progress(not json) as report:
+            mended = [mend(one, egoclip, open_source(source, ego4d_root), options, report) for one in folders]
+        summary["cut_again"] = [name for one in mended for name in one.shards]
+    print_summary("Verified", summary, json)
+    if problems and not repair:
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
+def _problems(folder: AnyPath, decode: int, repair: bool, report: Report) -> list[str]:
+    from shards.verify import verify as verify_shards
+
+    try:
+        return [f"{folder}: {problem}" for problem in verify_shards(folder, decode, report)]
+    except InputError as error:
+        # No manifest or index to check against: nothing that a repair could not bring back.
+        if not repair:
+            raise
+        return [str(error)]
+
+
 def show(
-    folder: Annotated[Path, typer.Argument(help="Shard folder or output folder.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=path_or_url, metavar="PATH|URL", help="Shard folder or output folder.")
+    ],
     key: Annotated[str, typer.Argument(help="Key of a clip, or its number in the index.")],
     out: Annotated[Path | None, typer.Option("--out", help="PNG to draw its frames into.")] = None,
 ) -> None:
@@ -74,7 +127,7 @@ def show(
     """
     from curation.film_strip import draw_strip
     from curation.jobs import find_shard_folders
-    from loaders.decode import decode
+    from loaders.dataset import BadSample, read_frames
     from loaders.frames import uniform
     from shards.index import ShardIndex
 
@@ -97,13 +150,20 @@ def show(
         print(f"{name:<14} {getattr(sample, name)}")
     print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
     if out:
-        picked = uniform(sample.frame_count, 8)
-        draw_strip(decode(index.read_video(number), picked).numpy(), sample.clip_text, out)
+        frames = read_frames(index, number, uniform(sample.frame_count, 8), "auto")
+        if isinstance(frames, BadSample):
+            raise InputError(f"{folder}: {frames}")
+        draw_strip(frames.numpy(), sample.clip_text, out)
         print(f"{'frames':<14} {out}")
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Output folder of `curate egoclip` and `curate egomcq`.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=path_or_url, metavar="PATH|URL", help="Output folder of `curate egoclip` and `curate egomcq`."
+        ),
+    ],
 ) -> None:
     """Write report.html into an output folder.
 

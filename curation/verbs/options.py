@@ -13,6 +13,7 @@ from shards.errors import InputError
 
 if TYPE_CHECKING:
     from curation.jobs import Outcome
+    from shards.store import AnyPath
 
 EXIT_INPUT, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
 
@@ -32,11 +33,34 @@ class Sources(StrEnum):
     table = "table"
 
 
+class Layouts(StrEnum):
+    """Forms other than shards that videos are written in."""
+
+    chunks = "chunks"
+
+
+class Likes(StrEnum):
+    """Whose chunks: keys of `shards.chunks.LAYOUTS`."""
+
+    egovlp = "egovlp"
+    lavila = "lavila"
+    avion = "avion"
+
+
+def path_or_url(text: str) -> AnyPath:
+    """Read a folder, a file or a URL off the command line."""
+    from shards.store import as_path
+
+    return as_path(text)
+
+
 Root = Annotated[
     Path,
     typer.Option(
         "--ego4d-root",
         "--root",
+        parser=path_or_url,
+        metavar="PATH|URL",
         help="The data: what the `ego4d` download made; a folder with EPIC_100_*.csv and videos; or a table.",
     ),
 ]
@@ -44,7 +68,12 @@ SourceKind = Annotated[
     Sources,
     typer.Option("--source", help="What the root is; a table has columns video, time, text (csv or parquet)."),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Folder to write; made if absent.")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", parser=path_or_url, metavar="PATH|URL", help="Folder to write, or s3:// URL; made if absent."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 Profile = Annotated[str, typer.Option("--profile", help="How clips are encoded.")]
 ShardClips = Annotated[int, typer.Option("--shard-clips", min=1, help="Clips in one tar, about.")]

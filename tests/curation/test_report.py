@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from curation.config import EgoClipConfig, EgoMCQConfig
-from curation.film_strip import STRIP_HEIGHT, strip_jpeg
+from curation.film_strip import STRIP_HEIGHT, read_mp4, strip_jpeg
 from curation.jobs import RunOptions, run_egoclip, run_egomcq
 from curation.lexicon import load_lexicon
 from curation.report import write_report
@@ -195,6 +195,6 @@ def test_the_curve_falls_from_the_first_rank_to_the_last():
 
 def test_a_strip_has_frames_in_order_and_one_size(made):
     index = ShardIndex.open(made / "shards")
-    strips = [Image.open(io.BytesIO(strip_jpeg(index.read_video(number)))) for number in range(6)]
+    strips = [Image.open(io.BytesIO(strip_jpeg(read_mp4(index.read_video(number))))) for number in range(6)]
     assert len({strip.size for strip in strips}) == 1
     assert strips[0].width > 4 * strips[0].height

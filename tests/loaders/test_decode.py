@@ -1,5 +1,6 @@
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import numpy as np
@@ -121,3 +122,56 @@ def test_a_decoder_that_does_not_load_says_why_in_a_line(monkeypatch):
             decode(encode(4), np.array([0]), "cv2")
     finally:
         module._load.cache_clear()
+
+
+class CountingCodec:
+    """Notes how many packets are decoded."""
+
+    def __init__(self, codec):
+        self.name, self.extradata, self.flush_buffers = codec.name, codec.extradata, codec.flush_buffers
+        self.count, self._codec = 0, codec
+
+    def decode(self, packet):
+        self.count += packet is not None
+        return self._codec.decode(packet)
+
+
+def test_pyav_decodes_no_picture_that_nothing_wanted_is_built_on():
+    data = encode(40, fps=30, gop=40, b_frames=3, options={"b-adapt": "0", "b-pyramid": "none"})
+    with av.open(io.BytesIO(data), options={"skip_frame": "all"}) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        theirs = container.streams.video[0].codec_context
+        codec = CountingCodec(av.CodecContext.create(theirs.name, "r"))
+        codec._codec.extradata = codec.extradata = theirs.extradata
+        last = max(packet.pts for packet in packets)
+        (frame,) = module._wanted_frames(codec, packets, {last})
+    assert np.array_equal(frame.to_ndarray(format="rgb24").transpose(2, 0, 1), all_frames(data)[-1])
+    assert codec.count < 15, "three of four are B frames, which nothing refers to"
+
+
+@pytest.mark.parametrize("clip", ["train profile", "B pyramid, open groups"])
+def test_a_decoder_that_met_damage_shows_the_next_clip_as_it_is(clip):
+    data = encode(**CLIPS[clip])
+    expected = all_frames(data)
+    with av.open(io.BytesIO(data)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][1]
+    damaged = bytearray(data)
+    damaged[packet.pos + 8 : packet.pos + packet.size] = bytes(packet.size - 8)
+    for _ in range(2):
+        try:
+            decode(bytes(damaged), np.arange(len(expected)), "pyav")
+        except DecodeError as error:
+            assert "\n" not in str(error)
+        assert np.array_equal(decode(data, np.array([1, 3, 5]), "pyav").numpy(), expected[[1, 3, 5]])
+
+
+def test_threads_do_not_share_a_decoder():
+    clips = [encode(**CLIPS[name]) for name in ("train profile", "intra", "30 fps, B frames")]
+    expected = [all_frames(data) for data in clips]
+
+    def all_match(number):
+        place = number % len(clips)
+        return np.array_equal(decode(clips[place], np.array([0, 2, 7]), "pyav").numpy(), expected[place][[0, 2, 7]])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(all_match, range(60)))

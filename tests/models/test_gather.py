@@ -8,8 +8,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
-from models.gather import gather
-from models.losses import egonce
+from models.gather import gather, local_rows, take, whole_mean
+from models.losses import egonce, egonce_pairs, egonce_plus, info_nce, max_margin, sigmoid_loss
+from models.objectives import mlm_loss, vtm_loss
 
 ROWS, WIDTH, CLASSES = 12, 6, 4
 
@@ -66,3 +67,68 @@ def test_ranks_equal_one_process(world, tmp_path):
 def test_without_a_group_it_is_the_identity():
     rows = torch.randn(3, 2)
     assert gather(rows) is rows
+
+
+def losses(model, rows):
+    """Every loss of local rows against the gathered batch, each with its gradients; rows: this rank's slice."""
+    tags = whole_batch()
+    altered = torch.randn(ROWS, 3, 5, generator=torch.Generator().manual_seed(2))
+    relevance = torch.rand(ROWS, generator=torch.Generator().manual_seed(3))
+    hidden = torch.arange(ROWS) % 4 != 0  # unequal numbers of hidden tokens on the ranks
+    text, video, verbs, nouns, valid = (part[rows] for part in tags)
+    ours = local_rows(len(text))
+    tags = verbs, nouns, valid = [gather(part) for part in (verbs, nouns, valid)]
+
+    def of_pairs(text, video):
+        a, b = gather(text), gather(video)
+        yield egonce(a, b, *tags, rows=ours)
+        yield info_nce(a, b, valid, rows=ours)
+        yield egonce_plus(a, b, gather(altered[rows]), nouns, valid, rows=ours)
+        scale = torch.tensor(10.0), torch.tensor(-10.0)
+        yield sigmoid_loss(a, b, egonce_pairs(verbs, nouns, valid, rows=ours), *scale, valid, rows=ours)
+        yield max_margin(a, b, gather(relevance[rows]), rows=ours)
+        chosen = hidden[rows]
+        yield mlm_loss(text[chosen], torch.full((int(chosen.sum()),), 2))
+        yield vtm_loss(text[:, :2], verbs[ours][:, 0].long(), valid[ours])
+        partners = torch.tensor([(7 * i + 3) % ROWS for i in range(ROWS)])[rows]  # of other ranks, some of them twice
+        yield whole_mean((take(video, partners // 2) * text).sum(1).square())
+
+    results = []
+    for index in range(8):
+        model.zero_grad()
+        loss = list(of_pairs(*model(text, video)))[index]
+        loss.backward()
+        results.append((loss.detach(), [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+    return results
+
+
+def one_rank_of_losses(rank, world, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world)
+    share = ROWS // world
+    results = []
+    for loss, gradients in losses(Towers(), slice(rank * share, (rank + 1) * share)):
+        for part in (loss, *gradients):  # as DistributedDataParallel does
+            dist.all_reduce(part)
+            part /= world
+        results.append((loss.item(), gradients))
+    torch.save(results, folder / f"{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def test_local_rows_of_four_ranks_equal_one_process(tmp_path):
+    expected = losses(Towers(), slice(None))
+    mp.spawn(one_rank_of_losses, (4, tmp_path), nprocs=4)
+    for rank in range(4):
+        results = torch.load(tmp_path / f"{rank}.pt")
+        for (loss, gradients), (expected_loss, expected_gradients) in zip(results, expected, strict=True):
+            assert loss == pytest.approx(expected_loss.item(), rel=1e-5)
+            assert any(gradient.abs().max() > 1e-3 for gradient in gradients)
+            torch.testing.assert_close(gradients, expected_gradients, rtol=1e-4, atol=1e-6)
+
+
+def test_take_without_a_group_picks_rows():
+    rows = torch.randn(4, 2, requires_grad=True)
+    take(rows, torch.tensor([3, 0, 3])).sum().backward()
+    assert rows.grad[:, 0].tolist() == [1, 0, 0, 2]

@@ -1,4 +1,11 @@
+import contextlib
 import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shards.cluster import QUIET
+from shards.cluster import QUIET, use_token
 from shards.job import ShardJob, VideoFile
 from shards.plan import clip_key
 from shards.profiles import profile
@@ -25,6 +32,7 @@ def write_video(
     tick: Fraction = Fraction(1, 30),
     size: tuple[int, int] = (96, 64),
     rotation: int = 0,
+    pix_fmt: str = "yuv420p",
     pixel_aspect: int = 1,
     faststart: bool = False,
     **options: str,
@@ -36,7 +44,7 @@ def write_video(
     flags = {"movflags": "+faststart"} if faststart else {}
     with av.open(str(path), "w", options=flags) as container:
         stream = container.add_stream(codec, rate=round(1 / tick))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = tick
         stream.codec_context.thread_count = 1
         stream.codec_context.sample_aspect_ratio = pixel_aspect
@@ -138,3 +146,86 @@ def real_video() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+class RayCluster:
+    """A Ray cluster of processes of its own, to be killed; `nodes` are the temporary folders' raylets, head first."""
+
+    def __init__(self, cpus: int) -> None:
+        use_token()
+        # Ray's sockets lie there, and their paths must be short.
+        self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        with socket.socket() as probe:
+            probe.bind(("", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._start("--head", "--port", self.address.rpartition(":")[2], "--include-dashboard=false", cpus=cpus)
+
+    def add_node(self, name: str) -> int:
+        """Start a worker node with one CPU and return its raylet's process number."""
+        before = set(self.processes("raylet/raylet"))
+        self._start("--address", self.address, "--node-name", name, cpus=1)
+        (raylet,) = set(self.processes("raylet/raylet")) - before
+        return raylet
+
+    def _start(self, *options: str, cpus: int) -> None:
+        ray = Path(sys.executable).with_name("ray")
+        place = ["--temp-dir", str(self.folder)] if "--head" in options else []
+        limits = ["--num-cpus", str(cpus), "--object-store-memory", str(80 * 1024 * 1024), "--disable-usage-stats"]
+        started = subprocess.run(
+            [str(ray), "start", *options, *place, *limits],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd="/",
+            env=os.environ | QUIET,
+        )
+        assert started.returncode == 0, started.stdout + started.stderr
+
+    def processes(self, named: str) -> list[int]:
+        """Return the process numbers of this cluster's services whose command holds `named`."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if str(self.folder) in command and named in command:
+                found.append(int(entry.name))
+        return sorted(found)
+
+    def workers(self, doing: str = "ray::") -> list[int]:
+        """Return the process numbers of the workers that do something."""
+        found = []
+        for raylet in self.processes("raylet/raylet"):
+            for entry in Path(f"/proc/{raylet}/task").glob("*/children"):
+                for child in entry.read_text().split():
+                    try:
+                        if (Path("/proc") / child / "cmdline").read_text().startswith(doing):
+                            found.append(int(child))
+                    except (FileNotFoundError, ProcessLookupError):
+                        continue
+        return sorted(found)
+
+    def kill(self) -> None:
+        """SIGKILL all there is of it at once."""
+        for process in [*self.processes(""), *self.workers()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Kill it and remove its folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def start_cluster() -> Iterator[Callable[[int], RayCluster]]:
+    started = []
+
+    def start(cpus: int) -> RayCluster:
+        started.append(RayCluster(cpus))
+        return started[-1]
+
+    yield start
+    for cluster in started:
+        cluster.close()

@@ -59,3 +59,18 @@ def test_a_window_that_starts_on_a_frame_holds_it_and_one_that_ends_on_a_frame_d
 def test_windows_are_cut_to_whole_microseconds():
     assert microseconds(2 / 3) == 666_666
     assert Window.of(0.25, 1.0, 8) == Window(Fraction(1, 4), Fraction(1), Fraction(8))
+
+
+@given(st.lists(MILLI, min_size=1, max_size=40, unique=True).map(sorted), MILLI, MILLI, FPS, st.integers(1, 200))
+def test_what_a_window_holds_can_be_told_from_neighbours(times, start, end, fps, last_duration):
+    window = Window(start, max(start, end), fps)
+    video_end = times[-1] + Fraction(last_duration, 1000)
+    following = [*times[1:], Fraction(1_000_000)]
+    held = {
+        i
+        for i, (before, time, after) in enumerate(zip([-1, *times], times, following, strict=False))
+        if window.holds(before, time, after)
+    }
+    expected = set(pick_frames(times, video_end, window))
+    # What comes after the last frame is not known yet: a window may turn out to hold it, or nothing.
+    assert expected <= held <= expected | {len(times) - 1}

@@ -1,12 +1,9 @@
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.plan import clip_key, plan_shards, shard_order
-from shards.segments import fixed_segments
 
 
 @given(st.lists(st.integers(1, 9), max_size=30), st.integers(1, 12))
@@ -43,28 +40,3 @@ def test_order_is_by_video_neighbourhood_start_and_key():
     names = ["video_uid", "neighbourhood", "clip_start", "key"]
     table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(names)})
     assert shard_order(table).tolist() == [2, 4, 3, 1, 0]
-
-
-def test_segments_tile_each_video_and_leave_out_what_is_not_whole():
-    videos = pd.DataFrame({"video_uid": ["z", "a", "tiny"], "video_dur": [130.0, 12.0, 3.9]})
-    table = fixed_segments(videos, seconds=4.0, stride=4.0)
-    rows = table.to_pylist()
-    assert [row["clip_idx"] for row in rows] == list(range(35))
-    assert [(row["video_uid"], row["clip_start"], row["clip_end"]) for row in rows[:4]] == [
-        ("a", 0.0, 4.0),
-        ("a", 4.0, 8.0),
-        ("a", 8.0, 12.0),
-        ("z", 0.0, 4.0),
-    ]
-    assert len({row["key"] for row in rows}) == 35
-    hoods = table["neighbourhood"].to_numpy()
-    assert hoods.tolist() == [0] * 3 + [1] * 15 + [2] * 15 + [3] * 2
-    assert all(row["text"] == "" and row["negatives"] == [] for row in rows)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "stride", "starts"), [(4.0, 2.0, [0, 2, 4, 6]), (0.1, 5.0, [0, 5]), (20.0, 1.0, [])]
-)
-def test_segments_may_overlap_leave_gaps_or_not_fit(seconds, stride, starts):
-    table = fixed_segments(pd.DataFrame({"video_uid": ["a"], "video_dur": [10.0]}), seconds, stride)
-    assert table["clip_start"].to_pylist() == starts

@@ -25,6 +25,7 @@ from shards.cut import cut_clips
 from shards.errors import DiskFull, InputError
 from shards.index import ShardIndex
 from shards.job import VideoFile, make_plan
+from shards.lock import locked
 from shards.profiles import profile
 from shards.write import write_shards
 
@@ -54,6 +55,7 @@ def test_summary_progress_and_files(written):
     assert (summary.samples, summary.failed, summary.already_done) == (20, 2, False)
     assert summary.bytes == sum(len(data) for name, data in files.items() if name.endswith(".tar"))
     assert seen[0] == ("cutting clips", 0, 22) and seen[-1] == ("cutting clips", 22, 22)
+    assert seen[0][0].note == "" and "h of video/h, 2 failed" in seen[-1][0].note
     assert sum(name.endswith(".tar") for name in files) == summary.shards > 3
     assert {name for name in files if not name.endswith(".tar")} == {"index.parquet", "manifest.json", "failed.parquet"}
 
@@ -76,10 +78,10 @@ def test_samples_hold_what_the_table_says_and_what_cutting_yields(written):
         rows = [row for row in table.values() if row["video_uid"] == uid]
         windows = [(row["key"], row["clip_start"], row["clip_end"]) for row in rows]
         for key, clip in cut_clips(job.videos[uid].path, windows, job.profile):
-            if not hasattr(clip, "data"):
+            if not hasattr(clip, "members"):
                 continue
             sample = index.find(key)
-            assert index.read_video(sample) == clip.data
+            assert index.read_video(sample) == clip.members[0]
             stored = json.loads(index.read_json(sample))
             expected = {name: table[key][name] for name in stored if name not in ("frame_count", "fps")}
             assert stored == expected | {"frame_count": clip.frame_count, "fps": clip.fps}
@@ -255,16 +257,11 @@ def test_jobs_that_cannot_be_planned_are_refused_before_anything_is_written(job,
 
 
 def test_a_folder_with_other_tars_or_another_run_at_work_is_refused(job):
-    import fcntl
-
     job.out.mkdir()
-    descriptor = os.open(job.out, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(InputError, match="another run is writing"):
+    with locked(job.out), pytest.raises(InputError, match="another run is writing"):
         write_shards(job)
-    os.close(descriptor)
     (job.out / "mine.tar").write_bytes(b"")
-    with pytest.raises(InputError, match=r"mine\.tar of some other run"):
+    with pytest.raises(InputError, match=r"mine\.tar but no manifest"):
         write_shards(job)
 
 
@@ -298,6 +295,20 @@ def test_a_shard_of_which_nothing_survives_is_an_empty_archive(ray_up, small_vid
     assert len(list(webdataset.WebDataset(paths, shardshuffle=False))) == 1
     assert len(ShardIndex.open(job.out)) == 1
     assert write_shards(job).already_done
+
+
+def test_a_video_that_goes_after_planning_and_one_that_is_cut_short_cost_their_own_clips(ray_up, job, tmp_path):
+    copies = {uid: tmp_path / f"{uid}.mp4" for uid in ("cook", "dig")}
+    for uid, copy in copies.items():
+        copy.write_bytes(job.videos[uid].path.read_bytes())
+    copies["cook"].write_bytes(copies["cook"].read_bytes()[:-3000])
+    job = replace(job, videos={uid: VideoFile(copy) for uid, copy in copies.items()})
+    summary = write_shards(job, lambda *stage: copies["dig"].unlink(missing_ok=True))
+    failed = pq.read_table(job.out / "failed.parquet").to_pylist()
+    reasons = {uid: {row["reason"] for row in failed if row["video_uid"] == uid} for uid in ("cook", "dig", "lost")}
+    assert reasons["dig"] == reasons["lost"] == {"video not on disk"}
+    assert reasons["cook"] <= {"cannot open", "decode error"} and reasons["cook"]
+    assert summary.samples + summary.failed == 22 and summary.failed == len(failed)
 
 
 def test_no_clip_survives_at_all(ray_up, small_videos, make_clips, tmp_path):

@@ -1,0 +1,39 @@
+"""Mend a shard folder from the clips and videos it was cut from."""
+
+from __future__ import annotations
+
+from curation.clips import class_counts, find_clips, read_clips
+from curation.jobs import MCQ_SHARDS, SHARDS, RunOptions, video_files
+from curation.sources import Source
+from shards.errors import InputError
+from shards.profiles import profile
+from shards.progress import Report
+from shards.repair import Repaired, repair, settings_of
+from shards.store import AnyPath
+from shards.write import ShardJob
+
+# Folder of shards -> the table beside it that it was cut from.
+_TABLES = {SHARDS: "egoclip.parquet", MCQ_SHARDS: "egomcq_clips.parquet"}
+
+
+def mend(folder: AnyPath, clips: AnyPath | None, source: Source, options: RunOptions, report: Report) -> Repaired:
+    """Cut again the shards of a folder that are broken; `clips` is the table they came from (None: the one beside).
+
+    `options` counts only where the manifest is gone. Raises InputError if there is no such table.
+    """
+    table = find_clips(clips if clips else _table_beside(folder))
+    known = settings_of(folder)
+    if known is None:
+        verbs, nouns = class_counts(table.parent / "lexicon")
+        name = "egomcq" if folder.name == MCQ_SHARDS else "egoclip"
+        known = {"name": name, "profile": options.profile, "clips_per_shard": options.shard_clips}
+        known |= {"num_verbs": verbs, "num_nouns": nouns}
+    settings = known | {"profile": profile(str(known["profile"]))}
+    job = ShardJob(clips=read_clips(table), videos=video_files(source.videos()), out=folder, **settings)
+    return repair(job, report)
+
+
+def _table_beside(folder: AnyPath) -> AnyPath:
+    if folder.name not in _TABLES:
+        raise InputError(f"{folder}: name the table it was cut from with --egoclip (egoclip.csv, or a parquet file)")
+    return folder.parent / _TABLES[folder.name]

@@ -1,0 +1,122 @@
+"""Parameters and multiply-adds of the models: `python -m models.counts` prints them for one clip and one text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.egovlp import EgoVLP, EgoVLPConfig
+from models.egovlpv2 import EgoVLPv2, EgoVLPv2Config
+from models.video import VideoConfig
+
+TEXT_TOKENS = 15  # of a narration, as the release of EgoVLPv2 pads it
+
+
+class Count(NamedTuple):
+    """A model, or a part of its work: its parameters and the multiply-adds of one forward pass."""
+
+    name: str
+    parameters: int
+    macs: float
+
+
+def parameters(module: nn.Module) -> int:
+    """Count parameters, each once."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def macs(run: Callable[[], object]) -> float:
+    """Count the multiply-adds of matrix products and attention in `run`, whose model is on the meta device."""
+    # Fake tensors, because transformers looks into masks, and a meta tensor has nothing to look at.
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 2
+
+
+def egovlp_counts(frames: int = 4) -> list[Count]:
+    """Count EgoVLP's towers on one clip of `frames` and one text."""
+    config = EgoVLPConfig(video=VideoConfig(max_frames=frames))
+    model = _meta(lambda: EgoVLP(config))
+    clip, ids, mask = _sample(frames)
+    video, text = macs(lambda: model.encode_video(clip)), macs(lambda: model.encode_text(ids, mask))
+    return [
+        Count(f"EgoVLP, {frames} frames, video", parameters(model.video), video),
+        Count(f"EgoVLP, {frames} frames, text", parameters(model.text), text),
+        Count(f"EgoVLP, {frames} frames", parameters(model), video + text),
+    ]
+
+
+def joint_counts(frames: int = 4) -> list[Count]:
+    """Count EgoVLP's video tower with joint attention."""
+    config = EgoVLPConfig(video=VideoConfig(max_frames=frames, attention="joint"))
+    model = _meta(lambda: EgoVLP(config))
+    clip, *_ = _sample(frames)
+    return [
+        Count(f"EgoVLP, {frames} frames, video, joint", parameters(model.video), macs(lambda: model.encode_video(clip)))
+    ]
+
+
+def egovlpv2_counts(shared: bool = False) -> list[Count]:
+    """Count EgoVLPv2's modes on one clip and one text, and the three losses of a training step.
+
+    The step is one pass of the dual encoder, one of the lower layers for fusing (none if shared), one of the fused
+    layers for masked tokens and one for matching; the published step runs the lower layers again for each of the two.
+    """
+    model = _meta(lambda: EgoVLPv2(replace(EgoVLPv2Config.base(), shared=shared)))
+    frames = model.config.video.max_frames
+    clip, ids, mask = _sample(frames)
+    masked = round(0.15 * TEXT_TOKENS)
+    hidden = torch.empty(masked, model.text.width, device="meta")
+    dual = macs(lambda: (model.encode_video(clip), model.encode_text(ids, mask)))
+    lower_video = macs(lambda: model.lower_video(clip))
+    lower_text = macs(lambda: model.lower_text(ids, mask))
+    match = macs(lambda: model.match(model.lower_video(clip), model.lower_text(ids, mask)))
+    fused = match - lower_video - lower_text
+    head = macs(lambda: model.mlm_head(model.text_transform(hidden)))
+    name = "EgoVLPv2, shared" if shared else "EgoVLPv2"
+    step = dual + (0 if shared else lower_video) + lower_text + 2 * fused + head
+    return [
+        Count(f"{name}, dual", parameters(model), dual),
+        Count(f"{name}, fused", parameters(model), match),
+        Count(f"{name}, training step", parameters(model), step),
+        Count(f"{name}, step with nothing reused", parameters(model), dual + 2 * match + head),
+    ]
+
+
+def table(counts: list[Count]) -> str:
+    """Return the counts as lines of text."""
+    lines = [f"{'model':<44}{'parameters':>14}{'GMACs':>10}"]
+    lines += [f"{count.name:<44}{count.parameters / 1e6:>12.2f} M{count.macs / 1e9:>10.2f}" for count in counts]
+    return "\n".join(lines)
+
+
+def _meta(build: Callable[[], nn.Module]) -> nn.Module:
+    with torch.device("meta"):
+        return build().eval()
+
+
+def _sample(frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    clip = torch.empty(1, frames, 3, 224, 224, device="meta")
+    ids = torch.zeros(1, TEXT_TOKENS, dtype=torch.long, device="meta")
+    return clip, ids, torch.ones_like(ids)
+
+
+if __name__ == "__main__":
+    print(
+        table(
+            [
+                *egovlp_counts(4),
+                *joint_counts(4),
+                *egovlp_counts(16),
+                *joint_counts(16),
+                *egovlpv2_counts(),
+                *egovlpv2_counts(shared=True),
+            ]
+        )
+    )

@@ -1,0 +1,52 @@
+"""Videos as cubes of pixels, which cubes a model sees, and where they stand: pure functions of constant shapes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def cubes(frames: Tensor, depth: int, side: int) -> Tensor:
+    """Cut frames [B, T, 3, S, S] into cubes, by time, row, column: [B, T/depth * (S/side)^2, depth*side*side, 3].
+
+    Raises ValueError if a size is no multiple of the cube's.
+    """
+    batch, count, channels, height, width = frames.shape
+    if count % depth or height % side or width % side:
+        raise ValueError(f"{count} frames of {height}x{width} do not divide into cubes of {depth}x{side}x{side}")
+    x = frames.reshape(batch, count // depth, depth, channels, height // side, side, width // side, side)
+    return x.permute(0, 1, 4, 6, 2, 5, 7, 3).reshape(batch, -1, depth * side * side, channels)
+
+
+def tube_mask(batch: int, places: int, hidden: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw for each clip the places of a frame that all its frames hide; returns visible and hidden places, ascending.
+
+    int64 [B, places - hidden] and [B, hidden] on the generator's device: the same counts for every clip, so that what
+    is gathered with them has one shape (VideoMAE, 2203.12602, section 3.3: tube masking).
+    """
+    if not 0 < hidden < places:
+        raise ValueError(f"{hidden} of {places} places hidden: something must be hidden and something left to see")
+    order = torch.rand(batch, places, generator=generator, device=generator.device).argsort(dim=1)
+    return order[:, hidden:].sort(dim=1).values, order[:, :hidden].sort(dim=1).values
+
+
+def tube_tokens(places: Tensor, slots: int, per_slot: int) -> Tensor:
+    """Repeat places [B, K] over the time slots: indices of tokens [B, slots * K], of slots * per_slot in time order."""
+    starts = torch.arange(slots, device=places.device) * per_slot
+    return (starts[:, None] + places[:, None]).flatten(1)
+
+
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """Pick rows index [B, K] of x [B, N, ...]: [B, K, ...]."""
+    shape = index.shape + x.shape[2:]
+    return x.gather(1, index.reshape(*index.shape, *[1] * (x.ndim - 2)).expand(shape))
+
+
+def sine_cosine(count: int, width: int) -> Tensor:
+    """Return fixed positions [1, count, width]: sin and cos of position / 10000^(2j/width) in turn (1706.03762, 3.5).
+
+    Computed in float64, returned in float32, as VideoMAE's table is.
+    """
+    position = torch.arange(count, dtype=torch.float64)[:, None]
+    angle = position / 10000 ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[None, :, :width].float()

@@ -1,0 +1,56 @@
+"""How fast a run cuts, in words for a person: clips and hours of video, failures, time left."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+
+def covered_seconds(clips: pa.Table) -> float:
+    """Return how many seconds of source video the windows of a clip table cover; overlaps count once."""
+    video = clips["video_uid"].combine_chunks().dictionary_encode().indices.to_numpy()
+    start, end = clips["clip_start"].to_numpy(), clips["clip_end"].to_numpy()
+    total, reached, of = 0.0, -np.inf, -1
+    for i in np.lexsort((start, video)):
+        if video[i] != of:
+            of, reached = video[i], -np.inf
+        total += max(0.0, end[i] - max(start[i], reached))
+        reached = max(reached, end[i])
+    return float(total)
+
+
+class CutRate:
+    """What a run has done since it began; earlier runs' shards count neither as work nor as time."""
+
+    def __init__(self, clips_left: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin now, with so many clips to cut."""
+        self._clock, self._began = clock, clock()
+        self.clips_left = clips_left
+        self._clips, self._failed, self._video_sec = 0, 0, 0.0
+
+    def add(self, clips: int, failed: int, video_sec: float) -> None:
+        """Count a finished shard."""
+        self._clips += clips
+        self.clips_left -= clips
+        self._failed += failed
+        self._video_sec += video_sec
+
+    def __str__(self) -> str:
+        """Say it: clips/s, hours of video cut per hour, failures, time left."""
+        seconds = self._clock() - self._began
+        if not self._clips or seconds <= 0:
+            return ""
+        said = [f"{self._clips / seconds:,.1f} clips/s", f"{self._video_sec / seconds:,.1f} h of video/h"]
+        if self._failed:
+            said.append(f"{self._failed:,} failed")
+        if self.clips_left:
+            said.append(f"{_in_words(self.clips_left / self._clips * seconds)} left")
+        return ", ".join(said)
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
