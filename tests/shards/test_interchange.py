@@ -1,7 +1,6 @@
 """Shards are read by webdataset and by Energon as they are."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -80,25 +79,16 @@ def test_tarfile_reads_them(index: ShardIndex):
     assert found == expected
 
 
-@pytest.fixture(scope="module")
-def peers_python() -> str:
-    """The interpreter that has megatron-energon: its requirements contradict ours, so it lives in its own."""
-    python = os.environ.get("PEERS_PYTHON", sys.executable)
-    if subprocess.run([python, "-c", "import megatron.energon"], capture_output=True, check=False).returncode:
-        pytest.skip(f"{python} has no megatron-energon: install it in an environment and name it in PEERS_PYTHON")
-    return python
-
-
-def test_energon_prepares_and_reads_them(index: ShardIndex, peers_python: str, tmp_path: Path):
+def test_energon_prepares_and_reads_them(index: ShardIndex, tmp_path: Path):
     folder = shutil.copytree(index.folder, tmp_path / "shards")
     # The command that docs/interchange.md gives; Energon refuses a shard without samples unless it is named.
     empty = "|".join(entry["file"] for entry in index.manifest["shards"] if not entry["samples"])
     prepare = ["prepare", "--non-interactive", "--split-ratio", "1,0,0", "--sample-type", "CrudeWebdataset"]
     prepare += ["--exclude", empty, "--num-workers", "1"]
-    energon = [peers_python, "-m", "megatron.energon.cli.main", *prepare, str(folder)]
+    energon = [sys.executable, "-m", "megatron.energon.cli.main", *prepare, str(folder)]
     done = subprocess.run(energon, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
-    reader = [peers_python, str(Path(__file__).with_name("energon_reader.py")), str(folder)]
+    reader = [sys.executable, str(Path(__file__).with_name("energon_reader.py")), str(folder)]
     done = subprocess.run(reader, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr
     samples = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
