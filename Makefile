@@ -15,7 +15,7 @@ demo: setup  ## everything on invented videos, in a few minutes
 	$(BIN)/curate demo --out demo/
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

@@ -37,6 +37,7 @@ from transformers import PreTrainedTokenizerBase
 
 from loaders import Batch, InputError, Stream, StreamConfig, stream
 from loaders.device import normalise, prefetch
+from loaders.headspace import Headspace
 from loaders.mcq import MCQDataset
 from models.egovlp import EgoVLP
 from models.gather import gather
@@ -118,7 +119,7 @@ def _train(config: TrainConfig, world: World, resume: bool, report: Report, say:
             log.answers(step, before)
 
     pace = Pace(config.batch_size * (2 if config.negatives else 1))
-    for batch in _batches(data, world, total - step, pace):
+    for batch in _batches(config, data, world, total - step, pace):
         # Dropout is a function of seed, step and rank: a resumed run draws what an unbroken one would.
         torch.manual_seed((config.seed * 1_000_003 + step) * 65_536 + world.rank)
         lr = learning_rate(config.optimiser, step, total)
@@ -178,14 +179,17 @@ def _stream(config: TrainConfig, world: World) -> Stream:
         flip=config.flip,
         decoder=config.decoder,
         workers=config.workers,
+        cache_dir=config.cache_dir or None,
+        cache_bytes=config.cache_bytes,
     )
     return stream(config.shards, batch_size=config.batch_size, config=settings, rank=world.rank, world=world.size)
 
 
-def _batches(data: Stream, world: World, steps: int, pace: Pace) -> Iterator[Batch]:
+def _batches(config: TrainConfig, data: Stream, world: World, steps: int, pace: Pace) -> Iterator[Batch]:
     """Yield this rank's next batches on its device, from where the stream stands, over the ends of epochs."""
     while steps:
-        batches = prefetch(data.epoch(data.state_dict()["epoch"]), world.device)
+        rest = data.epoch(data.state_dict()["epoch"])
+        batches = prefetch(Headspace(rest) if config.headspace else rest, world.device)
         while steps:
             with pace.spend("waiting"):
                 batch = next(batches, None)

@@ -40,6 +40,11 @@ def run_measured(command: Sequence[str]) -> Usage:
     return Usage(wall, sum(cpu.values()), peak, output)
 
 
+def cpu_seconds(root: int) -> float:
+    """Return the CPU seconds so far of a living process and all below it."""
+    return sum(_tree(root).values())
+
+
 def _tree(root: int) -> dict[int, float]:
     """Return the CPU seconds so far of a process and all below it."""
     parents, seconds = {}, {}

@@ -1,21 +1,28 @@
 """A batch: what the trainer gets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 import torch
 
+from loaders.augment import View
+
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip as shown: frames uint8 [T, 3, S, S], its text, classes and sample id."""
+    """One clip as shown: frames uint8 [T, 3, S, S], its text, classes and sample id.
+
+    With a view the frames are as stored, [T, 3, H, W], and still to be cropped to it.
+    """
 
     frames: torch.Tensor
     text: str
     verbs: Sequence[int]
     nouns: Sequence[int]
     sample: int
+    view: View | None = None
+    source: int = 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,6 +41,13 @@ class Batch:
     """bool [M]: False where an anchor has no negative and stands in for it itself"""
     sample: torch.Tensor
     """int64 [M]: ids of the clips shown (rows of index.parquet)"""
+    source: torch.Tensor
+    """int64 [M]: which of the stream's folders each clip is from, 0 the first"""
+    views: torch.Tensor | None = None
+    """int64 [M, 5], if `loaders.device.crop` has yet to crop the frames: top, left, height, width, flip of each clip.
+
+    The frames are then [M, T, 3, H, W] as stored, zero to the right and below where another clip is larger.
+    """
 
     def __len__(self) -> int:
         """Return M."""
@@ -73,13 +87,26 @@ def collate(anchors: Sequence[Clip], negatives: Sequence[Clip | None] | None, nu
         clips += [anchor if clip is None else clip for anchor, clip in zip(anchors, negatives, strict=True)]
         valid += [clip is not None for clip in negatives]
     return Batch(
-        frames=torch.stack([clip.frames for clip in clips]),
+        frames=_stacked([clip.frames for clip in clips]),
         texts=[clip.text for clip in clips],
         verbs=multi_hot([clip.verbs for clip in clips], num_verbs),
         nouns=multi_hot([clip.nouns for clip in clips], num_nouns),
         valid=torch.tensor(valid),
         sample=torch.tensor([clip.sample for clip in clips], dtype=torch.int64),
+        source=torch.tensor([clip.source for clip in clips], dtype=torch.int64),
+        views=torch.tensor([astuple(clip.view) for clip in clips]) if all(clip.view for clip in clips) else None,
     )
+
+
+def _stacked(clips: list[torch.Tensor]) -> torch.Tensor:
+    """Return clips uint8 [T, 3, h, w] as one tensor [M, T, 3, H, W], the smaller ones in its upper left corner."""
+    if len({clip.shape for clip in clips}) == 1:
+        return torch.stack(clips)
+    height, width = (max(clip.shape[side] for clip in clips) for side in (2, 3))
+    stacked = clips[0].new_zeros((len(clips), *clips[0].shape[:2], height, width))
+    for place, clip in zip(stacked, clips, strict=True):
+        place[..., : clip.shape[2], : clip.shape[3]] = clip
+    return stacked
 
 
 def multi_hot(classes: Sequence[Sequence[int]], size: int) -> torch.Tensor:

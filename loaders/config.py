@@ -1,6 +1,8 @@
 """Settings of a stream."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from loaders.decode import DECODERS
 from loaders.frames import picker
@@ -25,20 +27,32 @@ class StreamConfig:
     """range of the crop's share of the frame's area"""
     flip: bool = True
     """mirror half of the clips"""
+    crop: Literal["host", "device"] = "host"
+    """where clips are cropped and resized; "device" leaves it to `loaders.device.crop`, with the views in the batch"""
     decoder: str = "auto"
     workers: int = 2
     """processes that decode, of each rank; 0 decodes in the training process"""
     max_bad: int = 100
     """how many samples may fail to decode, on a rank, before the run stops"""
+    stall_sec: float = 120.0
+    """after so long without a batch a warning says what each worker reads"""
+    cache_dir: str | Path | None = None
+    """folder for whole shards of a store, shared by the ranks of a machine; None reads each clip from the store"""
+    cache_bytes: int = 64 * 10**9
+    """how much the cache may hold; best all shards, or some 16 for each of the order's streams (`loaders.order`)"""
 
     def __post_init__(self) -> None:
         picker(self.pick)
         if self.decoder not in ("auto", *DECODERS):
             raise InputError(f"no decoder is called {self.decoder!r}: take one of auto, {', '.join(DECODERS)}")
+        if self.crop not in ("host", "device"):
+            raise InputError(f"crop {self.crop!r} is neither host nor device")
         if min(self.frames, self.size) < 1 or min(self.workers, self.max_bad) < 0:
             raise InputError(
                 f"frames {self.frames} and size {self.size} must be positive, "
                 f"workers {self.workers} and max_bad {self.max_bad} not negative"
             )
+        if min(self.stall_sec, self.cache_bytes) <= 0:
+            raise InputError(f"stall_sec {self.stall_sec} and cache_bytes {self.cache_bytes} must be positive")
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise InputError(f"scale {self.scale} is not a range within (0, 1]")

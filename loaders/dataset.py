@@ -15,6 +15,7 @@ from loaders.decode import DecodeError, decode
 from loaders.decode_images import decode_pictures
 from loaders.frames import picker
 from loaders.randomness import Purpose, below, generator, permutation
+from loaders.stalls import Board
 from shards.errors import InputError, StoreError
 from shards.index import ShardIndex
 from shards.schema import MP4
@@ -30,6 +31,7 @@ class BadSample:
     key: str
     shard: str
     reason: str
+    source: int = 0
 
     def __str__(self) -> str:
         """Name the clip, where it is and what is wrong."""
@@ -38,11 +40,15 @@ class BadSample:
 
 @dataclass(frozen=True)
 class Item:
-    """An anchor, its negative if it has one, and what failed on the way; no anchor if nothing decoded."""
+    """An anchor, its negative if it has one, and what failed on the way; no anchor if nothing decoded.
+
+    `failure` is the store's, if it did not answer: a value, as raised in a worker it would arrive as a traceback.
+    """
 
     anchor: Clip | None
     negative: Clip | None
     bad: list[BadSample]
+    failure: StoreError | None = None
 
 
 def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: str) -> torch.Tensor | BadSample:
@@ -74,6 +80,8 @@ def _sound_members(index: ShardIndex, sample: int, numbers: list[int]) -> list[b
     members, crc32 = index.read_members(sample, numbers), index.crc32(sample)
     # Not all damage stops a decoder; some show a grey smear and go on.
     if any(zlib.crc32(data) != crc32[number] for data, number in zip(members, numbers, strict=True)):
+        if index.fetch_again(sample):
+            return _sound_members(index, sample, numbers)
         raise DecodeError("its bytes are not those that were written")
     return members
 
@@ -91,6 +99,8 @@ class ClipDataset(Dataset):
         """Show the index's samples as the config says."""
         self.index = index
         self.config = config
+        self.board = Board(config.workers)
+        self._known_bad: dict[int, BadSample] = {}  # by this process: read once, not again in each epoch
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -102,8 +112,15 @@ class ClipDataset(Dataset):
         The replacement is shown as it would be in its own place of this epoch. After max_bad replacements the item has
         no anchor.
         """
-        epoch, sample = where
         bad: list[BadSample] = []
+        try:
+            return self._item(*where, bad)
+        except StoreError as error:
+            return Item(None, None, bad, error)
+        finally:
+            self.board.clear()
+
+    def _item(self, epoch: int, sample: int, bad: list[BadSample]) -> Item:
         for candidate in self._with_replacements(epoch, sample):
             anchor = self._clip(candidate, self._rng(epoch, Purpose.VIEW, candidate), bad)
             if anchor is not None:
@@ -111,9 +128,12 @@ class ClipDataset(Dataset):
                 return Item(anchor, negative, bad)
         return Item(None, None, bad)
 
-    def collate(self, items: list[Item]) -> tuple[Batch | None, list[BadSample]]:
-        """Return the batch, or None if an item has no anchor, and all that failed."""
+    def collate(self, items: list[Item]) -> tuple[Batch | StoreError | None, list[BadSample]]:
+        """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad."""
         bad = [sample for item in items for sample in item.bad]
+        for item in items:
+            if item.failure is not None:
+                return item.failure, bad
         anchors = [item.anchor for item in items if item.anchor is not None]
         if len(anchors) < len(items):
             return None, bad
@@ -136,13 +156,20 @@ class ClipDataset(Dataset):
         return None
 
     def _clip(self, sample: int, rng: np.random.Generator, bad: list[BadSample]) -> Clip | None:
+        if sample in self._known_bad:
+            bad.append(self._known_bad[sample])
+            return None
         config, row = self.config, self.index.row(sample)
+        self.board.note(f"{row.key} in {row.shard_path}")
         indices = picker(config.pick)(row.frame_count, config.frames, rng)
         frames = read_frames(self.index, sample, indices, config.decoder)
         if isinstance(frames, BadSample):
+            self._known_bad[sample] = frames
             bad.append(frames)
             return None
         view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
+        if config.crop == "device":
+            return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample, view)
         return Clip(show(frames, view, config.size), row.text, row.tag_verb, row.tag_noun, sample)
 
     def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:

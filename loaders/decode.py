@@ -9,6 +9,7 @@ the damage that decord conceals.
 import importlib.metadata
 import io
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
@@ -40,21 +41,26 @@ class Loaded:
     note: str
 
 
-def decode(data: bytes, indices: np.ndarray, decoder: str = "auto") -> torch.Tensor:
+def decode(data: bytes, indices: np.ndarray, decoder: str = "auto", device: str = "cpu") -> torch.Tensor:
     """Return the frames at indices int64[T] (any order, repeats too) as uint8 [T, 3, H, W], channels last in memory.
 
+    With device="cuda" the GPU's own decoder (NVDEC, by torchcodec) decodes, and the frames stay there; its colours may
+    be some levels from the host's. A clip that it does not decode is decoded on the host, with a warning that says why.
     Raises DecodeError if the clip does not open, is damaged or too short; InputError if no such decoder loads.
     """
     frames = load(first_loading(decoder)).frames
     distinct, place = np.unique(indices, return_inverse=True)
     if len(distinct) == 0 or distinct[0] < 0:
         raise DecodeError(f"frames {indices.tolist()} were asked for")
-    decoded = frames(data, distinct.tolist())
+    if torch.device(device).type == "cuda":
+        decoded = _gpu_first(data, distinct.tolist(), frames, device)
+    else:
+        decoded = torch.from_numpy(frames(data, distinct.tolist()))
     if len(decoded) != len(distinct):
         raise DecodeError(f"{len(decoded)} of {len(distinct)} frames decode")
     if not np.array_equal(place, np.arange(len(distinct))):
-        decoded = decoded[place]
-    return torch.from_numpy(decoded).permute(0, 3, 1, 2)
+        decoded = decoded[torch.from_numpy(place).to(decoded.device)]
+    return decoded.permute(0, 3, 1, 2)
 
 
 def first_loading(decoder: str) -> str:
@@ -224,6 +230,30 @@ def _torchcodec() -> DecodeFrames:
             raise DecodeError(f"torchcodec: {str(error).strip().partition(chr(10))[0]}") from error
 
     return frames
+
+
+def _gpu_first(data: bytes, indices: list[int], host: DecodeFrames, device: str) -> torch.Tensor:
+    decoded = _by_nvdec(data, indices, device)
+    if isinstance(decoded, torch.Tensor):
+        return decoded
+    on_host = torch.from_numpy(host(data, indices))
+    warnings.warn(f"the GPU does not decode, the host does ({decoded})", stacklevel=3)
+    return on_host.to(device) if torch.cuda.is_available() else on_host
+
+
+def _by_nvdec(data: bytes, indices: list[int], device: str) -> torch.Tensor | str:
+    """Return the frames at ascending distinct indices as uint8 [T, H, W, 3] on a GPU, or in a line why not."""
+    if not torch.cuda.is_available():
+        return "torch sees no GPU"
+    torchcodec = load("torchcodec")
+    if torchcodec.frames is None:
+        return f"torchcodec: {torchcodec.note}"
+    from torchcodec.decoders import VideoDecoder
+
+    try:
+        return VideoDecoder(data, dimension_order="NHWC", device=device).get_frames_at(indices).data
+    except (RuntimeError, ValueError, IndexError) as error:
+        return f"torchcodec: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _decord() -> DecodeFrames:

@@ -19,6 +19,8 @@ class Purpose(IntEnum):
     NEGATIVE = 2  # which clip is its hard negative
     NEGATIVE_VIEW = 3
     REPLACEMENT = 4  # which sample stands in for one that does not decode
+    ASIDE = 5  # which samples of a set are put aside for the odd places of a mixture
+    ODD = 6  # in which order these come
 
 
 def generator(seed: int, epoch: int, purpose: Purpose, sample: int = 0) -> np.random.Generator:

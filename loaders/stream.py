@@ -1,58 +1,119 @@
 """A rank's batches, epoch by epoch, resumable at any step under any number of ranks and workers."""
 
-from collections.abc import Iterator
+import itertools
+import logging
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from loaders.collate import Batch
 from loaders.config import StreamConfig
-from loaders.dataset import BadSample, ClipDataset
+from loaders.dataset import BadSample
 from loaders.decode import first_loading
-from loaders.order import epoch_order, rank_slice, steps_per_epoch
-from shards.errors import InputError
+from loaders.mixed_dataset import MixedDataset, check_lexicons
+from loaders.mixture import Mixture, ShardSet, shares
+from loaders.plan import Plan
+from loaders.ranks import rank_and_world
+from loaders.recipes import with_settings
+from loaders.stalls import StallWatch, worker_lost
+from shards.cache import ShardCache
+from shards.errors import InputError, StoreError
 from shards.index import ShardIndex
 
 __all__ = ["Batch", "EpochBatches", "Stream", "StreamConfig", "stream"]
 
 _NAMED = 8  # bad samples that an error lists
 
+log = logging.getLogger(__name__)
+
 
 def stream(
-    folder: str | Path, *, batch_size: int, config: StreamConfig | None = None, rank: int = 0, world: int = 1
+    folder: str | Path | Sequence[str | Path],
+    *,
+    batch_size: int,
+    weights: Sequence[float] | None = None,
+    recipe: str | None = None,
+    config: StreamConfig | None = None,
+    rank: int | None = None,
+    world: int | None = None,
+    **settings: object,
 ) -> "Stream":
-    """Return rank's stream over the shards in a folder; batch_size counts the anchors of all ranks.
+    """Return rank's stream over the shards in a folder or at a URL; batch_size counts the anchors of all ranks.
 
-    Raises InputError if there are no shards, fewer samples than a batch, or world does not divide batch_size.
+    Several folders are mixed by weights, or by their numbers of samples (`loaders.mixture`): an epoch is one pass over
+    the first, `Batch.source` tells them apart.
+
+    What it shows is a config, or that of a recipe (`loaders.recipes`; "egovlp" where neither is given), with any of its
+    settings changed by name: `stream(folder, batch_size=512, recipe="videomae", workers=8)`. Rank and world are found
+    (`loaders.ranks`) unless given. Raises InputError if there are no shards, fewer samples than a batch, world does not
+    divide batch_size, or a folder has other numbers of classes than the first.
     """
-    return Stream(ShardIndex.open(folder), batch_size, config or StreamConfig(), rank=rank, world=world)
+    if recipe is not None and config is not None:
+        raise InputError(f"recipe {recipe!r} and a config were both given: give one of them")
+    rank, world = rank_and_world(rank, world)
+    shown = with_settings(config or recipe or "egovlp", settings)
+    cache = ShardCache(shown.cache_dir, shown.cache_bytes) if shown.cache_dir is not None else None
+    folders = [folder] if isinstance(folder, str) or not isinstance(folder, Sequence) else folder
+    indexes = [ShardIndex.open(each, cache) for each in folders]
+    return Stream(indexes, batch_size, shown, rank=rank, world=world, weights=weights)
 
 
 class Stream:
     """The batches of one rank; `for batch in stream.epoch(e)` goes on where the stream stands in that epoch.
 
+    `for batch in stream` is that for the epoch in which it stands: each loop that runs to its end is the next epoch.
+
     The stream stands at an epoch and a step: the number of that epoch's batches which reached the user, whatever was
     read ahead. Its state and the data say everything about what follows.
     """
 
-    def __init__(self, index: ShardIndex, batch_size: int, config: StreamConfig, *, rank: int, world: int) -> None:
-        """Stand at the start of epoch 0."""
-        self.index = index
+    def __init__(
+        self,
+        indexes: Sequence[ShardIndex],
+        batch_size: int,
+        config: StreamConfig,
+        *,
+        rank: int,
+        world: int,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        """Stand at the start of epoch 0; `stream` says what the arguments mean."""
+        if not indexes:
+            raise InputError("no shard folder was given: give at least one")
+        check_lexicons(indexes)
+        self.indexes = list(indexes)
         self.batch_size = batch_size
         self.config = config
-        self.steps_per_epoch = steps_per_epoch(len(index), batch_size)
+        sizes = [len(index) for index in indexes]
+        self.weights = shares(sizes if weights is None else weights, len(sizes))
+        sets = [ShardSet(index.shard, index.neighbourhood) for index in indexes]
+        mixture = Mixture(sets, self.weights, seed=config.seed, global_batch=batch_size)
+        self.steps_per_epoch = mixture.pass_steps[0]
         self.bad: dict[int, BadSample] = {}
+        """by sample id; those of further folders are counted on from the last of the folder before"""
+        self._first_id = list(itertools.accumulate(sizes, initial=0))
         first_loading(config.decoder)  # one that does not load fails here, not in a worker
-        self._plan = _Plan(index, batch_size, config.seed, rank, world)
+        self._plan = Plan(self.indexes, mixture, rank, world)
+        self._dataset = MixedDataset(indexes, config)
+        self._watch = StallWatch(self._dataset.board, config.stall_sec)
+        # Threads end with the stream, not with its last reference to them, which they hold themselves.
+        for end in (self._plan.stop, self._watch.close):
+            weakref.finalize(self, end)
         self._loader: DataLoader | None = None
         self._epoch = self._step = 0
         self._resumed = False
         # A number, not the batches themselves: they hold the stream, and a DataLoader that only the garbage collector
         # can free waits five seconds for each worker.
         self._reading = 0
+
+    @property
+    def index(self) -> ShardIndex:
+        """The samples of the first folder."""
+        return self.indexes[0]
 
     def epoch(self, epoch: int) -> "EpochBatches":
         """Return the rest of an epoch's batches: all of them, unless the stream stands inside that epoch.
@@ -70,6 +131,14 @@ class Stream:
         self._resumed = False
         self._reading += 1
         return EpochBatches(self, self._epoch, self._step, self._reading)
+
+    def __iter__(self) -> "EpochBatches":
+        """Return the rest of the epoch in which the stream stands: after a break or a resume not all of it."""
+        return self.epoch(self._epoch)
+
+    def __len__(self) -> int:
+        """Return how many batches an epoch has."""
+        return self.steps_per_epoch
 
     def seek(self, epoch: int, step: int = 0) -> None:
         """Stand at a step of an epoch; batches being read when this is called are refused from now on."""
@@ -98,18 +167,21 @@ class Stream:
         """End the worker processes; batches being read are refused from now on, the next epoch starts new workers."""
         self._reading += 1
         self._loader = None
+        self._plan.stop()
+        self._watch.close()
 
     def _identity(self) -> dict[str, Any]:
         return {
             "seed": self.config.seed,
             "batch_size": self.batch_size,
-            "fingerprint": self.index.fingerprint,
+            "fingerprint": "+".join(index.fingerprint for index in self.indexes),
+            "weights": list(self.weights),
         }
 
-    def _load(self, epoch: int, step: int) -> Iterator[tuple[Batch | None, list[BadSample]]]:
-        self._plan.start(epoch, step)
+    def _load(self, epoch: int, step: int) -> Iterator[tuple[Batch | StoreError | None, list[BadSample]]]:
+        self._plan.start(epoch * self.steps_per_epoch + step, (epoch + 1) * self.steps_per_epoch)
         if self._loader is None:
-            self._loader = _loader(ClipDataset(self.index, self.config), self._plan, self.config.workers)
+            self._loader = _loader(self._dataset, self._plan, self.config.workers)
         return iter(self._loader)
 
     def _hand(self, epoch: int, step: int, reading: int) -> None:
@@ -124,8 +196,10 @@ class Stream:
             )
 
     def _note(self, bad: list[BadSample], hopeless: bool) -> InputError | None:
-        """Keep what failed; return the error that names it once it is more than the config allows."""
-        self.bad |= {sample.sample: sample for sample in bad}
+        """Keep what failed, name each once; return the error that names them once they are more than allowed."""
+        for sample in bad:
+            if self.bad.setdefault(self._first_id[sample.source] + sample.sample, sample) is sample:
+                log.warning("bad sample %d of at most %d: %s; replaced", len(self.bad), self.config.max_bad, sample)
         if not hopeless and len(self.bad) <= self.config.max_bad:
             return None
         names = "; ".join(str(sample) for sample in list(self.bad.values())[:_NAMED])
@@ -145,7 +219,7 @@ class EpochBatches(Iterator[Batch]):
         self._owner = owner
         self._reading = reading
         self._handed = step
-        self._source: Iterator[tuple[Batch | None, list[BadSample]]] | None = None
+        self._source: Iterator[tuple[Batch | StoreError | None, list[BadSample]]] | None = None
 
     def __len__(self) -> int:
         """Return how many batches are left."""
@@ -159,16 +233,30 @@ class EpochBatches(Iterator[Batch]):
 
     def pull(self) -> Batch:
         """Return the next batch uncounted; see `loaders.device.Counted`."""
-        self._owner._check(self._reading)
-        if self._source is None:
-            self._source = self._owner._load(self.epoch, self._handed)
-        batch, bad = next(self._source)
-        error = self._owner._note(bad, hopeless=batch is None)
+        owner = self._owner
+        owner._check(self._reading)
+        try:
+            if self._source is None:
+                self._source = owner._load(self.epoch, self._handed)
+            with owner._watch.waiting():
+                batch, bad = next(self._source)
+        except RuntimeError as error:
+            lost = worker_lost(error, owner._dataset.board)
+            if lost is None:
+                raise
+            self._end()
+            raise lost from None
+        error = owner._note(bad, hopeless=batch is None)
+        if isinstance(batch, StoreError):
+            error = batch
         if error is not None:
-            self._source = None
-            self._owner.close()
+            self._end()
             raise error
         return batch
+
+    def _end(self) -> None:
+        self._source = None
+        self._owner.close()
 
     def handed(self) -> None:
         """Count one pulled batch as having reached the user."""
@@ -176,30 +264,7 @@ class EpochBatches(Iterator[Batch]):
         self._handed += 1
 
 
-class _Plan:
-    """The DataLoader's batch sampler: this rank's (epoch, sample) pairs, batch by batch, of one epoch at a time."""
-
-    def __init__(self, index: ShardIndex, batch_size: int, seed: int, rank: int, world: int) -> None:
-        self._index, self._batch_size, self._seed, self._rank, self._world = index, batch_size, seed, rank, world
-        rank_slice(np.empty(batch_size), rank, world)  # an impossible rank fails here, not at the first batch
-        self._epoch = self._step = 0
-
-    def start(self, epoch: int, step: int) -> None:
-        self._epoch, self._step = epoch, step
-
-    def __len__(self) -> int:
-        return steps_per_epoch(len(self._index), self._batch_size) - self._step
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        index, epoch = self._index, self._epoch
-        order = epoch_order(
-            index.shard, index.neighbourhood, seed=self._seed, epoch=epoch, global_batch=self._batch_size
-        )
-        for anchors in rank_slice(order[self._step :], self._rank, self._world):
-            yield [(epoch, sample) for sample in anchors.tolist()]
-
-
-def _loader(dataset: ClipDataset, plan: _Plan, workers: int) -> DataLoader:
+def _loader(dataset: MixedDataset, plan: Plan, workers: int) -> DataLoader:
     """Return a DataLoader whose workers live as long as it does.
 
     They are forked: they share the index's memory with this process and start in milliseconds, where a fresh process
@@ -222,4 +287,5 @@ _WAY_OUT = {
     "seed": "resume with the seed of the run",
     "batch_size": "resume with the batch size of the run (any number of ranks that divides it)",
     "fingerprint": "these are other shards than the run was trained on, so its place in them means nothing",
+    "weights": "resume with the weights of the run",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,9 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.egovlp import EgoVLP, EgoVLPConfig
 from models.egovlpv2 import EgoVLPv2, EgoVLPv2Config
+from models.factorised import EncoderConfig, FactorisedEncoder
 from models.video import VideoConfig
+from models.videomae import VideoMAE, VideoMAEClassifier, VideoMAEConfig
+from models.videoprism import VideoPrism, VideoPrismConfig
 
 TEXT_TOKENS = 15  # of a narration, as the release of EgoVLPv2 pads it
+CLASSES = 174  # of Something-Something, which VideoMAE is tuned to
 
 
 class Count(NamedTuple):
@@ -89,7 +93,61 @@ def egovlpv2_counts(shared: bool = False) -> list[Count]:
     ]
 
 
-def table(counts: list[Count]) -> str:
+def videomae_counts(size: str, config: VideoMAEConfig) -> list[Count]:
+    """Count VideoMAE's pre-training, where nine tenths of the cubes are hidden, and its classifier on one clip."""
+    model, classifier = _meta(lambda: VideoMAE(config)), _meta(lambda: VideoMAEClassifier(config, CLASSES))
+    frames = torch.empty(1, config.frames, 3, config.image, config.image, device="meta")
+    hidden = int(config.mask_ratio * config.places)
+    visible, masked = (
+        torch.zeros(1, config.slots * places, dtype=torch.long, device="meta")
+        for places in (config.places - hidden, hidden)
+    )
+    return [
+        Count(f"VideoMAE-{size}, pre-training", parameters(model), macs(lambda: model(frames, visible, masked))),
+        Count(f"VideoMAE-{size}, classifier", parameters(classifier), macs(lambda: classifier(frames))),
+    ]
+
+
+def videoprism_counts(size: str, config: EncoderConfig) -> list[Count]:
+    """Count VideoPrism's encoder on one clip of the size it was published for."""
+    model = _meta(lambda: FactorisedEncoder(config))
+    frames = torch.empty(1, config.frames, 3, config.image, config.image, device="meta")
+    return [
+        Count(f"VideoPrism-{size}, encoder, {config.frames} frames", parameters(model), macs(lambda: model(frames)))
+    ]
+
+
+def videoprism_pair_counts(size: str, config: VideoPrismConfig) -> list[Count]:
+    """Count VideoPrism's video-text model on one clip and one text as long as its longest."""
+    model, encoder = _meta(lambda: VideoPrism(config)), config.encoder
+    frames = torch.empty(1, encoder.frames, 3, encoder.image, encoder.image, device="meta")
+    ids = torch.zeros(1, config.text.max_tokens, dtype=torch.long, device="meta")
+    return [
+        Count(
+            f"VideoPrism-{size}, video-text, {encoder.frames} frames",
+            parameters(model),
+            macs(lambda: model(ids, torch.ones_like(ids), frames)),
+        )
+    ]
+
+
+def all_counts() -> Iterator[Count]:
+    """Count every model at its published sizes."""
+    for frames in (4, 16):
+        yield from egovlp_counts(frames)
+        yield from joint_counts(frames)
+    for shared in (False, True):
+        yield from egovlpv2_counts(shared)
+    masked = {"S": VideoMAEConfig.small, "B": VideoMAEConfig.base, "L": VideoMAEConfig.large, "H": VideoMAEConfig.huge}
+    for size, config in masked.items():
+        yield from videomae_counts(size, config())
+    for size, encoder in {"B": EncoderConfig.base, "L": EncoderConfig.large, "g": EncoderConfig.giant}.items():
+        yield from videoprism_counts(size, encoder())
+    for size, pair in {"B": VideoPrismConfig.base, "L": VideoPrismConfig.large}.items():
+        yield from videoprism_pair_counts(size, pair())
+
+
+def table(counts: Iterable[Count]) -> str:
     """Return the counts as lines of text."""
     lines = [f"{'model':<44}{'parameters':>14}{'GMACs':>10}"]
     lines += [f"{count.name:<44}{count.parameters / 1e6:>12.2f} M{count.macs / 1e9:>10.2f}" for count in counts]
@@ -98,7 +156,7 @@ def table(counts: list[Count]) -> str:
 
 def _meta(build: Callable[[], nn.Module]) -> nn.Module:
     with torch.device("meta"):
-        return build().eval()
+        return build().eval().requires_grad_(False)  # the counter's hooks want a gradient's node of what has one
 
 
 def _sample(frames: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -108,15 +166,4 @@ def _sample(frames: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 if __name__ == "__main__":
-    print(
-        table(
-            [
-                *egovlp_counts(4),
-                *joint_counts(4),
-                *egovlp_counts(16),
-                *joint_counts(16),
-                *egovlpv2_counts(),
-                *egovlpv2_counts(shared=True),
-            ]
-        )
-    )
+    print(table(all_counts()))

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.attention import split_heads
+
 LayerNorm = partial(nn.LayerNorm, eps=1e-6)
 
 
@@ -45,7 +47,7 @@ class SelfAttention(nn.Module):
         """Mix tokens x [B, L, D]; mask: bool, True where a query sees a key; same shape."""
         k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
         qkv = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, k_bias, self.v_bias]))
-        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = split_heads(qkv, self.heads, 3)
         if self.cap > 0:
             out = capped_attention(q, k, v, self.cap, mask)
         else:
@@ -63,9 +65,10 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
         self.activation = activation
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x [..., D] to the same shape."""
-        return self.fc2(self.activation(self.fc1(x)))
+    def forward(self, x: Tensor, mean: bool = False) -> Tensor:
+        """Map x [..., D] to the same shape, or [B, L, D] to its mean over tokens, [B, D]."""
+        x = self.activation(self.fc1(x))
+        return self.fc2(x.mean(dim=1) if mean else x)  # a linear map of the mean is the mean of the linear maps
 
 
 class Block(nn.Module):
@@ -79,10 +82,10 @@ class Block(nn.Module):
         self.norm2 = LayerNorm(width)
         self.mlp = mlp
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Map tokens x [B, L, D] to the same shape; mask as in `SelfAttention`."""
+    def forward(self, x: Tensor, mask: Tensor | None = None, mean: bool = False) -> Tensor:
+        """Map tokens x [B, L, D] to the same shape, or to their mean [B, D]; mask as in `SelfAttention`."""
         x = x + self.attn(self.norm1(x), mask)
-        return x + self.mlp(self.norm2(x))
+        return (x.mean(dim=1) if mean else x) + self.mlp(self.norm2(x), mean)
 
 
 def vit_blocks(depth: int, width: int, heads: int, hidden: int = 0) -> nn.ModuleList:

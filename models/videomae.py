@@ -94,7 +94,8 @@ class CubeEmbed(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map all cubes of frames [B, T, 3, S, S] to tokens [B, N, D]."""
-        return self.proj(frames.transpose(1, 2)).flatten(2).transpose(1, 2)
+        # Contiguous, or every sum of the residual stream keeps the convolution's layout and every LayerNorm copies it.
+        return self.proj(frames.transpose(1, 2)).flatten(2).transpose(1, 2).contiguous()
 
     def some(self, parts: Tensor) -> Tensor:
         """Map chosen cubes [B, V, pixels, 3] to tokens [B, V, D]: a tenth of the work where nine tenths are hidden."""
@@ -202,9 +203,9 @@ class VideoMAEClassifier(nn.Module):
         """Map normalised frames [B, T, 3, S, S] to logits [B, classes]; ValueError for another number or size."""
         _check(frames, self.config)
         x = self.patch_embed(frames) + self.pos
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x)
-        return self.head(self.fc_norm(x.mean(dim=1)))
+        return self.head(self.fc_norm(self.blocks[-1](x, mean=True)))
 
 
 def _check(frames: Tensor, config: VideoMAEConfig) -> None:

@@ -9,13 +9,14 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from shards.cache import ShardCache, StoredShard
 from shards.errors import InputError
 from shards.folder import read_manifest
 from shards.mapped import MappedColumns, cache_folder
 from shards.parquet import read_parquet
 from shards.reading import OpenFiles
 from shards.schema import INDEX_FILE, INDEX_SCHEMA, MP4, member_suffixes
-from shards.store import AnyPath, as_path
+from shards.store import AnyPath, as_path, is_remote
 
 TEXT_COLUMNS = ("key", "clip_text", "text")
 REPEATED_TEXT_COLUMNS = ("video_uid", "narration_source")
@@ -65,12 +66,14 @@ class ShardIndex:
     """The samples of a finished shard folder; columns lie in memory that all processes of the machine share.
 
     `shard` int32[N], `neighbourhood` int64[N]. A sample's members are its json, then its mp4 or the picture of each of
-    its frames (`members` says which). A pickle holds the path alone and opens the folder again.
+    its frames (`members` says which). A pickle holds the path and the cache alone and opens the folder again.
     """
 
-    def __init__(self, folder: AnyPath, manifest: dict, read: Callable[[str], pa.Array]) -> None:
+    def __init__(
+        self, folder: AnyPath, manifest: dict, read: Callable[[str], pa.Array], cache: ShardCache | None = None
+    ) -> None:
         """Use `ShardIndex.open`."""
-        self.folder, self.manifest, self._column = folder, manifest, read
+        self.folder, self.manifest, self._column, self.cache = folder, manifest, read, cache
         self.shard: np.ndarray = read("shard").to_numpy()
         self.neighbourhood: np.ndarray = read("neighbourhood").to_numpy()
         self._offsets, self._sizes = _csr(read("offsets")), _csr(read("sizes"))
@@ -79,19 +82,21 @@ class ShardIndex:
         self._lists = {name: _csr(read(name)) for name in LIST_COLUMNS}
         self._paths = [folder / entry["file"] for entry in manifest["shards"]]
         self._files = OpenFiles()
+        self._fetched_again: set[int] = set()
 
     @classmethod
-    def open(cls, folder: str | AnyPath) -> "ShardIndex":
+    def open(cls, folder: str | AnyPath, cache: ShardCache | None = None) -> "ShardIndex":
         """Open a finished shard folder; raises InputError if it is none, or was written by another version.
 
-        Of a large index each column is copied once to the user's cache and mapped from there.
+        Of a large index each column is copied once to the user's cache and mapped from there. Shards of a store are
+        read through `cache`, if there is one; those of this machine where they are.
         """
         folder = as_path(folder)
         manifest = read_manifest(folder)
         path = folder / INDEX_FILE
 
         try:
-            index = cls(folder, manifest, _column_reader(path, manifest))
+            index = cls(folder, manifest, _column_reader(path, manifest), cache if is_remote(folder) else None)
         except (OSError, KeyError, pa.ArrowException) as error:
             first_line = str(error).partition("\n")[0]
             raise InputError(f"{path} cannot be read ({first_line}): write the shards again") from error
@@ -101,7 +106,7 @@ class ShardIndex:
 
     def __reduce__(self) -> tuple:
         """Pickle as the path."""
-        return ShardIndex.open, (self.folder,)
+        return ShardIndex.open, (self.folder, self.cache)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -202,6 +207,20 @@ class ShardIndex:
             raise IndexError(f"members {list(numbers)} are not among the {len(spans)} of sample {sample}")
         return [self._read(sample, *spans[number]) for number in numbers]
 
+    def stored(self, shard: int) -> StoredShard:
+        """Return a shard as a cache knows it."""
+        entry = self.manifest["shards"][shard]
+        return StoredShard(self._paths[shard], entry["sha256"], entry["bytes"])
+
+    def fetch_again(self, sample: int) -> bool:
+        """Let the next read fetch a sample's shard anew, as its copy is damaged; False if there is none, or twice."""
+        shard = int(self.shard[sample])
+        if self.cache is None or shard in self._fetched_again:
+            return False
+        self._fetched_again.add(shard)
+        self.cache.drop(self.stored(shard))
+        return True
+
     def find(self, key: str) -> int:
         """Return the sample of a key; raises InputError for a key that is not there."""
         if key not in self._sample_of:
@@ -213,11 +232,16 @@ class ShardIndex:
         return {key: i for i, key in enumerate(self._texts["key"].to_pylist())}
 
     def _read(self, sample: int, offset: int, size: int) -> bytes:
-        path = self._paths[self.shard[sample]]
+        shard = int(self.shard[sample])
+        path = self._paths[shard]
         try:
-            data = self._files.read(path, size, offset)
+            data = self.cache.read(self.stored(shard), size, offset) if self.cache else None
+            if data is None:
+                data = self._files.read(path, size, offset)
         except FileNotFoundError as error:
             raise InputError(f"{path} is not there: write the shards again, only what is missing is cut") from error
+        if len(data) != size and self.fetch_again(sample):
+            return self._read(sample, offset, size)
         if len(data) != size:
             raise InputError(f"{path} ends before sample {sample}: delete it and write the shards again")
         return data

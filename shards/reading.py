@@ -8,7 +8,7 @@ from pathlib import Path
 from upath import UPath
 
 from shards.errors import StoreError
-from shards.store import AnyPath, is_remote, named, of_this_process
+from shards.store import AnyPath, is_remote, of_this_process, read_range
 
 OPEN_FILES = 64
 
@@ -34,10 +34,9 @@ class _Object:
         self.path = of_this_process(path)
 
     def read(self, size: int, offset: int) -> bytes:
-        with named(self.path):
-            data = self.path.fs.cat_file(self.path.path, start=offset, end=offset + size)
+        data = read_range(self.path, size, offset)
         if len(data) > size:
-            raise StoreError(f"{self.path}: its server sends whole files, no ranges; copy the shards here")
+            raise StoreError(f"{self.path}: its server sends whole files, no ranges; give a cache_dir with room for it")
         return data
 
 

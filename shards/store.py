@@ -4,11 +4,13 @@ A local path stays a `pathlib.Path`; a URL becomes a `UPath`, which has the same
 beyond these methods is here.
 """
 
+import logging
 import mmap
 import os
 import re
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,16 @@ from shards.errors import InputError, StoreError
 AnyPath = Path | UPath
 Bytes = bytes | mmap.mmap
 
+log = logging.getLogger(__name__)
+
 # `pathlib` folds the two slashes of a URL into one, and the command line's paths have been through it.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _HTTP = ("http", "https")
 BUFFER_BYTES = 16 * 1024 * 1024  # read ahead, and one part of a multipart upload (of which S3 takes 10,000)
 ATTEMPTS = 6  # with growing pauses, half a minute in all
+PAUSE_SEC = 0.5  # before the second attempt; doubled before each further one
+ROUNDS = 2  # of attempts, with clients that make these themselves
 _S3_OPTIONS = {
     "default_block_size": BUFFER_BYTES,
     # A store that hangs must be given up before a decoder that waits for its bytes is held to hang.
@@ -62,6 +68,8 @@ def as_path(where: "str | Path | UPath") -> AnyPath:
     options: dict[str, Any] = {"use_listings_cache": False}
     if _EXTRAS.get(scheme) == "s3":
         options |= _S3_OPTIONS
+    if scheme in _HTTP:
+        options |= _http_options()
     return UPath(f"{scheme}://{rest}", **options)
 
 
@@ -73,6 +81,12 @@ def is_remote(path: AnyPath) -> bool:
 def of_this_process(path: AnyPath) -> AnyPath:
     """Return the path with connections of its own: those of a process that forked are of no use to its children."""
     return UPath(str(path), **path.storage_options) if is_remote(path) else path
+
+
+def _http_options() -> dict[str, Any]:
+    # Loaded by now, as the file system needs it. Its own limit is five minutes for a whole answer, however it flows.
+    timeout = sys.modules["aiohttp"].ClientTimeout(total=None, sock_connect=5, sock_read=10)
+    return {"client_kwargs": {"timeout": timeout}}
 
 
 @contextmanager
@@ -99,8 +113,43 @@ def _client_errors() -> tuple[type[Exception], ...]:
     )
 
 
+def read_range(path: UPath, size: int, offset: int) -> bytes:
+    """Return up to `size` bytes at `offset`, or the whole file where its server knows no ranges.
+
+    A store that stumbles is asked again after growing pauses, each named in the log. Raises FileNotFoundError,
+    StoreError.
+    """
+    with named(path):
+        return _retried(path, lambda: path.fs.cat_file(path.path, start=offset, end=offset + size))
+
+
+def _retried(path: UPath, ask: Callable[[], bytes]) -> bytes:
+    attempts = ATTEMPTS if path.protocol in _HTTP else ROUNDS
+    for attempt in range(1, attempts):
+        try:
+            return ask()
+        except _client_errors() as error:
+            if _is_final(error):
+                raise
+            pause = PAUSE_SEC * 2 ** (attempt - 1)
+            log.warning("%s: %s; asked again in %.3g s (%d of %d)", path, _said(error), pause, attempt + 1, attempts)
+            time.sleep(pause)
+    return ask()
+
+
+def _is_final(error: Exception) -> bool:
+    """Tell whether asking again cannot help."""
+    status = getattr(error, "status", 0)
+    refused = 400 <= status < 500 and status not in (408, 429)
+    return isinstance(error, FileNotFoundError | PermissionError) or refused or "Credentials" in type(error).__name__
+
+
+def _said(error: Exception) -> str:
+    return (str(error) or type(error).__name__).partition("\n")[0]
+
+
 def _reason(error: Exception) -> str:
-    said = (str(error) or type(error).__name__).partition("\n")[0]
+    said = _said(error)
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
         return "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
     if isinstance(error, PermissionError):

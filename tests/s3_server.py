@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass
 
 from moto.server import DomainDispatcherApplication, create_backend_app
+from s3fs import S3FileSystem
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 ENVIRONMENT = {
@@ -37,6 +38,8 @@ class S3Server:
     def __init__(self):
         self.requests: list[Request] = []
         self.failures = 0
+        # Clients of an earlier server, at another port, would be taken again for the same bucket.
+        S3FileSystem.clear_instance_cache()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Silent)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)

@@ -35,6 +35,9 @@ class TrainConfig:
     flip: bool = True
     decoder: str = "auto"
     workers: int = 4  # processes that decode, of each rank
+    cache_dir: str = ""  # where shards of a store are kept on this machine; without it they are read by ranges
+    cache_bytes: int = 64 * 10**9
+    headspace: bool = False  # the first batches over and over: what the trainer could do were data free
     seed: int = 0
 
     # objective
@@ -59,7 +62,8 @@ class TrainConfig:
 
 
 MAY_CHANGE = (
-    *("shards", "mcq_json", "mcq_shards", "out", "decoder", "workers", "device", "compile"),
+    *("shards", "mcq_json", "mcq_shards", "out", "decoder", "workers", "cache_dir", "cache_bytes", "headspace"),
+    *("device", "compile"),
     *("eval_every", "checkpoint_every", "keep_checkpoints", "log_every"),
 )
 """Keys that a resumed run may have otherwise: they leave what is learned alone (the stream checks the data itself)."""

@@ -1,8 +1,18 @@
+import io
+import warnings
+
+import av
+import numpy as np
 import pytest
 import torch
 
+from loaders import stream
+from loaders.augment import View, random_view, show
 from loaders.collate import Clip, collate, multi_hot
-from loaders.device import IMAGENET_MEAN, IMAGENET_STD, normalise, prefetch
+from loaders.decode import DecodeError, decode
+from loaders.device import IMAGENET_MEAN, IMAGENET_STD, crop, normalise, prefetch
+from loaders.randomness import Purpose, generator
+from shards.errors import InputError
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 
@@ -59,3 +69,92 @@ def test_multi_hot_is_the_classes_of_each_row():
     assert multi_hot([[], [2, 0], [1, 1]], 3).tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 0]]
     with pytest.raises(IndexError):
         multi_hot([[3]], 3)
+
+
+SIZES = [(48, 64), (64, 48), (40, 72)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("size", [16, 40, 100])  # smaller than the views, between, larger
+def test_crop_on_the_device_is_the_hosts_to_a_level(device, size):
+    clips, expected = [], []
+    for n in range(24):
+        height, width = SIZES[n % 3]
+        frames = torch.randint(0, 256, (2, 3, height, width), dtype=torch.uint8)
+        view = random_view(generator(0, 0, Purpose.VIEW, n), height, width, scale=(0.1, 1.0), flip=True)
+        view = View(0, 0, height, width, flip=True) if n == 0 else view
+        clips.append(Clip(frames, "", [], [], n, view))
+        expected.append(show(frames, view, size))
+    batch = collate(clips, None, 1, 1).to(device)
+    assert batch.frames.shape == (24, 2, 3, 64, 72)
+    assert {bool(flip) for flip in batch.views[:, 4]} == {False, True}
+    got = crop(batch.frames, batch.views, size)
+    assert got.dtype == torch.uint8 and got.device.type == device
+    difference = (got.cpu().int() - torch.stack(expected).int()).abs()
+    assert difference.max() <= 1 and difference.float().mean() < 0.3
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_crop_at_its_own_size_is_a_copy(device):
+    frames = torch.randint(0, 256, (2, 3, 3, 20, 30), dtype=torch.uint8)
+    views = torch.tensor([[4, 5, 12, 12, 0], [8, 18, 12, 12, 1]])
+    got = crop(frames.to(device), views, 12).cpu()
+    assert torch.equal(got[0], frames[0, ..., 4:16, 5:17]) and torch.equal(got[1], frames[1, ..., 8:20, 18:30].flip(-1))
+
+
+def test_a_stream_that_leaves_the_crop_to_the_device_shows_the_same_clips(shards):
+    host, bare = (
+        stream(shards, batch_size=8, frames=2, size=24, workers=0, crop=where).epoch(0) for where in ("host", "device")
+    )
+    ranks = [
+        stream(shards, batch_size=8, frames=2, size=24, workers=0, crop="device", rank=rank, world=2).epoch(0)
+        for rank in range(2)
+    ]
+    for expected, batch, first, second in zip(host, bare, *ranks, strict=True):
+        assert torch.equal(batch.sample, expected.sample) and expected.views is None
+        assert (crop(batch.frames, batch.views, 24).int() - expected.frames.int()).abs().max() <= 1
+        # Anchors, then negatives, of each rank: the views are those of one rank that reads all.
+        shared = torch.cat([first.views[:4], second.views[:4], first.views[4:], second.views[4:]])
+        assert torch.equal(shared, batch.views)
+    with pytest.raises(InputError, match="neither host nor device"):
+        stream(shards, batch_size=8, crop="gpu")
+
+
+def video(count=6, size=(128, 96)):
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        out = container.add_stream("libx264", rate=8)
+        out.width, out.height, out.pix_fmt = *size, "yuv420p"
+        for i in range(count):
+            ramp = np.add.outer(np.arange(size[1]), np.arange(size[0]))[..., None] + np.array([0, 40, 90]) + 20 * i
+            container.mux(out.encode(av.VideoFrame.from_ndarray((ramp // 2).clip(0, 255).astype(np.uint8))))
+        container.mux(out.encode(None))
+    return buffer.getvalue()
+
+
+def test_without_nvdec_the_host_decodes_and_one_line_says_so():
+    wanted = np.array([4, 1, 1])
+    if torch.cuda.is_available():
+        with warnings.catch_warnings(record=True):
+            got = decode(video(), wanted, device="cuda")
+        assert got.device.type == "cuda"
+        assert (got.cpu().int() - decode(video(), wanted).int()).abs().float().mean() < 4
+        return
+    with pytest.warns(UserWarning, match=r"^the GPU does not decode, the host does \(torch sees no GPU\)$"):
+        got = decode(video(), wanted, device="cuda")
+    assert torch.equal(got, decode(video(), wanted))
+    with pytest.raises(DecodeError, match=r"\S"):
+        decode(b"no video", wanted, device="cuda")
+
+
+def test_a_torchcodec_without_nvdec_says_so(monkeypatch):
+    """As on a machine with a GPU whose torchcodec was built for none."""
+    pytest.importorskip("torchcodec", reason="torchcodec is not installed", exc_type=ImportError)
+    wanted, host = np.array([0, 3]), decode(video(), np.array([0, 3]))
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, device: self)
+    with pytest.warns(UserWarning, match="the host does \\(torchcodec: .+\\)$") as caught:
+        assert torch.equal(decode(video(), wanted, device="cuda"), host)
+    assert "\n" not in str(caught[0].message)

@@ -23,7 +23,7 @@ def small(shards, batch_size=8, rank=0, world=1, **changes) -> Stream:
 
 
 def same(a: Batch, b: Batch) -> bool:
-    tensors = ("frames", "verbs", "nouns", "valid", "sample")
+    tensors = ("frames", "verbs", "nouns", "valid", "sample", "source")
     return a.texts == b.texts and all(torch.equal(getattr(a, name), getattr(b, name)) for name in tensors)
 
 
@@ -33,7 +33,7 @@ def joined(parts: list[Batch]) -> Batch:
     rows = [(part, slice(0, half)) for part in parts] + [(part, slice(half, None)) for part in parts]
     tensors = {
         name: torch.cat([getattr(part, name)[rows_] for part, rows_ in rows])
-        for name in ("frames", "verbs", "nouns", "valid", "sample")
+        for name in ("frames", "verbs", "nouns", "valid", "sample", "source")
     }
     return Batch(texts=list(itertools.chain(*(part.texts[rows_] for part, rows_ in rows))), **tensors)
 
@@ -57,7 +57,7 @@ def test_a_batch_holds_what_the_index_says(index, reference):
     assert batch.frames.shape == (16, 2, 3, 24, 24) and batch.frames.dtype == torch.uint8
     assert repr(batch) == (
         "Batch(frames=uint8[16, 2, 3, 24, 24], verbs=bool[16, 11], nouns=bool[16, 7], valid=bool[16], sample=int64[16],"
-        " texts=str[16], device=cpu)"
+        " source=int64[16], texts=str[16], device=cpu)"
     )
     seen_none = False
     for batch in reference[0]:

@@ -1,0 +1,142 @@
+"""The stream beside its peers: `python -m benchmarks.peers --videos FOLDER [--data KEPT]`.
+
+    python -m venv peers
+    peers/bin/pip install -e . mosaicml-streaming litdata megatron-energon opencv-python-headless
+
+The same clips, 4 frames at 224, batch 32, one decoder and crop for all that read clips; each as its documentation
+recommends, in a tree of processes of its own, one tree at a time, page cache warm, in rounds that take turns; the best
+counts. Peak memory is the proportional set size of the tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.peers.data import Data, source, write_all_chunks, write_profile
+from benchmarks.peers.plot import draw
+from benchmarks.process_tree import run_measured
+from benchmarks.record import figure, write_record
+from shards.cluster import ray_session
+
+CLIPS, ROUNDS = 1024, 2
+CLIP_PEERS = {
+    "ours": "EgoCurate, train",
+    "ours_fast": "EgoCurate, fast",
+    "wds": "webdataset",
+    "mosaicml": "MosaicML Streaming",
+    "lit": "LitData",
+    "energon": "Energon",
+}
+CHUNK_PEERS = {"egovlp": "EgoVLP's 600 s chunks", "avion": "AVION's 15 s chunks"}
+NAMES = CLIP_PEERS | CHUNK_PEERS
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def measure(data: Data, rounds: int = ROUNDS) -> list[dict[str, object]]:
+    """Return a figure of each peer: clips/s with 2 workers, and all else that was measured beside it."""
+    found: dict[str, dict[str, object]] = {name: _child(name, data, 1, "build") for name in NAMES}
+    for name in [name for name in NAMES if "failed" not in found[name]]:
+        found[name]["runs"] = []
+    for number in range(rounds):
+        for workers in (2, 1):
+            for name in NAMES:
+                # Chunks are so far behind that once will do.
+                if "runs" in found[name] and (name in CLIP_PEERS or (number, workers) == (0, 2)):
+                    found[name]["runs"].append({"workers": workers, **_child(name, data, workers, "speed")})
+    for name in CLIP_PEERS:
+        if "runs" in found[name]:
+            found[name] |= _resumed(name, data)
+    figures = [_figure(NAMES[name], facts) for name, facts in found.items()]
+    return figures + _ratios(figures)
+
+
+def prepare(videos: Path, data: Data) -> None:
+    """Cut the clips and chunks, unless a run before has."""
+    if (data.folder / "windows.json").exists():
+        return
+    data.folder.mkdir(parents=True, exist_ok=True)
+    video = source(videos, data.folder)
+    with ray_session():
+        for name in ("train", "fast"):
+            write_profile(video, name, CLIPS, data.shards(name))
+    write_all_chunks(video, data, CLIPS)
+
+
+def _child(name: str, data: Data, workers: int, what: str) -> dict[str, object]:
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.peers.run", name, str(data.folder), str(workers), what]
+    try:
+        usage = run_measured(command)
+    except subprocess.CalledProcessError as error:
+        return {"failed": f"{what}: exit status {error.returncode}"}
+    line = next(line for line in reversed(usage.output.splitlines()) if line.startswith("{"))
+    print(f"{name}, {workers} workers, {what}: {line[:100]}", file=sys.stderr, flush=True)
+    return {**json.loads(line), "peak_mb": round(usage.peak_bytes / 1e6)}
+
+
+def _resumed(name: str, data: Data) -> dict[str, object]:
+    """Stop with 2 workers at half an epoch, go on with 2 and with 1, and compare what follows."""
+    (data.folder / f"{name}.state").unlink(missing_ok=True)
+    goes_on = _child(name, data, 2, "save")
+    same, other = (_child(name, data, workers, "resume") for workers in (2, 1))
+    has_state = bool(goes_on.get("state"))
+    facts = {"resume": "state" if has_state else "none: reads its way there"}
+    facts["resume_sec"] = round(same.get("resume_sec", float("nan")), 2)
+    for title, then in (("2 workers", same), ("1 worker", other)):
+        for part in ("keys", "tensors"):
+            equal = has_state and part in then and then[part] == goes_on[part]
+            facts[f"same {part}, {title}"] = "yes" if equal else then.get("refused", then.get("failed", "no"))
+    return facts
+
+
+def _figure(title: str, facts: Mapping) -> dict[str, object]:
+    runs = [run for run in facts.get("runs", []) if "failed" not in run]
+    two = [run for run in runs if run["workers"] == 2]
+    if not two:
+        failures = [run["failed"] for run in facts.get("runs", []) if "failed" in run]
+        return figure(title, 0.0, "clips/s") | {"failed": facts.get("failed", failures)}
+    one = [run for run in runs if run["workers"] == 1]
+    rest = {key: value for key, value in facts.items() if key not in ("runs", "peak_mb")}
+    return figure(title, max(run["clips_per_sec"] for run in two), "clips/s") | {
+        "one_worker": round(max((run["clips_per_sec"] for run in one), default=0.0), 1),
+        "per_core": round(max(run["clips_per_cpu_sec"] for run in two), 1),
+        "first_batch_sec": round(min(run["first_batch_sec"] for run in two), 2),
+        "peak_mb": min(run["peak_mb"] for run in two),
+        **rest,
+    }
+
+
+def _ratios(figures: list[dict]) -> list[dict[str, object]]:
+    rate = {found["what"]: found.get("per_core", 0.0) for found in figures}
+    ours, fast, *others = NAMES.values()
+    known = [name for name in others if rate[name]]
+    best = max((rate[name] for name in known if name in CLIP_PEERS.values()), default=float("nan"))
+    found = [figure("train per core over the best peer on the same clips", rate[ours] / best, "x", "> 1")]
+    for name in known:
+        found.append(figure(f"train per core over {name}", rate[ours] / rate[name], "x"))
+        found.append(figure(f"fast per core over {name}", rate[fast] / rate[name], "x"))
+    return found
+
+
+def main() -> None:
+    """Measure, write the record and draw it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--videos", type=Path, required=True, help="folder of first-person footage")
+    parser.add_argument("--data", type=Path, help="folder in which clips and chunks stay for the next run")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Data(arguments.data or Path(scratch))
+        prepare(arguments.videos, data)
+        figures = measure(data, arguments.rounds)
+    write_record("peers", figures)
+    draw([found for found in figures if "per_core" in found], DOCS / "peers.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""LitData: its own chunks on the local disk, StreamingDataset with shuffle, StreamingDataLoader's state."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+
+from litdata import StreamingDataLoader, StreamingDataset, optimize
+
+from benchmarks.peers.common import BATCH, SEED, Batch, shown, stacked
+from benchmarks.peers.data import Data
+from shards.index import ShardIndex
+
+PACKAGE = "litdata"
+
+
+def build(data: Data) -> None:
+    """Write the clips of the `train` profile as LitData's chunks."""
+    index, out = ShardIndex.open(data.shards("train")), data.folder / "litdata"
+    shutil.rmtree(out, ignore_errors=True)
+    optimize(
+        fn=partial(_sample, index),
+        inputs=list(range(len(index))),
+        output_dir=str(out),
+        chunk_bytes="16MB",
+        num_workers=1,
+    )
+
+
+def _sample(index: ShardIndex, i: int) -> dict:
+    return {"key": index.key(i), "mp4": index.read_video(i), "json": index.read_json(i)}
+
+
+class _Clips(StreamingDataset):
+    def __getitem__(self, at: object) -> tuple:
+        sample = super().__getitem__(at)
+        return shown(sample["key"], sample["mp4"], sample["json"])
+
+
+class Loader:
+    """A StreamingDataLoader over the copy."""
+
+    def __init__(self, data: Data, workers: int) -> None:
+        """Open the copy."""
+        dataset = _Clips(str(data.folder / "litdata"), shuffle=True, drop_last=True, seed=SEED)
+        self._loader = StreamingDataLoader(
+            dataset,
+            batch_size=BATCH,
+            num_workers=workers,
+            collate_fn=stacked,
+            drop_last=True,
+            persistent_workers=workers > 0,
+        )
+
+    def epoch(self) -> Iterator[Batch]:
+        """Yield an epoch, or the rest of it."""
+        yield from self._loader
+
+    def state(self) -> dict:
+        """Return the loader's state."""
+        return self._loader.state_dict()
+
+    def load(self, state: dict) -> None:
+        """Go on from a state."""
+        self._loader.load_state_dict(state)
+
+
+def open(data: Data, workers: int) -> Loader:
+    """Return the loader."""
+    return Loader(data, workers)

@@ -1,0 +1,46 @@
+"""Accelerate: it prepares model and optimiser, the stream shares out the data, and `save_state` keeps its place.
+
+python examples/accelerate_loop.py demo/shards out/
+accelerate launch --num_processes 2 examples/accelerate_loop.py demo/shards out/
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from loaders import stream
+from loaders.device import normalise, prefetch
+
+FRAMES, EPOCHS = 4, 2
+
+
+def main(shards: str, out: Path) -> None:
+    """Train, with a checkpoint after each epoch."""
+    accelerator = Accelerator()  # first: it starts the process group, where the stream finds its rank
+    data = stream(shards, batch_size=8, recipe="egovlp", frames=FRAMES, size=64)
+    model = nn.Sequential(
+        nn.AdaptiveAvgPool3d((3, 8, 8)), nn.Flatten(), nn.Linear(FRAMES * 3 * 64, data.index.num_verbs)
+    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    model, optimiser = accelerator.prepare(model, optimiser)  # not the stream
+    accelerator.register_for_checkpointing(data)
+    saved = out / "state"
+    if saved.exists():
+        accelerator.load_state(str(saved))
+
+    for epoch in range(data.state_dict()["epoch"], EPOCHS):
+        for batch in prefetch(data.epoch(epoch), accelerator.device):
+            loss = nn.functional.binary_cross_entropy_with_logits(model(normalise(batch.frames)), batch.verbs.float())
+            optimiser.zero_grad()
+            accelerator.backward(loss)
+            optimiser.step()
+        accelerator.print(f"epoch {epoch}: {len(data)} steps, loss {loss.item():.3f}")
+        accelerator.save_state(str(saved))
+    accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

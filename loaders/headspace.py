@@ -1,0 +1,44 @@
+"""What a trainer could do if data cost nothing: the first batches of a stream, over and over."""
+
+from collections.abc import Iterator
+
+from loaders.collate import Batch
+from loaders.stream import EpochBatches
+
+CACHED = 4
+
+
+class Headspace(Iterator[Batch]):
+    """As many batches as an epoch has left, all but the first few of them repeats; the stream's step counts as usual.
+
+    For measuring only: a model trained on it has seen little.
+    """
+
+    def __init__(self, batches: EpochBatches, cached: int = CACHED) -> None:
+        """Read `cached` batches, or all there are, before the first is handed out."""
+        self._batches = batches
+        self._left = len(batches)
+        self._cache = [batches.pull() for _ in range(min(cached, self._left))]
+        self._pulled = 0
+
+    def __len__(self) -> int:
+        """Return how many batches are left."""
+        return self._left
+
+    def __next__(self) -> Batch:
+        """Return the next batch, counted."""
+        batch = self.pull()
+        self.handed()
+        return batch
+
+    def pull(self) -> Batch:
+        """Return the next batch uncounted; see `loaders.device.Counted`."""
+        if not self._left:
+            raise StopIteration
+        batch = self._cache[self._pulled % len(self._cache)]
+        self._pulled, self._left = self._pulled + 1, self._left - 1
+        return batch
+
+    def handed(self) -> None:
+        """Count one pulled batch as having reached the user."""
+        self._batches.handed()

@@ -1,0 +1,57 @@
+"""The items of several shard sets, each marked with the set it is from."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch.utils.data import Dataset
+
+from loaders.collate import Batch, Clip
+from loaders.config import StreamConfig
+from loaders.dataset import BadSample, ClipDataset, Item
+from loaders.mixture import set_seed
+from shards.errors import InputError, StoreError
+from shards.index import ShardIndex
+
+
+class MixedDataset(Dataset):
+    """Items by (set, the set's epoch, sample id); a set draws frames, views and negatives with a seed of its own."""
+
+    def __init__(self, indexes: Sequence[ShardIndex], config: StreamConfig) -> None:
+        """Show the samples of each index as the config says."""
+        self.sets = [
+            ClipDataset(index, replace(config, seed=set_seed(config.seed, number)))
+            for number, index in enumerate(indexes)
+        ]
+        self.board = self.sets[0].board
+        for each in self.sets:
+            each.board = self.board
+
+    def __len__(self) -> int:
+        """Return the number of samples of all sets."""
+        return sum(len(each) for each in self.sets)
+
+    def __getitem__(self, where: tuple[int, int, int]) -> Item:
+        """Return the item of an anchor; replacements and negatives are of the anchor's own set."""
+        source, epoch, sample = where
+        item = self.sets[source][epoch, sample]
+        bad = [replace(each, source=source) for each in item.bad]
+        return replace(item, anchor=_marked(item.anchor, source), negative=_marked(item.negative, source), bad=bad)
+
+    def collate(self, items: list[Item]) -> tuple[Batch | StoreError | None, list[BadSample]]:
+        """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad."""
+        return self.sets[0].collate(items)
+
+
+def check_lexicons(indexes: Sequence[ShardIndex]) -> None:
+    """Raise InputError if the classes of two indexes are those of different lexicons, as their numbers tell."""
+    for other in indexes[1:]:
+        if (other.num_verbs, other.num_nouns) != (indexes[0].num_verbs, indexes[0].num_nouns):
+            raise InputError(
+                f"{indexes[0].folder} has {indexes[0].num_verbs} verb and {indexes[0].num_nouns} noun classes, "
+                f"{other.folder} {other.num_verbs} and {other.num_nouns}: their classes mean different things; "
+                "make both with the same --lexicon to mix them"
+            )
+
+
+def _marked(clip: Clip | None, source: int) -> Clip | None:
+    return clip if clip is None or clip.source == source else replace(clip, source=source)
