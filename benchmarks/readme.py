@@ -20,6 +20,7 @@ TITLES = {
     "cut": "Cutting",
     "profiles": "Stored clips",
     "peers": "Streams side by side, same clips, same decoding",
+    "models_speed": "Models, forward and backward on one CPU thread, against others on equal weights",
     "spine": "All the way",
 }
 
