@@ -1,1 +1,1 @@
-"""The verbs of `curate`: each file adds its own to the app."""
+"""The verbs of `curate`, and so the one doorway to the other rooms: a verb imports what it calls when it runs."""
