@@ -47,9 +47,9 @@ def _parser() -> Finding:
 
 
 def _wordnet() -> Finding:
-    from curation.wordnet import cache_folder
+    from curation.wordnet import wordnet_folder
 
-    return Finding("WordNet", True, f"shipped; unpacked into {cache_folder()} when dictionaries are built")
+    return Finding("WordNet", True, f"shipped; unpacked into {wordnet_folder()} when dictionaries are built")
 
 
 def _ray() -> Finding:

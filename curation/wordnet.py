@@ -1,6 +1,5 @@
 """WordNet 3.0, nouns and verbs, through NLTK's reader and without a download."""
 
-import os
 import shutil
 import tempfile
 import warnings
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shards.errors import InputError
+from shards.mapped import cache_folder
 
 if TYPE_CHECKING:
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
@@ -27,7 +27,7 @@ def wordnet() -> "WordNetCorpusReader":
     try:
         root = nltk.data.find(_IN_ZIP)
     except LookupError:
-        nltk.data.path.append(str(unpacked(cache_folder())))
+        nltk.data.path.append(str(unpacked(wordnet_folder())))
         root = nltk.data.find(_IN_ZIP)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The multilingual functions are not available")
@@ -42,10 +42,9 @@ def exceptions(part: str) -> dict[str, tuple[str, ...]]:
     return {words[0]: tuple(words[1:]) for words in map(str.split, lines)}
 
 
-def cache_folder() -> Path:
-    """Return where the data is unpacked: egocurate/wordnet-3.0 in XDG_CACHE_HOME, or in ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "egocurate" / "wordnet-3.0"
+def wordnet_folder() -> Path:
+    """Return where the data is unpacked, in the toolkit's cache."""
+    return cache_folder() / "wordnet-3.0"
 
 
 def unpacked(folder: Path) -> Path:

@@ -2,10 +2,15 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from shards.build import ShardOutcome, ShardTask, build_shard, trouble_file
 from shards.errors import ClusterLost, InputError
+
+if TYPE_CHECKING:
+    import ray
 
 # Enough to keep every core busy, few enough that a full disk or Ctrl-C stops the run at once.
 TASKS_PER_CPU = 2
@@ -26,11 +31,18 @@ def run_tasks(shards: list[int], task_of: TaskOf, done: Done, look: Callable[[],
     `look` is called every few seconds and may raise. Raises ClusterLost if the session has ended, and what a task
     raises. However it ends, no task is at work any more.
     """
+    running: dict[ray.ObjectRef, tuple[int, ShardTask]] = {}
+    with none_left_at_work(running):
+        _run(shards, running, task_of, done, look)
+
+
+@contextmanager
+def none_left_at_work(running: Collection["ray.ObjectRef"]) -> Iterator[None]:
+    """End the tasks in `running`, as it is by then, if the block is left by an exception."""
     import ray
 
-    running: dict[ray.ObjectRef, tuple[int, ShardTask]] = {}
     try:
-        _run(shards, running, task_of, done, look)
+        yield
     except (KeyboardInterrupt, ClusterLost):
         # Ray 2.60 may abort this process if it cancels a task that is just ending; leaving Ray ends them all.
         ray.shutdown()

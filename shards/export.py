@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from shards.chunk_video import ChunkOutcome, ChunkTask, write_chunks
 from shards.chunks import ChunkLayout
 from shards.cluster import ray_session
+from shards.dispatch import TASKS_PER_CPU, none_left_at_work
 from shards.errors import DiskFull, InputError
 from shards.files import TEMP_PREFIX, atomic_write
 from shards.job import VideoFile
@@ -31,9 +32,6 @@ CHUNKS_SCHEMA = pa.schema(
     ]
 )
 VIDEOS_KEY = b"egocurate.videos"
-TASKS_PER_CPU = 2
-SHUTDOWN_SEC = 0.5  # in which workers that have lost their node are gone
-LAST_TASKS_SEC = 60
 STAGE = "exporting videos"
 
 
@@ -143,31 +141,23 @@ def _run(job: ExportJob, done: Callable[[ChunkOutcome], None], report: Report) -
     running: dict[ray.ObjectRef, str] = {}
     report(STAGE, 0, len(job.videos))
     try:
-        while waiting or running:
-            while waiting and len(running) < window:
-                uid = waiting.pop()
-                video, duration = job.videos[uid], job.durations.get(uid, float("nan"))
-                running[remote.remote(ChunkTask(uid, video, duration, job.layout, job.out))] = uid
-            for handle in ray.wait(list(running))[0]:
-                uid = running.pop(handle)
-                try:
-                    outcome = ray.get(handle)
-                except (WorkerCrashedError, OutOfMemoryError) as error:
-                    # Ray has tried it again, and it ended in the same way.
-                    outcome = ChunkOutcome(uid, failed=[(0, "worker died", str(error).partition("\n")[0])])
-                if outcome.disk_full:
-                    raise DiskFull(f"no space left in {job.out}: whole chunks stay; free space and run this again")
-                done(outcome)
-            report(STAGE, len(job.videos) - len(waiting) - len(running), len(job.videos))
-    except KeyboardInterrupt:
-        # Leaving Ray ends the tasks; what they were writing is taken away after them.
-        ray.shutdown()
-        time.sleep(SHUTDOWN_SEC)
-        raise
-    except BaseException:
-        if running:
-            ray.wait(list(running), num_returns=len(running), timeout=LAST_TASKS_SEC)
-        raise
+        with none_left_at_work(running):
+            while waiting or running:
+                while waiting and len(running) < window:
+                    uid = waiting.pop()
+                    video, duration = job.videos[uid], job.durations.get(uid, float("nan"))
+                    running[remote.remote(ChunkTask(uid, video, duration, job.layout, job.out))] = uid
+                for handle in ray.wait(list(running))[0]:
+                    uid = running.pop(handle)
+                    try:
+                        outcome = ray.get(handle)
+                    except (WorkerCrashedError, OutOfMemoryError) as error:
+                        # Ray has tried it again, and it ended in the same way.
+                        outcome = ChunkOutcome(uid, failed=[(0, "worker died", str(error).partition("\n")[0])])
+                    if outcome.disk_full:
+                        raise DiskFull(f"no space left in {job.out}: whole chunks stay; free space and run this again")
+                    done(outcome)
+                report(STAGE, len(job.videos) - len(waiting) - len(running), len(job.videos))
     finally:
         for temp in job.out.glob(f"*/{TEMP_PREFIX}*"):
             temp.unlink(missing_ok=True)
