@@ -1,7 +1,7 @@
-"""Train EgoVLP on tar shards; it answers EgoMCQ before, during and after.
+"""Train on tar shards; what has a text tower answers EgoMCQ before, during and after.
 
 One process, on a GPU if there is one:
-    python train.py egovlp-small --shards D/shards --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards --out runs/1
+    python train.py egovlp-tiny --shards D/shards --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards --out runs/1
 
 One machine with 8 GPUs:
     torchrun --standalone --nproc-per-node 8 train.py egovlp \\
@@ -11,8 +11,9 @@ Two machines with 8 GPUs each: the same line on both, HOST is one of them, runs/
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 train.py egovlp \\
         --shards D/shards --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards --out runs/2
 
+Several folders, three clips of the first for each one of the second: --shards A B --set weights=3,1
 To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.
-To change a recipe: --set optimiser.lr=1e-4 --set model.video.depth=6 --set negatives=false
+To change a recipe: --set optimiser.lr=1e-4 --set model.video.depth=6 --set data.negatives=false
 
 OUT gets recipe.json, metrics.csv, tensorboard/, checkpoints/, tokenizer/ (if made from the narrations), result.json.
 """
@@ -24,33 +25,27 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from transformers import PreTrainedTokenizerBase
+from torch import nn
 
-from loaders import Batch, InputError, Stream, StreamConfig, stream
-from loaders.device import normalise, prefetch
-from loaders.headspace import Headspace
-from loaders.mcq import MCQDataset
-from models.egovlp import EgoVLP
-from models.gather import gather
-from models.losses import egonce, info_nce
-from models.metrics import McqQuestions, mcq_accuracy
-from models.optimiser import adamw, learning_rate
-from models.tokenizer import load_tokenizer, train_tokenizer
-from models.weights import load_vit
-from training.config import RECIPES, TrainConfig, egovlp_small, with_setting
-from training.run import Checkpoints, Log, Pace, World, claim_run, find_run, open_world, write_json
-
-Report = Callable[[str, int, int], None]
-VOCABULARY_TEXTS = 100_000  # of millions of narrations this many show every word that matters
+from loaders import InputError
+from models.optimiser import build_optimiser, learning_rate
+from training.batches import next_batches, open_stream
+from training.checkpoints import Checkpoints
+from training.config import TrainConfig
+from training.draws import Draws
+from training.egomcq import Quiz, Report
+from training.folder import claim_run, find_run, write_json
+from training.log import Log, Pace
+from training.parallel import spread
+from training.recipes import RECIPES, egovlp_tiny
+from training.settings import with_setting
+from training.systems import build_system
+from training.world import World, open_world
 
 
 @dataclass(frozen=True)
@@ -79,20 +74,22 @@ def train(
 
 def train_demo(shards: Path, mcq_json: Path, mcq_shards: Path, out: Path, report: Report) -> TrainResult:
     """Run the small recipe on the demo's data, or go on with it, without a word."""
-    paths = {"shards": shards, "mcq_json": mcq_json, "mcq_shards": mcq_shards, "out": out}
-    config = replace(egovlp_small(), **{name: str(path) for name, path in paths.items()})
+    paths = {"mcq_json": str(mcq_json), "mcq_shards": str(mcq_shards), "out": str(out)}
+    config = replace(egovlp_tiny(), shards=(str(shards),), **paths)
     return train(config, resume=True, report=report, say=lambda _: None)
 
 
 def _train(config: TrainConfig, world: World, resume: bool, report: Report, say: Callable[[str], None]) -> TrainResult:
     checkpoint = find_run(config, resume)
-    out, data = Path(config.out), _stream(config, world)
+    out, data = Path(config.out), open_stream(config, world)
     total = config.epochs * data.steps_per_epoch
     total = min(total, config.max_steps) if config.max_steps else total
-    tokenizer, model = _tokenizer_and_model(config, data, world)
-    optimiser = adamw(model, config.optimiser)
+    system = build_system(config, data, world)
+    model = system.model
+    network = spread(model, config, world)
+    optimiser = build_optimiser(model, config.optimiser, system.new)
     checkpoints = Checkpoints(config, world, model, optimiser)
-    quiz = Quiz(config, tokenizer, world, report)
+    quiz = Quiz(config, system, world, report)
 
     step, before, after = 0, {}, {}
     if checkpoint is not None:
@@ -102,35 +99,33 @@ def _train(config: TrainConfig, world: World, resume: bool, report: Report, say:
         say(f"goes on from {checkpoint}")
         if step == total and (out / "result.json").exists():
             return TrainResult(**json.loads((out / "result.json").read_text()))
-    network: nn.Module = torch.compile(model) if config.compile else model
-    if world.size > 1:
-        network = DistributedDataParallel(network)
 
     claim_run(config, world)
     log = Log(out, step if checkpoint else -1, say) if world.main else None
     if log:
-        if not config.tokenizer:
-            tokenizer.save_pretrained(out / "tokenizer")
+        if system.tokens and not config.tokenizer:
+            system.tokens.tokenizer.save_pretrained(out / "tokenizer")
         size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-        say(f"{size:.1f} M parameters, {len(data.index)} clips, {total} steps on {world.size} x {world.device.type}")
+        clips = sum(map(len, data.indexes))
+        say(f"{size:.1f} M parameters, {clips} clips, {total} steps on {world.size} x {world.device.type}")
     if step == 0:
-        before = quiz.accuracy(model)
+        before = quiz.accuracy()
         if log:
             log.answers(step, before)
 
-    pace = Pace(config.batch_size * (2 if config.negatives else 1))
-    for batch in _batches(config, data, world, total - step, pace):
+    pace = Pace(config.batch_size * (2 if config.data.negatives else 1))
+    anchors = config.batch_size // world.size
+    for epoch, batch in next_batches(config, data, world, total - step, pace):
         # Dropout is a function of seed, step and rank: a resumed run draws what an unbroken one would.
-        torch.manual_seed((config.seed * 1_000_003 + step) * 65_536 + world.rank)
-        lr = learning_rate(config.optimiser, step, total)
+        torch.manual_seed((config.data.seed * 1_000_003 + step) * 65_536 + world.rank)
+        lr = learning_rate(config.optimiser, step, total, data.steps_per_epoch)
         for group in optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["rate"]
 
         with world.autocast():
-            text, video = network(*_tokens(tokenizer, batch.texts, config, world), normalise(batch.frames))
-        loss = whole_batch_loss(config, text.float(), video.float(), batch)
+            losses = system.losses(network, batch, Draws(config.data.seed, epoch, anchors))
         optimiser.zero_grad()
-        loss.backward()
+        losses["loss"].backward()
         if config.optimiser.clip_grad:
             nn.utils.clip_grad_norm_(model.parameters(), config.optimiser.clip_grad)
         optimiser.step()
@@ -139,149 +134,27 @@ def _train(config: TrainConfig, world: World, resume: bool, report: Report, say:
         report("train", step, total)
         last = step == total
         if last or step % config.log_every == 0:
-            value = loss.item()
-            if not math.isfinite(value):
-                raise InputError(f"the loss is {value} at step {step}: lower optimiser.lr or set optimiser.clip_grad=1")
+            values = world.mean(losses)
+            if not math.isfinite(values["loss"]):
+                raise InputError(
+                    f"the loss is {values['loss']} at step {step}: lower optimiser.lr or set optimiser.clip_grad=1"
+                )
             if log:
-                log.progress(step, total, {"loss": value, "lr": lr, **pace.lap()})
+                log.progress(step, total, {**values, "lr": lr, **pace.lap()})
         with pace.spend("aside"):
             if last or step % config.eval_every == 0:
-                after = quiz.accuracy(model)
+                after = quiz.accuracy()
                 if log:
                     log.answers(step, after)
             if last or step % config.checkpoint_every == 0:
                 checkpoints.save(step, {"loader": data.state_dict(), "before": before})
 
-    after = after or quiz.accuracy(model)  # stopped after the last checkpoint: no step was left to take
+    after = after or quiz.accuracy()  # stopped after the last checkpoint: no step was left to take
     result = TrainResult(before, after, step, pace.clips_per_sec(), str(out))
     if log:
         log.close()
         write_json(out / "result.json", asdict(result))
     return result
-
-
-def whole_batch_loss(config: TrainConfig, text: Tensor, video: Tensor, batch: Batch) -> Tensor:
-    """Return the loss over the rows of all ranks; with DDP's mean over ranks its gradient is exact (see `gather`)."""
-    text, video, valid = gather(text), gather(video), gather(batch.valid)
-    if config.loss == "info_nce":
-        return info_nce(text, video, valid, temperature=config.temperature)
-    rule = {"positives": config.positives, "undecided": config.undecided, "temperature": config.temperature}
-    return egonce(text, video, gather(batch.verbs), gather(batch.nouns), valid, **rule)
-
-
-def _stream(config: TrainConfig, world: World) -> Stream:
-    settings = StreamConfig(
-        frames=config.frames,
-        size=config.model.video.image,
-        seed=config.seed,
-        negatives=config.negatives,
-        scale=config.scale,
-        flip=config.flip,
-        decoder=config.decoder,
-        workers=config.workers,
-        cache_dir=config.cache_dir or None,
-        cache_bytes=config.cache_bytes,
-    )
-    return stream(config.shards, batch_size=config.batch_size, config=settings, rank=world.rank, world=world.size)
-
-
-def _batches(config: TrainConfig, data: Stream, world: World, steps: int, pace: Pace) -> Iterator[Batch]:
-    """Yield this rank's next batches on its device, from where the stream stands, over the ends of epochs."""
-    while steps:
-        rest = data.epoch(data.state_dict()["epoch"])
-        batches = prefetch(Headspace(rest) if config.headspace else rest, world.device)
-        while steps:
-            with pace.spend("waiting"):
-                batch = next(batches, None)
-            if batch is None:
-                break
-            yield batch
-            steps -= 1
-
-
-def _tokenizer_and_model(config: TrainConfig, data: Stream, world: World) -> tuple[PreTrainedTokenizerBase, EgoVLP]:
-    if config.frames > config.model.video.max_frames:
-        raise InputError(
-            f"frames={config.frames}, but model.video.max_frames={config.model.video.max_frames}: set both"
-        )
-    torch.manual_seed(config.seed)
-    try:
-        model = EgoVLP(config.model)
-        if config.video_weights:
-            load_vit(model.video, config.video_weights)
-        if config.tokenizer:
-            tokenizer = load_tokenizer(config.tokenizer)
-        else:
-            samples = range(0, len(data.index), math.ceil(len(data.index) / VOCABULARY_TEXTS))
-            tokenizer = train_tokenizer((data.index.row(i).text for i in samples), config.model.text.vocab)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    if len(tokenizer) > (vocab := model.text.model.config.vocab_size):
-        raise InputError(f"the tokenizer has {len(tokenizer)} pieces, the text tower {vocab}: set model.text.vocab")
-    return tokenizer, model.to(world.device)
-
-
-def _tokens(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str], config: TrainConfig, world: World
-) -> tuple[Tensor, Tensor]:
-    """Return ids and mask [M, L]; L is a multiple of 8, so that a compiled model meets few shapes."""
-    longest = min(config.max_tokens, config.model.text.max_tokens)
-    tokens = tokenizer(
-        texts, padding=True, pad_to_multiple_of=8, truncation=True, max_length=longest, return_tensors="pt"
-    )
-    return tokens["input_ids"].to(world.device), tokens["attention_mask"].to(world.device)
-
-
-class Quiz:
-    """EgoMCQ: distinct clips and texts are embedded once, each rank a part; without questions it has no accuracy."""
-
-    def __init__(self, config: TrainConfig, tokenizer: PreTrainedTokenizerBase, world: World, report: Report) -> None:
-        """Read the questions."""
-        self.config, self.tokenizer, self.world, self.report = config, tokenizer, world, report
-        self.questions, self.texts = None, []
-        if config.mcq_json:
-            size = config.model.video.image
-            self.questions = MCQDataset(config.mcq_json, config.mcq_shards, frames=config.frames, size=size)
-            self.texts = self.questions.texts
-
-    @torch.no_grad()
-    def accuracy(self, model: EgoVLP) -> dict[str, float]:
-        """Return the percentage of right answers by type, the same on every rank; every rank calls this."""
-        quiz, world = self.questions, self.world
-        if quiz is None:
-            return {}
-        model.eval()
-        clips, texts = self._embed_clips(model, quiz), self._embed_texts(model)
-        model.train()
-        if world.size > 1:  # the rows of other ranks are 0 here
-            dist.all_reduce(clips)
-            dist.all_reduce(texts)
-        return mcq_accuracy(texts, clips, McqQuestions(quiz.choices, quiz.answers, quiz.types))
-
-    def _embed_clips(self, model: EgoVLP, quiz: MCQDataset) -> Tensor:
-        world, done = self.world, 0
-        rows = torch.zeros(len(quiz.clips), self.config.model.projection, device=world.device)
-        share = {"rank": world.rank, "world": world.size}
-        for batch in quiz.mcq_clips(batch_size=64, workers=self.config.workers, **share):
-            with world.autocast():
-                embedded = model.encode_video(normalise(batch.frames.to(world.device)))
-            rows[np.searchsorted(quiz.clips, batch.sample.numpy())] = embedded.float()
-            done = min(done + len(batch) * world.size, len(rows))
-            self.report("EgoMCQ", done, len(rows))
-        return rows
-
-    def _embed_texts(self, model: EgoVLP) -> Tensor:
-        world = self.world
-        rows = torch.zeros(len(self.texts), self.config.model.projection, device=world.device)
-        share = np.array_split(np.arange(len(rows)), world.size)[world.rank]
-        for start in range(0, len(share), 256):
-            part = share[start : start + 256]
-            with world.autocast():
-                embedded = model.encode_text(
-                    *_tokens(self.tokenizer, [self.texts[i] for i in part], self.config, world)
-                )
-            rows[part] = embedded.float()
-        return rows
 
 
 def main() -> None:
@@ -294,7 +167,7 @@ def main() -> None:
         choices=RECIPES,
         help="; ".join(f"{n}: {r.__doc__.splitlines()[0].strip('.')}" for n, r in RECIPES.items()),
     )
-    parser.add_argument("--shards", required=True, help="folder of tar shards to learn from")
+    parser.add_argument("--shards", required=True, nargs="+", help="folder of tar shards to learn from, or several")
     parser.add_argument("--mcq-json", default="", help="EgoMCQ's questions; without them nothing is evaluated")
     parser.add_argument("--mcq-shards", default="", help="folder of shards with their clips")
     parser.add_argument("--out", required=True, help="folder of the run")
@@ -304,8 +177,8 @@ def main() -> None:
     if given.mcq_json and not given.mcq_shards:
         parser.error("--mcq-json needs --mcq-shards")
     try:
-        paths = {name: getattr(given, name) for name in ("shards", "mcq_json", "mcq_shards", "out")}
-        config = replace(RECIPES[given.recipe](), **paths)
+        paths = {name: getattr(given, name) for name in ("mcq_json", "mcq_shards", "out")}
+        config = replace(RECIPES[given.recipe](), shards=tuple(given.shards), **paths)
         for setting in given.set:
             config = with_setting(config, setting)
         train(config, resume=given.resume)

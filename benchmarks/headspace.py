@@ -1,7 +1,7 @@
 """What a trainer could do were data free: `python -m benchmarks.headspace --shards FOLDER [--recipe egovlp]`.
 
-The same training steps (forward, loss, backward, AdamW) fed by the stream and by a few of its batches over and over.
-Texts are random tokens: only what a step costs is measured.
+The same training steps (forward, loss, backward, optimiser) fed by the stream and by a few of its batches over and
+over.
 """
 
 from __future__ import annotations
@@ -15,36 +15,28 @@ from pathlib import Path
 import torch
 
 from benchmarks.record import figure, write_record
-from loaders import Batch, StreamConfig, stream
-from loaders.device import normalise, prefetch
+from loaders import Batch
+from loaders.device import prefetch
 from loaders.headspace import Headspace
-from models.egovlp import EgoVLP
-from models.losses import info_nce
-from models.optimiser import adamw
-from training.config import RECIPES, TrainConfig
-
-TOKENS = 16
+from models.optimiser import build_optimiser
+from training.batches import open_stream
+from training.config import TrainConfig
+from training.draws import Draws
+from training.recipes import RECIPES
+from training.systems import System, build_system
+from training.world import open_world
 
 
 def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str, object]]:
     """Return clips/s of the recipe's training steps under the stream and under cached batches, and their ratio."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = EgoVLP(config.model).to(device).train()
-    shown = StreamConfig(
-        frames=config.frames,
-        size=config.model.video.image,
-        negatives=config.negatives,
-        scale=config.scale,
-        flip=config.flip,
-        decoder=config.decoder,
-        workers=config.workers,
-    )
-    rates = {}
-    for name in ("stream", "headspace"):
-        data = stream(shards, batch_size=config.batch_size, config=shown)
-        batches = data.epoch(0) if name == "stream" else Headspace(data.epoch(0))
-        rates[name] = _rate(model, config, prefetch(batches, device), min(steps, len(batches) - 1))
-        data.close()
+    config, rates = replace(config, shards=(str(shards),)), {}
+    with open_world(config) as world:
+        for name in ("stream", "headspace"):
+            data = open_stream(config, world)
+            system = build_system(config, data, world)
+            batches = data.epoch(0) if name == "stream" else Headspace(data.epoch(0))
+            rates[name] = _rate(system, config, prefetch(batches, world.device), min(steps, len(batches) - 1))
+            data.close()
     return [
         figure("training fed by the stream", rates["stream"], "clips/s"),
         figure("training fed by cached batches", rates["headspace"], "clips/s"),
@@ -52,15 +44,14 @@ def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str
     ]
 
 
-def _rate(model: EgoVLP, config: TrainConfig, batches: Iterator[Batch], steps: int) -> float:
+def _rate(system: System, config: TrainConfig, batches: Iterator[Batch], steps: int) -> float:
     """Return clips per second of steps after the first."""
-    optimiser, clips, began = adamw(model, config.optimiser), 0, 0.0
+    optimiser, clips, began = build_optimiser(system.model, config.optimiser, system.new), 0, 0.0
+    draws = Draws(config.data.seed, 0, config.batch_size)
     for batch in batches:
         device = batch.frames.device
-        ids = torch.randint(5, 100, (len(batch), TOKENS), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            text, video = model(ids, torch.ones_like(ids), normalise(batch.frames))
-        loss = info_nce(text.float(), video.float(), batch.valid, temperature=config.temperature)
+            loss = system.losses(system.model, batch, draws)["loss"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -77,7 +68,7 @@ def main() -> None:
     """Measure and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shards", type=Path, required=True, help="folder of tar shards")
-    parser.add_argument("--recipe", choices=RECIPES, default="egovlp-small")
+    parser.add_argument("--recipe", choices=RECIPES, default="egovlp-tiny")
     parser.add_argument("--batch-size", type=int, default=None, help="anchors of a batch instead of the recipe's")
     arguments = parser.parse_args()
     config = RECIPES[arguments.recipe]()

@@ -21,6 +21,8 @@ class Purpose(IntEnum):
     REPLACEMENT = 4  # which sample stands in for one that does not decode
     ASIDE = 5  # which samples of a set are put aside for the odd places of a mixture
     ODD = 6  # in which order these come
+    MODEL = 7  # what a training step draws for an anchor, such as masks
+    MODEL_NEGATIVE = 8  # and for a negative
 
 
 def generator(seed: int, epoch: int, purpose: Purpose, sample: int = 0) -> np.random.Generator:

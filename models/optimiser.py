@@ -1,8 +1,9 @@
-"""AdamW for towers, and the rate at which it steps."""
+"""AdamW or Adafactor for towers, and the rate at which it steps."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,32 +16,51 @@ _EMBEDDINGS += ("text.embed.weight",)
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW and its schedule: a linear rise over warmup_steps, then constant or half a cosine down to 0."""
+    """The optimiser and its schedule: a linear rise over the warm-up, then constant, or a fall to the last rate."""
 
+    kind: Literal["adamw", "adafactor"] = "adamw"
     lr: float = 3e-5
+    new_lr: float = 0.0
+    """of the parts that a system starts from nothing; 0: lr"""
     warmup_steps: int = 0
-    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: float = 0.0
+    """in place of warmup_steps"""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    final_lr: float = 0.0
+    """where linear and cosine end"""
     weight_decay: float = 0.0
+    beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-6
     clip_grad: float = 0.0
     """largest norm of the gradient; 0 leaves it as it is"""
 
 
-def adamw(model: nn.Module, config: OptimiserConfig) -> torch.optim.AdamW:
-    """Return fused AdamW whose decay pulls on matrices alone: not on biases, norms and embeddings."""
-    free, pulled = [], []
+def build_optimiser(model: nn.Module, config: OptimiserConfig, new: Sequence[str] = ()) -> torch.optim.Optimizer:
+    """Return an optimiser of what learns, whose decay pulls on matrices alone: not on biases, norms and embeddings.
+
+    new: beginnings of names of parameters that step at `new_lr`. A group's "rate" times `learning_rate` is its rate.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        (free if parameter.ndim < 2 or name.endswith(_EMBEDDINGS) else pulled).append(parameter)
-    groups = [{"params": pulled, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, config.beta2), eps=config.eps, fused=True)
+        if not parameter.requires_grad:
+            continue
+        free = parameter.ndim < 2 or name.endswith(_EMBEDDINGS)
+        rate = config.new_lr / config.lr if config.new_lr and name.startswith(tuple(new)) else 1.0
+        groups.setdefault((0.0 if free else config.weight_decay, rate), []).append(parameter)
+    parts = [{"params": part, "weight_decay": decay, "rate": rate} for (decay, rate), part in groups.items()]
+    if config.kind == "adafactor":
+        return torch.optim.Adafactor(parts, lr=config.lr)
+    return torch.optim.AdamW(parts, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
 
 
-def learning_rate(config: OptimiserConfig, step: int, total: int) -> float:
+def learning_rate(config: OptimiserConfig, step: int, total: int, steps_per_epoch: int = 0) -> float:
     """Return the rate of one of the steps 0..total-1."""
-    if step < config.warmup_steps:
-        return config.lr * (step + 1) / config.warmup_steps
+    warmup = round(config.warmup_epochs * steps_per_epoch) or config.warmup_steps
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
     if config.schedule == "constant":
         return config.lr
-    done = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
-    return config.lr * 0.5 * (1 + math.cos(math.pi * done))
+    done = (step - warmup) / max(1, total - warmup)
+    left = 1 - done if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return config.final_lr + (config.lr - config.final_lr) * left

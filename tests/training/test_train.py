@@ -1,6 +1,5 @@
 """Training on real shards: resume to the bit, any number of ranks, what a run leaves, what it refuses."""
 
-import csv
 import json
 import os
 import shutil
@@ -9,152 +8,20 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-import av
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
-import train as train_module
-from loaders import InputError
-from models.egovlp import EgoVLPConfig
+from loaders import InputError, StreamConfig
 from models.optimiser import OptimiserConfig
-from models.text import TextConfig
-from models.video import VideoConfig
-from shards.cluster import ray_session
-from shards.plan import clip_key
-from shards.profiles import profile
-from shards.schema import CLIP_SCHEMA
-from shards.write import ShardJob, VideoFile, write_shards
 from train import main, train
-from training.config import TrainConfig, egovlp, egovlp_small, with_setting
+from training.batches import open_stream
+from training.objectives import Contrast
+from training.world import World
 
-CLIPS, FPS, STEPS = 26, 8, 8
-PASS = "narration_pass_1"
-
-
-def write_video(path):
-    rng = np.random.default_rng(0)
-    picture = np.kron(rng.integers(0, 255, (12, 40, 3), dtype=np.uint8), np.ones((8, 8, 1), dtype=np.uint8))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        for i in range(FPS * (CLIPS + 1)):
-            part = np.ascontiguousarray(picture[16:80, i : i + 64])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(part, format="rgb24")))
-        container.mux(stream.encode(None))
-
-
-def clip(i):
-    """Clip i of the video, with what the table says of it; every fifth has no negative."""
-    return {
-        "clip_idx": i,
-        "video_uid": "video",
-        "video_dur": CLIPS + 1.0,
-        "narration_source": PASS,
-        "narration_ind": i,
-        "narration_time": i + 0.5,
-        "clip_start": float(i),
-        "clip_end": i + 1.0,
-        "clip_text": f"#C C moves cup {i % 9}",
-        "tag_verb": [i % 3],
-        "tag_noun": [i % 4] if i % 7 else [],
-        "key": clip_key("video", PASS, i),
-        "text": f"moves cup {i % 9}",
-        "window_start": float(i),
-        "window_end": i + 1.0,
-        "neighbourhood": i // 4,
-        "negatives": [] if i % 5 == 0 else [j for j in range(i // 4 * 4, min(i // 4 * 4 + 4, CLIPS)) if j != i],
-    }
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Shards of 26 clips and eight questions about them."""
-    folder = tmp_path_factory.mktemp("data")
-    write_video(folder / "video.mp4")
-    clips = pa.Table.from_pylist([clip(i) for i in range(CLIPS)], schema=CLIP_SCHEMA)
-    job = ShardJob(
-        clips=clips,
-        videos={"video": VideoFile(folder / "video.mp4")},
-        out=folder / "shards",
-        profile=profile("train"),
-        clips_per_shard=8,
-        num_verbs=3,
-        num_nouns=4,
-    )
-    with ray_session():
-        assert write_shards(job).samples == CLIPS
-    questions = {}
-    for q in range(8):
-        options = [clip((q * 3 + o * (5 if q % 2 else 1)) % CLIPS) for o in range(5)]
-        choices = {str(o): option for o, option in enumerate(options)}
-        questions[str(q)] = {"query": options[q % 5], "answer": q % 5, "choices": choices, "types": 1 + q % 2}
-    (folder / "egomcq.json").write_text(json.dumps(questions))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tiny(data):
-    """A config for eight steps of four anchors, over the end of the first epoch (six steps); OUT is still open."""
-    model = EgoVLPConfig(
-        video=VideoConfig(image=32, patch=16, width=16, depth=1, heads=2),
-        text=TextConfig(vocab=128, width=16, depth=1, heads=2, max_tokens=16, dropout=0.0),
-        projection=8,
-    )
-    return TrainConfig(
-        shards=str(data / "shards"),
-        mcq_json=str(data / "egomcq.json"),
-        mcq_shards=str(data / "shards"),
-        model=model,
-        batch_size=4,
-        workers=0,
-        optimiser=OptimiserConfig(lr=1e-3, warmup_steps=2, schedule="cosine", weight_decay=0.1, clip_grad=1.0),
-        max_steps=STEPS,
-        device="cpu",
-        eval_every=4,
-        checkpoint_every=2,
-        keep_checkpoints=10,
-        log_every=1,
-    )
-
-
-class Stop(Exception):  # noqa: N818
-    pass
-
-
-def run(config, *, stop_at=None, resume=False):
-    """Train in this process; leave it after a step as a signal would."""
-
-    def report(stage, done, total):
-        if stage == "train" and done == stop_at:
-            raise Stop
-
-    return train(config, resume=resume, report=report, say=lambda line: None)
-
-
-def rows(out, *columns):
-    with (out / "metrics.csv").open(newline="") as file:
-        return [[float(row[c]) if row[c] else None for c in columns] for row in csv.DictReader(file)]
-
-
-def saved(out, step, tmp_path):
-    """All tensors of a checkpoint by name."""
-    dcp_to_torch_save(out / "checkpoints" / f"step-{step:08d}", tmp_path / "all.pt")
-    flat = {}
-
-    def walk(value, name):
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(inner, f"{name}/{key}")
-        elif isinstance(value, torch.Tensor):
-            flat[name] = value
-
-    walk(torch.load(tmp_path / "all.pt", weights_only=False), "")
-    return flat
+from .runs import STEPS, Stop, rows, run, saved
 
 
 @pytest.fixture(scope="module")
@@ -258,14 +125,15 @@ def test_old_checkpoints_go(tiny, tmp_path):
 
 def test_info_nce_and_the_published_rules_train_too(tiny, tmp_path):
     """Seed 2 draws a first batch with a pair that lacks a noun, so that the rules differ on it."""
-    losses = {}
+    losses, seeded = {}, replace(tiny.data, seed=2)
     for name, change in {
         "egonce": {},
-        "info_nce": {"loss": "info_nce"},
-        "published": {"undecided": "negative"},
-        "without": {"negatives": False},
+        "info_nce": {"objective": Contrast(loss="info_nce")},
+        "published": {"objective": Contrast(undecided="negative")},
+        "without": {"data": replace(seeded, negatives=False)},
     }.items():
-        run(replace(tiny, out=str(tmp_path / name), mcq_json="", max_steps=1, seed=2, **change))
+        config = replace(tiny, out=str(tmp_path / name), mcq_json="", max_steps=1, data=seeded)
+        run(replace(config, **change))
         losses[name] = rows(tmp_path / name, "loss")[0][0]
     assert losses["info_nce"] > losses["published"] > losses["egonce"] > 0
     assert losses["without"] != losses["egonce"]
@@ -275,8 +143,9 @@ def test_info_nce_and_the_published_rules_train_too(tiny, tmp_path):
     ("change", "words"),
     [
         ({"out": ""}, "--out"),
-        ({"shards": "nowhere"}, "nowhere"),
-        ({"frames": 5}, "max_frames=4"),
+        ({"shards": ("nowhere",)}, "nowhere"),
+        ({"data": StreamConfig(size=32, frames=5, workers=0)}, "data.frames=5"),
+        ({"data": StreamConfig(size=64, workers=0)}, "image is 32"),
         ({"batch_size": 64}, "batch size 64"),
         ({"tokenizer": "/nowhere/tokenizer"}, "/nowhere/tokenizer"),
         ({"video_weights": "nowhere.pth"}, "nowhere.pth"),
@@ -312,37 +181,9 @@ def test_a_folder_with_a_run_is_left_alone(straight):
 
 
 def test_ranks_that_do_not_divide_the_batch_are_refused(tiny):
-    world = train_module.World(0, 3, torch.device("cpu"), False)
+    world = World(0, 3, torch.device("cpu"), False)
     with pytest.raises(InputError, match="3 ranks"):
-        train_module._stream(tiny, world)
-
-
-def test_settings_are_read_by_type():
-    config = egovlp()
-    for setting in ("optimiser.lr=1e-4", "negatives=false", "scale=0.3,1", "loss=info_nce", "model.text.depth=2"):
-        config = with_setting(config, setting)
-    assert (config.optimiser.lr, config.negatives, config.scale) == (1e-4, False, (0.3, 1.0))
-    assert (config.loss, config.model.text.depth, config.model.text.heads) == ("info_nce", 2, 12)
-
-
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [
-        ("lr=1", r"'lr'; there are shards, .*optimiser"),
-        ("model.video.size=1", "image, patch"),
-        ("model=1", "video, text, projection"),
-        ("frames.x=1", "frames has no keys"),
-        ("frames=four", "a whole number"),
-        ("temperature=hot", "a number"),
-        ("negatives=1", "true or false"),
-        ("positives=both", "and, or, noun, verb"),
-        ("scale=1", "2 values"),
-        ("frames", "key=value"),
-    ],
-)
-def test_a_wrong_setting_names_the_right_ones(setting, words):
-    with pytest.raises(InputError, match=words):
-        with_setting(egovlp_small(), setting)
+        open_stream(tiny, world)
 
 
 def command(monkeypatch, *arguments):
@@ -353,13 +194,13 @@ def command(monkeypatch, *arguments):
 
 
 def test_the_command_says_a_mistake_in_one_line(monkeypatch, capsys, tmp_path):
-    code = command(monkeypatch, "egovlp-small", "--shards", tmp_path, "--out", tmp_path / "run", "--set", "speed=9")
+    code = command(monkeypatch, "egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run", "--set", "speed=9")
     assert code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: --set speed")
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
-    code = command(monkeypatch, "egovlp-small", "--shards", tmp_path, "--out", tmp_path / "run", "--mcq-json", "a")
+    code = command(monkeypatch, "egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run", "--mcq-json", "a")
     assert code == 2
     assert "--mcq-shards" in capsys.readouterr().err
 
@@ -369,11 +210,4 @@ def test_help_shows_lines_to_copy(monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "torchrun --nnodes 2" in shown
     assert "--set optimiser.lr=1e-4" in shown
-    assert "egovlp-small" in shown
-
-
-def test_the_published_recipe():
-    config = egovlp()
-    assert (config.batch_size, config.frames, config.model.video.image, config.epochs) == (512, 4, 224, 10)
-    assert (config.optimiser.lr, config.optimiser.schedule, config.optimiser.weight_decay) == (3e-5, "constant", 0.0)
-    assert (config.temperature, config.positives) == (0.05, "and")
+    assert "egovlp-tiny" in shown

@@ -1,0 +1,48 @@
+"""Data of training tests, made once."""
+
+import pytest
+
+from loaders import StreamConfig
+from models.egovlp import EgoVLPConfig
+from models.optimiser import OptimiserConfig
+from models.text import TextConfig
+from models.video import VideoConfig
+from training.config import TrainConfig
+from training.objectives import Contrast
+
+from .runs import STEPS, write_data
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Shards of 26 clips and eight questions about them."""
+    folder = tmp_path_factory.mktemp("data")
+    write_data(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(data):
+    """A config for eight steps of four anchors, over the end of the first epoch (six steps); OUT is still open."""
+    model = EgoVLPConfig(
+        video=VideoConfig(image=32, patch=16, width=16, depth=1, heads=2),
+        text=TextConfig(vocab=128, width=16, depth=1, heads=2, max_tokens=16, dropout=0.0),
+        projection=8,
+    )
+    return TrainConfig(
+        shards=(str(data / "shards"),),
+        mcq_json=str(data / "egomcq.json"),
+        mcq_shards=str(data / "shards"),
+        system="egovlp",
+        model=model,
+        objective=Contrast(),
+        data=StreamConfig(size=32, workers=0),
+        batch_size=4,
+        optimiser=OptimiserConfig(lr=1e-3, warmup_steps=2, schedule="cosine", weight_decay=0.1, clip_grad=1.0),
+        max_steps=STEPS,
+        device="cpu",
+        eval_every=4,
+        checkpoint_every=2,
+        keep_checkpoints=10,
+        log_every=1,
+    )

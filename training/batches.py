@@ -1,0 +1,39 @@
+"""A run's clips: the stream that its config asks for, and its batches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from loaders import Batch, InputError, Stream, stream
+from loaders.device import prefetch
+from loaders.headspace import Headspace
+from training.config import TrainConfig
+from training.log import Pace
+from training.world import World
+
+
+def open_stream(config: TrainConfig, world: World) -> Stream:
+    """Return this rank's stream; raises InputError for shards, weights or ranks that do not fit."""
+    if not config.shards:
+        raise InputError("a run needs clips: --shards FOLDER")
+    ranks = {"rank": world.rank, "world": world.size}
+    return stream(
+        config.shards, batch_size=config.batch_size, weights=config.weights or None, config=config.data, **ranks
+    )
+
+
+def next_batches(
+    config: TrainConfig, data: Stream, world: World, steps: int, pace: Pace
+) -> Iterator[tuple[int, Batch]]:
+    """Yield (epoch, this rank's next batch on its device), from where the stream stands, over the ends of epochs."""
+    while steps:
+        epoch = data.state_dict()["epoch"]
+        rest = data.epoch(epoch)
+        batches = prefetch(Headspace(rest) if config.headspace else rest, world.device)
+        while steps:
+            with pace.spend("waiting"):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            yield epoch, batch
+            steps -= 1

@@ -1,0 +1,60 @@
+"""The folder of a run: what it was asked for, and whether one may go on there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from loaders import InputError
+from training.config import MAY_CHANGE, TrainConfig
+from training.world import World
+
+RECIPE = "recipe.json"
+
+
+def find_run(config: TrainConfig, resume: bool) -> Path | None:
+    """Return the newest checkpoint in the folder OUT, None if there is none to go on from.
+
+    Raises InputError if OUT holds a run and this is no resume, or a resume with other settings.
+    """
+    if not config.out:
+        raise InputError("a run needs a folder: --out OUT")
+    out = Path(config.out)
+    if not (out / RECIPE).exists():
+        return None
+    if not resume:
+        raise InputError(f"{out} holds a run already: add --resume to go on with it, or name another folder")
+    old, new = _flat(json.loads((out / RECIPE).read_text())), _flat(json.loads(json.dumps(asdict(config))))
+    keys = [key for key in new if key not in MAY_CHANGE and old.get(key) != new[key]]
+    if keys:
+        named = ", ".join(f"{key} ({old.get(key)} -> {new[key]})" for key in keys)
+        raise InputError(f"{out} holds a run with other settings: {named}; repeat them, or name another folder")
+    return max((out / "checkpoints").glob("step-*"), default=None)
+
+
+def claim_run(config: TrainConfig, world: World) -> None:
+    """Make OUT the folder of this run; every rank calls this once nothing can be wrong with what was given."""
+    world.barrier()  # all have looked before one writes
+    if world.main:
+        Path(config.out).mkdir(parents=True, exist_ok=True)
+        write_json(Path(config.out) / RECIPE, asdict(config))
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a file that is whole or not there."""
+    writing = path.with_name(f".{path.name}.writing")
+    with writing.open("w") as file:
+        json.dump(value, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    writing.rename(path)

@@ -1,0 +1,19 @@
+"""What can be trained, by name: a system is a model and the way from a batch to its losses."""
+
+import torch
+
+from loaders import Stream
+from training.config import TrainConfig
+from training.systems.base import System
+from training.systems.egovlp import EgoVLPSystem
+from training.world import World
+
+__all__ = ["SYSTEMS", "System", "build_system"]
+
+SYSTEMS: dict[str, type[System]] = {"egovlp": EgoVLPSystem}
+
+
+def build_system(config: TrainConfig, data: Stream, world: World) -> System:
+    """Return the config's system with first weights that its seed draws; raises InputError for what does not fit."""
+    torch.manual_seed(config.data.seed)
+    return SYSTEMS[config.system](config, data, world)

@@ -1,0 +1,51 @@
+"""EgoVLP: two towers and a contrastive loss over the clips of all ranks."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from loaders import Batch, InputError, Stream
+from models.egovlp import EgoVLP
+from models.gather import gather, local_rows
+from models.losses import egonce, info_nce
+from models.weights import load_vit
+from training.config import TrainConfig
+from training.draws import Draws
+from training.objectives import Contrast
+from training.systems.base import System, check_clips
+from training.text import Tokens, tokenizer_for
+from training.world import World
+
+
+class EgoVLPSystem(System):
+    """EgoVLP as published (2206.01670), or with another rule of positives."""
+
+    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+        """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
+        video, text = config.model.video, config.model.text
+        check_clips(config, video.image, video.max_frames)
+        try:
+            model = EgoVLP(config.model)
+            if config.video_weights:
+                load_vit(model.video, config.video_weights)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
+        self.model, self.objective = model.to(world.device), config.objective
+        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), world.device)
+        self.embedding = config.model.projection
+
+    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return the contrastive loss."""
+        text, video = network(*self.tokens(batch.texts), self.pixels(batch.frames))
+        return {"loss": contrast(self.objective, text.float(), video.float(), batch)}
+
+
+def contrast(objective: Contrast, text: Tensor, video: Tensor, batch: Batch) -> Tensor:
+    """Return this rank's rows' share of the loss of embeddings [m, D] over the rows of all ranks (models/gather.py)."""
+    rows = local_rows(len(text))
+    text, video, valid = gather(text), gather(video), gather(batch.valid)
+    if objective.loss == "info_nce":
+        return info_nce(text, video, valid, temperature=objective.temperature, rows=rows)
+    rule = {"positives": objective.positives, "undecided": objective.undecided, "temperature": objective.temperature}
+    return egonce(text, video, gather(batch.verbs), gather(batch.nouns), valid, **rule, rows=rows)

@@ -1,0 +1,51 @@
+"""Narrations as tokens."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from loaders import InputError, Stream
+from models.tokenizer import load_tokenizer, train_tokenizer
+from training.config import TrainConfig
+
+VOCABULARY_TEXTS = 100_000  # of millions of narrations this many show every word that matters
+
+
+def tokenizer_for(config: TrainConfig, data: Stream, vocab: int) -> PreTrainedTokenizerBase:
+    """Return the config's tokenizer, or one of at most `vocab` pieces made from narrations of all folders.
+
+    Raises InputError if it cannot be loaded or has more pieces than the text tower.
+    """
+    try:
+        if config.tokenizer:
+            tokenizer = load_tokenizer(config.tokenizer)
+        else:
+            every = math.ceil(sum(map(len, data.indexes)) / VOCABULARY_TEXTS)
+            texts = (index.row(i).text for index in data.indexes for i in range(0, len(index), every))
+            tokenizer = train_tokenizer(texts, vocab)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if len(tokenizer) > vocab:
+        raise InputError(f"the tokenizer has {len(tokenizer)} pieces, the text tower {vocab}: set model.text.vocab")
+    return tokenizer
+
+
+class Tokens:
+    """Texts as ids and mask on the device."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, longest: int, device: torch.device) -> None:
+        """Cut texts at `longest` tokens."""
+        self.tokenizer, self.longest, self.device = tokenizer, longest, device
+
+    def __call__(self, texts: list[str], *, full: bool = False) -> tuple[Tensor, Tensor]:
+        """Return int64 ids and mask [M, L]; L is a multiple of 8, so that a compiled model meets few shapes.
+
+        With `full` L is the longest: the same on every rank.
+        """
+        padding = {"padding": "max_length"} if full else {"padding": True, "pad_to_multiple_of": 8}
+        found = self.tokenizer(texts, truncation=True, max_length=self.longest, return_tensors="pt", **padding)
+        return found["input_ids"].to(self.device), found["attention_mask"].to(self.device)
