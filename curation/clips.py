@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -18,7 +22,18 @@ from shards.plan import KEY_LIMIT, UNSAFE, clip_key
 from shards.store import AnyPath
 
 TABLE_COLUMNS = (*CSV_COLUMNS, "key", "text", "window_start", "window_end", "neighbourhood", "negatives")
-EGO4D_CLASSES = (118, 582)  # verbs, nouns of Ego4D's taxonomy, which the published egoclip.csv counts in
+
+
+@dataclass(frozen=True)
+class Classes:
+    """How many classes clips are tagged with, and a digest of what they are called ("" where that is not known)."""
+
+    verbs: int
+    nouns: int
+    lexicon: str = ""
+
+
+EGO4D_CLASSES = Classes(118, 582)  # of Ego4D's taxonomy, which the published egoclip.csv counts in
 
 
 def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
@@ -76,12 +91,14 @@ def read_clips(path: AnyPath) -> pa.Table:
     return complete_clips(table, EgoClipConfig())
 
 
-def class_counts(folder: AnyPath) -> tuple[int, int]:
-    """Return (verbs, nouns) of a lexicon folder; without one, of Ego4D's taxonomy, as the published egoclip.csv."""
+def read_classes(folder: AnyPath) -> Classes:
+    """Return the classes of a lexicon folder; without one, of Ego4D's taxonomy, as the published egoclip.csv."""
     if not folder.exists():
         return EGO4D_CLASSES
     lexicon = load_lexicon(folder)
-    return len(lexicon.verbs.labels), len(lexicon.nouns.labels)
+    verbs, nouns = lexicon.verbs.labels, lexicon.nouns.labels
+    digest = hashlib.sha256(json.dumps([verbs, nouns]).encode()).hexdigest()
+    return Classes(len(verbs), len(nouns), digest[:16])
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:

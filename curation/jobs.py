@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 import pyarrow as pa
 
-from curation.clips import class_counts, find_clips, read_clips
+from curation.clips import Classes, find_clips, read_classes, read_clips
 from curation.config import EgoClipConfig, EgoMCQConfig
 from curation.mcq_videos import mcq_videos
 from curation.provenance import Run, fingerprint, open_run, read_run
@@ -142,7 +142,7 @@ def run_shards(clips: AnyPath, source: Source, out: AnyPath, options: RunOptions
     run = open_run(out, "shards", _settings(options), {path.name: fingerprint(path)})
     with _ray(options.ray_address, report):
         outcome = _write(
-            read_clips(path), source.videos(), class_counts(path.parent / "lexicon"), out, "egoclip", options, report
+            read_clips(path), source.videos(), read_classes(path.parent / "lexicon"), out, "egoclip", options, report
         )
     return _recorded(run, outcome)
 
@@ -163,7 +163,7 @@ def run_segments(
     run = open_run(out, "segments", _settings(options) | {"seconds": seconds, "stride": stride}, {})
     table = fixed_segments(on_disk, seconds, stride)
     with _ray(options.ray_address, report):
-        outcome = _write(table, on_disk, (0, 0), out, "segments", options, report)
+        outcome = _write(table, on_disk, Classes(0, 0), out, "segments", options, report)
     unused = len(on_disk) - len(table["video_uid"].unique())
     if unused:
         outcome.summary["videos_without_segments"] = unused
@@ -195,13 +195,13 @@ def _ray(address: str | None, report: Report) -> Iterator[None]:
 
 def _cut(table: pa.Table, source: Source, out: AnyPath, folder: str, options: RunOptions, report: Report) -> Outcome:
     name = "egoclip" if folder == SHARDS else "egomcq"
-    return _write(table, source.videos(), class_counts(out / "lexicon"), out / folder, name, options, report)
+    return _write(table, source.videos(), read_classes(out / "lexicon"), out / folder, name, options, report)
 
 
 def _write(
     table: pa.Table,
     videos: pd.DataFrame,
-    classes: tuple[int, int],
+    classes: Classes,
     out: AnyPath,
     name: str,
     options: RunOptions,
@@ -214,8 +214,9 @@ def _write(
         profile=profile(options.profile),
         name=name,
         clips_per_shard=options.shard_clips,
-        num_verbs=classes[0],
-        num_nouns=classes[1],
+        num_verbs=classes.verbs,
+        num_nouns=classes.nouns,
+        lexicon=classes.lexicon,
     )
     done = write_shards(job, report)
     summary: dict[str, object] = {"shards": done.shards, "samples": done.samples, "megabytes": done.bytes / 1e6}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curation.clips import class_counts, find_clips, read_clips
+from curation.clips import find_clips, read_classes, read_clips
 from curation.jobs import MCQ_SHARDS, SHARDS, RunOptions, video_files
 from curation.sources import Source
 from shards.errors import InputError
@@ -24,10 +24,10 @@ def mend(folder: AnyPath, clips: AnyPath | None, source: Source, options: RunOpt
     table = find_clips(clips if clips else _table_beside(folder))
     known = settings_of(folder)
     if known is None:
-        verbs, nouns = class_counts(table.parent / "lexicon")
+        classes = read_classes(table.parent / "lexicon")
         name = "egomcq" if folder.name == MCQ_SHARDS else "egoclip"
         known = {"name": name, "profile": options.profile, "clips_per_shard": options.shard_clips}
-        known |= {"num_verbs": verbs, "num_nouns": nouns}
+        known |= {"num_verbs": classes.verbs, "num_nouns": classes.nouns, "lexicon": classes.lexicon}
     settings = known | {"profile": profile(str(known["profile"]))}
     job = ShardJob(clips=read_clips(table), videos=video_files(source.videos()), out=folder, **settings)
     return repair(job, report)

@@ -43,14 +43,21 @@ class MixedDataset(Dataset):
 
 
 def check_lexicons(indexes: Sequence[ShardIndex]) -> None:
-    """Raise InputError if the classes of two indexes are those of different lexicons, as their numbers tell."""
+    """Raise InputError if the classes of two indexes are of different lexicons, by their digests and numbers."""
     for other in indexes[1:]:
-        if (other.num_verbs, other.num_nouns) != (indexes[0].num_verbs, indexes[0].num_nouns):
-            raise InputError(
-                f"{indexes[0].folder} has {indexes[0].num_verbs} verb and {indexes[0].num_nouns} noun classes, "
-                f"{other.folder} {other.num_verbs} and {other.num_nouns}: their classes mean different things; "
-                "make both with the same --lexicon to mix them"
-            )
+        for one in indexes:
+            known = one.lexicon and other.lexicon
+            counts = [(index.num_verbs, index.num_nouns) for index in (one, other)]
+            if counts[0] != counts[1] or (known and one.lexicon != other.lexicon):
+                raise InputError(
+                    f"{_classes(one)}, {_classes(other)}: their classes mean different things; "
+                    "make both with the same --lexicon to mix them"
+                )
+
+
+def _classes(index: ShardIndex) -> str:
+    lexicon = f" of lexicon {index.lexicon}" if index.lexicon else ""
+    return f"{index.folder} has {index.num_verbs} verb and {index.num_nouns} noun classes{lexicon}"
 
 
 def _marked(clip: Clip | None, source: int) -> Clip | None:

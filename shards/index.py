@@ -74,10 +74,10 @@ class ShardIndex:
     ) -> None:
         """Use `ShardIndex.open`."""
         self.folder, self.manifest, self._column, self.cache = folder, manifest, read, cache
-        self.shard: np.ndarray = read("shard").to_numpy()
-        self.neighbourhood: np.ndarray = read("neighbourhood").to_numpy()
+        self.shard: np.ndarray = _numpy(read("shard"))
+        self.neighbourhood: np.ndarray = _numpy(read("neighbourhood"))
         self._offsets, self._sizes = _csr(read("offsets")), _csr(read("sizes"))
-        self._numbers = {name: read(name).to_numpy() for name in NUMBER_COLUMNS}
+        self._numbers = {name: _numpy(read(name)) for name in NUMBER_COLUMNS}
         self._texts = {name: read(name) for name in (*TEXT_COLUMNS, *REPEATED_TEXT_COLUMNS)}
         self._lists = {name: _csr(read(name)) for name in LIST_COLUMNS}
         self._paths = [folder / entry["file"] for entry in manifest["shards"]]
@@ -153,6 +153,11 @@ class ShardIndex:
     def num_nouns(self) -> int:
         """Number of noun classes."""
         return self.manifest["num_nouns"]
+
+    @property
+    def lexicon(self) -> str:
+        """Digest of what the classes are called; "" where that is not known."""
+        return self.manifest.get("lexicon", "")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -269,7 +274,12 @@ def _as_kept(column: pa.ChunkedArray, name: str) -> pa.Array:
 
 
 def _csr(lists: pa.ListArray) -> _Csr:
-    return lists.values.to_numpy(), lists.offsets.to_numpy()
+    return _numpy(lists.values), _numpy(lists.offsets)
+
+
+def _numpy(column: pa.Array) -> np.ndarray:
+    """Return a column of numbers without copying it; `to_numpy` would import pandas, if it is there."""
+    return np.from_dlpack(column)
 
 
 def _row(lists: _Csr, i: int) -> np.ndarray:

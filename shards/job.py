@@ -44,7 +44,8 @@ class VideoFile:
 class ShardJob:
     """Clips (the columns of egoclip.parquet), the videos they come from, and how and where they are to be stored.
 
-    A video of which no frame and no clip comes for `stall_sec` seconds is given up there: "decoder hung".
+    `lexicon` is a digest of what the classes are called, "" if that is not known. A video of which no frame and no
+    clip comes for `stall_sec` seconds is given up there: "decoder hung".
     """
 
     clips: pa.Table
@@ -55,6 +56,7 @@ class ShardJob:
     clips_per_shard: int = 256
     num_verbs: int = 0
     num_nouns: int = 0
+    lexicon: str = ""
     stall_sec: float = 120.0
 
 
@@ -105,7 +107,7 @@ def make_plan(job: ShardJob) -> Plan:
         "name": job.name,
         "clips per shard": str(job.clips_per_shard),
         "profile": json.dumps(job.profile.settings(), sort_keys=True),
-        "classes": f"{job.num_verbs} verbs, {job.num_nouns} nouns",
+        "classes": f"{job.num_verbs} verbs, {job.num_nouns} nouns" + (job.lexicon and f" of lexicon {job.lexicon}"),
         "videos": _digest(json.dumps(sorted(sizes.items())).encode()),
         "clips": _columns_digest(clips, ["key", "video_uid", "neighbourhood"]),
         "windows": _columns_digest(clips, ["clip_start", "clip_end"]),

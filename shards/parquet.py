@@ -16,9 +16,9 @@ def parquet_file(path: AnyPath) -> pq.ParquetFile:
 
 def read_parquet(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
     """Return (some columns of) a parquet file's table; of one in a store only these columns are fetched."""
-    if not is_remote(path):
-        return pq.read_table(path, columns=columns)
-    if columns is None:
-        return pq.read_table(pa.BufferReader(read_bytes(path)))
-    with io.BufferedReader(RemoteFile(of_this_process(path))) as file:
-        return pq.read_table(file, columns=columns)
+    # Not pq.read_table: it imports Arrow's datasets and pandas, 0.1 s and 50 MB in each training process.
+    if columns is None or not is_remote(path):
+        with parquet_file(path) as file:
+            return file.read(columns)
+    with io.BufferedReader(RemoteFile(of_this_process(path))) as source, pq.ParquetFile(source) as file:
+        return file.read(columns)

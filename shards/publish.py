@@ -63,6 +63,7 @@ def publish(folder: ShardFolder) -> Published:
         "planned": plan.planned,
         "num_verbs": job.num_verbs,
         "num_nouns": job.num_nouns,
+        "lexicon": job.lexicon,
         "samples": total.samples,
         "failed": total.failed,
         "bytes": total.bytes,

@@ -69,14 +69,16 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
 
 
 def settings_of(folder: str | AnyPath) -> dict[str, object] | None:
-    """Return what a folder was cut with: `name`, `profile` (its name), `clips_per_shard`, `num_verbs`, `num_nouns`.
+    """Return what a folder was cut with: `name`, `profile` (its name), `clips_per_shard` and its classes.
 
     None if the manifest cannot be read: then they must be given.
     """
     manifest = _manifest_at(as_path(folder))
     if manifest is None:
         return None
-    own = {name: manifest[name] for name in ("name", "num_verbs", "num_nouns")}
+    own = {name: manifest[name] for name in ("name", "num_verbs", "num_nouns")} | {
+        "lexicon": manifest.get("lexicon", "")
+    }
     per_shard = int(manifest["planned"]["clips per shard"])
     return own | {"profile": manifest["profile"]["name"], "clips_per_shard": per_shard}
 

@@ -1,6 +1,7 @@
 """The contract of the stream: what a global batch holds, and what follows a state, depends on no topology."""
 
 import itertools
+import json
 import math
 import pickle
 import time
@@ -194,17 +195,31 @@ def test_weights_count_by_their_proportions_and_default_to_the_sizes(shards):
         small([shards, shards], weights=weights).load_state_dict(state)
 
 
-def test_sets_of_other_lexicons_are_refused(shards, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    for path in shards.iterdir():
-        if path.is_file():
-            (other / path.name).write_bytes(path.read_bytes())
-    manifest = other / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"num_verbs": 11', '"num_verbs": 12'))
-    assert ShardIndex.open(other).num_verbs == 12
-    with pytest.raises(InputError, match=r"11 verb and 7 noun classes, .*other 12 and 7.*--lexicon"):
-        small([shards, other])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"num_verbs": 12}, r"11 verb and 7 noun classes.*other has 12 verb and 7.*--lexicon"),
+        ({"lexicon": "b"}, r"of lexicon a, .*of lexicon b.*--lexicon"),
+        ({"lexicon": ""}, None),  # shards of before lexicons had digests
+    ],
+)
+def test_sets_of_other_lexicons_are_refused(shards, tmp_path, change, named):
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder, changed in zip(folders, ({}, change), strict=True):
+        folder.mkdir()
+        for path in shards.iterdir():
+            if path.is_file():
+                (folder / path.name).write_bytes(path.read_bytes())
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"lexicon": "a"} | changed))
+    if named is None:
+        small(folders)
+        return
+    with pytest.raises(InputError, match=named):
+        small(folders)
+
+
+def test_a_mixture_of_nothing_is_refused():
     with pytest.raises(InputError, match="at least one"):
         small([])
 

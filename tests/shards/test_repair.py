@@ -151,7 +151,8 @@ def test_another_job_is_refused_before_anything_is_touched(copy):
 
 def test_the_folder_says_what_it_was_cut_with(copy):
     job, _ = copy
-    expected = {"name": "egoclip", "num_verbs": 3, "num_nouns": 5, "profile": "train", "clips_per_shard": 4}
+    expected = {"name": "egoclip", "num_verbs": 3, "num_nouns": 5, "lexicon": ""}
+    expected |= {"profile": "train", "clips_per_shard": 4}
     assert settings_of(job.out) == expected
     (job.out / "manifest.json").write_text("{")
     assert settings_of(job.out) is None
