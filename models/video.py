@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.attention import DividedAttention, Fuse
@@ -26,7 +27,9 @@ class VideoConfig:
     attention: Literal["divided", "joint"] = "divided"
     """joint: every token sees every token, one attention a block; 17 % fewer multiply-adds than divided at 4 frames"""
     eps: float = 1e-6
-    """of every LayerNorm; EgoVLPv2 has 1e-5"""
+    """of every LayerNorm; EgoVLPv2 and CLIP have 1e-5"""
+    style: Literal["vit", "clip"] = "vit"
+    """clip: a LayerNorm before the first block and QuickGELU, as CLIP's image towers have (2103.00020)"""
 
 
 class PatchEmbed(nn.Module):
@@ -42,17 +45,26 @@ class PatchEmbed(nn.Module):
         return self.proj(frames).flatten(2).transpose(1, 2).contiguous()
 
 
+def quick_gelu(x: Tensor) -> Tensor:
+    """CLIP's activation: x * sigmoid(1.702 x)."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+_ACTIVATIONS = {"vit": F.gelu, "clip": quick_gelu}
+
+
 class Block(nn.Module):
     """Time attention, space attention and MLP with the residual paths of Frozen in Time, figure 2."""
 
-    def __init__(self, width: int, heads: int, eps: float = 1e-6) -> None:
+    def __init__(self, config: VideoConfig) -> None:
         super().__init__()
+        width, heads, eps = config.width, config.heads, config.eps
         self.norm3 = nn.LayerNorm(width, eps=eps)
         self.timeattn = DividedAttention(width, heads, "time")
         self.norm1 = nn.LayerNorm(width, eps=eps)
         self.attn = DividedAttention(width, heads, "space")
         self.norm2 = nn.LayerNorm(width, eps=eps)
-        self.mlp = Mlp(width)
+        self.mlp = Mlp(width, activation=_ACTIVATIONS[config.style])
 
     def forward(self, x: Tensor, frames: int, fuse: Fuse | None = None, only_cls: bool = False) -> Tensor:
         """Map tokens x [B, 1 + T*N, D] to the same shape; `fuse` adds to what space attention gives.
@@ -69,12 +81,13 @@ class Block(nn.Module):
 class JointBlock(nn.Module):
     """Attention over all tokens of all frames and MLP: a ViT's block on a video."""
 
-    def __init__(self, width: int, heads: int, eps: float = 1e-6) -> None:
+    def __init__(self, config: VideoConfig) -> None:
         super().__init__()
+        width, heads, eps = config.width, config.heads, config.eps
         self.norm1 = nn.LayerNorm(width, eps=eps)
         self.attn = DividedAttention(width, heads, "joint")
         self.norm2 = nn.LayerNorm(width, eps=eps)
-        self.mlp = Mlp(width)
+        self.mlp = Mlp(width, activation=_ACTIVATIONS[config.style])
 
     def forward(self, x: Tensor, frames: int, fuse: Fuse | None = None, only_cls: bool = False) -> Tensor:
         """Map tokens x [B, 1 + T*N, D] to the same shape, as `Block` does."""
@@ -99,7 +112,8 @@ class VideoTower(nn.Module):
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + patches, width))
         self.temporal_embed = nn.Parameter(torch.zeros(1, config.max_frames, width))
         block = Block if config.attention == "divided" else JointBlock
-        self.blocks = nn.ModuleList(block(width, config.heads, config.eps) for _ in range(config.depth))
+        self.norm_pre = nn.LayerNorm(width, eps=config.eps) if config.style == "clip" else nn.Identity()
+        self.blocks = nn.ModuleList(block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, eps=config.eps)
         self.reset()
 
@@ -135,7 +149,7 @@ class VideoTower(nn.Module):
         x = self.patch_embed(frames.flatten(0, 1)).unflatten(0, (batch, count))  # [B, T, N, D]
         x = x + self.pos_embed[:, None, 1:] + self.temporal_embed[:, :count, None]
         cls = (self.cls_token if cls_token is None else cls_token) + self.pos_embed[:, :1]
-        return torch.cat([cls.expand(batch, -1, -1), x.flatten(1, 2)], dim=1)
+        return self.norm_pre(torch.cat([cls.expand(batch, -1, -1), x.flatten(1, 2)], dim=1))
 
     def read(self, x: Tensor, frames: int, start: int = 0) -> Tensor:
         """Run tokens x [B, 1 + T*N, D] through the blocks from `start` on, and return [CLS] after LayerNorm, [B, D].

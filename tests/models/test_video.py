@@ -164,7 +164,7 @@ def test_names_are_those_of_timm():
 
 def test_block_keeps_time_out_of_the_residual_stream():
     """With space attention silenced, time attention cannot reach the output: the residual starts from x."""
-    block = randomise(Block(12, 3).double())
+    block = randomise(Block(VideoConfig(width=12, heads=3)).double())
     torch.nn.init.zeros_(block.attn.proj.weight)
     x = torch.randn(1, 9, 12, dtype=torch.float64)
     before = block(x, 2)

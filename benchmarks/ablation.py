@@ -1,0 +1,94 @@
+"""What each part of EgoVLP's method brings, on invented videos: `python -m benchmarks.ablation --out FOLDER`.
+
+Every row is the tiny recipe trained from nothing with one thing changed, over the same clips for as many epochs, with
+some seeds, and asked the same questions of unseen videos. FOLDER keeps the data and every finished run: the same line
+again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.record import figure, write_record
+from curation.config import EgoClipConfig, EgoMCQConfig
+from curation.jobs import MCQ_SHARDS, SHARDS, RunOptions, run_egoclip, run_egomcq
+from curation.sources.ego4d import Ego4DSource
+from curation.synthetic import DemoRootConfig, write_demo_root
+from shards.cluster import ray_session
+from shards.progress import silent
+
+ROOT = DemoRootConfig(train=72, val=24)
+QUESTIONS = EgoMCQConfig(inter=800, intra=300)
+WINDOWS = {"egoclip": "egoclip", "fixed": "alpha-around", "adaptive": "adaptive"}
+CONTRAST = {
+    "InfoNCE": {"objective.loss": "info_nce", "data.negatives": "false"},
+    "InfoNCE + positives": {"objective.loss": "egonce", "data.negatives": "false"},
+    "InfoNCE + hard negatives": {"objective.loss": "info_nce", "data.negatives": "true"},
+    "EgoNCE": {},
+    "EgoNCE, undecided pairs pushed apart": {"objective.undecided": "negative"},
+}
+# Row of the table -> folder of clips, settings.
+ROWS = {f"{name}, egoclip windows": ("egoclip", changes) for name, changes in CONTRAST.items()}
+ROWS |= {f"EgoNCE, {name} windows": (name, {}) for name in WINDOWS if name != "egoclip"}
+
+
+def build(out: Path) -> None:
+    """Write the videos, clips by each window rule, and questions, unless they are there."""
+    root, options = out / "ego4d", RunOptions(shard_clips=64)
+    with ray_session(None):
+        write_demo_root(root, ROOT)
+        source = Ego4DSource(root)
+        for name, window in WINDOWS.items():
+            run_egoclip(source, out / name, replace(EgoClipConfig(), window=window), "auto", options, silent)
+        run_egomcq(source, out / "egoclip", QUESTIONS, None, "auto", options, silent)
+
+
+def run(out: Path, row: str, seed: int) -> dict[str, float]:
+    """Return EgoMCQ accuracy of a row with a seed, training it unless that is done."""
+    clips, changes = ROWS[row]
+    where = out / "runs" / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
+    mcq = out / "egoclip"
+    command = [sys.executable, "train.py", "egovlp-tiny", "--out", str(where), "--resume"]
+    command += ["--shards", str(out / clips / SHARDS), "--mcq-json", str(mcq / "egomcq.json")]
+    command += ["--mcq-shards", str(mcq / MCQ_SHARDS), "--set", f"data.seed={seed}", "--set", "eval_every=100000"]
+    for key, value in changes.items():
+        command += ["--set", f"{key}={value}"]
+    if not (where / "result.json").exists():
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[1])
+    return json.loads((where / "result.json").read_text())["after"]
+
+
+def measure(out: Path, seeds: int) -> list[dict[str, object]]:
+    """Return mean and standard deviation of EgoMCQ accuracy over seeds, by row and type."""
+    build(out)
+    found: dict[str, list[dict[str, float]]] = {row: [] for row in ROWS}
+    for seed in range(seeds):
+        for row, answers in found.items():
+            answers.append(run(out, row, seed))
+            print(f"seed {seed}, {row}: {answers[-1]}", file=sys.stderr, flush=True)
+    figures = []
+    for row, answers in found.items():
+        for kind in ("inter", "intra"):
+            values = [answer[kind] for answer in answers]
+            spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+            figures.append(figure(f"{row}: {kind}", statistics.mean(values), "%") | {"spread": round(spread, 2)})
+    return figures
+
+
+def main() -> None:
+    """Train every row and keep the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for data and runs")
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    write_record("ablation", measure(arguments.out, arguments.seeds))
+
+
+if __name__ == "__main__":
+    main()
