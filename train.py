@@ -15,7 +15,12 @@ Several folders, three clips of the first for each one of the second: --shards A
 To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.
 To change a recipe: --set optimiser.lr=1e-4 --set model.video.depth=6 --set data.negatives=false
 
-OUT gets recipe.json, metrics.csv, tensorboard/, checkpoints/, tokenizer/ (if made from the narrations), result.json.
+What has been trained, on benchmarks and as features of long videos (eval --help and features --help say more):
+    python train.py eval runs/2 --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards
+    python train.py features runs/2 --videos ego4d/v2/full_scale --out features/2
+
+OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json, and tokenizer/ if
+it was made from the narrations (docs/training.md).
 """
 
 from __future__ import annotations
@@ -32,19 +37,26 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from loaders import InputError
+from loaders import InputError, Stream
 from models.optimiser import build_optimiser, learning_rate
+from training.accumulate import Learning
 from training.batches import next_batches, open_stream
 from training.checkpoints import Checkpoints
+from training.compute import ideal_seconds
 from training.config import TrainConfig
 from training.draws import Draws
 from training.egomcq import Quiz, Report
-from training.folder import claim_run, find_run, write_json
-from training.log import Log, Pace
+from training.errors import OneLineParser, explained, one_voice
+from training.files import write_json
+from training.folder import claim_run, find_run
+from training.log import Log
+from training.pace import Pace
 from training.parallel import spread
 from training.recipes import RECIPES, egovlp_tiny
+from training.screen import screen
 from training.settings import with_setting
 from training.systems import build_system
+from training.verbs import VERBS, run_verb
 from training.world import World, open_world
 
 
@@ -66,10 +78,17 @@ def train(
 
     Under torchrun every rank calls this; rank 0 writes, says and reports `(stage, done, total)`.
     """
-    with open_world(config) as world:
+    with explained(config), open_world(config) as world:
         quiet = not world.main
         report = (lambda *_: None) if quiet or report is None else report
-        return _train(config, world, resume, report, (lambda _: None) if quiet else say)
+        checkpoint, data = find_run(config, resume), open_stream(config, world)
+        try:
+            return _train(config, world, checkpoint, data, report, (lambda _: None) if quiet else say)
+        except RuntimeError as error:  # a signal brings it, wherever the loop is
+            lost = data.lost_worker(error)
+            if lost is None:
+                raise
+            raise lost from None
 
 
 def train_demo(shards: Path, mcq_json: Path, mcq_shards: Path, out: Path, report: Report) -> TrainResult:
@@ -79,15 +98,24 @@ def train_demo(shards: Path, mcq_json: Path, mcq_shards: Path, out: Path, report
     return train(config, resume=True, report=report, say=lambda _: None)
 
 
-def _train(config: TrainConfig, world: World, resume: bool, report: Report, say: Callable[[str], None]) -> TrainResult:
-    checkpoint = find_run(config, resume)
-    out, data = Path(config.out), open_stream(config, world)
+def _train(
+    config: TrainConfig,
+    world: World,
+    checkpoint: Path | None,
+    data: Stream,
+    report: Report,
+    say: Callable[[str], None],
+) -> TrainResult:
+    out = Path(config.out)
     total = config.epochs * data.steps_per_epoch
     total = min(total, config.max_steps) if config.max_steps else total
     system = build_system(config, data, world)
+    for line in system.begin(config) if checkpoint is None else ():
+        say(line)
     model = system.model
     network = spread(model, config, world)
     optimiser = build_optimiser(model, config.optimiser, system.new)
+    learning = Learning(config, system, network, world)
     checkpoints = Checkpoints(config, world, model, optimiser)
     quiz = Quiz(config, system, world, report)
 
@@ -103,8 +131,8 @@ def _train(config: TrainConfig, world: World, resume: bool, report: Report, say:
     claim_run(config, world)
     log = Log(out, step if checkpoint else -1, say) if world.main else None
     if log:
-        if system.tokens and not config.tokenizer:
-            system.tokens.tokenizer.save_pretrained(out / "tokenizer")
+        if system.tokens and not config.tokenizer and checkpoint is None:
+            system.tokens.save(out / "tokenizer")
         size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
         clips = sum(map(len, data.indexes))
         say(f"{size:.1f} M parameters, {clips} clips, {total} steps on {world.size} x {world.device.type}")
@@ -113,19 +141,21 @@ def _train(config: TrainConfig, world: World, resume: bool, report: Report, say:
         if log:
             log.answers(step, before)
 
-    pace = Pace(config.batch_size * (2 if config.data.negatives else 1))
+    pace = Pace(config.batch_size * (2 if config.data.negatives else 1), world.device)
     anchors = config.batch_size // world.size
     for epoch, batch in next_batches(config, data, world, total - step, pace):
+        draws = Draws(config.data.seed, epoch, anchors)
+        if not pace.steps:
+            with pace.spend("aside"):
+                pace.ideal = ideal_seconds(system, batch, draws, world)
         # Dropout is a function of seed, step and rank: a resumed run draws what an unbroken one would.
         torch.manual_seed((config.data.seed * 1_000_003 + step) * 65_536 + world.rank)
         lr = learning_rate(config.optimiser, step, total, data.steps_per_epoch)
         for group in optimiser.param_groups:
             group["lr"] = lr * group["rate"]
 
-        with world.autocast():
-            losses = system.losses(network, batch, Draws(config.data.seed, epoch, anchors))
         optimiser.zero_grad()
-        losses["loss"].backward()
+        losses = learning.learn(batch, draws)
         if config.optimiser.clip_grad:
             nn.utils.clip_grad_norm_(model.parameters(), config.optimiser.clip_grad)
         optimiser.step()
@@ -139,8 +169,9 @@ def _train(config: TrainConfig, world: World, resume: bool, report: Report, say:
                 raise InputError(
                     f"the loss is {values['loss']} at step {step}: lower optimiser.lr or set optimiser.clip_grad=1"
                 )
+            row = {**values, "lr": lr, **pace.lap()}
             if log:
-                log.progress(step, total, {**values, "lr": lr, **pace.lap()})
+                log.progress(step, total, row, pace.left(total - step))
         with pace.spend("aside"):
             if last or step % config.eval_every == 0:
                 after = quiz.accuracy()
@@ -151,21 +182,26 @@ def _train(config: TrainConfig, world: World, resume: bool, report: Report, say:
 
     after = after or quiz.accuracy()  # stopped after the last checkpoint: no step was left to take
     result = TrainResult(before, after, step, pace.clips_per_sec(), str(out))
+    checkpoints.finish()
     if log:
         log.close()
         write_json(out / "result.json", asdict(result))
     return result
 
 
+@one_voice()
 def main() -> None:
-    """Read the command line and train; a user's mistake is one line and exit status 2."""
-    parser = argparse.ArgumentParser(
+    """Read the command line and train, or do what it names first; a user's mistake is one line and exit status 2."""
+    name, *arguments = sys.argv[1:] or [""]
+    if name in VERBS:
+        run_verb(name, arguments)
+    parser = OneLineParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument(
         "recipe",
         choices=RECIPES,
-        help="; ".join(f"{n}: {r.__doc__.splitlines()[0].strip('.')}" for n, r in RECIPES.items()),
+        help="; ".join(f"{n}: {r.__doc__.splitlines()[0].strip('.').replace('%', '%%')}" for n, r in RECIPES.items()),
     )
     parser.add_argument("--shards", required=True, nargs="+", help="folder of tar shards to learn from, or several")
     parser.add_argument("--mcq-json", default="", help="EgoMCQ's questions; without them nothing is evaluated")
@@ -181,13 +217,11 @@ def main() -> None:
         config = replace(RECIPES[given.recipe](), shards=tuple(given.shards), **paths)
         for setting in given.set:
             config = with_setting(config, setting)
-        train(config, resume=given.resume)
-    except InputError as error:
-        if os.environ.get("RANK", "0") == "0":
-            print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+        with screen() as (say, report):
+            train(config, resume=given.resume, report=report, say=say)
     except KeyboardInterrupt:
-        print("stopped; the same line with --resume goes on", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":
+            print("stopped; the same line with --resume goes on", file=sys.stderr)
         raise SystemExit(130) from None
 
 

@@ -139,7 +139,7 @@ def videomae(config: VideoMAEConfig, batch: int) -> tuple[Step, Step]:
     theirs = transformers.VideoMAEForPreTraining(_videomae(config, use_mean_pooling=False))
     ours.load_state_dict(videomae_names(theirs.state_dict(), ours))
     frames = torch.randn(batch, config.frames, 3, config.image, config.image)
-    visible, masked = draw_mask(config, batch, torch.Generator().manual_seed(0))
+    visible, masked = draw_mask(config, torch.rand(batch, config.places, generator=torch.Generator().manual_seed(0)))
     hidden = torch.zeros(batch, config.slots * config.places, dtype=torch.bool).scatter(1, masked, True)
     return lambda: ours(frames, visible, masked)[0], lambda: theirs(frames, hidden).loss
 

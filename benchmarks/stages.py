@@ -65,11 +65,45 @@ def measure(videos: Path, scratch: Path) -> list[dict[str, object]]:
             share = {"share": round(found[stage] / alone, 3)}
             figures.append(figure(f"{name}: {stage}", found[stage], "ms/clip") | share)
         figures += [figure(f"{name}: {what}", ms, "ms/clip") for what, ms in found.items() if what not in STAGES]
+        figures += _bytes(name, ShardIndex.open(scratch / name))
     return figures
 
 
+def _bytes(name: str, index: ShardIndex) -> list[dict[str, object]]:
+    """Return what a clip's fetch reads, and what the whole sample would be."""
+    spans = [index.spans(sample) for sample in range(CLIPS)]
+    drawn = sum(spans[sample][member][1] for sample in range(CLIPS) for member in set(_members(index, sample)))
+    whole = sum(size for members in spans for _, size in members[1:])
+    return [
+        figure(f"{name}: fetched", drawn / CLIPS / 1000, "kB/clip"),
+        figure(f"{name}: the whole sample", whole / CLIPS / 1000, "kB/clip"),
+    ]
+
+
+def _members(index: ShardIndex, sample: int) -> list[int]:
+    """Return the numbers of the members that the first epoch reads of a sample."""
+    config = StreamConfig(negatives=False)
+    rng = generator(0, 0, Purpose.VIEW, sample)
+    indices = picker(config.pick)(int(index.frame_count[sample]), config.frames, rng)
+    return [1] if index.members == "mp4" else sorted(set((indices + 1).tolist()))
+
+
+def _fetches(index: ShardIndex) -> dict[str, float]:
+    """Return ms per clip of reading what is drawn, and every member of its sample but the text, and nothing else."""
+    drawn = [_members(index, sample) for sample in range(CLIPS)]
+    whole = [range(1, len(index.spans(sample))) for sample in range(CLIPS)]
+    found = {}
+    for what, members in (("fetch alone of what is drawn", drawn), ("fetch alone of the whole sample", whole)):
+        began = time.perf_counter()
+        for sample, numbers in enumerate(members):
+            index.read_members(sample, numbers)
+        found[what] = 1000 * (time.perf_counter() - began) / CLIPS
+    return found
+
+
 def _round(folder: Path) -> dict[str, float]:
-    found = _stages(ShardIndex.open(folder))
+    index = ShardIndex.open(folder)
+    found = _stages(index) | _fetches(index)
     for negatives in (False, True):
         config = StreamConfig(negatives=negatives, workers=1)
         name = f"DataLoader, 1 worker, {'with' if negatives else 'no'} negatives"

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.config import EgoClipConfig
+from curation.epic_segments import holds_segments, read_segments
 from curation.lexicon import load_lexicon
 from curation.narrations import normalise
 from curation.negatives import ClipArrays, nearby_negatives, neighbourhoods
@@ -78,7 +79,10 @@ def find_clips(path: AnyPath) -> AnyPath:
 
 
 def read_clips(path: AnyPath) -> pa.Table:
-    """Return a clip table with every column of docs/formats.md; what egoclip.csv lacks is worked out."""
+    """Return a clip table with every column of docs/formats.md; what egoclip.csv lacks is worked out.
+
+    A csv file of EPIC-KITCHENS-100's segments gives a clip for each, from its start to its stop.
+    """
     if path.suffix == ".parquet":
         try:
             table = read_parquet(path)
@@ -86,7 +90,7 @@ def read_clips(path: AnyPath) -> pa.Table:
             raise InputError(f"{path}: not a readable parquet file ({error}); write it again") from None
         _require(path, table.column_names, TABLE_COLUMNS)
         return table
-    table = read_published_csv(path)
+    table = read_segments(path) if holds_segments(path) else read_published_csv(path)
     table = table.append_column("window_start", table["clip_start"]).append_column("window_end", table["clip_end"])
     return complete_clips(table, EgoClipConfig())
 

@@ -1,10 +1,12 @@
 """A batch: what the trainer gets."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 import torch
+from torch.utils.data import get_worker_info
 
 from loaders.augment import View
 
@@ -30,7 +32,7 @@ class Batch:
     """M clips: N anchors, then, where the stream has negatives, the N hard negatives of the same anchors (M = 2N)."""
 
     frames: torch.Tensor
-    """uint8 [M, T, 3, S, S]"""
+    """uint8 [M, T, 3, S, S], channels last in memory"""
     texts: list[str]
     """M normalised narrations"""
     verbs: torch.Tensor
@@ -79,15 +81,24 @@ class Batch:
         return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
 
 
-def collate(anchors: Sequence[Clip], negatives: Sequence[Clip | None] | None, num_verbs: int, num_nouns: int) -> Batch:
-    """Return the batch of N anchors, or of 2N rows if negatives are given: None stands for an anchor that has none."""
+def collate(
+    anchors: Sequence[Clip],
+    negatives: Sequence[Clip | None] | None,
+    num_verbs: int,
+    num_nouns: int,
+    into: torch.Tensor | None = None,
+) -> Batch:
+    """Return the batch of N anchors, or of 2N rows if negatives are given: None stands for an anchor that has none.
+
+    into: uint8 [M, T, S, S, 3] for the frames to be written to; else they get memory of their own.
+    """
     clips = list(anchors)
     valid = [True] * len(clips)
     if negatives is not None:
         clips += [anchor if clip is None else clip for anchor, clip in zip(anchors, negatives, strict=True)]
         valid += [clip is not None for clip in negatives]
     return Batch(
-        frames=_stacked([clip.frames for clip in clips]),
+        frames=_stacked([clip.frames for clip in clips], into),
         texts=[clip.text for clip in clips],
         verbs=multi_hot([clip.verbs for clip in clips], num_verbs),
         nouns=multi_hot([clip.nouns for clip in clips], num_nouns),
@@ -98,15 +109,27 @@ def collate(anchors: Sequence[Clip], negatives: Sequence[Clip | None] | None, nu
     )
 
 
-def _stacked(clips: list[torch.Tensor]) -> torch.Tensor:
-    """Return clips uint8 [T, 3, h, w] as one tensor [M, T, 3, H, W], the smaller ones in its upper left corner."""
-    if len({clip.shape for clip in clips}) == 1:
-        return torch.stack(clips)
+def _stacked(clips: list[torch.Tensor], into: torch.Tensor | None) -> torch.Tensor:
+    """Return clips uint8 [T, 3, h, w] as one tensor [M, T, 3, H, W], the smaller ones in its upper left corner.
+
+    Channels are last in memory, as decoders give them: turning them costs more than copying them.
+    """
+    count, channels = clips[0].shape[:2]
     height, width = (max(clip.shape[side] for clip in clips) for side in (2, 3))
-    stacked = clips[0].new_zeros((len(clips), *clips[0].shape[:2], height, width))
+    stacked = (_empty((len(clips), count, height, width, channels)) if into is None else into).movedim(-1, -3)
+    if len({clip.shape for clip in clips}) > 1:
+        stacked.zero_()
     for place, clip in zip(stacked, clips, strict=True):
         place[..., : clip.shape[2], : clip.shape[3]] = clip
     return stacked
+
+
+def _empty(shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a new uint8 tensor; in a worker it lies where the trainer will see it, or sending it would copy it."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    shared = torch.UntypedStorage._new_shared(math.prod(shape))  # as PyTorch's own collate function does
+    return torch.empty(0, dtype=torch.uint8).set_(shared, 0, shape)
 
 
 def multi_hot(classes: Sequence[Sequence[int]], size: int) -> torch.Tensor:

@@ -128,8 +128,13 @@ class ClipDataset(Dataset):
                 return Item(anchor, negative, bad)
         return Item(None, None, bad)
 
-    def collate(self, items: list[Item]) -> tuple[Batch | StoreError | None, list[BadSample]]:
-        """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad."""
+    def collate(
+        self, items: list[Item], into: torch.Tensor | None = None
+    ) -> tuple[Batch | StoreError | None, list[BadSample]]:
+        """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad.
+
+        into: as for `loaders.collate.collate`.
+        """
         bad = [sample for item in items for sample in item.bad]
         for item in items:
             if item.failure is not None:
@@ -138,7 +143,7 @@ class ClipDataset(Dataset):
         if len(anchors) < len(items):
             return None, bad
         negatives = [item.negative for item in items] if self.config.negatives else None
-        return collate(anchors, negatives, self.index.num_verbs, self.index.num_nouns), bad
+        return collate(anchors, negatives, self.index.num_verbs, self.index.num_nouns, into), bad
 
     def _with_replacements(self, epoch: int, sample: int) -> Iterator[int]:
         yield sample

@@ -1,7 +1,7 @@
 """EgoMCQ: one narration, five clips, which one is meant?"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,9 +101,14 @@ class MCQDataset(Dataset[Question]):
         `np.searchsorted(dataset.clips, batch.sample)` is the place of a batch's rows. Raises InputError naming a clip
         that does not decode: a score over part of a question would not be the benchmark's.
         """
+        share = np.array_split(np.arange(len(self.clips)), world)[rank]
+        yield from self.batches([share[i : i + batch_size] for i in range(0, len(share), batch_size)], workers)
+
+    def batches(self, places: Sequence[np.ndarray], workers: int = 0) -> Iterator[Batch]:
+        """Yield a batch of the clips at each of these int64 arrays of places in `clips`; errors as for `mcq_clips`."""
         loader = DataLoader(
-            _Clips(self, np.array_split(self.clips, world)[rank]),
-            batch_size=batch_size,
+            _Clips(self, self.clips),
+            batch_sampler=places,
             collate_fn=list,
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,

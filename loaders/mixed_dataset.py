@@ -1,7 +1,8 @@
 """The items of several shard sets, each marked with the set it is from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from torch.utils.data import Dataset
 
@@ -9,6 +10,8 @@ from loaders.collate import Batch, Clip
 from loaders.config import StreamConfig
 from loaders.dataset import BadSample, ClipDataset, Item
 from loaders.mixture import set_seed
+from loaders.plan import Plan
+from loaders.slots import Slots
 from shards.errors import InputError, StoreError
 from shards.index import ShardIndex
 
@@ -25,6 +28,8 @@ class MixedDataset(Dataset):
         self.board = self.sets[0].board
         for each in self.sets:
             each.board = self.board
+        self.slots: Slots | None = None
+        """where workers put frames; without any each batch gets memory of its own"""
 
     def __len__(self) -> int:
         """Return the number of samples of all sets."""
@@ -37,9 +42,39 @@ class MixedDataset(Dataset):
         bad = [replace(each, source=source) for each in item.bad]
         return replace(item, anchor=_marked(item.anchor, source), negative=_marked(item.negative, source), bad=bad)
 
-    def collate(self, items: list[Item]) -> tuple[Batch | StoreError | None, list[BadSample]]:
+    def __getitems__(self, order: "Order") -> tuple[int | None, list[Item]]:
+        """Return the items of a batch, and the place that its frames are for."""
+        return order.slot, [self[where] for where in order.places]
+
+    def collate(self, found: tuple[int | None, list[Item]]) -> tuple[Batch | StoreError | None, list[BadSample]]:
         """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad."""
-        return self.sets[0].collate(items)
+        slot, items = found
+        if slot is None or self.slots is None:
+            return self.sets[0].collate(items)
+        batch, bad = self.sets[0].collate(items, self.slots.open(slot))
+        if isinstance(batch, Batch):
+            batch = replace(batch, frames=self.slots.crossing(slot))
+        return batch, bad
+
+
+class Order(NamedTuple):
+    """What a worker is asked for: where a batch's anchors are, and a place for their frames if one is free."""
+
+    slot: int | None
+    places: list[tuple[int, int, int]]
+
+
+class Orders:
+    """A plan's batches as orders."""
+
+    def __init__(self, plan: Plan, dataset: MixedDataset) -> None:
+        """Give each batch a place among the dataset's, as long as there are free ones."""
+        self._plan, self._dataset = plan, dataset
+
+    def __iter__(self) -> Iterator[Order]:
+        """Begin where the plan stands."""
+        for places in self._plan:
+            yield Order(None if self._dataset.slots is None else self._dataset.slots.take(), places)
 
 
 def check_lexicons(indexes: Sequence[ShardIndex]) -> None:

@@ -12,8 +12,9 @@ RECIPES: dict[str, StreamConfig] = {
     "egovlp": StreamConfig(frames=4, size=224, pick="segments-random", negatives=True),
     "egovlpv2": StreamConfig(frames=4, size=224, pick="segments-random", negatives=True),
     "videomae": StreamConfig(frames=16, size=224, pick="stride-1", negatives=False, flip=False),
-    "videoprism-1": StreamConfig(frames=16, size=288, pick="segments-random", negatives=False, flip=False),
-    "videoprism-2": StreamConfig(frames=16, size=288, pick="segments-random", negatives=False, flip=False),
+    "videoprism-stage1": StreamConfig(frames=16, size=288, pick="segments-random", negatives=False, flip=False),
+    "videoprism-stage2": StreamConfig(frames=16, size=288, pick="segments-random", negatives=False, flip=False),
+    "videoprism-lit": StreamConfig(frames=16, size=288, pick="segments-random", negatives=False, flip=False),
 }
 
 

@@ -14,11 +14,12 @@ from loaders.collate import Batch
 from loaders.config import StreamConfig
 from loaders.dataset import BadSample
 from loaders.decode import first_loading
-from loaders.mixed_dataset import MixedDataset, check_lexicons
+from loaders.mixed_dataset import MixedDataset, Orders, check_lexicons
 from loaders.mixture import Mixture, ShardSet, shares
 from loaders.plan import Plan
 from loaders.ranks import rank_and_world
 from loaders.recipes import with_settings
+from loaders.slots import Slots
 from loaders.stalls import StallWatch, worker_lost
 from shards.cache import ShardCache
 from shards.errors import InputError, StoreError
@@ -26,6 +27,10 @@ from shards.index import ShardIndex
 
 __all__ = ["Batch", "EpochBatches", "Stream", "StreamConfig", "stream"]
 
+PREFETCHED = 2
+"""batches that each worker makes ahead of need"""
+IN_USE = 4
+"""batches that a trainer may hold, each in a place that is used again; more get memory of their own"""
 _NAMED = 8  # bad samples that an error lists
 
 log = logging.getLogger(__name__)
@@ -97,7 +102,7 @@ class Stream:
         """by sample id; those of further folders are counted on from the last of the folder before"""
         self._first_id = list(itertools.accumulate(sizes, initial=0))
         first_loading(config.decoder)  # one that does not load fails here, not in a worker
-        self._plan = Plan(self.indexes, mixture, rank, world)
+        self._plan, self._anchors = Plan(self.indexes, mixture, rank, world), batch_size // world
         self._dataset = MixedDataset(indexes, config)
         self._watch = StallWatch(self._dataset.board, config.stall_sec)
         # Threads end with the stream, not with its last reference to them, which they hold themselves.
@@ -170,6 +175,10 @@ class Stream:
         self._plan.stop()
         self._watch.close()
 
+    def lost_worker(self, error: RuntimeError) -> InputError | None:
+        """Return one line for what PyTorch raises, anywhere in the main thread, when a worker was killed; else None."""
+        return worker_lost(error, self._dataset.board)
+
     def _identity(self) -> dict[str, Any]:
         return {
             "seed": self.config.seed,
@@ -181,7 +190,7 @@ class Stream:
     def _load(self, epoch: int, step: int) -> Iterator[tuple[Batch | StoreError | None, list[BadSample]]]:
         self._plan.start(epoch * self.steps_per_epoch + step, (epoch + 1) * self.steps_per_epoch)
         if self._loader is None:
-            self._loader = _loader(self._dataset, self._plan, self.config.workers)
+            self._loader = _loader(self._dataset, self._plan, self.config, self._anchors)
         return iter(self._loader)
 
     def _hand(self, epoch: int, step: int, reading: int) -> None:
@@ -241,7 +250,7 @@ class EpochBatches(Iterator[Batch]):
             with owner._watch.waiting():
                 batch, bad = next(self._source)
         except RuntimeError as error:
-            lost = worker_lost(error, owner._dataset.board)
+            lost = owner.lost_worker(error)
             if lost is None:
                 raise
             self._end()
@@ -264,17 +273,23 @@ class EpochBatches(Iterator[Batch]):
         self._handed += 1
 
 
-def _loader(dataset: MixedDataset, plan: Plan, workers: int) -> DataLoader:
+def _loader(dataset: MixedDataset, plan: Plan, config: StreamConfig, anchors: int) -> DataLoader:
     """Return a DataLoader whose workers live as long as it does.
 
     They are forked: they share the index's memory with this process and start in milliseconds, where a fresh process
     would import torch and read the index again. They touch neither CUDA nor Ray, so what those keep is not used there.
     """
+    workers, rows = config.workers, anchors * (2 if config.negatives else 1)
+    # Clips as stored are of many sizes.
+    fixed = workers and config.crop == "host"
+    shape = (rows, config.frames, config.size, config.size, 3)
+    dataset.slots = Slots(workers * PREFETCHED + IN_USE, shape) if fixed else None
     return DataLoader(
         dataset,
-        batch_sampler=plan,
+        batch_sampler=Orders(plan, dataset),
         collate_fn=dataset.collate,
         num_workers=workers,
+        prefetch_factor=PREFETCHED if workers else None,
         persistent_workers=workers > 0,
         multiprocessing_context="fork" if workers else None,
         pin_memory=torch.cuda.is_available(),

@@ -10,13 +10,13 @@ a LayerNorm stands before its last map.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.factorised import FactorisedEncoder, lecun_init
+from models.factorised import EncoderConfig, FactorisedEncoder, lecun_init
 from models.patches import sine_cosine, take
 from models.pooling import AttentionPool
 from models.transformer import LayerNorm, vit_blocks
@@ -24,7 +24,7 @@ from models.videoprism import PrismVideoTower
 
 
 @dataclass(frozen=True)
-class StudentConfig:
+class DecoderConfig:
     """Sizes of each of the two decoders."""
 
     width: int = 512
@@ -33,10 +33,24 @@ class StudentConfig:
     hidden: int = 2048
 
 
+@dataclass(frozen=True)
+class DistillationConfig:
+    """The encoder of student and teacher, the student's decoders, and how many joint layers the teacher has."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    auxiliary_depth: int = 2
+
+    @classmethod
+    def tiny(cls) -> DistillationConfig:
+        """A size for tests."""
+        return cls(EncoderConfig.tiny(), DecoderConfig(width=32, depth=1, heads=2, hidden=64))
+
+
 class NarrowDecoder(nn.Module):
     """MLP to a narrow width, a few blocks, a linear map back."""
 
-    def __init__(self, width: int, config: StudentConfig) -> None:
+    def __init__(self, width: int, config: DecoderConfig) -> None:
         super().__init__()
         self.narrow = nn.Sequential(nn.Linear(width, config.width), nn.GELU(), nn.Linear(config.width, config.width))
         self.blocks = vit_blocks(config.depth, config.width, config.heads, config.hidden)
@@ -54,7 +68,7 @@ class NarrowDecoder(nn.Module):
 class Student(nn.Module):
     """The encoder to be trained and the two decoders that only training needs."""
 
-    def __init__(self, encoder: FactorisedEncoder, config: StudentConfig) -> None:
+    def __init__(self, encoder: FactorisedEncoder, config: DecoderConfig) -> None:
         super().__init__()
         width, tokens = encoder.config.width, encoder.config.frames * encoder.config.places
         self.encoder = encoder
@@ -80,9 +94,9 @@ class Student(nn.Module):
         return self.token_decoder(shuffled), self.pool(self.clip_decoder(seen))
 
 
-def shuffle(batch: int, count: int, generator: torch.Generator) -> Tensor:
-    """Draw a permutation of `count` tokens for each clip, int64 [batch, count]."""
-    return torch.rand(batch, count, generator=generator, device=generator.device).argsort(dim=1)
+def shuffle(noise: Tensor) -> Tensor:
+    """Return a permutation of n tokens for each clip, int64 [B, n], by uniform random numbers [B, n]."""
+    return noise.argsort(dim=1, stable=True)
 
 
 def frozen_teacher(tower: PrismVideoTower) -> PrismVideoTower:
@@ -90,14 +104,10 @@ def frozen_teacher(tower: PrismVideoTower) -> PrismVideoTower:
     return copy.deepcopy(tower).eval().requires_grad_(False)
 
 
-def distillation_loss(tokens: Tensor, embedding: Tensor, teacher: tuple[Tensor, Tensor]) -> Tensor:
-    """Mean cosine distance of tokens [B, n, D] to the teacher's, plus that of embeddings [B, D], in float32 at least.
+def distance(x: Tensor, target: Tensor) -> Tensor:
+    """Mean cosine distance of tokens [B, n, D] or embeddings [B, D] to the teacher's, in float32 at least.
 
-    Equal weights, as published (section 3.3); teacher: both, as `frozen_teacher` gives them for the whole clips.
+    The loss is the sum of both, with equal weights as published (section 3.3).
     """
-    return _distance(tokens, teacher[0]) + _distance(embedding, teacher[1])
-
-
-def _distance(x: Tensor, target: Tensor) -> Tensor:
     kind = torch.promote_types(x.dtype, torch.float32)
     return 1 - F.cosine_similarity(x.to(kind), target.to(kind), dim=-1).mean()

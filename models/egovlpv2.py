@@ -67,6 +67,9 @@ class TrainingBatch(NamedTuple):
     nouns: Tensor  # bool [m, N]
     valid: Tensor  # bool [m]
     uniform: Tensor  # float [m, 3] in [0, 1)
+    place: Tensor | None = None
+    """int64 [m]: where each row would stand if one process had the whole batch, so that any number of ranks draws the
+    same negatives; default: rank by rank"""
 
 
 class Losses(NamedTuple):
@@ -163,6 +166,21 @@ class EgoVLPv2(nn.Module):
         words, clip = self.fuse(video, text)
         return self.vtm_head(self.text_transform(words[:, 0]), self.video_transform(clip))
 
+    def match_options(self, frames: Tensor, ids: Tensor, mask: Tensor, options: Tensor, at_once: int = 64) -> Tensor:
+        """Logits [Q, O, 2], as `match`, of Q texts (ids and mask [Q, L]) with O options each, `at_once` at a time.
+
+        options: int64 [Q, O], rows of frames [K, T, 3, S, S]; lower layers run once for each clip and each text.
+        """
+        count = frames.shape[1]
+        clips = torch.cat([self.lower_video(part).tokens for part in frames.split(at_once)])
+        words = self.lower_text(ids, mask)
+        text = torch.arange(len(ids), device=ids.device).repeat_interleave(options.shape[1])
+        logits = [
+            self.match(Clips(clips[clip], count), Texts(words.tokens[row], mask[row]))
+            for row, clip in zip(text.split(at_once), options.flatten().split(at_once), strict=True)
+        ]
+        return torch.cat(logits).unflatten(0, options.shape)
+
     def forward(self, batch: TrainingBatch) -> Losses:
         """Return the three losses; every rank calls this with the same number of rows."""
         rule = self.objective
@@ -189,18 +207,22 @@ class EgoVLPv2(nn.Module):
     ) -> Tensor:
         """Loss of telling pairs from hard negatives, whose lower layers' tokens are fetched instead of run again."""
         rows, (text, video) = local_rows(len(batch.ids)), dual
-        order = gather(batch.uniform[:, 0])
-        half = (order[rows, None] > order).sum(1) < len(order) // 2  # the lower half of the whole batch's numbers
+        lots = gather(batch.uniform[:, 0])
+        half = (lots[rows, None] > lots).sum(1) < len(lots) // 2  # the lower half of the whole batch's numbers
+        place = torch.arange(len(lots), device=lots.device)
+        place = place if batch.place is None else gather(batch.place)
+        order = place.argsort()
         chosen = match_rows(
-            cosines(text[rows], video) / self.objective.temperature,
-            cosines(video[rows], text) / self.objective.temperature,
-            pairs.negative,
+            cosines(text[rows], video[order]) / self.objective.temperature,
+            cosines(video[rows], text[order]) / self.objective.temperature,
+            pairs.negative[:, order],
             half,
             batch.uniform[:, 1:],
-            rows.start,
+            place[rows],
         )
-        texts = Texts(take(texts.tokens, chosen.text), take(texts.mask, chosen.text))
-        clips = Clips(take(clips.tokens, chosen.video), clips.frames)
+        partner, shown = order[chosen.text], order[chosen.video]
+        texts = Texts(take(texts.tokens, partner), take(texts.mask, partner))
+        clips = Clips(take(clips.tokens, shown), clips.frames)
         return vtm_loss(self.match(clips, texts), chosen.label, batch.valid)
 
     def _lower(self, frames: Tensor, cls_token: Tensor) -> Clips:

@@ -27,7 +27,11 @@ def mcq_accuracy(text: Tensor, clips: Tensor, questions: McqQuestions) -> dict[s
     """
     text, clips = F.normalize(text.float(), dim=1).cpu(), F.normalize(clips.float(), dim=1).cpu()
     options = clips.numpy()[questions.choices]  # [Q, 5, D]
-    scores = np.einsum("qd,qkd->qk", text.numpy(), options)
+    return score_accuracy(np.einsum("qd,qkd->qk", text.numpy(), options), questions)
+
+
+def score_accuracy(scores: np.ndarray, questions: McqQuestions) -> dict[str, float]:
+    """Share of questions, in percent, whose right clip has the highest of their scores [Q, 5], as `mcq_accuracy`."""
     right = (scores.argmax(axis=1) == questions.answer) & ~np.isnan(scores).any(axis=1)
     names = {"inter": INTER, "intra": INTRA}
     return {

@@ -73,16 +73,22 @@ def vtm_loss(logits: Tensor, label: Tensor, valid: Tensor) -> Tensor:
 
 
 def match_rows(
-    text_logits: Tensor, video_logits: Tensor, negative: Tensor, half: Tensor, uniform: Tensor, first: int = 0
+    text_logits: Tensor,
+    video_logits: Tensor,
+    negative: Tensor,
+    half: Tensor,
+    uniform: Tensor,
+    own: Tensor | None = None,
 ) -> Matches:
     """Choose for m rows whether they stay a pair or get a hard negative, by softmax of similarity over negatives.
 
     text_logits [m, M]: similarity / temperature of these rows' texts to all clips, video_logits of their clips to all
     texts; negative [m, M]: partners that may be drawn. half [m]: rows to take apart. uniform [m, 2] in [0, 1): below
-    one half another clip comes to the text, else another text to the clip; and which. These rows are first, first + 1,
-    ... of the M. A row without negatives stays a pair, and no positive is ever drawn as a negative.
+    one half another clip comes to the text, else another text to the clip; and which. own [m]: where these rows stand
+    among the M (default the first m). A row without negatives stays a pair, and no positive is ever drawn as a
+    negative. What is drawn depends on the order of the M: let it be the same on any number of ranks.
     """
-    own = torch.arange(first, first + len(negative), device=negative.device)
+    own = torch.arange(len(negative), device=negative.device) if own is None else own
     to_video = uniform[:, 0] < 0.5
     logits = torch.where(to_video[:, None], text_logits, video_logits).detach()
     apart = half & negative.any(1)

@@ -18,16 +18,22 @@ def cubes(frames: Tensor, depth: int, side: int) -> Tensor:
     return x.permute(0, 1, 4, 6, 2, 5, 7, 3).reshape(batch, -1, depth * side * side, channels)
 
 
-def tube_mask(batch: int, places: int, hidden: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw for each clip the places of a frame that all its frames hide; returns visible and hidden places, ascending.
+def tube_mask(noise: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
+    """Hide in all frames of a clip the places of a frame whose noise is lowest; returns visible and hidden, ascending.
 
-    int64 [B, places - hidden] and [B, hidden] on the generator's device: the same counts for every clip, so that what
-    is gathered with them has one shape (VideoMAE, 2203.12602, section 3.3: tube masking).
+    noise [B, places]: uniform random numbers, whose ties go to the lower place. int64 [B, places - hidden] and
+    [B, hidden]: the same counts for every clip, so that what is gathered with them has one shape (VideoMAE,
+    2203.12602, section 3.3: tube masking).
     """
+    check_hidden(hidden, noise.shape[1])
+    order = noise.argsort(dim=1, stable=True)
+    return order[:, hidden:].sort(dim=1).values, order[:, :hidden].sort(dim=1).values
+
+
+def check_hidden(hidden: int, places: int) -> None:
+    """Raise ValueError unless something is hidden and something left to see."""
     if not 0 < hidden < places:
         raise ValueError(f"{hidden} of {places} places hidden: something must be hidden and something left to see")
-    order = torch.rand(batch, places, generator=generator, device=generator.device).argsort(dim=1)
-    return order[:, hidden:].sort(dim=1).values, order[:, :hidden].sort(dim=1).values
 
 
 def tube_tokens(places: Tensor, slots: int, per_slot: int) -> Tensor:

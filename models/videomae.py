@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.patches import cubes, sine_cosine, take, tube_mask, tube_tokens
+from models.patches import check_hidden, cubes, sine_cosine, take, tube_mask, tube_tokens
 from models.transformer import LayerNorm, vit_blocks
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -43,6 +43,11 @@ class VideoMAEConfig:
     def places(self) -> int:
         """Cubes beside each other in a frame."""
         return (self.image // self.patch) ** 2
+
+    @property
+    def hidden(self) -> int:
+        """Places that are hidden in pre-training."""
+        return int(self.mask_ratio * self.places)
 
     @property
     def cube(self) -> int:
@@ -77,10 +82,12 @@ class VideoMAEConfig:
         return cls(width=1280, depth=32, heads=16, decoder_width=640, decoder_heads=8)
 
 
-def draw_mask(config: VideoMAEConfig, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw tube masks: indices of visible and of hidden cubes, [B, V] and [B, M], the same places at all times."""
-    hidden = int(config.mask_ratio * config.places)
-    visible, masked = tube_mask(batch, config.places, hidden, generator)
+def draw_mask(config: VideoMAEConfig, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return tube masks: indices of visible and of hidden cubes, [B, V] and [B, M], the same places at all times.
+
+    noise [B, places]: uniform random numbers.
+    """
+    visible, masked = tube_mask(noise, config.hidden)
     return tube_tokens(visible, config.slots, config.places), tube_tokens(masked, config.slots, config.places)
 
 
@@ -142,6 +149,8 @@ class VideoMAE(nn.Module):
 
     def __init__(self, config: VideoMAEConfig) -> None:
         super().__init__()
+        _check_sizes(config)
+        check_hidden(config.hidden, config.places)
         self.config = config
         self.encoder = Encoder(config)
         self.encoder_to_decoder = nn.Linear(config.width, config.decoder_width, bias=False)
@@ -191,6 +200,7 @@ class VideoMAEClassifier(nn.Module):
 
     def __init__(self, config: VideoMAEConfig, classes: int) -> None:
         super().__init__()
+        _check_sizes(config)
         self.config = config
         self.patch_embed = CubeEmbed(config)
         self.register_buffer("pos", sine_cosine(config.slots * config.places, config.width), persistent=False)
@@ -206,6 +216,14 @@ class VideoMAEClassifier(nn.Module):
         for block in self.blocks[:-1]:
             x = block(x)
         return self.head(self.fc_norm(self.blocks[-1](x, mean=True)))
+
+
+def _check_sizes(config: VideoMAEConfig) -> None:
+    if config.image % config.patch or config.frames % config.tubelet:
+        raise ValueError(
+            f"{config.frames} frames of {config.image} pixels do not divide into cubes of {config.tubelet} frames of "
+            f"{config.patch}"
+        )
 
 
 def _check(frames: Tensor, config: VideoMAEConfig) -> None:

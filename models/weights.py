@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 import torch.nn.functional as F
 from huggingface_hub import hf_hub_download
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -81,10 +83,15 @@ def read_weights(source: str) -> dict[str, Tensor]:
             path = Path(hf_hub_download(source, "model.safetensors"))
         except (OSError, ValueError) as error:
             raise ValueError(f"weights {source!r}: no such file, and the hub does not give it") from error
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return next((state[key] for key in _NESTED if key in state), state)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(f"weights {source!r}: not a file of tensors, or not a whole one") from error
+    state = state if isinstance(state, dict) else {}
+    state = next((state[key] for key in _NESTED if key in state), state)
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def load_state(module: nn.Module, state: dict[str, Tensor], source: str) -> LoadReport:

@@ -69,6 +69,13 @@ class Video:
         return Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 30)
 
     @property
+    def seconds(self) -> Fraction:
+        """Time on the container's clock at which the video ends by its header; 0 if the header does not say."""
+        if self._stream.duration is not None:
+            return (self._stream.duration + (self._stream.start_time or 0)) * self._tick
+        return Fraction(self._container.duration or 0, av.time_base)
+
+    @property
     def pixel_aspect(self) -> Fraction:
         """Width of a pixel over its height."""
         return Fraction(self._stream.sample_aspect_ratio or 1)

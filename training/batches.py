@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from loaders import Batch, InputError, Stream, stream
-from loaders.device import prefetch
+from loaders.device import crop, prefetch
 from loaders.headspace import Headspace
 from training.config import TrainConfig
-from training.log import Pace
+from training.pace import Pace
 from training.world import World
 
 
@@ -35,5 +36,12 @@ def next_batches(
                 batch = next(batches, None)
             if batch is None:
                 break
-            yield epoch, batch
+            yield epoch, _cropped(batch, config.data.size)
             steps -= 1
+
+
+def _cropped(batch: Batch, size: int) -> Batch:
+    """Return the batch as the model sees it; with data.crop=device its clips arrive as stored."""
+    if batch.views is None:
+        return batch
+    return replace(batch, frames=crop(batch.frames, batch.views, size), views=None)

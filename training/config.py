@@ -6,9 +6,20 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from loaders import StreamConfig
+from models.distillation import DistillationConfig
 from models.egovlp import EgoVLPConfig
+from models.egovlpv2 import EgoVLPv2Config
 from models.optimiser import OptimiserConfig
-from training.objectives import Contrast
+from models.videomae import VideoMAEConfig
+from models.videoprism import VideoPrismConfig
+from training.objectives import (
+    Contrast,
+    Distillation,
+    LockedContrast,
+    ObjectiveConfig,
+    PlainContrast,
+    Restoration,
+)
 
 
 @dataclass(frozen=True)
@@ -17,9 +28,9 @@ class TrainConfig:
 
     system: str
     """what is trained, a name of `training.systems.SYSTEMS`"""
-    model: EgoVLPConfig
+    model: EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig
     """sizes, of the kind that the system has"""
-    objective: Contrast
+    objective: Contrast | ObjectiveConfig | Restoration | PlainContrast | Distillation | LockedContrast
     """the loss, of the kind that the system has"""
     data: StreamConfig
     """what a clip shows, the seed of the order, of augmentation and of the first weights, and how clips are read"""
@@ -33,6 +44,8 @@ class TrainConfig:
     out: str = ""
 
     # where it starts
+    start: str = ""
+    """another run's folder, or a file or hub name of weights, to begin with as far as they fit"""
     video_weights: str = ""
     """image ViT for the video tower to start from: file or hub name"""
     tokenizer: str = ""
@@ -52,6 +65,12 @@ class TrainConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on a GPU"""
     compile: bool = False
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """many ranks: each keeps all of the model and of the optimiser's state, or a part of them"""
+    activation_checkpointing: bool = False
+    """work layers out again in the backward pass in place of keeping what is in them: less memory, a third more time"""
+    micro_batches: int = 1
+    """parts in which a rank's batch goes through the model, for the whole batch's gradient in the memory of a part"""
     headspace: bool = False
     """the first batches over and over: what the trainer could do were data free"""
     eval_every: int = 1000
@@ -59,11 +78,14 @@ class TrainConfig:
     checkpoint_every: int = 1000
     keep_checkpoints: int = 2
     log_every: int = 20
+    mcq_mode: Literal["dual", "fused", "ensemble"] = "dual"
+    """what EgoMCQ is answered by: the cosine, the probability of a pair fused, or their sum"""
 
 
 MAY_CHANGE = (
     *("shards", "mcq_json", "mcq_shards", "out", "headspace", "device", "compile"),
+    *("parallel", "activation_checkpointing", "micro_batches"),
     *("data.decoder", "data.workers", "data.cache_dir", "data.cache_bytes", "data.stall_sec", "data.max_bad"),
-    *("eval_every", "checkpoint_every", "keep_checkpoints", "log_every"),
+    *("eval_every", "checkpoint_every", "keep_checkpoints", "log_every", "mcq_mode"),
 )
 """Keys that a resumed run may have otherwise: they leave what is learned alone (the stream checks the data itself)."""

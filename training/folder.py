@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from loaders import InputError
 from training.config import MAY_CHANGE, TrainConfig
+from training.files import write_json
+from training.versions import versions
 from training.world import World
 
-RECIPE = "recipe.json"
+RECIPE, VERSIONS = "recipe.json", "versions.json"
 
 
 def find_run(config: TrainConfig, resume: bool) -> Path | None:
@@ -36,11 +37,17 @@ def find_run(config: TrainConfig, resume: bool) -> Path | None:
 
 
 def claim_run(config: TrainConfig, world: World) -> None:
-    """Make OUT the folder of this run; every rank calls this once nothing can be wrong with what was given."""
+    """Make OUT the folder of this run; every rank calls this once nothing can be wrong with what was given.
+
+    versions.json lists the starts of the run, the last one last.
+    """
+    started, out = versions(world), Path(config.out)
     world.barrier()  # all have looked before one writes
     if world.main:
-        Path(config.out).mkdir(parents=True, exist_ok=True)
-        write_json(Path(config.out) / RECIPE, asdict(config))
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / RECIPE, asdict(config))
+        before = json.loads((out / VERSIONS).read_text()) if (out / VERSIONS).exists() else []
+        write_json(out / VERSIONS, [*before, started])
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -48,13 +55,3 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in config.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a file that is whole or not there."""
-    writing = path.with_name(f".{path.name}.writing")
-    with writing.open("w") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    writing.rename(path)

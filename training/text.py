@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -11,18 +13,20 @@ from transformers import PreTrainedTokenizerBase
 from loaders import InputError, Stream
 from models.tokenizer import load_tokenizer, train_tokenizer
 from training.config import TrainConfig
+from training.start import tokenizer_of
 
 VOCABULARY_TEXTS = 100_000  # of millions of narrations this many show every word that matters
 
 
 def tokenizer_for(config: TrainConfig, data: Stream, vocab: int) -> PreTrainedTokenizerBase:
-    """Return the config's tokenizer, or one of at most `vocab` pieces made from narrations of all folders.
+    """Return the config's tokenizer, that of the run that goes on or starts here, or a new one.
 
+    A new one has at most `vocab` pieces, made from the narrations of all folders.
     Raises InputError if it cannot be loaded or has more pieces than the text tower.
     """
     try:
-        if config.tokenizer:
-            tokenizer = load_tokenizer(config.tokenizer)
+        if source := config.tokenizer or tokenizer_of(config.out) or tokenizer_of(config.start):
+            tokenizer = load_tokenizer(source)
         else:
             every = math.ceil(sum(map(len, data.indexes)) / VOCABULARY_TEXTS)
             texts = (index.row(i).text for index in data.indexes for i in range(0, len(index), every))
@@ -40,6 +44,13 @@ class Tokens:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, longest: int, device: torch.device) -> None:
         """Cut texts at `longest` tokens."""
         self.tokenizer, self.longest, self.device = tokenizer, longest, device
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer to a folder that is whole or not there."""
+        writing = folder.with_name(f".{folder.name}.writing")
+        self.tokenizer.save_pretrained(writing)
+        shutil.rmtree(folder, ignore_errors=True)
+        writing.rename(folder)
 
     def __call__(self, texts: list[str], *, full: bool = False) -> tuple[Tensor, Tensor]:
         """Return int64 ids and mask [M, L]; L is a multiple of 8, so that a compiled model meets few shapes.

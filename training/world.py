@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
@@ -24,6 +24,8 @@ class World:
     size: int
     device: torch.device
     bf16: bool
+    ends: ExitStack = field(default_factory=ExitStack, compare=False)
+    """what must end before the ranks part"""
 
     @property
     def main(self) -> bool:
@@ -61,12 +63,17 @@ def open_world(config: TrainConfig) -> Iterator[World]:
     if local is None:
         if not cuda:  # threads that wait for each other's turn on a core cost more than they bring
             torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.data.workers))
-        yield World(0, 1, device, bf16)
+        with ExitStack() as ends:
+            yield World(0, 1, device, bf16, ends)
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+    failed = True
     try:
-        yield World(dist.get_rank(), dist.get_world_size(), device, bf16)
+        with ExitStack() as ends:
+            yield World(dist.get_rank(), dist.get_world_size(), device, bf16, ends)
         dist.barrier()
+        failed = False
     finally:
         gc.collect()  # the data-parallel wrapper is in a cycle and holds the group: freed after it, gloo may abort
-        dist.destroy_process_group()
+        if not (failed and cuda):  # NCCL would wait for ever for ranks that have not failed
+            dist.destroy_process_group()

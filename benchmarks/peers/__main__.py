@@ -6,6 +6,12 @@
 The same clips, 4 frames at 224, batch 32, one decoder and crop for all that read clips; each as its documentation
 recommends, in a tree of processes of its own, one tree at a time, page cache warm, in rounds that take turns; the best
 counts. Peak memory is the proportional set size of the tree.
+
+What is fair about it, and what is not: seconds to the first batch, and to go on at half an epoch, begin when the
+loader is opened, with all imports done, and end with a batch in the trainer's process; a peer without a state reads its
+way there. Rates count what follows the first batch, with the CPU seconds of the whole tree; nobody looks at the
+batches. Every tree carries the imports of this package (PyTorch, Arrow), which its decoder and crop need or bring, so
+memory compares only what stands above them. Peers' buffers are as large as their documentation has them.
 """
 
 from __future__ import annotations
@@ -86,7 +92,8 @@ def _resumed(name: str, data: Data) -> dict[str, object]:
     same, other = (_child(name, data, workers, "resume") for workers in (2, 1))
     has_state = bool(goes_on.get("state"))
     facts = {"resume": "state" if has_state else "none: reads its way there"}
-    facts["resume_sec"] = round(same.get("resume_sec", float("nan")), 2)
+    if "resume_sec" in same:
+        facts["resume_sec"] = round(same["resume_sec"], 2)
     for title, then in (("2 workers", same), ("1 worker", other)):
         for part in ("keys", "tensors"):
             equal = has_state and part in then and then[part] == goes_on[part]

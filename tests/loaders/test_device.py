@@ -5,6 +5,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from loaders import stream
 from loaders.augment import View, random_view, show
@@ -60,9 +61,25 @@ def test_normalise_is_imagenets(device):
 def test_collate_puts_negatives_after_anchors():
     batch = next(batches(1))
     assert batch.valid.tolist() == [True, True, False, True]
-    assert len(batch) == 4 and batch.frames.shape == (4, 2, 3, 64, 64) and batch.frames.is_contiguous()
+    assert len(batch) == 4 and batch.frames.shape == (4, 2, 3, 64, 64)
+    assert batch.frames.permute(0, 1, 3, 4, 2).is_contiguous()  # channels last, as they were decoded
     alone = collate([Clip(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), "a", [], [1], 9)], None, 0, 2)
     assert alone.verbs.shape == (1, 0) and alone.nouns.tolist() == [[False, True]] and alone.valid.tolist() == [True]
+
+
+def is_shared_in_worker(numbers):
+    sizes = (8, 8) if numbers[0] == 0 else (8, 6)
+    clips = [Clip(torch.full((2, 3, size, 8), 7, dtype=torch.uint8), "", [], [], 0) for size in sizes]
+    frames = collate(clips, None, 1, 1).frames
+    return frames.is_shared(), frames
+
+
+def test_a_worker_collates_where_the_trainer_will_see_it():
+    alone = is_shared_in_worker([0])[1]
+    found = list(DataLoader(range(2), batch_size=1, num_workers=1, collate_fn=is_shared_in_worker))
+    assert [shared for shared, _ in found] == [True, True]
+    assert torch.equal(found[0][1], alone) and not is_shared_in_worker([0])[0]
+    assert found[1][1][0].eq(7).all() and found[1][1][1].sum() == 7 * 2 * 3 * 6 * 8
 
 
 def test_multi_hot_is_the_classes_of_each_row():

@@ -136,6 +136,7 @@ def test_a_for_loop_is_the_rest_of_the_present_epoch(shards):
 
 def test_recipes_are_settings_by_name(shards):
     assert RECIPES["egovlp"] == StreamConfig()
+    assert RECIPES["videoprism-stage1"] == RECIPES["videoprism-stage2"] == RECIPES["videoprism-lit"]
     video = stream(shards, batch_size=8, recipe="videomae", workers=0, size=32)
     assert video.config == StreamConfig(frames=16, size=32, pick="stride-1", negatives=False, flip=False, workers=0)
     batch = next(video.epoch(0))

@@ -1,6 +1,9 @@
 import itertools
 import multiprocessing
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,3 +250,15 @@ def test_closing_ends_the_workers_and_reading_can_go_on(shards, reference):
     assert len(workers) == 2 and not any(worker.is_alive() for worker in workers)
     assert same(next(whole.epoch(0)), reference[0][1])
     whole.close()
+
+
+def test_a_training_process_imports_no_tables(shards):
+    code = (
+        "import sys\n"
+        "from loaders import stream\n"
+        "next(iter(stream(sys.argv[1], batch_size=4, workers=0)))\n"
+        "print([name for name in ('pandas', 'pyarrow.dataset', 'ray') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(shards)]
+    root = Path(__file__).parents[2]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout == "[]\n"

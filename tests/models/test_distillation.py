@@ -2,7 +2,7 @@
 
 import torch
 
-from models.distillation import Student, StudentConfig, distillation_loss, frozen_teacher, shuffle
+from models.distillation import DecoderConfig, Student, distance, frozen_teacher, shuffle
 from models.factorised import EncoderConfig, FactorisedEncoder
 from models.patches import tube_mask
 from models.videoprism import PrismVideoTower
@@ -13,6 +13,10 @@ TINY = EncoderConfig.tiny()
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def noise(batch, count, seed=0):
+    return torch.rand(batch, count, generator=seeded(seed))
 
 
 def randomise(module, seed=0, size=0.2):
@@ -31,27 +35,31 @@ def naive_distance(x, y):
     return total / (x.numel() // x.shape[-1])
 
 
+def both(student, teacher):
+    return sum(distance(x, y) for x, y in zip(student, teacher, strict=True))
+
+
 def test_distillation_loss_and_gradient_equal_a_loop():
     parts = [torch.randn(shape, dtype=torch.float64, generator=seeded(1)) for shape in ((2, 5, 4), (2, 4))]
     teacher = tuple(torch.randn(part.shape, dtype=torch.float64, generator=seeded(2)) for part in parts)
     one, two = ([part.clone().requires_grad_() for part in parts] for _ in range(2))
-    loss = distillation_loss(*one, teacher)
+    loss = both(one, teacher)
     expected = sum(naive_distance(x, y) for x, y in zip(two, teacher, strict=True))
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(torch.autograd.grad(loss, one), torch.autograd.grad(expected, two))
-    assert distillation_loss(*teacher, teacher).abs() < 1e-12
+    assert both(teacher, teacher).abs() < 1e-12
 
 
 def small_student():
     torch.manual_seed(0)
-    return Student(FactorisedEncoder(TINY), StudentConfig(width=32, depth=1, heads=2, hidden=64))
+    return Student(FactorisedEncoder(TINY), DecoderConfig(width=32, depth=1, heads=2, hidden=64))
 
 
 def test_decoder_gets_each_token_where_the_shuffle_puts_it():
     student = randomise(small_student())
     frames = torch.rand(2, 4, 3, 36, 36, generator=seeded())
-    visible, _ = tube_mask(2, 16, 10, seeded())
-    order = shuffle(2, 64, seeded(1))
+    visible, _ = tube_mask(noise(2, 16), 10)
+    order = shuffle(noise(2, 64, 1))
     got = []
     student.token_decoder.register_forward_pre_hook(lambda module, inputs: got.append(inputs[0]))
     tokens, embedding = student(frames, visible, order)
@@ -68,22 +76,22 @@ def test_decoder_gets_each_token_where_the_shuffle_puts_it():
 def test_clip_decoder_sees_the_visible_tokens_alone_and_in_order():
     student = randomise(small_student())
     frames = torch.rand(2, 4, 3, 36, 36, generator=seeded())
-    visible, _ = tube_mask(2, 16, 10, seeded())
-    _, embedding = student(frames, visible, shuffle(2, 64, seeded(1)))
+    visible, _ = tube_mask(noise(2, 16), 10)
+    _, embedding = student(frames, visible, shuffle(noise(2, 64, 1)))
     seen = student.encoder(frames, visible)
     torch.testing.assert_close(embedding, student.pool(student.clip_decoder(seen)))
-    torch.testing.assert_close(student(frames, visible, shuffle(2, 64, seeded(2)))[1], embedding)
+    torch.testing.assert_close(student(frames, visible, shuffle(noise(2, 64, 2)))[1], embedding)
 
 
 def test_bfloat16_stays_near_float32():
     student, teacher = randomise(small_student()), frozen_teacher(randomise(PrismVideoTower(TINY)))
     frames = torch.rand(3, 4, 3, 36, 36, generator=seeded())
-    visible, _ = tube_mask(3, 16, 10, seeded())
-    order = shuffle(3, 64, seeded(1))
+    visible, _ = tube_mask(noise(3, 16), 10)
+    order = shuffle(noise(3, 64, 1))
     with torch.autocast("cpu", torch.bfloat16):
-        loss = distillation_loss(*student(frames, visible, order), teacher(frames))
+        loss = both(student(frames, visible, order), teacher(frames))
     assert loss.dtype == torch.float32
-    expected = distillation_loss(*student(frames, visible, order), teacher(frames))
+    expected = both(student(frames, visible, order), teacher(frames))
     torch.testing.assert_close(loss, expected, atol=0, rtol=0.05)
 
 
@@ -99,8 +107,8 @@ def test_second_stage_learns_and_leaves_the_teacher_alone():
     losses = []
     for step in range(40):
         optimiser.zero_grad()
-        visible, _ = tube_mask(2, 16, int(0.65 * 16), seeded(step))
-        loss = distillation_loss(*student(frames, visible, shuffle(2, 64, seeded(step))), targets)
+        visible, _ = tube_mask(noise(2, 16, step), int(0.65 * 16))
+        loss = both(student(frames, visible, shuffle(noise(2, 64, step))), targets)
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
@@ -122,7 +130,7 @@ def test_second_stage_is_one_graph():
     frames = torch.rand(2, 4, 3, 36, 36, generator=seeded())
     compiled = torch.compile(student, fullgraph=True, backend=keep)
     for seed in (0, 1):
-        visible, _ = tube_mask(2, 16, 10, seeded(seed))
-        order = shuffle(2, 64, seeded(seed))
+        visible, _ = tube_mask(noise(2, 16, seed), 10)
+        order = shuffle(noise(2, 64, seed))
         torch.testing.assert_close(compiled(frames, visible, order), student(frames, visible, order))
     assert len(graphs) == 1

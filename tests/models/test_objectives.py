@@ -98,7 +98,8 @@ def test_matches_equal_loop(seed):
     half = uniform(m, seed=seed + 40) < 0.7
     half[:2] = True
     numbers = uniform(m, 2, seed=seed + 50)
-    matches = match_rows(text_logits, video_logits, negative, half, numbers, first)
+    own = torch.arange(first, first + m)
+    matches = match_rows(text_logits, video_logits, negative, half, numbers, own)
     expected = naive_matches(text_logits, video_logits, negative, half, numbers, first)
     assert list(zip(*(part.tolist() for part in matches), strict=True)) == expected
     assert matches.label[0] == 1  # asked to be taken apart, but nothing may take its partner's place

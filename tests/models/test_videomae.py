@@ -1,5 +1,7 @@
 """VideoMAE against transformers on equal weights, against loops in float64, and as one graph."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,10 @@ MEAN = (0.485, 0.456, 0.406)
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def noise(batch, count, seed=0):
+    return torch.rand(batch, count, generator=seeded(seed))
 
 
 def randomise(module, seed=0):
@@ -67,7 +73,7 @@ def test_pretraining_equals_transformers():
     ours = VideoMAE(TINY).eval()
     ours.load_state_dict(videomae_names(theirs.state_dict(), ours))
     frames = torch.randn(3, 4, 3, 32, 32, generator=seeded())
-    visible, masked = draw_mask(TINY, 3, seeded())
+    visible, masked = draw_mask(TINY, noise(3, TINY.places))
     expected = theirs(frames, as_bool(masked))
     loss, prediction = ours(frames, visible, masked)
     torch.testing.assert_close(prediction, expected.logits, atol=2e-5, rtol=1e-5)
@@ -104,7 +110,7 @@ def test_published_sizes(config, pretraining, classifier):
 
 
 def test_base_sees_160_cubes():
-    visible, masked = draw_mask(VideoMAEConfig.base(), 2, seeded())
+    visible, masked = draw_mask(VideoMAEConfig.base(), noise(2, 196))
     assert visible.shape == (2, 160)
     assert masked.shape == (2, 1408)
 
@@ -114,8 +120,8 @@ def test_base_sees_160_cubes():
 def test_tube_mask_parts_the_places_and_is_the_same_at_all_times(batch, places, slots, data):
     hidden = data.draw(st.integers(1, places - 1))
     seed = data.draw(st.integers(0, 99))
-    visible, masked = tube_mask(batch, places, hidden, seeded(seed))
-    again = tube_mask(batch, places, hidden, seeded(seed))
+    visible, masked = tube_mask(noise(batch, places, seed), hidden)
+    again = tube_mask(noise(batch, places, seed), hidden)
     assert torch.equal(visible, again[0])
     assert torch.equal(masked, again[1])
     assert masked.shape == (batch, hidden)
@@ -129,15 +135,20 @@ def test_tube_mask_parts_the_places_and_is_the_same_at_all_times(batch, places, 
 
 
 def test_tube_mask_hides_every_place_equally_often():
-    _, masked = tube_mask(4000, 10, 3, seeded())
+    _, masked = tube_mask(noise(4000, 10), 3)
     share = torch.bincount(masked.flatten(), minlength=10) / 4000
     assert (share - 0.3).abs().max() < 0.035  # five standard deviations
+
+
+def test_equal_numbers_hide_the_lower_place():
+    visible, masked = tube_mask(torch.tensor([[0.5, 0.5, 0.1, 0.5]]), 2)
+    assert (visible.tolist(), masked.tolist()) == ([[1, 3]], [[0, 2]])
 
 
 def test_tube_mask_refuses_to_hide_all_or_nothing():
     for hidden in (0, 4):
         with pytest.raises(ValueError, match=f"{hidden} of 4 places"):
-            tube_mask(1, 4, hidden, seeded())
+            tube_mask(noise(1, 4), hidden)
 
 
 def test_positions_equal_the_formula():
@@ -185,7 +196,7 @@ def test_loss_and_gradient_equal_a_loop():
 def test_hidden_pixels_do_not_reach_the_prediction():
     model = randomise(VideoMAE(TINY))
     frames = torch.randn(1, 4, 3, 32, 32, generator=seeded())
-    visible, masked = draw_mask(TINY, 1, seeded())
+    visible, masked = draw_mask(TINY, noise(1, TINY.places))
     parts = cubes(frames, TINY.tubelet, TINY.patch)
     changed = parts.clone()
     changed[0, masked[0]] += 1.0
@@ -199,7 +210,7 @@ def test_hidden_pixels_do_not_reach_the_prediction():
 def test_bfloat16_stays_near_float32():
     model = randomise(VideoMAE(TINY))
     frames = torch.randn(2, 4, 3, 32, 32, generator=seeded())
-    mask = draw_mask(TINY, 2, seeded())
+    mask = draw_mask(TINY, noise(2, TINY.places))
     with torch.autocast("cpu", torch.bfloat16):
         loss, prediction = model(frames, *mask)
     assert prediction.dtype == torch.bfloat16
@@ -219,7 +230,7 @@ def test_training_step_is_one_graph():
     frames = torch.randn(2, 4, 3, 32, 32, generator=seeded())
     compiled = torch.compile(model, fullgraph=True, backend=keep)
     for seed in (0, 1):
-        mask = draw_mask(TINY, 2, seeded(seed))
+        mask = draw_mask(TINY, noise(2, TINY.places, seed))
         loss, _ = compiled(frames, *mask)
         torch.testing.assert_close(loss, model(frames, *mask)[0])
         loss.backward()
@@ -235,7 +246,7 @@ def test_learns_to_restore_a_clip():
     losses = []
     for step in range(300):
         optimiser.zero_grad()
-        loss, _ = model(frames, *draw_mask(TINY, 4, seeded(step)))
+        loss, _ = model(frames, *draw_mask(TINY, noise(4, TINY.places, step)))
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
@@ -275,5 +286,9 @@ def test_bad_sizes_are_named():
         VideoMAEClassifier(TINY, 2)(torch.zeros(1, 2, 3, 32, 32))
     with pytest.raises(ValueError, match="do not divide into cubes of 2x8x8"):
         cubes(torch.zeros(1, 3, 3, 32, 32), 2, 8)
+    with pytest.raises(ValueError, match="3 frames of 32 pixels do not divide into cubes of 2 frames of 8"):
+        VideoMAE(replace(TINY, frames=3))
+    with pytest.raises(ValueError, match="0 of 16 places hidden"):
+        VideoMAE(replace(TINY, mask_ratio=0.05))
     with pytest.raises(ValueError, match="multiple of heads=5"):
         VideoMAE(VideoMAEConfig(width=48, heads=5))

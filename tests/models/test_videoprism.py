@@ -29,6 +29,10 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+def noise(batch, count, seed=0):
+    return torch.rand(batch, count, generator=seeded(seed))
+
+
 def randomise(module, seed=0, size=0.2):
     with torch.no_grad():
         for parameter in module.parameters():
@@ -115,7 +119,7 @@ def test_dropped_places_leave_space_attention_among_the_rest():
     for block in encoder.time:
         torch.nn.init.zeros_(block.attn.proj.weight)
     frames = torch.rand(2, 4, 3, 36, 36, generator=seeded())
-    visible, hidden = tube_mask(2, 16, 9, seeded())
+    visible, hidden = tube_mask(noise(2, 16), 9)
     kept = encoder(frames, visible)
     assert kept.shape == (2, 4 * 7, 48)
     blank = frames.clone()
@@ -172,7 +176,7 @@ def test_first_stage_learns_to_tell_clips_apart():
     losses = []
     for step in range(60):
         optimiser.zero_grad()
-        visible, _ = tube_mask(3, 16, 8, seeded(step))
+        visible, _ = tube_mask(noise(3, 16, step), 8)
         loss = info_nce(*model(IDS, MASK, video, visible))
         loss.backward()
         optimiser.step()

@@ -1,5 +1,7 @@
 """Data of training tests, made once."""
 
+from unittest import mock
+
 import pytest
 
 from loaders import StreamConfig
@@ -11,6 +13,13 @@ from training.config import TrainConfig
 from training.objectives import Contrast
 
 from .runs import STEPS, write_data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_core():
+    """Let each run think it has one core: threads of several tests at once wait for each other's turn."""
+    with mock.patch("training.world.os.cpu_count", return_value=1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,5 +6,28 @@ from collections.abc import Callable
 
 from training.config import TrainConfig
 from training.recipes.egovlp import egovlp, egovlp_tiny
+from training.recipes.egovlpv2 import egovlpv2, egovlpv2_tiny
+from training.recipes.videomae import videomae, videomae_tiny
+from training.recipes.videoprism import (
+    videoprism_lit,
+    videoprism_lit_tiny,
+    videoprism_stage1,
+    videoprism_stage1_tiny,
+    videoprism_stage2,
+    videoprism_stage2_tiny,
+)
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {"egovlp": egovlp, "egovlp-tiny": egovlp_tiny}
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "egovlp": egovlp,
+    "egovlp-tiny": egovlp_tiny,
+    "egovlpv2": egovlpv2,
+    "egovlpv2-tiny": egovlpv2_tiny,
+    "videomae": videomae,
+    "videomae-tiny": videomae_tiny,
+    "videoprism-stage1": videoprism_stage1,
+    "videoprism-stage1-tiny": videoprism_stage1_tiny,
+    "videoprism-stage2": videoprism_stage2,
+    "videoprism-stage2-tiny": videoprism_stage2_tiny,
+    "videoprism-lit": videoprism_lit,
+    "videoprism-lit-tiny": videoprism_lit_tiny,
+}

@@ -6,11 +6,21 @@ from loaders import Stream
 from training.config import TrainConfig
 from training.systems.base import System
 from training.systems.egovlp import EgoVLPSystem
+from training.systems.egovlpv2 import EgoVLPv2System
+from training.systems.videomae import VideoMAESystem
+from training.systems.videoprism import DistillationSystem, LockedSystem, VideoPrismSystem
 from training.world import World
 
 __all__ = ["SYSTEMS", "System", "build_system"]
 
-SYSTEMS: dict[str, type[System]] = {"egovlp": EgoVLPSystem}
+SYSTEMS: dict[str, type[System]] = {
+    "egovlp": EgoVLPSystem,
+    "egovlpv2": EgoVLPv2System,
+    "videomae": VideoMAESystem,
+    "videoprism-stage1": VideoPrismSystem,
+    "videoprism-stage2": DistillationSystem,
+    "videoprism-lit": LockedSystem,
+}
 
 
 def build_system(config: TrainConfig, data: Stream, world: World) -> System:

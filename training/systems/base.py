@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from loaders import Batch, InputError
 from loaders.device import normalise
 from training.config import TrainConfig
 from training.draws import Draws
+from training.start import load_start
 from training.text import Tokens
 
 
@@ -24,6 +26,17 @@ class System(ABC):
     """channels of the space that texts and clips share; 0 without one"""
     new: tuple[str, ...] = ()
     """beginnings of names of parameters that start from nothing and may step faster (`OptimiserConfig.new_lr`)"""
+    fuses: bool = False
+    """whether it can tell by both together if a text belongs to a clip (`together`)"""
+    parts: Literal["rows", "embeddings", "whole"] = "whole"
+    """how a batch may go through the model in parts (`TrainConfig.micro_batches`) and give the same gradient.
+
+    rows: the losses are means over rows; embeddings: they are `compare` of what `embed` gives, row by row; whole: not
+    """
+
+    def begin(self, config: TrainConfig) -> list[str]:
+        """Load what a new run starts from; returns lines to say of it. Raises InputError for what does not fit."""
+        return [f"starts from {config.start}: {load_start(self.model, config.start)}"] if config.start else []
 
     @abstractmethod
     def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
@@ -33,6 +46,14 @@ class System(ABC):
         whole batch (models/gather.py). Every rank calls this, inside the world's autocast.
         """
 
+    def embed(self, network: nn.Module, batch: Batch, draws: Draws) -> tuple[Tensor, ...]:
+        """Return what the losses need of the model: tensors [M, ...], each row of its own text and clip alone."""
+        raise NotImplementedError(f"{type(self).__name__} has no embeddings to cache")
+
+    def compare(self, embeddings: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        """Return the losses of embeddings of the batch's rows."""
+        raise NotImplementedError(f"{type(self).__name__} has no embeddings to compare")
+
     def pixels(self, frames: Tensor) -> Tensor:
         """Return uint8 frames [B, T, 3, S, S] as what the model was made for."""
         return normalise(frames)
@@ -41,14 +62,25 @@ class System(ABC):
         """Embed uint8 frames [B, T, 3, S, S] as [B, embedding]."""
         return self.model.encode_video(self.pixels(frames))
 
+    def features(self, frames: Tensor) -> Tensor:
+        """Return features [B, D] of clips uint8 [B, T, 3, S, S] for other models to read: their embedding."""
+        return self.embed_clips(frames)
+
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Embed texts as [B, embedding]."""
         return self.model.encode_text(*self.tokens(texts))
 
+    def together(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
+        """Return the probability [Q, 5] that each of Q texts belongs to its five options, if the system `fuses`.
 
-def check_clips(config: TrainConfig, image: int, frames: int) -> None:
-    """Raise InputError if the data shows other pictures than the model takes, or more frames."""
+        frames: uint8 [K, T, 3, S, S] of distinct clips; options: int64 [Q, 5], rows of them.
+        """
+        raise NotImplementedError
+
+
+def check_clips(config: TrainConfig, image: int, frames: int, *, exactly: bool = False) -> None:
+    """Raise InputError if the data shows other pictures than the model takes, or more frames, or exactly: others."""
     if config.data.size != image:
         raise InputError(f"data.size={config.data.size}, but the model's image is {image}: set both")
-    if config.data.frames > frames:
+    if config.data.frames > frames or (exactly and config.data.frames != frames):
         raise InputError(f"data.frames={config.data.frames}, but the model takes {frames}: set both")

@@ -8,7 +8,7 @@ from loaders import Batch, InputError, Stream
 from models.egovlp import EgoVLP
 from models.gather import gather, local_rows
 from models.losses import egonce, info_nce
-from models.weights import load_vit
+from models.weights_clip import load_image_tower
 from training.config import TrainConfig
 from training.draws import Draws
 from training.objectives import Contrast
@@ -20,6 +20,8 @@ from training.world import World
 class EgoVLPSystem(System):
     """EgoVLP as published (2206.01670), or with another rule of positives."""
 
+    parts = "embeddings"
+
     def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
         video, text = config.model.video, config.model.text
@@ -27,7 +29,7 @@ class EgoVLPSystem(System):
         try:
             model = EgoVLP(config.model)
             if config.video_weights:
-                load_vit(model.video, config.video_weights)
+                load_image_tower(model.video, config.video_weights)
         except ValueError as error:
             raise InputError(str(error)) from error
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
@@ -37,8 +39,16 @@ class EgoVLPSystem(System):
 
     def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the contrastive loss."""
+        return self.compare(self.embed(network, batch, draws), batch)
+
+    def embed(self, network: nn.Module, batch: Batch, draws: Draws) -> tuple[Tensor, ...]:
+        """Embed texts and clips, [M, projection] each."""
         text, video = network(*self.tokens(batch.texts), self.pixels(batch.frames))
-        return {"loss": contrast(self.objective, text.float(), video.float(), batch)}
+        return text.float(), video.float()
+
+    def compare(self, embeddings: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        """Return the contrastive loss."""
+        return {"loss": contrast(self.objective, *embeddings, batch)}
 
 
 def contrast(objective: Contrast, text: Tensor, video: Tensor, batch: Batch) -> Tensor:

@@ -1,0 +1,1 @@
+"""Benchmarks of a trained model: from published files and clips to figures."""

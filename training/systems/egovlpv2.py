@@ -1,0 +1,85 @@
+"""EgoVLPv2: two towers that fuse in their upper layers, taught by contrast, masked words and matching."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from loaders import Batch, InputError, Stream
+from models.egovlpv2 import EgoVLPv2, TrainingBatch
+from models.objectives import Vocabulary, mask_tokens
+from models.weights import load_vit
+from training.config import TrainConfig
+from training.draws import Draws
+from training.systems.base import System, check_clips
+from training.text import Tokens, tokenizer_for
+from training.world import World
+
+
+class EgoVLPv2System(System):
+    """EgoVLPv2 (2307.05463) and its three losses."""
+
+    new = ("video_gates.", "text_gates.", "text_transform.", "video_transform.", "mlm_head.", "vtm_head.")
+    new += ("vid_proj.", "txt_proj.")
+    fuses = True
+
+    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+        """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
+        video, text = config.model.video, config.model.text
+        check_clips(config, video.image, video.max_frames)
+        try:
+            model = EgoVLPv2(config.model, config.objective)
+            if config.video_weights:
+                load_vit(model.video, config.video_weights)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
+        self.vocabulary = _vocabulary(tokenizer, config)
+        self.model, self.world = model.to(world.device), world
+        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), world.device)
+        self.embedding = config.model.projection
+
+    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return the weighted sum and its parts egonce, mlm and vtm."""
+        ids, mask = self.tokens(batch.texts, full=True)  # as long on every rank: lower layers' tokens travel
+        numbers = draws.uniform(batch, 3 + 3 * ids.shape[1])
+        hide = numbers[:, 3:].unflatten(1, (-1, 3))
+        found = network(
+            TrainingBatch(
+                ids=ids,
+                mask=mask,
+                frames=self.pixels(batch.frames),
+                masked=mask_tokens(ids, self.vocabulary, hide, batch.valid),
+                verbs=batch.verbs,
+                nouns=batch.nouns,
+                valid=batch.valid,
+                uniform=numbers[:, :3],
+                place=places(len(batch), draws.anchors, self.world.rank, self.world.size).to(ids.device),
+            )
+        )
+        return {"loss": found.total, "egonce": found.egonce, "mlm": found.mlm, "vtm": found.vtm}
+
+    def features(self, frames: Tensor) -> Tensor:
+        """Return the video tower's [B, width], without its projector, as the released features are."""
+        return self.model.video(self.pixels(frames))
+
+    def together(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
+        """Return the matching head's probability; lower layers run once for each clip and each text."""
+        logits = self.model.match_options(self.pixels(frames), *self.tokens(texts), options)
+        return logits.float().softmax(-1)[..., 1]
+
+
+def places(rows: int, anchors: int, rank: int, ranks: int) -> Tensor:
+    """Return where a rank's rows, `anchors` anchors and then as many negatives or none, stand in one process's batch.
+
+    That has the anchors of all ranks first, then all negatives: int64 [rows].
+    """
+    row = torch.arange(rows)
+    return row // anchors * (anchors * ranks) + rank * anchors + row % anchors
+
+
+def _vocabulary(tokenizer: PreTrainedTokenizerBase, config: TrainConfig) -> Vocabulary:
+    if tokenizer.mask_token_id is None:
+        raise InputError(f"tokenizer {config.tokenizer!r} has no mask token, and words are to be masked: take another")
+    return Vocabulary(len(tokenizer), tokenizer.mask_token_id, tuple(tokenizer.all_special_ids))

@@ -1,0 +1,40 @@
+"""VideoMAE: the pixels of hidden cubes from those that are seen; no text."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from loaders import Batch, InputError, Stream
+from models.patches import cubes
+from models.videomae import VideoMAE, draw_mask
+from training.config import TrainConfig
+from training.draws import Draws
+from training.systems.base import System, check_clips
+from training.world import World
+
+
+class VideoMAESystem(System):
+    """VideoMAE as published (2203.12602): every clip hides its own places, in all frames the same."""
+
+    parts = "rows"
+
+    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+        """Build the model; raises InputError for sizes that do not fit."""
+        check_clips(config, config.model.image, config.model.frames, exactly=True)
+        try:
+            self.model = VideoMAE(config.model).to(world.device)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        self.sizes = config.model
+
+    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return the mean squared error: all clips hide as many cubes, so it is a mean over clips."""
+        mask = draw_mask(self.sizes, draws.uniform(batch, self.sizes.places))
+        return {"loss": network(self.pixels(batch.frames), *mask)[0]}
+
+    def features(self, frames: Tensor) -> Tensor:
+        """Return the mean of the encoder's tokens [B, width], with nothing hidden."""
+        parts = cubes(self.pixels(frames), self.sizes.tubelet, self.sizes.patch)
+        every = torch.arange(parts.shape[1], device=parts.device).expand(len(parts), -1)
+        return self.model.encoder(parts, every).mean(1)

@@ -1,0 +1,140 @@
+"""VideoPrism's three stages: contrast with texts, distillation from what that gave, texts for what that gave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from loaders import Batch, InputError, Stream
+from models.distillation import Student, distance, frozen_teacher, shuffle
+from models.gather import gather, local_rows
+from models.losses import info_nce
+from models.patches import check_hidden, tube_mask
+from models.videoprism import PrismVideoTower, VideoPrism
+from training.config import TrainConfig
+from training.draws import Draws
+from training.start import load_whole
+from training.systems.base import System, check_clips
+from training.text import Tokens, tokenizer_for
+from training.world import World
+
+_ENCODER = ("encoder.", "video.encoder.", "")  # as runs of the second stage, of the others, and weights name its parts
+
+
+class _Prism(System):
+    """What the stages share."""
+
+    def pixels(self, frames: Tensor) -> Tensor:
+        """Return uint8 frames [B, T, 3, S, S] in [0, 1]."""
+        return frames.float() / 255
+
+
+class VideoPrismSystem(_Prism):
+    """The first stage (2402.13217, section 3.2): both towers by contrast, each clip with its own places dropped."""
+
+    parts = "embeddings"
+
+    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+        """Build the model; raises InputError for sizes or a tokenizer that do not fit."""
+        encoder, text, self.objective = config.model.encoder, config.model.text, config.objective
+        check_clips(config, encoder.image, encoder.frames)
+        self.places, self.dropped = encoder.places, int(self.objective.drop * encoder.places)
+        try:
+            if self.dropped:
+                check_hidden(self.dropped, self.places)
+            model = VideoPrism(config.model)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        tokenizer = tokenizer_for(config, data, text.vocab)
+        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), world.device)
+        self.model = model.to(world.device)
+        self.embedding = encoder.width
+
+    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return the contrastive loss."""
+        return self.compare(self.embed(network, batch, draws), batch)
+
+    def embed(self, network: nn.Module, batch: Batch, draws: Draws) -> tuple[Tensor, ...]:
+        """Embed texts and what is left of the clips, [M, D] each."""
+        visible = tube_mask(draws.uniform(batch, self.places), self.dropped)[0] if self.dropped else None
+        text, video = network(*self.tokens(batch.texts), self.pixels(batch.frames), visible)
+        return text.float(), video.float()
+
+    def compare(self, embeddings: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
+        """Return the contrastive loss of this rank's rows against the rows of all ranks (models/gather.py)."""
+        rows = local_rows(len(batch))
+        text, video, valid = (gather(each) for each in (*embeddings, batch.valid))
+        return {"loss": info_nce(text, video, valid, temperature=self.objective.temperature, rows=rows)}
+
+
+class LockedSystem(VideoPrismSystem):
+    """Texts for the second stage's encoder, which stays as it is (section 3.3; LiT, 2111.07991).
+
+    Text tower, joint layers and pooling go on from the first stage.
+    """
+
+    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+        """Build the model; raises InputError as the first stage does."""
+        # Its texts are read as that run's were.
+        super().__init__(replace(config, start=config.objective.towers or config.start), data, world)
+        self.model.freeze_encoder()
+
+    def begin(self, config: TrainConfig) -> list[str]:
+        """Load encoder and towers; raises InputError unless they are named, and whole."""
+        objective, video = config.objective, self.model.video
+        if not config.start and not (objective.encoder and objective.towers):
+            raise InputError(
+                f"{config.system} tunes what others have learned: --set objective.encoder=RUN of videoprism-stage2 "
+                "and --set objective.towers=RUN of videoprism-stage1"
+            )
+        said = super().begin(config)
+        if objective.towers:
+            for part, prefix in ((video, "video."), (self.model.text, "text.")):
+                load_whole(part, objective.towers, (prefix,))
+            said.append(f"texts and pooling go on from {objective.towers}")
+        if objective.encoder:
+            load_whole(video.encoder, objective.encoder, _ENCODER)
+            said.append(f"the encoder is that of {objective.encoder}")
+        return said
+
+
+class DistillationSystem(_Prism):
+    """The second stage (section 3.3): a student, at first its teacher's encoder, sees a third of what the teacher sees.
+
+    The teacher stands beside the model: it is neither learned nor saved.
+    """
+
+    parts = "rows"
+
+    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+        """Build student and teacher; raises InputError for sizes or a teacher that do not fit."""
+        sizes, objective = config.model, config.objective
+        check_clips(config, sizes.encoder.image, sizes.encoder.frames, exactly=True)
+        self.places, self.hidden = sizes.encoder.places, int(objective.mask * sizes.encoder.places)
+        if not objective.teacher:
+            raise InputError(f"{config.system} needs its teacher: --set objective.teacher=RUN of videoprism-stage1")
+        try:
+            check_hidden(self.hidden, self.places)
+            tower = PrismVideoTower(sizes.encoder, sizes.auxiliary_depth)
+            load_whole(tower, objective.teacher, ("video.", ""))
+            self.model = Student(tower.encoder, sizes.decoder).to(world.device)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        teacher = frozen_teacher(tower).to(world.device)
+        self.teacher: nn.Module = torch.compile(teacher) if config.compile else teacher
+        self.count = sizes.encoder.frames * self.places
+
+    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return the distances of tokens and of clips to the teacher's, and their sum."""
+        hide, mix = draws.uniform(batch, self.places + self.count).split((self.places, self.count), dim=1)
+        frames = self.pixels(batch.frames)
+        with torch.no_grad():
+            targets = self.teacher(frames)
+        tokens, clip = map(distance, network(frames, tube_mask(hide, self.hidden)[0], shuffle(mix)), targets)
+        return {"loss": tokens + clip, "tokens": tokens, "clip": clip}
+
+    def features(self, frames: Tensor) -> Tensor:
+        """Return the mean of the encoder's tokens [B, width], with nothing hidden."""
+        return self.model.encoder(self.pixels(frames)).mean(1)
