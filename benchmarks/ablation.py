@@ -31,7 +31,6 @@ CONTRAST = {
     "InfoNCE + positives": {"objective.loss": "egonce", "data.negatives": "false"},
     "InfoNCE + hard negatives": {"objective.loss": "info_nce", "data.negatives": "true"},
     "EgoNCE": {},
-    "EgoNCE, undecided pairs pushed apart": {"objective.undecided": "negative"},
 }
 # Row of the table -> folder of clips, settings.
 ROWS = {f"{name}, egoclip windows": ("egoclip", changes) for name, changes in CONTRAST.items()}

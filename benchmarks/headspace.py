@@ -37,10 +37,13 @@ def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str
             batches = data.epoch(0) if name == "stream" else Headspace(data.epoch(0))
             rates[name] = _rate(system, config, prefetch(batches, world.device), min(steps, len(batches) - 1))
             data.close()
+        on_gpu = world.device.type == "cuda"
+    share = rates["stream"] / rates["headspace"]
     return [
         figure("training fed by the stream", rates["stream"], "clips/s"),
         figure("training fed by cached batches", rates["headspace"], "clips/s"),
-        figure("the stream's share of what the trainer could do", rates["stream"] / rates["headspace"], "", ">= 0.97"),
+        # On a CPU the workers take the trainer's own cores, so there is no bar.
+        figure("the stream's share of what the trainer could do", share, "", ">= 0.97" if on_gpu else None),
     ]
 
 

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
@@ -24,13 +25,14 @@ from loaders.augment import random_view, show
 from loaders.dataset import ClipDataset, Item, read_frames
 from loaders.frames import picker
 from loaders.randomness import Purpose, generator
+from loaders.slots import Slots
 from loaders.stream import Stream
 from shards.cluster import ray_session
 from shards.index import ShardIndex
 from shards.profiles import PROFILES
 
 CLIPS, BATCH, ROUNDS = 128, 32, 3
-STAGES = ("draw", "fetch", "fetch and decode", "crop and resize", "collate", "pickle", "to the device")
+STAGES = ("draw", "fetch", "fetch and decode", "crop and resize", "collate", "send", "to the device")
 
 
 class _Clock:
@@ -115,6 +117,7 @@ def _stages(index: ShardIndex) -> dict[str, float]:
     config = StreamConfig(negatives=False, workers=0)
     dataset = ClipDataset(index, config)
     clock, device = _Clock(), torch.device("cuda") if torch.cuda.is_available() else None
+    slots = Slots(1, (BATCH, config.frames, config.size, config.size, 3))
     for first in range(0, CLIPS, BATCH):
         items = []
         for sample in range(first, first + BATCH):
@@ -130,10 +133,10 @@ def _stages(index: ShardIndex) -> dict[str, float]:
             clock.lap("crop and resize")
             items.append(dataset[0, sample])
         clock.lap("between")
-        batch, _ = dataset.collate([Item(item.anchor, None, []) for item in items])
+        batch, _ = dataset.collate([Item(item.anchor, None, []) for item in items], slots.open(0))
         clock.lap("collate")
-        ForkingPickler.dumps(batch)  # moves the tensors into shared memory
-        clock.lap("pickle")
+        ForkingPickler.dumps(replace(batch, frames=slots.crossing(0)))  # moves the small tensors into shared memory
+        clock.lap("send")
         if device is not None:
             batch = batch.pin_memory()
             clock.lap("between")

@@ -98,9 +98,10 @@ def _resumed(name: str, data: Data) -> dict[str, object]:
     if "resume_sec" in same:
         facts["resume_sec"] = round(median(run["resume_sec"] for run in again[:-1] if "resume_sec" in run), 2)
     for title, then in (("2 workers", same), ("1 worker", other)):
+        refused = f"refused ({then['refused'].strip(': ')})" if "refused" in then else None
         for part in ("keys", "tensors"):
             equal = has_state and part in then and then[part] == goes_on[part]
-            facts[f"same {part}, {title}"] = "yes" if equal else then.get("refused", then.get("failed", "no"))
+            facts[f"same {part}, {title}"] = "yes" if equal else refused or then.get("failed", "no")
     return facts
 
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from loaders import Batch, InputError, Stream
 from models.egovlpv2 import EgoVLPv2, TrainingBatch
 from models.objectives import Vocabulary, mask_tokens
-from models.weights import load_vit
+from models.weights_clip import load_image_tower
 from training.config import TrainConfig
 from training.draws import Draws
 from training.systems.base import System, check_clips
@@ -31,7 +31,7 @@ class EgoVLPv2System(System):
         try:
             model = EgoVLPv2(config.model, config.objective)
             if config.video_weights:
-                load_vit(model.video, config.video_weights)
+                load_image_tower(model.video, config.video_weights)
         except ValueError as error:
             raise InputError(str(error)) from error
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
