@@ -116,6 +116,7 @@ def test_the_same_shards_again_are_there_already(built, root, s3):
         clips_per_shard=16,
         num_verbs=manifest["num_verbs"],
         num_nouns=manifest["num_nouns"],
+        lexicon=manifest["lexicon"],
     )
     before, asked = objects(url), len(s3.requests)
     assert write_shards(job).already_done
