@@ -37,7 +37,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from loaders import InputError, Stream
+from loaders import InputError, Report, Stream
 from models.optimiser import build_optimiser, learning_rate
 from training.accumulate import Learning
 from training.batches import next_batches, open_stream
@@ -45,7 +45,7 @@ from training.checkpoints import Checkpoints
 from training.compute import ideal_seconds
 from training.config import TrainConfig
 from training.draws import Draws
-from training.egomcq import Quiz, Report
+from training.egomcq import Quiz
 from training.errors import OneLineParser, explained, one_voice
 from training.files import write_json
 from training.folder import claim_run, find_run

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from loaders import InputError
+from loaders import InputError, Report
 from loaders.mcq import OPTIONS, MCQDataset
 from models.metrics import McqQuestions, mcq_accuracy, score_accuracy
 from training.config import TrainConfig
+from training.evaluation.embed import Embedder
 from training.parallel import whole
 from training.systems.base import System
 from training.world import World
-
-Report = Callable[[str, int, int], None]
-"""(stage, done, total)"""
 
 CLIPS = 64  # embedded at once
 HELD = 256  # clips whose tokens are held while the questions that ask for them are answered by fusing
@@ -31,6 +26,7 @@ class Quiz:
     def __init__(self, config: TrainConfig, system: System, world: World, report: Report) -> None:
         """Read the questions; raises InputError for a system that cannot answer them, or not in the way asked for."""
         self.config, self.system, self.world, self.report = config, system, world, report
+        self.embedder = Embedder(system, world, config.data.workers)
         self.questions, self.texts = None, []
         if config.mcq_json:
             if not system.embedding:
@@ -57,7 +53,7 @@ class Quiz:
         try:
             with whole(model):
                 if self.config.mcq_mode == "dual":
-                    return mcq_accuracy(self._embed_texts(), self._embed_clips(quiz), asked)
+                    return mcq_accuracy(self.embedder.texts(self.texts), self._embed_clips(quiz), asked)
                 return score_accuracy(self.fused_scores().cpu().numpy(), asked)
         finally:
             model.train(training)
@@ -73,17 +69,7 @@ class Quiz:
             rows[np.searchsorted(quiz.clips, batch.sample.numpy())] = embedded.float()
             done = min(done + len(batch) * world.size, len(rows))
             self.report("EgoMCQ", done, len(rows))
-        return self._of_all(rows)
-
-    def _embed_texts(self) -> Tensor:
-        world = self.world
-        rows = torch.zeros(len(self.texts), self.system.embedding, device=world.device)
-        share = np.array_split(np.arange(len(rows)), world.size)[world.rank]
-        for start in range(0, len(share), 256):
-            part = share[start : start + 256]
-            with world.autocast():
-                rows[part] = self.system.embed_texts([self.texts[i] for i in part]).float()
-        return self._of_all(rows)
+        return self.embedder.of_all(rows)
 
     def fused_scores(self) -> Tensor:
         """Score every question's options [Q, 5] as `mcq_mode` says, each rank a part of the questions, by blocks.
@@ -100,7 +86,7 @@ class Quiz:
             rows[block] = self._block(batch.frames.to(world.device), [self.texts[q] for q in block], options)
             done = min(done + len(block) * world.size, len(rows))
             self.report("EgoMCQ", done, len(rows))
-        return self._of_all(rows)
+        return self.embedder.of_all(rows)
 
     def _block(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
         """Score Q texts against their options, int64 [Q, 5], rows of frames [K, T, 3, S, S]: float32 [Q, 5]."""
@@ -111,12 +97,6 @@ class Quiz:
             text, clips = self.system.embed_texts(texts), self.system.embed_clips(frames)
         text, clips = F.normalize(text.float(), dim=1), F.normalize(clips.float(), dim=1)
         return together + (text[:, None] * clips[options]).sum(2)
-
-    def _of_all(self, rows: Tensor) -> Tensor:
-        """Add up rows of all ranks, each of which is 0 but on one rank."""
-        if self.world.size > 1:
-            dist.all_reduce(rows)
-        return rows
 
 
 def blocks_of(choices: np.ndarray, rank: int = 0, ranks: int = 1, held: int = HELD) -> list[np.ndarray]:

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from loaders import InputError
+from loaders import InputError, Report, Stage
 from loaders.stalls import Board, worker_lost
 from loaders.videos import BadVideo, DenseClips
-from shards.progress import Report, Stage
 from training.files import write_json, write_whole
 from training.systems import System
 from training.world import World

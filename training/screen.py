@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from loaders import Report
+
 Say = Callable[[str], None]
-Report = Callable[[str, int, int], None]
 
 
 @contextmanager

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from loaders import InputError
+from loaders import InputError, Report
 from loaders.config import StreamConfig
 from loaders.videos import BadVideo, spread_frames
 from models.metrics_retrieval import average_precision
-from training.evaluation.embed import Embedder, Report
+from training.evaluation.embed import Embedder
 from training.evaluation.tables import read_rows
 
 VIDEOS, CLASSES = "CharadesEgo_v1_test_only1st.csv", "Charades_v1_classes.txt"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +11,10 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from loaders import Report
 from training.systems import System
 from training.world import World
 
-Report = Callable[[str, int, int], None]
-"""(stage, done, total)"""
 TEXTS = 256  # embedded at once
 CLIPS = 32
 
@@ -38,7 +37,7 @@ class Embedder(NamedTuple):
             with self.world.autocast():
                 rows[part] = self.system.embed_texts([distinct[i] for i in part]).float()
         place = {text: i for i, text in enumerate(distinct)}
-        return self._unit(self._of_all(rows))[[place[text] for text in texts]]
+        return self._unit(self.of_all(rows))[[place[text] for text in texts]]
 
     @torch.no_grad()
     def clips(self, clips: Dataset, stage: str, report: Report) -> tuple[Tensor, dict[int, str]]:
@@ -66,12 +65,12 @@ class Embedder(NamedTuple):
                     rows[shown] = self.system.embed_clips(frames).float()
             done = min(done + len(part) * self.world.size, total)
             report(stage, done, total)
-        return self._unit(self._of_all(rows)), self._together(failed)
+        return self._unit(self.of_all(rows)), self._together(failed)
 
     def _rows(self, count: int) -> Tensor:
         return torch.zeros(count, self.system.embedding, device=self.world.device)
 
-    def _of_all(self, rows: Tensor) -> Tensor:
+    def of_all(self, rows: Tensor) -> Tensor:
         """Add up rows of all ranks, each of which is 0 but on one rank."""
         if self.world.size > 1:
             dist.all_reduce(rows)

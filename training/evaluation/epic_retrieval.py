@@ -11,16 +11,14 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from loaders import InputError
+from loaders import InputError, Report, ShardIndex, clip_key
 from loaders.augment import centre_view, show
 from loaders.config import StreamConfig
 from loaders.dataset import BadSample, read_frames
 from loaders.decode import first_loading
 from loaders.frames import segments_middle
 from models.metrics_retrieval import Actions, multi_instance_retrieval, relevancy
-from shards.index import ShardIndex
-from shards.plan import clip_key
-from training.evaluation.embed import Embedder, Report
+from training.evaluation.embed import Embedder
 from training.evaluation.tables import read_rows
 
 CLIPS, SENTENCES = "EPIC_100_retrieval_test.csv", "EPIC_100_retrieval_test_sentence.csv"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from shards.progress import Report, silent
+from loaders import Report, silent
 from training.world import World
 
 REWRITE_SEC, LINE_SEC = 0.2, 10.0
