@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import re
@@ -21,6 +22,7 @@ import torch.distributed as dist
 from loaders import InputError
 from training.config import TrainConfig
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 LOST_SEC = 3.0  # a rank that only lost touch waits so long for the one that knows why
 ASK_SEC = 5.0
 _GONE = re.compile(r"gloo|NCCL|Connection (closed|reset)|Broken pipe|Socket closed", re.IGNORECASE)
@@ -40,12 +42,12 @@ class OneLineParser(argparse.ArgumentParser):
 
 @contextmanager
 def explained(config: TrainConfig) -> Iterator[None]:
-    """Turn what a machine cannot do into an InputError: memory, other ranks that do not answer."""
+    """Turn what a machine cannot do into an InputError: memory, room on the disk, other ranks that do not answer."""
     try:
         yield
     except InputError:
         raise
-    except (MemoryError, RuntimeError) as error:  # torch's own kinds are RuntimeErrors
+    except (MemoryError, OSError, RuntimeError) as error:  # torch's own kinds are RuntimeErrors
         plain = explain(error, config)
         if plain is None:
             raise
@@ -62,6 +64,9 @@ def explain(error: Exception, config: TrainConfig) -> InputError | None:
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in said:
         held = f"{config.data.workers} data.workers hold batches beside it"
         return InputError(f"out of memory on the host: {_smaller(config)}; {held}")
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        where = error.filename or config.out
+        return InputError(f"{where}: {error.strerror}: make room there, or name another --out; --resume goes on")
     if isinstance(error, dist.DistNetworkError | dist.DistStoreError) and not dist.is_initialized():
         return _not_met(said)
     if isinstance(error, dist.DistError) or _GONE.search(said):

@@ -117,6 +117,17 @@ def test_out_of_memory_on_a_gpu(tiny, monkeypatch):
     )
 
 
+def test_a_full_disk(tiny):
+    with pytest.raises(InputError, match=r"/dev/full: No space left.*--resume goes on"), explained(tiny):
+        try:
+            Path("/dev/full").write_text("a")
+        except OSError as error:  # the write itself does not say where
+            error.filename = "/dev/full"
+            raise
+    with pytest.raises(FileNotFoundError), explained(tiny):
+        Path("/nowhere/at/all").write_text("a")
+
+
 def test_ranks_that_do_not_meet(tiny, monkeypatch):
     port = free_port()
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
