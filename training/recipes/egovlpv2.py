@@ -60,7 +60,7 @@ def egovlpv2_tiny() -> TrainConfig:
         optimiser=OptimiserConfig(
             lr=2e-3, warmup_steps=20, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
         ),
-        epochs=4,
-        eval_every=104,
-        checkpoint_every=104,
+        epochs=2,
+        eval_every=100,
+        checkpoint_every=100,
     )
