@@ -33,6 +33,26 @@ class Loader(Protocol):
         ...
 
 
+class Stateful:
+    """A peer's own DataLoader with `state_dict` and `load_state_dict`."""
+
+    def __init__(self, loader: Any) -> None:  # noqa: ANN401 (each peer has its own kind)
+        """Take the loader."""
+        self._loader = loader
+
+    def epoch(self) -> Iterator[Batch]:
+        """Yield an epoch, or the rest of it."""
+        yield from self._loader
+
+    def state(self) -> dict:
+        """Return the loader's state."""
+        return self._loader.state_dict()
+
+    def load(self, state: dict) -> None:
+        """Go on from a state."""
+        self._loader.load_state_dict(state)
+
+
 class Peer(Protocol):
     """A module of this package."""
 
@@ -68,6 +88,17 @@ def cropped(key: str, frames: torch.Tensor, rng: np.random.Generator) -> Shown:
 def stacked(clips: Sequence[Shown]) -> Batch:
     """Return clips as a batch."""
     return [key for key, _ in clips], torch.stack([frames for _, frames in clips])
+
+
+def loading(workers: int) -> dict[str, Any]:
+    """Return what every DataLoader is told."""
+    return {
+        "batch_size": BATCH,
+        "num_workers": workers,
+        "collate_fn": stacked,
+        "drop_last": True,
+        "persistent_workers": workers > 0,
+    }
 
 
 def state_of(loader: Loader) -> Any:  # noqa: ANN401 (each peer has its own kind of state)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 
 import torch
 
-from benchmarks.peers.common import BATCH, SEED, Batch, shown, stacked
+from benchmarks.peers.common import BATCH, SEED, Stateful, loading, shown
 from benchmarks.peers.data import Data
 from shards.index import ShardIndex
 
@@ -39,35 +38,8 @@ class _Clips(StreamingDataset):
         return shown(sample["key"], sample["mp4"], sample["json"])
 
 
-class Loader:
-    """A StreamingDataLoader over the copy."""
-
-    def __init__(self, data: Data, workers: int) -> None:
-        """Open the copy."""
-        clean_stale_shared_memory()
-        dataset = _Clips(local=str(data.folder / "mosaicml"), shuffle=True, shuffle_seed=SEED, batch_size=BATCH)
-        self._loader = StreamingDataLoader(
-            dataset,
-            batch_size=BATCH,
-            num_workers=workers,
-            collate_fn=stacked,
-            drop_last=True,
-            persistent_workers=workers > 0,
-        )
-
-    def epoch(self) -> Iterator[Batch]:
-        """Yield an epoch, or the rest of it."""
-        yield from self._loader
-
-    def state(self) -> dict:
-        """Return the loader's state."""
-        return self._loader.state_dict()
-
-    def load(self, state: dict) -> None:
-        """Go on from a state."""
-        self._loader.load_state_dict(state)
-
-
-def open(data: Data, workers: int) -> Loader:
-    """Return the loader."""
-    return Loader(data, workers)
+def open(data: Data, workers: int) -> Stateful:
+    """Return a StreamingDataLoader over the copy."""
+    clean_stale_shared_memory()
+    dataset = _Clips(local=str(data.folder / "mosaicml"), shuffle=True, shuffle_seed=SEED, batch_size=BATCH)
+    return Stateful(StreamingDataLoader(dataset, **loading(workers)))
