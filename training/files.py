@@ -21,3 +21,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 (any JSON value)
     """Write a JSON file that is whole or not there."""
     write_whole(path, lambda writing: writing.write_text(json.dumps(value, indent=1)))
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Return the folder of a run's newest whole checkpoint, None if it has none."""
+    return max((run / "checkpoints").glob("step-*"), default=None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from loaders import InputError
 from training.config import MAY_CHANGE, TrainConfig
-from training.files import write_json
+from training.files import newest_checkpoint, write_json
 from training.versions import versions
 from training.world import World
 
@@ -33,7 +33,7 @@ def find_run(config: TrainConfig, resume: bool) -> Path | None:
     if keys:
         named = ", ".join(f"{key} ({old.get(key)} -> {new[key]})" for key in keys)
         raise InputError(f"{out} holds a run with other settings: {named}; repeat them, or name another folder")
-    return max((out / "checkpoints").glob("step-*"), default=None)
+    return newest_checkpoint(out)
 
 
 def claim_run(config: TrainConfig, world: World) -> None:

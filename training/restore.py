@@ -9,6 +9,7 @@ from typing import Any
 
 from loaders import InputError
 from training.config import TrainConfig
+from training.files import newest_checkpoint
 from training.folder import RECIPE
 from training.recipes import RECIPES
 from training.settings import with_setting
@@ -47,7 +48,7 @@ def restore(config: TrainConfig, world: World) -> tuple[System, int]:
     its weights do not fit.
     """
     run = Path(config.out)
-    checkpoint = max((run / "checkpoints").glob("step-*"), default=None)
+    checkpoint = newest_checkpoint(run)
     if checkpoint is None:
         raise InputError(
             f"{run}: has no checkpoint yet; it gets one each checkpoint_every={config.checkpoint_every} steps"

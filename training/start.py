@@ -24,6 +24,7 @@ from models.weights import LoadReport, load_egovlp, load_state, read_weights
 from models.weights_egovlpv2 import load_egovlpv2
 from models.weights_videomae import load_videomae
 from models.weights_videoprism import load_videoprism
+from training.files import newest_checkpoint
 
 # These read a release's names and the module's own.
 _PUBLISHED = {EgoVLP: load_egovlp, EgoVLPv2: load_egovlpv2, VideoMAE: load_videomae}
@@ -87,7 +88,7 @@ def _find_checkpoint(source: str) -> Path | None:
         return None
     if (path / ".metadata").is_file():
         return path
-    newest = max((path / "checkpoints").glob("step-*"), default=None)
+    newest = newest_checkpoint(path)
     if newest is None:
         raise InputError(f"{source} has no checkpoints/step-N to start from: name the folder of a run of train.py")
     return newest

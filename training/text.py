@@ -18,7 +18,7 @@ from training.start import tokenizer_of
 VOCABULARY_TEXTS = 100_000  # of millions of narrations this many show every word that matters
 
 
-def tokenizer_for(config: TrainConfig, data: Stream, vocab: int) -> PreTrainedTokenizerBase:
+def tokenizer_for(config: TrainConfig, data: Stream | None, vocab: int) -> PreTrainedTokenizerBase:
     """Return the config's tokenizer, that of the run that goes on or starts here, or a new one.
 
     A new one has at most `vocab` pieces, made from the narrations of all folders.

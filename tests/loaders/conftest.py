@@ -12,6 +12,7 @@ from shards.plan import clip_key
 from shards.profiles import profile
 from shards.schema import CLIP_SCHEMA
 from shards.write import ShardJob, VideoFile, write_shards
+from tests.http_server import HttpServer
 
 SECONDS, FPS, SLOT = 20, 8, 5.0
 SIZES = [(128, 96), (96, 128), (160, 90), (128, 96)]  # width, height: landscape, portrait, wide
@@ -148,3 +149,11 @@ def questions(tmp_path, clip_table):
     path = tmp_path / "egomcq.json"
     path.write_text(json.dumps(asked))
     return path
+
+
+@pytest.fixture
+def server(shards):
+    """The shards over HTTP."""
+    server = HttpServer(shards)
+    yield server
+    server.stop()

@@ -19,13 +19,6 @@ FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture
-def server(shards):
-    server = HttpServer(shards)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def cached(server, tmp_path):
     """Open the index of the server's shards with a cache of so many bytes."""
     return lambda limit=10**9: ShardIndex.open(server.url, ShardCache(tmp_path / "cache", limit))

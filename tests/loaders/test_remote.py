@@ -17,17 +17,9 @@ from loaders.order import epoch_order
 from shards import store
 from shards.errors import StoreError
 from shards.store import as_path
-from tests.http_server import HttpServer
 from tests.s3_server import ENVIRONMENT, S3Server
 
 SETTINGS = {"frames": 2, "size": 24, "seed": 3}
-
-
-@pytest.fixture
-def server(shards):
-    server = HttpServer(shards)
-    yield server
-    server.stop()
 
 
 def until(condition, seconds=20.0):

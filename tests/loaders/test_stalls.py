@@ -13,16 +13,8 @@ from loaders import stream
 from loaders.config import StreamConfig
 from loaders.dataset import ClipDataset
 from loaders.stalls import WorkerLost
-from tests.http_server import HttpServer
 
 SETTINGS = {"frames": 2, "size": 24, "seed": 3}
-
-
-@pytest.fixture
-def server(shards):
-    server = HttpServer(shards)
-    yield server
-    server.stop()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -23,7 +23,10 @@ SYSTEMS: dict[str, type[System]] = {
 }
 
 
-def build_system(config: TrainConfig, data: Stream, world: World) -> System:
-    """Return the config's system with first weights that its seed draws; raises InputError for what does not fit."""
+def build_system(config: TrainConfig, data: Stream | None, world: World) -> System:
+    """Return the config's system with first weights that its seed draws; raises InputError for what does not fit.
+
+    data: what a tokenizer is made from, where the config names none; None for a run that has one.
+    """
     torch.manual_seed(config.data.seed)
     return SYSTEMS[config.system](config, data, world)

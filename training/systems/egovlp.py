@@ -22,7 +22,7 @@ class EgoVLPSystem(System):
 
     parts = "embeddings"
 
-    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
         video, text = config.model.video, config.model.text
         check_clips(config, video.image, video.max_frames)

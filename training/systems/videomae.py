@@ -19,7 +19,7 @@ class VideoMAESystem(System):
 
     parts = "rows"
 
-    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
         """Build the model; raises InputError for sizes that do not fit."""
         check_clips(config, config.model.image, config.model.frames, exactly=True)
         try:

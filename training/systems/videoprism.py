@@ -36,7 +36,7 @@ class VideoPrismSystem(_Prism):
 
     parts = "embeddings"
 
-    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
         """Build the model; raises InputError for sizes or a tokenizer that do not fit."""
         encoder, text, self.objective = config.model.encoder, config.model.text, config.objective
         check_clips(config, encoder.image, encoder.frames)
@@ -75,7 +75,7 @@ class LockedSystem(VideoPrismSystem):
     Text tower, joint layers and pooling go on from the first stage.
     """
 
-    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
         """Build the model; raises InputError as the first stage does."""
         # Its texts are read as that run's were.
         super().__init__(replace(config, start=config.objective.towers or config.start), data, world)
@@ -108,7 +108,7 @@ class DistillationSystem(_Prism):
 
     parts = "rows"
 
-    def __init__(self, config: TrainConfig, data: Stream, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
         """Build student and teacher; raises InputError for sizes or a teacher that do not fit."""
         sizes, objective = config.model, config.objective
         check_clips(config, sizes.encoder.image, sizes.encoder.frames, exactly=True)

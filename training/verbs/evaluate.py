@@ -12,7 +12,6 @@ from typing import NamedTuple
 from loaders import InputError
 from training.config import TrainConfig
 from training.egomcq import Quiz
-from training.errors import OneLineParser
 from training.evaluation.charades import charades_ego
 from training.evaluation.embed import Embedder, Report
 from training.evaluation.epic_retrieval import epic_retrieval
@@ -20,10 +19,10 @@ from training.evaluation.tables import named
 from training.files import write_json
 from training.restore import read_run, restore
 from training.systems import System
+from training.verbs.parser import INCOMPLETE, verb_parser
 from training.verbs.progress import progress
 from training.world import World, open_world
 
-INCOMPLETE = 3
 EXAMPLES = """examples:
   python train.py eval runs/1 --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards
   torchrun --standalone --nproc-per-node 8 train.py eval runs/2 \\
@@ -87,14 +86,8 @@ def _benchmarks(
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = OneLineParser(
-        prog="train.py eval",
-        description="Benchmarks of a run with the weights of its newest checkpoint.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("run", metavar="RUN", help="folder of a training run")
+    description = "Benchmarks of a run with the weights of its newest checkpoint."
+    parser = verb_parser("eval", description, EXAMPLES)
     parser.add_argument("--mcq-json", default="", help="EgoMCQ's questions")
     parser.add_argument("--mcq-shards", default="", help="folder of shards with their clips")
     parser.add_argument(
@@ -106,7 +99,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--epic-shards", default="", help="folder of shards with its clips")
     parser.add_argument("--charades", default="", metavar="FOLDER", help="Charades-Ego's csv and class files")
     parser.add_argument("--charades-videos", default="", metavar="DIR", help="folder of its videos, <id>.mp4")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the run")
     given = parser.parse_args(arguments)
     pairs = {"mcq_json": "mcq_shards", "epic_retrieval": "epic_shards", "charades": "charades_videos"}
     for one, other in pairs.items():

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from loaders import InputError
 from loaders.videos import find_videos
-from training.errors import OneLineParser
 from training.features import FeatureJob, write_features
 from training.restore import read_run, restore
+from training.verbs.parser import INCOMPLETE, verb_parser
 from training.verbs.progress import progress
 from training.world import open_world
 
-INCOMPLETE = 3
 NAMED = 20  # of the bad videos, so many are named
 EXAMPLES = """examples:
   python train.py features runs/1 --videos ego4d/v2/full_scale --out features/1
@@ -47,16 +46,9 @@ def features(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = OneLineParser(
-        prog="train.py features",
-        description="An embedding for each clip of long videos, with the weights of a run's newest checkpoint.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("run", metavar="RUN", help="folder of a training run")
+    description = "An embedding for each clip of long videos, with the weights of a run's newest checkpoint."
+    parser = verb_parser("features", description, EXAMPLES)
     parser.add_argument("--videos", required=True, help="folder of videos, or a text file with a path on each line")
     parser.add_argument("--out", required=True, help="folder for the features")
     parser.add_argument("--rate", type=float, default=1.875, help="clips per second (default 1.875)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the run")
     return parser.parse_args(arguments)
