@@ -37,27 +37,29 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from loaders import InputError, Report, Stream
-from models.optimiser import build_optimiser, learning_rate
-from training.accumulate import Learning
-from training.batches import next_batches, open_stream
-from training.checkpoints import Checkpoints
-from training.compute import ideal_seconds
-from training.config import TrainConfig
-from training.draws import Draws
-from training.egomcq import Quiz
-from training.errors import OneLineParser, explained, one_voice
-from training.files import write_json
-from training.folder import claim_run, find_run
-from training.log import Log
-from training.pace import Pace
-from training.parallel import spread
-from training.recipes import RECIPES, egovlp_tiny
-from training.screen import screen
-from training.settings import with_setting
-from training.systems import build_system
-from training.verbs import VERBS, run_verb
-from training.world import World, open_world
+from egocurate.commands.train_verbs import VERBS, run_verb
+from egocurate.errors import InputError
+from egocurate.loaders import Stream
+from egocurate.progress import Report
+from egocurate.training.config.optimizer import build_optimiser, learning_rate
+from egocurate.training.config.overrides import with_setting
+from egocurate.training.config.recipes import RECIPES, egovlp_tiny
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.parallel import spread
+from egocurate.training.distributed.ranks import World, open_world
+from egocurate.training.monitor.metrics_log import Log
+from egocurate.training.monitor.mfu import ideal_seconds
+from egocurate.training.monitor.throughput import Pace
+from egocurate.training.run.checkpoints import Checkpoints
+from egocurate.training.run.errors import OneLineParser, explained, one_voice
+from egocurate.training.run.files import write_json
+from egocurate.training.run.run_folder import claim_run, find_run
+from egocurate.training.screen import screen
+from egocurate.training.step.batches import next_batches, open_stream
+from egocurate.training.step.micro_batches import Learning
+from egocurate.training.systems import build_system
+from egocurate.training.systems.step_rng import Draws
+from egocurate.training.tasks.egomcq import Quiz
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.record import figure, write_record
-from curation.config import EgoClipConfig, EgoMCQConfig
-from curation.jobs import MCQ_SHARDS, SHARDS, RunOptions, run_egoclip, run_egomcq
-from curation.sources.ego4d import Ego4DSource
-from curation.synthetic import DemoRootConfig, write_demo_root
-from shards.cluster import ray_session
-from shards.progress import silent
+from egocurate.commands.jobs.jobs import MCQ_SHARDS, SHARDS, RunOptions, run_egoclip, run_egomcq
+from egocurate.curation.config import EgoClipConfig, EgoMCQConfig
+from egocurate.curation.sources.ego4d import Ego4DSource
+from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.progress import silent
+from egocurate.ray_session import ray_session
 
 ROOT = DemoRootConfig(train=72, val=24)
 QUESTIONS = EgoMCQConfig(inter=800, intra=300)

@@ -25,13 +25,13 @@ import av
 import numpy as np
 
 from benchmarks.record import figure, write_record
-from shards.cut import cut_clips
-from shards.cut_stats import CutStats
-from shards.encode import clip_encoder
-from shards.errors import InputError
-from shards.picker import FramePicker, Window
-from shards.profiles import profile
-from shards.scale import FrameScaler
+from egocurate.errors import InputError
+from egocurate.shards.profiles import profile
+from egocurate.shards.video.clip_frames import FramePicker, Window
+from egocurate.shards.video.cut import cut_clips
+from egocurate.shards.video.cut_stats import CutStats
+from egocurate.shards.video.encode_mp4 import clip_encoder
+from egocurate.shards.video.scaler import FrameScaler
 
 SOURCE = "epic_wall_b_4x4_h264_1080p50.mp4"
 PROFILE = profile("train")
@@ -40,8 +40,8 @@ LONG_SECONDS = 7 * 3600
 CUT_AND_TELL = """
 import json, sys
 from pathlib import Path
-from shards.cut import cut_clips
-from shards.profiles import profile
+from egocurate.shards.video.cut import cut_clips
+from egocurate.shards.profiles import profile
 for _ in cut_clips(Path(sys.argv[1]), json.loads(sys.argv[2]), profile("train")): pass
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import figure, write_record
-from curation.dictionaries import MIN_COUNT, build_lexicon
-from curation.lexicon import Lexicon, Taxonomy, taxonomy
-from curation.parse import parse
-from curation.relations import NOUN, VERB, senses
-from curation.tagger import tag_texts
-from curation.vocabulary import count_words
+from egocurate.curation.lexicon.induce import MIN_COUNT, build_lexicon
+from egocurate.curation.lexicon.vocabulary import count_words
+from egocurate.curation.lexicon.wordnet_relations import NOUN, VERB, senses
+from egocurate.curation.text.pos_tags import parse
+from egocurate.curation.text.tagger import tag_texts
+from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 # Rules and thresholds were chosen on the first file; the others only tell whether they hold elsewhere.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from curation.sources import NARRATION_COLUMNS
-from shards.errors import InputError
+from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.errors import InputError
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 """Where measured data lies that the repository may not hold (CC BY-NC): beside it."""

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.epic_segments import DATA, Segments, epic_100
-from curation.adaptive import Reach, reach
-from curation.config import PUBLISHED_ALPHA, EgoClipConfig
-from curation.selection import narrate
-from curation.verb_durations import DATA as DATA_FILE
-from curation.verb_durations import VerbDurations, verb_of
-from curation.windows import neighbours, overlap_ratio
-from curation.wordnet import wordnet
+from egocurate.curation.clips.adaptive_window import Reach, reach
+from egocurate.curation.clips.selection import narrate
+from egocurate.curation.clips.verb_durations import DATA as DATA_FILE
+from egocurate.curation.clips.verb_durations import VerbDurations, verb_of
+from egocurate.curation.clips.windows import neighbours, overlap_ratio
+from egocurate.curation.config import PUBLISHED_ALPHA, EgoClipConfig
+from egocurate.curation.text.wordnet import wordnet
 
 FITTED_ON = "EPIC_100_uda_source_train.csv.gz"
 FOLDS = 5

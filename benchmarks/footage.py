@@ -11,9 +11,9 @@ from pathlib import Path
 import av
 from av.filter import Graph
 
-from shards.picker import Window, pick_frames
-from shards.profiles import H264, Profile
-from shards.scale import FrameScaler
+from egocurate.shards.profiles import H264, Profile
+from egocurate.shards.video.clip_frames import Window, pick_frames
+from egocurate.shards.video.scaler import FrameScaler
 
 RATE = 30
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from benchmarks.process_tree import Usage, run_measured
 from benchmarks.record import figure, write_record
-from shards.errors import InputError
+from egocurate.errors import InputError
 
-_CURATE = (sys.executable, "-m", "curation.cli")
+_CURATE = (sys.executable, "-m", "egocurate")
 _EGOCLIP, _EGOMCQ, _VERIFY = "curate egoclip --tables-only", "curate egomcq --tables-only", "curate verify egomcq.json"
 
 

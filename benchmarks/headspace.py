@@ -15,16 +15,16 @@ from pathlib import Path
 import torch
 
 from benchmarks.record import figure, write_record
-from loaders import Batch
-from loaders.device import prefetch
-from loaders.headspace import Headspace
-from models.optimiser import build_optimiser
-from training.batches import open_stream
-from training.config import TrainConfig
-from training.draws import Draws
-from training.recipes import RECIPES
-from training.systems import System, build_system
-from training.world import open_world
+from egocurate.loaders import Batch
+from egocurate.loaders.device import prefetch
+from egocurate.loaders.headspace import Headspace
+from egocurate.training.config.optimizer import build_optimiser
+from egocurate.training.config.recipes import RECIPES
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import open_world
+from egocurate.training.step.batches import open_stream
+from egocurate.training.systems import System, build_system
+from egocurate.training.systems.step_rng import Draws
 
 
 def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str, object]]:

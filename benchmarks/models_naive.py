@@ -10,13 +10,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from models.attention import DividedAttention, Fuse
-from models.egovlpv2 import EgoVLPv2, TrainingBatch
-from models.fusion import GatedCrossAttention
-from models.losses import cosines, egonce, egonce_pairs
-from models.objectives import match_rows, mlm_loss, vtm_loss
-from models.roberta import RobertaTower
-from models.video import Block, VideoTower
+from egocurate.models.egovlpv2.cross_attention import GatedCrossAttention
+from egocurate.models.egovlpv2.masking_and_matching import match_rows, mlm_loss, vtm_loss
+from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
+from egocurate.models.layers.divided_attention import DividedAttention, Fuse
+from egocurate.models.layers.roberta import RobertaTower
+from egocurate.models.layers.video_tower import Block, VideoTower
+from egocurate.models.losses.contrastive import cosines, egonce, egonce_pairs
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -21,16 +21,16 @@ from torch.utils.benchmark import Timer
 
 from benchmarks.models_naive import egovlpv2_loss, video_tower
 from benchmarks.record import figure, write_record
-from models.egovlpv2 import EgoVLPv2, EgoVLPv2Config, TrainingBatch
-from models.factorised import EncoderConfig
-from models.objectives import Vocabulary, mask_tokens
-from models.roberta import RobertaTextConfig, RobertaTower
-from models.text import TextConfig, TextTower
-from models.video import VideoConfig, VideoTower
-from models.videomae import VideoMAE, VideoMAEClassifier, VideoMAEConfig, draw_mask
-from models.videoprism import PrismTextConfig, VideoPrism, VideoPrismConfig
-from models.weights_videomae import videomae_names
-from models.weights_videoprism import videoprism_names
+from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
+from egocurate.models.egovlpv2.model import EgoVLPv2, EgoVLPv2Config, TrainingBatch
+from egocurate.models.layers.distilbert import TextConfig, TextTower
+from egocurate.models.layers.roberta import RobertaTextConfig, RobertaTower
+from egocurate.models.layers.video_tower import VideoConfig, VideoTower
+from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, VideoMAEConfig, draw_mask
+from egocurate.models.videomae.weights import videomae_names
+from egocurate.models.videoprism.encoder import EncoderConfig
+from egocurate.models.videoprism.model import PrismTextConfig, VideoPrism, VideoPrismConfig
+from egocurate.models.videoprism.weights import videoprism_names
 
 Step = Callable[[], Tensor]
 

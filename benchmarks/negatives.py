@@ -21,15 +21,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.record import figure, write_record
-from shards.index import ShardIndex
-from shards.schema import FORMAT, INDEX_FILE, INDEX_SCHEMA, MANIFEST_FILE
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.shard_format import FORMAT, INDEX_FILE, INDEX_SCHEMA, MANIFEST_FILE
 
 EGOCLIP_ROWS = 3_847_723
 _K, _PER_VIDEO, _PER_SHARD, _PER_SEGMENT = 8, 400, 256, 21
 _LOOKUPS, _SCANS = 200_000, 5
 _SECOND = """
 import sys, time
-from shards.index import ShardIndex
+from egocurate.shards.read.index import ShardIndex
 own = lambda: next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon")) * 1024
 before, began = own(), time.perf_counter()
 index = ShardIndex.open(sys.argv[1])

@@ -26,12 +26,12 @@ from benchmarks.profile_plot import draw
 from benchmarks.profile_table import write_page
 from benchmarks.record import figure, write_record
 from benchmarks.similarity import luma, ssim
-from loaders.augment import centre_view, show
-from loaders.decode import DECODERS, decode, load
-from loaders.decode_images import decode_pictures
-from loaders.frames import segments_middle, segments_random
-from shards.encode import clip_encoder
-from shards.profiles import H264, PROFILES, Pictures, Profile
+from egocurate.loaders.crops import centre_view, show
+from egocurate.loaders.frame_sampling import segments_middle, segments_random
+from egocurate.shards.profiles import H264, PROFILES, Pictures, Profile
+from egocurate.shards.video.decode import DECODERS, decode, load
+from egocurate.shards.video.decode_pictures import decode_pictures
+from egocurate.shards.video.encode_mp4 import clip_encoder
 
 SIZE, FRAMES, MANY_FRAMES = 224, 4, 16
 CHUNK_SECONDS, CHUNK_SIDE, DEFAULT_CRF = 15, 288, 23

@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.negatives import EGOCLIP_ROWS
 from benchmarks.record import figure, write_record
-from loaders.mixture import Mixture, ShardSet
-from loaders.order import epoch_order
+from egocurate.loaders.order.epoch_order import epoch_order
+from egocurate.loaders.order.mixture import Mixture, ShardSet
 
 BATCH, SMALL_ROWS, SMALL_BATCH = 512, 20_000, 256
 PER_SHARD, PER_VIDEO = 256, 400

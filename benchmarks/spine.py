@@ -13,17 +13,18 @@ import torch
 import webdataset
 from torch.utils.data import DataLoader
 
-from curation.config import EgoClipConfig
-from curation.jobs import SHARDS, RunOptions, run_egoclip
-from curation.sources.ego4d import Ego4DSource
-from curation.synthetic import DemoRootConfig, write_demo_root
-from loaders import Batch, StreamConfig, stream
-from loaders.augment import random_view, show
-from loaders.decode import decode
-from loaders.frames import picker
-from loaders.order import epoch_order
-from shards.cluster import ray_session
-from shards.progress import silent
+from egocurate.commands.jobs.jobs import SHARDS, RunOptions, run_egoclip
+from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.sources.ego4d import Ego4DSource
+from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.loaders import Batch, StreamConfig
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.order.epoch_order import epoch_order
+from egocurate.progress import silent
+from egocurate.ray_session import ray_session
+from egocurate.shards.video.decode import decode
 
 BATCH, FRAMES, SIZE, WORKERS = 32, 4, 224, 2
 EGOCLIP_ROWS = 3_847_723

@@ -20,16 +20,17 @@ import torch.multiprocessing  # teaches ForkingPickler to share tensors
 
 from benchmarks.peers.data import source, write_profile
 from benchmarks.record import figure, write_record
-from loaders import StreamConfig, stream
-from loaders.augment import random_view, show
-from loaders.dataset import ClipDataset, Item, read_frames
-from loaders.frames import picker
-from loaders.randomness import Purpose, generator
-from loaders.slots import Slots
-from loaders.stream import Stream
-from shards.cluster import ray_session
-from shards.index import ShardIndex
-from shards.profiles import PROFILES
+from egocurate.loaders import StreamConfig
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.clip_dataset import ClipDataset, Item, read_frames
+from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.order.counter_rng import Purpose, generator
+from egocurate.loaders.shared_buffers import Slots
+from egocurate.ray_session import ray_session
+from egocurate.shards.profiles import PROFILES
+from egocurate.shards.read.index import ShardIndex
 
 CLIPS, BATCH, ROUNDS = 128, 32, 3
 STAGES = ("draw", "fetch", "fetch and decode", "crop and resize", "collate", "send", "to the device")

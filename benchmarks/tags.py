@@ -18,8 +18,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.record import figure, write_record
-from curation.lexicon import Lexicon, load_lexicon
-from curation.tagger import Tags, tag_texts
+from egocurate.curation.text.tagger import Tags, tag_texts
+from egocurate.curation.text.taxonomy import Lexicon, load_lexicon
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 EPIC = ("source_train", "source_val", "target_val")

@@ -16,7 +16,7 @@ import pandas as pd
 from benchmarks.epic_segments import DATA, Segments, epic_55, epic_100
 from benchmarks.fit_verb_durations import FITTED_ON, FOLDS, Rows, cross_validated, rows_of
 from benchmarks.record import figure, write_record
-from curation.compare_windows import compare_windows
+from egocurate.curation.clips.compare_windows import compare_windows
 
 _UNSEEN = ("EPIC_100_uda_source_val.csv.gz", "EPIC_100_uda_target_val.csv.gz")
 _TARGET = ">= 0.345"

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from shards.errors import InputError
+from egocurate.errors import InputError
 
 PUBLISHED_ALPHA = 4.9
 """Mean over the videos of EgoClip of the mean gap between narrations, in seconds (EgoVLP, section 3.1)."""
@@ -19,7 +19,7 @@ WINDOWS = (
     "midpoints",
     "adaptive",
 )
-"""Names of the window strategies (`curation.windows`)."""
+"""Names of the window strategies (`curation.clips.windows`)."""
 
 DEFAULT_FILTERS = (
     "bad_time",
@@ -35,7 +35,7 @@ DEFAULT_FILTERS = (
     "empty_window",
     "min_clip_seconds",
 )
-"""Filters of a run in the order in which they claim a narration (`curation.filters`)."""
+"""Filters of a run in the order in which they claim a narration (`curation.clips.filters`)."""
 
 FILTERS = (*DEFAULT_FILTERS[:3], "fho_multi", *DEFAULT_FILTERS[3:])
 """Every filter; `fho_multi` also takes out videos whose hand-object clips have several splits."""

@@ -11,8 +11,8 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from loaders import stream
-from loaders.device import normalise, prefetch
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.device import normalise, prefetch
 
 FRAMES, EPOCHS = 4, 2
 

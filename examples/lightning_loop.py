@@ -9,9 +9,10 @@ import lightning
 import torch
 from torch import nn
 
-from loaders import Batch, Stream, stream
-from loaders.device import normalise
-from shards.index import ShardIndex
+from egocurate.loaders import Batch, Stream
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.device import normalise
+from egocurate.shards.read.index import ShardIndex
 
 FRAMES = 4
 

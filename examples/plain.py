@@ -13,8 +13,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from loaders import stream
-from loaders.device import normalise, prefetch
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.device import normalise, prefetch
 
 FRAMES, EPOCHS = 4, 2
 

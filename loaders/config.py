@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from loaders.decode import DECODERS
-from loaders.frames import picker
-from shards.errors import InputError
+from egocurate.errors import InputError
+from egocurate.loaders.frame_sampling import picker
+from egocurate.shards.video.decode import DECODERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class StreamConfig:
     negatives: bool = True
     """add to each anchor a hard negative"""
     pick: str = "segments-random"
-    """which frames: a name of `loaders.frames.picker`"""
+    """which frames: a name of `loaders.frame_sampling.picker`"""
     scale: tuple[float, float] = (0.5, 1.0)
     """range of the crop's share of the frame's area"""
     flip: bool = True
@@ -39,7 +39,7 @@ class StreamConfig:
     cache_dir: str | Path | None = None
     """folder for whole shards of a store, shared by the ranks of a machine; None reads each clip from the store"""
     cache_bytes: int = 64 * 10**9
-    """how much the cache may hold; best all shards, or some 16 for each of the order's streams (`loaders.order`)"""
+    """how much the cache may hold; best all shards, or some 16 for each stream of `loaders.order.epoch_order`"""
 
     def __post_init__(self) -> None:
         picker(self.pick)

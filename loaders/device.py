@@ -10,7 +10,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Movable(Protocol):
-    """What `prefetch` moves; `loaders.collate.Batch` is one."""
+    """What `prefetch` moves; `loaders.batch.Batch` is one."""
 
     def to(self, device: torch.device) -> "Movable": ...
     def record_stream(self, stream: torch.cuda.Stream) -> None: ...
@@ -35,7 +35,7 @@ class Counted(Protocol):
 def prefetch(batches: Iterable[Item], device: torch.device | str) -> Iterator[Item]:
     """Yield the batches on the device; on CUDA the next one is copied on a stream of its own while one is in use.
 
-    The step in a `loaders.stream.Stream`'s state counts a batch when it is yielded here. Page-locked batches copy
+    The step in a `loaders.clip_stream.Stream`'s state counts a batch when it is yielded here. Page-locked batches copy
     beside the host, others hold it up.
     """
     device = torch.device(device)
@@ -76,7 +76,7 @@ def crop(frames: torch.Tensor, views: torch.Tensor, size: int) -> torch.Tensor:
 
     Views are a `Batch`'s: int64 [M, 5]. Cropping, bilinear resizing with antialiasing and mirroring are linear in the
     rows and in the columns, so they are two batched matrix products, whatever the sizes of the views. At most one level
-    from `loaders.augment.show`, which computes in integers.
+    from `loaders.crops.show`, which computes in integers.
     """
     clips, count, colours, height, width = frames.shape
     top, left, view_height, view_width, flip = views.to(frames.device).unbind(1)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from loaders.collate import Batch
-from loaders.stream import EpochBatches
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import EpochBatches
 
 CACHED = 4
 

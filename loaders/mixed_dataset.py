@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from torch.utils.data import Dataset
 
-from loaders.collate import Batch, Clip
-from loaders.config import StreamConfig
-from loaders.dataset import BadSample, ClipDataset, Item
-from loaders.mixture import set_seed
-from loaders.plan import Plan
-from loaders.slots import Slots
-from shards.errors import InputError, StoreError
-from shards.index import ShardIndex
+from egocurate.errors import InputError, StoreError
+from egocurate.loaders.batch import Batch, Clip
+from egocurate.loaders.batch_sampler import Plan
+from egocurate.loaders.clip_dataset import BadSample, ClipDataset, Item
+from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.order.mixture import set_seed
+from egocurate.loaders.shared_buffers import Slots
+from egocurate.shards.read.index import ShardIndex
 
 
 class MixedDataset(Dataset):

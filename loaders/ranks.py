@@ -4,7 +4,7 @@ import os
 
 import torch.distributed as dist
 
-from shards.errors import InputError
+from egocurate.errors import InputError
 
 
 def rank_and_world(rank: int | None = None, world: int | None = None) -> tuple[int, int]:

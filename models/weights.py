@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models.egovlp import EgoVLP
-from models.video import VideoTower
+from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.layers.video_tower import VideoTower
 
 _FILES = (".safetensors", ".pth", ".pt", ".bin")
 _NESTED = ("state_dict", "model", "module")  # where a training checkpoint keeps its weights

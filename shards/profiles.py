@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 
-from shards.errors import InputError
+from egocurate.errors import InputError
 
 
 @dataclass(frozen=True)

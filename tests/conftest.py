@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
 
 
 def pytest_configure():
@@ -30,7 +30,7 @@ def curate():
     """Run `curate ARGS...` in a process of its own; returns its CompletedProcess."""
 
     def run(*args, cwd=None, timeout=240):
-        command = [sys.executable, "-m", "curation.cli", *map(str, args)]
+        command = [sys.executable, "-m", "egocurate", *map(str, args)]
         env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
         return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=timeout, env=env)
 

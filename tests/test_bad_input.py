@@ -83,7 +83,7 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(curate, tiny_root, tmp_path)
         pytest.skip("this machine lets no user mount a file system of their own, which the test fills")
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = f"{sys.executable} -m curation.cli egoclip --ego4d-root {tiny_root} --out {disk}/O --shard-clips 8"
+    command = f"{sys.executable} -m egocurate egoclip --ego4d-root {tiny_root} --out {disk}/O --shard-clips 8"
     script = f"mount -t tmpfs -o size=400k tmpfs {disk} && {command}; code=$?; ls {disk}/O/shards; exit $code"
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, timeout=240, check=False
@@ -94,7 +94,16 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(curate, tiny_root, tmp_path)
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(curate, tiny_root, tmp_path):
-    command = [sys.executable, "-m", "curation.cli", "egoclip", "--ego4d-root", str(tiny_root), "--shard-clips", "4"]
+    command = [
+        sys.executable,
+        "-m",
+        "egocurate",
+        "egoclip",
+        "--ego4d-root",
+        str(tiny_root),
+        "--shard-clips",
+        "4",
+    ]
     reference = curate(*command[3:], "--out", tmp_path / "reference", "--json")
     assert reference.returncode == 0, reference.stderr
     out = tmp_path / "O"

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from loaders import StreamConfig, stream
-from shards.index import ShardIndex
+from egocurate.loaders import StreamConfig
+from egocurate.loaders import clip_stream as stream
+from egocurate.shards.read.index import ShardIndex
 
 
 @pytest.fixture(scope="session")

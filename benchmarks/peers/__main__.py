@@ -31,7 +31,7 @@ from benchmarks.peers.data import Data, source, write_all_chunks, write_profile
 from benchmarks.peers.plot import draw
 from benchmarks.process_tree import run_measured
 from benchmarks.record import figure, write_record
-from shards.cluster import ray_session
+from egocurate.ray_session import ray_session
 
 CLIPS, ROUNDS = 1024, 5
 CLIP_PEERS = {

@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.peers.common import BATCH, SEED, SHOWN, Batch, Shown, cropped, draw, stacked
 from benchmarks.peers.data import VIDEO, Data
-from loaders.frames import picker
-from shards.chunks import LAYOUTS
+from egocurate.loaders.frame_sampling import picker
+from egocurate.shards.export.chunk_layouts import LAYOUTS
 
 RATE = 30
 

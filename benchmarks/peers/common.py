@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from benchmarks.peers.data import Data
-from loaders.augment import random_view, show
-from loaders.config import StreamConfig
-from loaders.decode import decode
-from loaders.frames import picker
+from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.frame_sampling import picker
+from egocurate.shards.video.decode import decode
 
 BATCH, SEED = 32, 0
 SHOWN = StreamConfig(negatives=False, seed=SEED)

@@ -12,14 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.cut import end_to_end
-from shards.chunk_video import ChunkTask, write_chunks
-from shards.chunks import LAYOUTS
-from shards.errors import InputError
-from shards.job import ShardJob, VideoFile
-from shards.plan import clip_key
-from shards.profiles import profile
-from shards.schema import CLIP_SCHEMA
-from shards.write import write_shards
+from egocurate.clip_table import CLIP_SCHEMA, clip_key
+from egocurate.errors import InputError
+from egocurate.shards.export.chunk_layouts import LAYOUTS
+from egocurate.shards.export.chunk_video import ChunkTask, write_chunks
+from egocurate.shards.profiles import profile
+from egocurate.shards.write.job import ShardJob, VideoFile
+from egocurate.shards.write.write_shards import write_shards
 
 # (file, crop or nothing): a quarter of a wall holds four first-person videos.
 PARTS = (

@@ -9,7 +9,7 @@ from litdata import StreamingDataLoader, StreamingDataset, optimize
 
 from benchmarks.peers.common import SEED, Stateful, loading, shown
 from benchmarks.peers.data import Data
-from shards.index import ShardIndex
+from egocurate.shards.read.index import ShardIndex
 
 PACKAGE = "litdata"
 

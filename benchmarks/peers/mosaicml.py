@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.peers.common import BATCH, SEED, Stateful, loading, shown
 from benchmarks.peers.data import Data
-from shards.index import ShardIndex
+from egocurate.shards.read.index import ShardIndex
 
 # Streaming imports torchvision, whose wheels want CUDA: without it their operators are unknown, though none is used.
 _OPERATORS = torch.library.Library("torchvision", "FRAGMENT")

@@ -7,23 +7,23 @@ import av
 import numpy as np
 import pandas as pd
 
-from curation.lexicon import NOUN_FILE, VERB_FILE
-from curation.provenance import fingerprint
-from curation.sources import VIDEO_COLUMNS
-from curation.sources.layout import annotation_folders, manifest_paths, metadata_paths, video_files
-from curation.sources.metadata import Metadata, Video, read_ego4d_json, read_manifest
-from curation.sources.narration_json import (
+from egocurate.curation.sources import VIDEO_COLUMNS
+from egocurate.curation.sources.layout import annotation_folders, manifest_paths, metadata_paths, video_files
+from egocurate.curation.sources.metadata import Metadata, Video, read_ego4d_json, read_manifest
+from egocurate.curation.sources.narration_json import (
     NARRATION_FILE,
     POOLED_FILE,
     Narrations,
     read_narration_json,
     read_pooled_json,
 )
-from curation.sources.scenes import scene_ids
-from curation.sources.splits import BenchmarkVideos, benchmark_files, read_benchmarks, union_split
-from shards.errors import InputError
-from shards.remote_file import media
-from shards.store import AnyPath, as_path, folder_exists
+from egocurate.curation.sources.scenes import scene_ids
+from egocurate.curation.sources.splits import BenchmarkVideos, benchmark_files, read_benchmarks, union_split
+from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE
+from egocurate.errors import InputError
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.paths import AnyPath, as_path, folder_exists
+from egocurate.storage.remote_file import media
 
 
 class Ego4DSource:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from curation.lexicon import Lexicon, Taxonomy, taxonomy, write_lexicon
-from curation.provenance import fingerprint
-from curation.sources import NARRATION_COLUMNS
-from curation.sources.tabular import VideoFacts, read_columns, video_frame
-from shards.errors import InputError
-from shards.store import AnyPath, as_path, folder_exists
+from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.curation.sources.tabular import VideoFacts, read_columns, video_frame
+from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy, write_lexicon
+from egocurate.errors import InputError
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.paths import AnyPath, as_path, folder_exists
 
 ACTOR = "#C C "  # Ego4D's mark of the camera wearer, who acts in every narration of EPIC-KITCHENS
 SCENARIO = "Cooking"

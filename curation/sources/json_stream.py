@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
-from shards.errors import InputError
-from shards.store import AnyPath
+from egocurate.errors import InputError
+from egocurate.storage.paths import AnyPath
 
 CHUNK = 1 << 22
 LONGEST_TOKEN = 1 << 24

@@ -2,7 +2,7 @@
 
 import re
 
-from shards.store import AnyPath, file_sizes
+from egocurate.storage.paths import AnyPath, file_sizes
 
 _VERSION = re.compile(r"v(\d+)(?:[._](\d+))?")
 _VIDEO_FOLDERS = ("video_540ss", "full_scale")

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from curation.sources.json_stream import load_json
-from curation.sources.splits import split_fields
-from shards.errors import InputError
-from shards.store import AnyPath
+from egocurate.curation.sources.json_stream import load_json
+from egocurate.curation.sources.splits import split_fields
+from egocurate.errors import InputError
+from egocurate.storage.paths import AnyPath
 
 _DURATIONS = ("duration_sec", "canonical_mp4_duration_sec", "canonical_video_duration_sec")
 

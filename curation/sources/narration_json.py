@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from curation.sources import NARRATION_COLUMNS
-from curation.sources.json_stream import CHUNK, members
-from curation.sources.metadata import number
-from curation.sources.passes import split_passes
-from shards.store import AnyPath
+from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.curation.sources.json_stream import CHUNK, members
+from egocurate.curation.sources.metadata import number
+from egocurate.curation.sources.passes import split_passes
+from egocurate.storage.paths import AnyPath
 
 NARRATION_FILE = "narration.json"
 POOLED_FILE = "all_narrations_redacted.json"

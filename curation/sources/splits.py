@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from curation.sources.json_stream import members
-from shards.errors import InputError
-from shards.store import AnyPath
+from egocurate.curation.sources.json_stream import members
+from egocurate.errors import InputError
+from egocurate.storage.paths import AnyPath
 
 BENCHMARKS = ("av", "moments", "nlq", "vq", "goalstep", "fho_lta", "fho_oscc-pnr", "fho_hands", "fho_scod", "fho_sta")
 """Benchmarks that have val and test files."""

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from curation.provenance import fingerprint
-from curation.sources import NARRATION_COLUMNS
-from curation.sources.tabular import VideoFacts, read_columns, video_frame
-from shards.errors import InputError
-from shards.store import AnyPath, as_path
+from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.curation.sources.tabular import VideoFacts, read_columns, video_frame
+from egocurate.errors import InputError
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.paths import AnyPath, as_path
 
 NEEDED = ("video", "time", "text")
 _SPLITS = {"": "", "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}

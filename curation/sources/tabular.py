@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from curation.sources import VIDEO_COLUMNS
-from shards.errors import InputError
-from shards.parquet import read_parquet
-from shards.remote_file import media
-from shards.store import AnyPath, as_path, read_bytes
+from egocurate.curation.sources import VIDEO_COLUMNS
+from egocurate.errors import InputError
+from egocurate.storage.parquet import read_parquet
+from egocurate.storage.paths import AnyPath, as_path, read_bytes
+from egocurate.storage.remote_file import media
 
 
 @dataclass

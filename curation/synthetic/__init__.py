@@ -1,5 +1,5 @@
 """A small invented Ego4D root: real layout and schemas, rendered first-person scenes that show what is narrated."""
 
-from curation.synthetic.root import DemoRootConfig, write_demo_root
+from egocurate.curation.synthetic.root import DemoRootConfig, write_demo_root
 
 __all__ = ["DemoRootConfig", "write_demo_root"]

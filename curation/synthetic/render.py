@@ -10,7 +10,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
-from curation.synthetic.script import ACTION_SEC, Action, Script
+from egocurate.curation.synthetic.script import ACTION_SEC, Action, Script
 
 # Outlines in units of the object's size, centre (0, 0), y down: (body, accent).
 _CIRCLE = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 16, endpoint=False)]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.synthetic.render import render
-from curation.synthetic.script import NOUNS, VERBS, Script, narrate, write_script
-from shards.errors import InputError
-from shards.files import atomic_write
-from shards.progress import Report, silent
+from egocurate.curation.synthetic.render import render
+from egocurate.curation.synthetic.script import NOUNS, VERBS, Script, narrate, write_script
+from egocurate.errors import InputError
+from egocurate.progress import Report, silent
+from egocurate.storage.atomic import atomic_write
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.epic_segments import epic_55, epic_100
 from benchmarks.fit_verb_durations import LEAST_NARRATIONS, Rows, climb, cross_validated, fit, overlap, rows_of
-from shards.errors import InputError
+from egocurate.errors import InputError
 
 
 def rows(count=400, seed=0):

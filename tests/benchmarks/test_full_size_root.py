@@ -6,11 +6,11 @@ import pytest
 
 from benchmarks.full_size_root import main, write_full_size_root
 from benchmarks.full_size_words import NOUNS, VERBS, draw_texts, third_person
-from curation.config import EgoClipConfig
-from curation.lexicon import load_lexicon
-from curation.selection import select_clips
-from curation.sources.ego4d import Ego4DSource
-from curation.tagger import tag_texts
+from egocurate.curation.clips.selection import select_clips
+from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.sources.ego4d import Ego4DSource
+from egocurate.curation.text.tagger import tag_texts
+from egocurate.curation.text.taxonomy import load_lexicon
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 from benchmarks.negatives import write_index
-from shards.index import ShardIndex
+from egocurate.shards.read.index import ShardIndex
 
 
 def test_the_index_that_is_measured_is_one_that_opens(tmp_path):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from .hostile_root import write_hostile_root
+from tests.curation.hostile_root import write_hostile_root
 
 
 @pytest.fixture(scope="session")

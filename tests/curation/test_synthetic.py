@@ -4,10 +4,10 @@ import av
 import numpy as np
 import pytest
 
-from curation.synthetic import DemoRootConfig, write_demo_root
-from curation.synthetic.render import pose, render
-from curation.synthetic.script import ACTION_SEC, NOUNS, VERBS, Script, narrate, third_person, write_script
-from shards.errors import InputError
+from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.curation.synthetic.render import pose, render
+from egocurate.curation.synthetic.script import ACTION_SEC, NOUNS, VERBS, Script, narrate, third_person, write_script
+from egocurate.errors import InputError
 
 SMALL = DemoRootConfig(train=3, val=1, video_sec=12.0, side=32, fps=10)
 

@@ -6,12 +6,11 @@ import pyarrow as pa
 import pytest
 import torch
 
-from shards.cluster import ray_session
-from shards.index import ShardIndex
-from shards.plan import clip_key
-from shards.profiles import profile
-from shards.schema import CLIP_SCHEMA
-from shards.write import ShardJob, VideoFile, write_shards
+from egocurate.clip_table import CLIP_SCHEMA, clip_key
+from egocurate.ray_session import ray_session
+from egocurate.shards.profiles import profile
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.write.write_shards import ShardJob, VideoFile, write_shards
 from tests.http_server import HttpServer
 
 SECONDS, FPS, SLOT = 20, 8, 5.0

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from loaders import InputError, StreamConfig, stream
-from loaders.mixture import Mixture, ShardSet, shares
-from loaders.plan import Plan
-from loaders.stream import Stream
-from shards.index import ShardIndex
+from egocurate.errors import InputError
+from egocurate.loaders import StreamConfig
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.batch_sampler import Plan
+from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
+from egocurate.shards.read.index import ShardIndex
 
 GLOBAL_BATCHES = [1, 6, 16, 24, 60, 64]
 NODES = [1, 2, 3]

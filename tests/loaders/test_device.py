@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from loaders import stream
-from loaders.augment import View, random_view, show
-from loaders.collate import Clip, collate, multi_hot
-from loaders.decode import DecodeError, decode, load
-from loaders.device import IMAGENET_MEAN, IMAGENET_STD, crop, normalise, prefetch
-from loaders.randomness import Purpose, generator
-from shards.errors import InputError
+from egocurate.errors import InputError
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.batch import Clip, collate, multi_hot
+from egocurate.loaders.crops import View, random_view, show
+from egocurate.loaders.device import IMAGENET_MEAN, IMAGENET_STD, crop, normalise, prefetch
+from egocurate.loaders.order.counter_rng import Purpose, generator
+from egocurate.shards.video.decode import DecodeError, decode, load
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from loaders import RECIPES, StreamConfig, stream
-from loaders.ranks import rank_and_world
-from shards.errors import InputError
+from egocurate.errors import InputError
+from egocurate.loaders import RECIPES, StreamConfig
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.ranks import rank_and_world
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

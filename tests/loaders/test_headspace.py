@@ -1,8 +1,9 @@
 import torch
 
-from loaders import StreamConfig, stream
-from loaders.device import prefetch
-from loaders.headspace import Headspace
+from egocurate.loaders import StreamConfig
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.device import prefetch
+from egocurate.loaders.headspace import Headspace
 
 CONFIG = StreamConfig(frames=2, size=32, workers=0)
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from loaders.config import StreamConfig
-from loaders.dataset import BadSample, ClipDataset, read_frames
-from loaders.decode import DECODERS, DecodeError, load
-from loaders.decode_images import decode_pictures
-from shards.cluster import ray_session
-from shards.index import ShardIndex
-from shards.job import ShardJob, VideoFile
-from shards.picker import Window, pick_frames
-from shards.profiles import PROFILES, Pictures
-from shards.reading import OpenFiles
-from shards.write import write_shards
+from egocurate.loaders.clip_dataset import BadSample, ClipDataset, read_frames
+from egocurate.loaders.config import StreamConfig
+from egocurate.ray_session import ray_session
+from egocurate.shards.profiles import PROFILES, Pictures
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.open_files import OpenFiles
+from egocurate.shards.video.clip_frames import Window, pick_frames
+from egocurate.shards.video.decode import DECODERS, DecodeError, load
+from egocurate.shards.video.decode_pictures import decode_pictures
+from egocurate.shards.write.job import ShardJob, VideoFile
+from egocurate.shards.write.write_shards import write_shards
 
 CLIPS, FPS = 24, 8
 HERE = [name for name in DECODERS if load(name).frames is not None]

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from loaders import ahead, stream
-from loaders.ahead import first_needs
-from loaders.order import epoch_order
-from shards import store
-from shards.errors import StoreError
-from shards.store import as_path
+from egocurate.errors import StoreError
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders import shard_prefetch as ahead
+from egocurate.loaders.order.epoch_order import epoch_order
+from egocurate.loaders.shard_prefetch import first_needs
+from egocurate.storage import paths as store
+from egocurate.storage.paths import as_path
 from tests.s3_server import ENVIRONMENT, S3Server
 
 SETTINGS = {"frames": 2, "size": 24, "seed": 3}
@@ -115,7 +116,7 @@ def test_a_store_that_stays_down_ends_the_run_in_one_line(server, tmp_path, monk
 
 SCRIPT = """
 import sys, time
-from loaders import stream
+from egocurate.loaders import stream
 there = stream(sys.argv[1], batch_size=4, frames=2, size=24, workers=2, cache_dir=sys.argv[2])
 epoch = 0
 while True:

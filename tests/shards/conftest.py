@@ -15,11 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shards.cluster import QUIET, use_token
-from shards.job import ShardJob, VideoFile
-from shards.plan import clip_key
-from shards.profiles import profile
-from shards.schema import CLIP_SCHEMA
+from egocurate.clip_table import CLIP_SCHEMA, clip_key
+from egocurate.ray_session import QUIET, use_token
+from egocurate.shards.profiles import profile
+from egocurate.shards.write.job import ShardJob, VideoFile
 
 REAL_VIDEOS = Path(__file__).parents[2] / ".." / "shared" / "data" / "videos"
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 import webdataset
 
-from shards.index import ShardIndex
-from shards.job import ShardJob, VideoFile
-from shards.profiles import PROFILES, profile
-from shards.write import write_shards
+from egocurate.shards.profiles import PROFILES, profile
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.write.job import ShardJob, VideoFile
+from egocurate.shards.write.write_shards import write_shards
 
 UIDS = {"kitchen.1": "cook", "P01/P01_01.v2": "dig", "küche #2 %20": "cook"}
 TEXTS = ['#C C says "é\t…"\n', "#C C öffnet die Tür 🚪", "plain. text / with\\slashes"]

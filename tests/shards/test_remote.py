@@ -14,20 +14,20 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from curation.report import write_report
-from curation.sources.ego4d import Ego4DSource
-from shards import store
-from shards.errors import InputError, StoreError
-from shards.files import atomic_file, atomic_write
-from shards.index import ShardIndex
-from shards.job import ShardJob, VideoFile
-from shards.lock import locked
-from shards.profiles import profile
-from shards.remote_file import RemoteFile
-from shards.remote_lock import RemoteLockFile
-from shards.store import BUFFER_BYTES, as_path, check_bucket, end_uploads, read_bytes
-from shards.verify import verify
-from shards.write import write_shards
+from egocurate.commands.report import write_report
+from egocurate.curation.sources.ego4d import Ego4DSource
+from egocurate.errors import InputError, StoreError
+from egocurate.shards.check.verify import verify
+from egocurate.shards.profiles import profile
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.write.job import ShardJob, VideoFile
+from egocurate.shards.write.write_shards import write_shards
+from egocurate.storage import paths as store
+from egocurate.storage.atomic import atomic_file, atomic_write
+from egocurate.storage.lock import locked
+from egocurate.storage.paths import BUFFER_BYTES, as_path, check_bucket, end_uploads, read_bytes
+from egocurate.storage.remote_file import RemoteFile
+from egocurate.storage.remote_lock import RemoteLockFile
 from tests.s3_server import ENVIRONMENT, S3Server
 
 BUCKET = "s3://bucket"
@@ -173,7 +173,7 @@ def test_http_reads_shards_too(built, s3):
     index = ShardIndex.open(url)
     assert index.read_video(5) == ShardIndex.open(local / "shards").read_video(5)
     with pytest.raises(InputError, match="http is for reading"):
-        from curation.provenance import open_run
+        from egocurate.commands.jobs.run_record import open_run
 
         open_run(as_path(url), "egoclip", {}, {})
 
@@ -184,7 +184,7 @@ def test_a_killed_run_leaves_whole_objects_and_the_next_one_writes_only_what_is_
     command = ["shards", "--egoclip", local, "--ego4d-root", root, "--out", url, "--shard-clips", 16]
     asked = len(s3.requests)
     run = subprocess.Popen(
-        [sys.executable, "-m", "curation.cli", *map(str, command)],
+        [sys.executable, "-m", "egocurate", *map(str, command)],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

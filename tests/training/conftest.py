@@ -4,21 +4,20 @@ from unittest import mock
 
 import pytest
 
-from loaders import StreamConfig
-from models.egovlp import EgoVLPConfig
-from models.optimiser import OptimiserConfig
-from models.text import TextConfig
-from models.video import VideoConfig
-from training.config import TrainConfig
-from training.objectives import Contrast
-
-from .runs import STEPS, write_data
+from egocurate.loaders import StreamConfig
+from egocurate.models.egovlp.model import EgoVLPConfig
+from egocurate.models.layers.distilbert import TextConfig
+from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.training.config.loss_configs import Contrast
+from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.train_config import TrainConfig
+from tests.training.runs import STEPS, write_data
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_core():
     """Let each run think it has one core: threads of several tests at once wait for each other's turn."""
-    with mock.patch("training.world.os.cpu_count", return_value=1):
+    with mock.patch("egocurate.training.distributed.ranks.os.cpu_count", return_value=1):
         yield
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import torch
 
-from training.config import TrainConfig
-from training.objectives import Distillation, LockedContrast
-from training.recipes import RECIPES
-
-from .runs import rows, run, write_data
+from egocurate.training.config.loss_configs import Distillation, LockedContrast
+from egocurate.training.config.recipes import RECIPES
+from egocurate.training.config.train_config import TrainConfig
+from tests.training.runs import rows, run, write_data
 
 GOLDEN = Path(__file__).with_name("golden.json")
 SYSTEMS = [name.removesuffix("-tiny") for name in RECIPES if name.endswith("-tiny")]

@@ -9,12 +9,11 @@ import pyarrow as pa
 import torch
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
-from shards.cluster import ray_session
-from shards.plan import clip_key
-from shards.profiles import profile
-from shards.schema import CLIP_SCHEMA
-from shards.write import ShardJob, VideoFile, write_shards
-from train import train
+from egocurate.clip_table import CLIP_SCHEMA, clip_key
+from egocurate.ray_session import ray_session
+from egocurate.shards.profiles import profile
+from egocurate.shards.write.write_shards import ShardJob, VideoFile, write_shards
+from egocurate.train import train
 
 CLIPS, FPS, STEPS = 26, 8, 8
 PASS = "narration_pass_1"

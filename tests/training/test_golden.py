@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .golden import GOLDEN, SYSTEMS, losses
+from tests.training.golden import GOLDEN, SYSTEMS, losses
 
 
 @pytest.fixture(scope="module")

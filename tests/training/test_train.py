@@ -14,14 +14,14 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from loaders import InputError, StreamConfig
-from models.optimiser import OptimiserConfig
-from train import main, train
-from training.batches import open_stream
-from training.objectives import Contrast
-from training.world import World
-
-from .runs import STEPS, Stop, rows, run, saved
+from egocurate.errors import InputError
+from egocurate.loaders import StreamConfig
+from egocurate.train import main, train
+from egocurate.training.config.loss_configs import Contrast
+from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.distributed.ranks import World
+from egocurate.training.step.batches import open_stream
+from tests.training.runs import STEPS, Stop, rows, run, saved
 
 
 @pytest.fixture(scope="module")

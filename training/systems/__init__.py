@@ -2,14 +2,14 @@
 
 import torch
 
-from loaders import Stream
-from training.config import TrainConfig
-from training.systems.base import System
-from training.systems.egovlp import EgoVLPSystem
-from training.systems.egovlpv2 import EgoVLPv2System
-from training.systems.videomae import VideoMAESystem
-from training.systems.videoprism import DistillationSystem, LockedSystem, VideoPrismSystem
-from training.world import World
+from egocurate.loaders import Stream
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import World
+from egocurate.training.systems.base import System
+from egocurate.training.systems.egovlp import EgoVLPSystem
+from egocurate.training.systems.egovlpv2 import EgoVLPv2System
+from egocurate.training.systems.videomae import VideoMAESystem
+from egocurate.training.systems.videoprism import DistillationSystem, LockedSystem, VideoPrismSystem
 
 __all__ = ["SYSTEMS", "System", "build_system"]
 

@@ -7,12 +7,13 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from loaders import Batch, InputError
-from loaders.device import normalise
-from training.config import TrainConfig
-from training.draws import Draws
-from training.start import load_start
-from training.text import Tokens
+from egocurate.errors import InputError
+from egocurate.loaders import Batch
+from egocurate.loaders.device import normalise
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.systems.initial_weights import load_start
+from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.tokens import Tokens
 
 
 class System(ABC):
@@ -43,7 +44,7 @@ class System(ABC):
         """Return scalars: "loss", which is learned from, and the parts to show beside it.
 
         network: the model as it is run, maybe compiled and data-parallel. The mean of each over ranks is that of the
-        whole batch (models/gather.py). Every rank calls this, inside the world's autocast.
+        whole batch (models/all_gather.py). Every rank calls this, inside the world's autocast.
         """
 
     def embed(self, network: nn.Module, batch: Batch, draws: Draws) -> tuple[Tensor, ...]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from loaders import Batch, InputError, Stream
-from models.egovlp import EgoVLP
-from models.gather import gather, local_rows
-from models.losses import egonce, info_nce
-from models.weights_clip import load_image_tower
-from training.config import TrainConfig
-from training.draws import Draws
-from training.objectives import Contrast
-from training.systems.base import System, check_clips
-from training.text import Tokens, tokenizer_for
-from training.world import World
+from egocurate.errors import InputError
+from egocurate.loaders import Batch, Stream
+from egocurate.models.all_gather import gather, local_rows
+from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.layers.clip_weights import load_image_tower
+from egocurate.models.losses.contrastive import egonce, info_nce
+from egocurate.training.config.loss_configs import Contrast
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import World
+from egocurate.training.systems.base import System, check_clips
+from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
 
 class EgoVLPSystem(System):
@@ -52,7 +53,7 @@ class EgoVLPSystem(System):
 
 
 def contrast(objective: Contrast, text: Tensor, video: Tensor, batch: Batch) -> Tensor:
-    """Return this rank's rows' share of the loss of embeddings [m, D] over the rows of all ranks (models/gather.py)."""
+    """Return this rank's share of the loss of embeddings [m, D] over the rows of all ranks (`models.all_gather`)."""
     rows = local_rows(len(text))
     text, video, valid = gather(text), gather(video), gather(batch.valid)
     if objective.loss == "info_nce":

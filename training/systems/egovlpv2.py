@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from loaders import Batch, InputError, Stream
-from models.egovlpv2 import EgoVLPv2, TrainingBatch
-from models.objectives import Vocabulary, mask_tokens
-from models.weights_clip import load_image_tower
-from training.config import TrainConfig
-from training.draws import Draws
-from training.systems.base import System, check_clips
-from training.text import Tokens, tokenizer_for
-from training.world import World
+from egocurate.errors import InputError
+from egocurate.loaders import Batch, Stream
+from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
+from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
+from egocurate.models.layers.clip_weights import load_image_tower
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import World
+from egocurate.training.systems.base import System, check_clips
+from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
 
 class EgoVLPv2System(System):

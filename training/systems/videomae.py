@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from loaders import Batch, InputError, Stream
-from models.patches import cubes
-from models.videomae import VideoMAE, draw_mask
-from training.config import TrainConfig
-from training.draws import Draws
-from training.systems.base import System, check_clips
-from training.world import World
+from egocurate.errors import InputError
+from egocurate.loaders import Batch, Stream
+from egocurate.models.layers.patches import cubes
+from egocurate.models.videomae.model import VideoMAE, draw_mask
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import World
+from egocurate.training.systems.base import System, check_clips
+from egocurate.training.systems.step_rng import Draws
 
 
 class VideoMAESystem(System):

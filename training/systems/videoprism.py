@@ -7,18 +7,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from loaders import Batch, InputError, Stream
-from models.distillation import Student, distance, frozen_teacher, shuffle
-from models.gather import gather, local_rows
-from models.losses import info_nce
-from models.patches import check_hidden, tube_mask
-from models.videoprism import PrismVideoTower, VideoPrism
-from training.config import TrainConfig
-from training.draws import Draws
-from training.start import load_whole
-from training.systems.base import System, check_clips
-from training.text import Tokens, tokenizer_for
-from training.world import World
+from egocurate.errors import InputError
+from egocurate.loaders import Batch, Stream
+from egocurate.models.all_gather import gather, local_rows
+from egocurate.models.layers.patches import check_hidden, tube_mask
+from egocurate.models.losses.contrastive import info_nce
+from egocurate.models.videoprism.distillation import Student, distance, frozen_teacher, shuffle
+from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import World
+from egocurate.training.systems.base import System, check_clips
+from egocurate.training.systems.initial_weights import load_whole
+from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
 _ENCODER = ("encoder.", "video.encoder.", "")  # as runs of the second stage, of the others, and weights name its parts
 
@@ -63,7 +64,7 @@ class VideoPrismSystem(_Prism):
         return text.float(), video.float()
 
     def compare(self, embeddings: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
-        """Return the contrastive loss of this rank's rows against the rows of all ranks (models/gather.py)."""
+        """Return the contrastive loss of this rank's rows against the rows of all ranks (models/all_gather.py)."""
         rows = local_rows(len(batch))
         text, video, valid = (gather(each) for each in (*embeddings, batch.valid))
         return {"loss": info_nce(text, video, valid, temperature=self.objective.temperature, rows=rows)}

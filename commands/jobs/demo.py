@@ -1,0 +1,53 @@
+"""The whole way at small size: invented root, EgoClip, EgoMCQ, shards, training, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from egocurate.commands.jobs.jobs import MCQ_SHARDS, SHARDS, RunOptions, run_egoclip, run_egomcq
+from egocurate.curation.config import EgoClipConfig, EgoMCQConfig
+from egocurate.curation.sources.ego4d import Ego4DSource
+from egocurate.curation.synthetic import write_demo_root
+from egocurate.progress import Report
+from egocurate.ray_session import ray_session
+
+QUESTIONS = {"inter": 400, "intra": 150}  # a standard error of 2.5 and 4 points at most
+
+
+class Trained(Protocol):
+    """What training gives back: EgoMCQ accuracy in percent by type, before and after, and the pace."""
+
+    before: dict[str, float]
+    after: dict[str, float]
+    steps: int
+    clips_per_sec: float
+
+
+Train = Callable[[Path, Path, Path, Path, Report], Trained]
+"""train(shards, egomcq.json, shards of its clips, folder of the run, report)."""
+
+
+def run_demo(out: Path, train: Train, report: Report) -> dict[str, object]:
+    """Run every step below `out`, keeping those already done; returns the rows of the summary."""
+    root, data = out / "ego4d", out / "egoclip"
+    options = RunOptions(shard_clips=64)
+    with ray_session(None):
+        write_demo_root(root, report=report)
+        source = Ego4DSource(root)
+        egoclip = run_egoclip(source, data, EgoClipConfig(), "auto", options, report)
+        mcq = run_egomcq(source, data, EgoMCQConfig(**QUESTIONS), None, "auto", options, report)
+    trained = train(data / SHARDS, data / "egomcq.json", data / MCQ_SHARDS, out / "run", report)
+    return {
+        "clips": egoclip.summary["clips"],
+        "rejected": egoclip.summary["rejected"],
+        "shards": egoclip.summary["shards"],
+        "cut_clips_per_sec": egoclip.summary.get("cut_clips_per_sec", "kept from an earlier run"),
+        "questions": {name: mcq.summary[name] for name in ("inter", "intra")},
+        "train_steps": trained.steps,
+        "train_clips_per_sec": trained.clips_per_sec,
+        "egomcq_percent": {
+            name: f"{trained.before[name]:.1f} -> {trained.after[name]:.1f}" for name in ("inter", "intra")
+        },
+    }

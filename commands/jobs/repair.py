@@ -1,0 +1,39 @@
+"""Mend a shard folder from the clips and videos it was cut from."""
+
+from __future__ import annotations
+
+from egocurate.commands.jobs.jobs import MCQ_SHARDS, SHARDS, RunOptions, video_files
+from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
+from egocurate.curation.sources import Source
+from egocurate.errors import InputError
+from egocurate.progress import Report
+from egocurate.shards.check.repair import Repaired, repair, settings_of
+from egocurate.shards.profiles import profile
+from egocurate.shards.write.write_shards import ShardJob
+from egocurate.storage.paths import AnyPath
+
+# Folder of shards -> the table beside it that it was cut from.
+_TABLES = {SHARDS: "egoclip.parquet", MCQ_SHARDS: "egomcq_clips.parquet"}
+
+
+def mend(folder: AnyPath, clips: AnyPath | None, source: Source, options: RunOptions, report: Report) -> Repaired:
+    """Cut again the shards of a folder that are broken; `clips` is the table they came from (None: the one beside).
+
+    `options` counts only where the manifest is gone. Raises InputError if there is no such table.
+    """
+    table = find_clips(clips if clips else _table_beside(folder))
+    known = settings_of(folder)
+    if known is None:
+        classes = read_classes(table.parent / "lexicon")
+        name = "egomcq" if folder.name == MCQ_SHARDS else "egoclip"
+        known = {"name": name, "profile": options.profile, "clips_per_shard": options.shard_clips}
+        known |= {"num_verbs": classes.verbs, "num_nouns": classes.nouns, "lexicon": classes.lexicon}
+    settings = known | {"profile": profile(str(known["profile"]))}
+    job = ShardJob(clips=read_clips(table), videos=video_files(source.videos()), out=folder, **settings)
+    return repair(job, report)
+
+
+def _table_beside(folder: AnyPath) -> AnyPath:
+    if folder.name not in _TABLES:
+        raise InputError(f"{folder}: name the table it was cut from with --egoclip (egoclip.csv, or a parquet file)")
+    return folder.parent / _TABLES[folder.name]

@@ -1,0 +1,157 @@
+"""Contact sheets: clips of the shards as film strips, with a negative, and questions with their five options."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from egocurate.clip_table import clip_key
+from egocurate.commands.report.film_strip import read_mp4, read_pictures, strip_jpeg
+from egocurate.errors import InputError
+from egocurate.shards.read.index import Sample, ShardIndex
+from egocurate.shards.shard_format import MP4
+
+CLIPS, QUESTIONS = 8, 2  # clips shown; questions of each type
+TRIES = 5  # candidates looked at for each one shown, as some clips may not be there or not decode
+OPTION_NAMES = "ABCDE"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A clip as a picture (data URI) with what is said of it."""
+
+    image: str
+    text: str
+    seconds: float
+    start: float
+    tags: str = ""
+    mark: str = ""
+    answer: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A clip and its nearest negative, or None; `apart` says how far that is."""
+
+    clip: Strip
+    negative: Strip | None
+    apart: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as it is asked: the text, its kind, five strips of which one is the answer."""
+
+    text: str
+    kind: str
+    options: list[Strip]
+
+
+def open_shards(folder: Path) -> ShardIndex | None:
+    """Open a shard folder, or return None where nothing has been cut yet."""
+    return ShardIndex.open(folder) if (folder / "manifest.json").exists() else None
+
+
+def clip_pairs(index: ShardIndex, verbs: list[str], nouns: list[str], rng: np.random.Generator) -> list[Pair]:
+    """Return clips drawn from all over a shard folder, each with its nearest negative; those that decode."""
+    found: list[Pair] = []
+    drawn = [index.row(int(number)) for number in rng.permutation(len(index))[: CLIPS * TRIES]]
+    for sample in _other_videos_first(drawn):
+        other = index.row(int(sample.negatives[0])) if len(sample.negatives) else None
+        clip = _strip(index, sample, verbs, nouns)
+        negative = _strip(index, other, verbs, nouns) if other else None
+        if clip is None or (other and negative is None):
+            continue
+        apart = other.narration_time - sample.narration_time if other else 0.0
+        found.append(Pair(clip, negative, f"{abs(apart):.1f} s {'later' if apart > 0 else 'earlier'}"))
+        if len(found) == CLIPS:
+            break
+    return found
+
+
+def shown_questions(
+    questions: dict[str, dict[str, Any]], kinds: dict[int, str], index: ShardIndex, rng: np.random.Generator
+) -> list[Question]:
+    """Return some questions of each of `kinds` (number in "types" -> name) whose five clips are there and decode."""
+    shown = []
+    for number, kind in kinds.items():
+        asked = [question for question in questions.values() if question["types"] == number]
+        made = 0
+        for at in rng.permutation(len(asked))[: QUESTIONS * TRIES]:
+            options = _options(asked[at], index)
+            if options:
+                shown.append(Question(asked[at]["query"]["clip_text"], kind, options))
+                made += 1
+            if made == QUESTIONS:
+                break
+    return shown
+
+
+def _options(question: dict[str, Any], index: ShardIndex) -> list[Strip] | None:
+    options = []
+    for name, choice in question["choices"].items():
+        key = clip_key(choice["video_uid"], choice["narration_source"], int(choice["narration_ind"]))
+        answer = int(name) == int(question["answer"])
+        number = _find(index, key)
+        strip = (
+            None if number is None else _strip(index, index.row(number), mark=OPTION_NAMES[int(name)], answer=answer)
+        )
+        if strip is None:
+            return None
+        options.append(strip)
+    return options
+
+
+def _other_videos_first(samples: list[Sample]) -> list[Sample]:
+    """Put one clip of each video before a second one of any."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for sample in samples:
+        turns.append(seen[sample.video_uid])
+        seen[sample.video_uid] += 1
+    return [samples[i] for i in sorted(range(len(samples)), key=turns.__getitem__)]
+
+
+def _find(index: ShardIndex, key: str) -> int | None:
+    try:
+        return index.find(key)
+    except InputError:  # the clip could not be cut: it stands in failed.parquet
+        return None
+
+
+def _frames(index: ShardIndex, sample: int) -> list[Image.Image]:
+    if index.members == MP4:
+        return read_mp4(index.read_video(sample))
+    return read_pictures(index.read_members(sample, range(1, len(index.spans(sample)))))
+
+
+def _strip(
+    index: ShardIndex,
+    sample: Sample,
+    verbs: list[str] | None = None,
+    nouns: list[str] | None = None,
+    mark: str = "",
+    answer: bool = False,
+) -> Strip | None:
+    try:
+        jpeg = strip_jpeg(_frames(index, sample.sample))
+    except OSError:
+        return None
+    tags = [
+        labels[i] for labels, found in ((verbs, sample.tag_verb), (nouns, sample.tag_noun)) if labels for i in found
+    ]
+    return Strip(
+        image="data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
+        text=sample.clip_text,
+        seconds=sample.clip_end - sample.clip_start,
+        start=sample.clip_start,
+        tags=" · ".join(tags),
+        mark=mark,
+        answer=answer,
+    )

@@ -1,0 +1,216 @@
+"""The verbs that write: egoclip, egomcq, shards, segments, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from egocurate.commands.verbs.options import (
+    Alpha,
+    Json,
+    Layouts,
+    Lexicon,
+    Likes,
+    Out,
+    Profile,
+    RayAddress,
+    Root,
+    ShardClips,
+    SourceKind,
+    Sources,
+    TablesOnly,
+    Videos,
+    Window,
+    finish,
+    path_or_url,
+    read_alpha,
+)
+from egocurate.console import progress
+from egocurate.errors import InputError
+
+
+def egoclip(
+    ego4d_root: Root,
+    out: Out,
+    source: SourceKind = Sources.ego4d,
+    window: Window = "egoclip",
+    alpha: Alpha = "4.9",
+    lexicon: Lexicon = "auto",
+    min_clip_seconds: Annotated[
+        float, typer.Option("--min-clip-seconds", min=0, help="Leave shorter clips out.")
+    ] = 0.0,
+    without_filter: Annotated[
+        list[str] | None, typer.Option("--without-filter", help="Switch a filter off by name; may be repeated.")
+    ] = None,
+    fho_multi: Annotated[
+        bool, typer.Option("--fho-multi", help="Leave videos out whose hand-object clips have several splits, too.")
+    ] = False,
+    tags_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--tags-from",
+            parser=path_or_url,
+            help="An earlier run's folder: texts tagged there are not tagged again.",
+        ),
+    ] = None,
+    tables_only: TablesOnly = False,
+    profile: Profile = "train",
+    shard_clips: ShardClips = 256,
+    ray_address: RayAddress = None,
+    json: Json = False,
+) -> None:
+    """Build EgoClip: windows, tags, negatives, then shards.
+
+    Example: curate egoclip --ego4d-root /data/ego4d --out /data/egoclip
+    """
+    from egocurate.commands.jobs.jobs import RunOptions, run_egoclip
+    from egocurate.curation.config import DEFAULT_FILTERS, FILTERS, EgoClipConfig
+    from egocurate.curation.sources.open import open_source
+
+    unknown = sorted(set(without_filter or ()) - set(DEFAULT_FILTERS))
+    if unknown:
+        raise InputError(f"--without-filter {unknown[0]}: no such filter; there are {', '.join(DEFAULT_FILTERS)}")
+    config = EgoClipConfig(
+        window=window,
+        alpha=read_alpha(alpha),
+        filters=tuple(f for f in (FILTERS if fho_multi else DEFAULT_FILTERS) if f not in (without_filter or ())),
+        min_clip_seconds=min_clip_seconds,
+    )
+    options = RunOptions(profile, shard_clips, tables_only, ray_address, tags_from)
+    with progress(not json) as report:
+        outcome = run_egoclip(open_source(source, ego4d_root), out, config, lexicon, options, report)
+    finish("EgoClip", outcome, json)
+
+
+def egomcq(
+    ego4d_root: Root,
+    out: Out,
+    source: SourceKind = Sources.ego4d,
+    egoclip: Annotated[
+        Path | None,
+        typer.Option(
+            "--egoclip",
+            parser=path_or_url,
+            metavar="PATH|URL",
+            help="EgoClip whose videos must not be asked about (default: the one in --out).",
+        ),
+    ] = None,
+    videos: Annotated[Videos, typer.Option("--videos", help="val: benchmark val videos; all: any video.")] = Videos.val,
+    inter: Annotated[int, typer.Option("--inter", min=0, help="Questions over five videos.")] = 24_000,
+    intra: Annotated[int, typer.Option("--intra", min=0, help="Questions within one video.")] = 15_000,
+    seed: Annotated[int, typer.Option("--seed", help="Fixes the questions.")] = 0,
+    window: Window = "egoclip",
+    alpha: Alpha = "4.9",
+    lexicon: Lexicon = "auto",
+    tables_only: TablesOnly = False,
+    profile: Profile = "train",
+    shard_clips: ShardClips = 256,
+    ray_address: RayAddress = None,
+    json: Json = False,
+) -> None:
+    """Build EgoMCQ: five-way questions from unseen videos.
+
+    Example: curate egomcq --ego4d-root /data/ego4d --out /data/egoclip
+    """
+    from egocurate.commands.jobs.jobs import RunOptions, run_egomcq
+    from egocurate.curation.config import EgoMCQConfig
+    from egocurate.curation.sources.open import open_source
+
+    config = EgoMCQConfig(
+        videos=videos.value, inter=inter, intra=intra, seed=seed, window=window, alpha=read_alpha(alpha)
+    )
+    options = RunOptions(profile, shard_clips, tables_only, ray_address)
+    with progress(not json) as report:
+        outcome = run_egomcq(open_source(source, ego4d_root), out, config, egoclip, lexicon, options, report)
+    finish("EgoMCQ", outcome, json)
+
+
+def shards(
+    egoclip: Annotated[
+        Path,
+        typer.Option(
+            "--egoclip",
+            parser=path_or_url,
+            metavar="PATH|URL",
+            help="EgoClip folder, egoclip.csv as published, a parquet table, or a labelled csv of EPIC-KITCHENS.",
+        ),
+    ],
+    ego4d_root: Root,
+    out: Out,
+    source: SourceKind = Sources.ego4d,
+    profile: Profile = "train",
+    shard_clips: ShardClips = 256,
+    ray_address: RayAddress = None,
+    json: Json = False,
+) -> None:
+    """Cut the clips of a table into tar shards.
+
+    Example: curate shards --egoclip egoclip.csv --ego4d-root /data/ego4d --out /data/shards
+    """
+    from egocurate.commands.jobs.jobs import RunOptions, run_shards
+    from egocurate.curation.sources.open import open_source
+
+    options = RunOptions(profile, shard_clips, ray_address=ray_address)
+    with progress(not json) as report:
+        outcome = run_shards(egoclip, open_source(source, ego4d_root), out, options, report)
+    finish("Shards", outcome, json)
+
+
+def segments(
+    ego4d_root: Root,
+    out: Out,
+    source: SourceKind = Sources.ego4d,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Length of a clip.")] = 4.0,
+    stride: Annotated[float, typer.Option("--stride", min=0.1, help="From one clip's start to the next.")] = 4.0,
+    profile: Profile = "train",
+    shard_clips: ShardClips = 256,
+    ray_address: RayAddress = None,
+    json: Json = False,
+) -> None:
+    """Cut whole videos into text-free clips.
+
+    Example: curate segments --ego4d-root /data/ego4d --out /data/segments --seconds 4 --stride 4
+    """
+    from egocurate.commands.jobs.jobs import RunOptions, run_segments
+    from egocurate.curation.sources.open import open_source
+
+    options = RunOptions(profile, shard_clips, ray_address=ray_address)
+    with progress(not json) as report:
+        outcome = run_segments(open_source(source, ego4d_root), out, seconds, stride, options, report)
+    finish("Segments", outcome, json)
+
+
+def export(
+    ego4d_root: Root,
+    out: Out,
+    like: Annotated[
+        Likes, typer.Option("--like", help="egovlp: 600 s chunks, 256 px; lavila: 300 s, avion: 15 s, both 288 px.")
+    ],
+    layout: Annotated[Layouts, typer.Option("--layout", help="chunks: a folder of mp4 files per video.")] = (
+        Layouts.chunks
+    ),
+    egoclip: Annotated[
+        Path | None,
+        typer.Option(
+            "--egoclip",
+            parser=path_or_url,
+            metavar="PATH|URL",
+            help="Clips to write too: an EgoClip folder, egoclip.csv, or a parquet table.",
+        ),
+    ] = None,
+    source: SourceKind = Sources.ego4d,
+    ray_address: RayAddress = None,
+    json: Json = False,
+) -> None:
+    """Write videos and clips as older code reads them.
+
+    Example: curate export --layout chunks --like lavila --ego4d-root /data/ego4d --out /data/video_288px
+    """
+    from egocurate.commands.jobs.export import run_export
+    from egocurate.curation.sources.open import open_source
+
+    with progress(not json) as report:
+        outcome = run_export(open_source(source, ego4d_root), out, like.value, egoclip, ray_address, report)
+    finish("Export", outcome, json)

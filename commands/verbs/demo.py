@@ -1,0 +1,29 @@
+"""The verb that shows everything: demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from egocurate.commands.verbs.options import Json, Out
+from egocurate.console import print_summary, progress
+
+
+def demo(
+    out: Out = Path("demo"),
+    json: Json = False,
+) -> None:
+    """Run the whole way on invented videos.
+
+    Example: curate demo --out demo/
+    """
+    from egocurate.commands.jobs.demo import run_demo
+    from egocurate.commands.report import write_report
+    from egocurate.train import train_demo
+
+    with progress(not json) as on_progress:
+        rows = run_demo(out, train_demo, on_progress)
+    rows["report"] = str(write_report(out / "egoclip"))
+    print_summary("Demo", rows, json)
+    if not json:
+        print("\nOn a real Ego4D root:\n  curate egoclip --ego4d-root /path/to/ego4d --out /path/to/egoclip")
+        print("  curate egomcq  --ego4d-root /path/to/ego4d --out /path/to/egoclip")

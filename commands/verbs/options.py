@@ -1,0 +1,111 @@
+"""Options that several verbs share, and how a verb ends."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from egocurate.console import print_summary
+from egocurate.errors import InputError
+
+if TYPE_CHECKING:
+    from egocurate.commands.jobs.jobs import Outcome
+    from egocurate.storage.paths import AnyPath
+
+EXIT_INPUT, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
+
+
+class Videos(StrEnum):
+    """Where EgoMCQ takes its videos from."""
+
+    val = "val"
+    all = "all"
+
+
+class Sources(StrEnum):
+    """Kinds of data sets: keys of `curation.sources.open.SOURCES`."""
+
+    ego4d = "ego4d"
+    epic_kitchens = "epic-kitchens"
+    table = "table"
+
+
+class Layouts(StrEnum):
+    """Forms other than shards that videos are written in."""
+
+    chunks = "chunks"
+
+
+class Likes(StrEnum):
+    """Whose chunks: keys of `shards.export.chunk_layouts.LAYOUTS`."""
+
+    egovlp = "egovlp"
+    lavila = "lavila"
+    avion = "avion"
+
+
+def path_or_url(text: str) -> AnyPath:
+    """Read a folder, a file or a URL off the command line."""
+    from egocurate.storage.paths import as_path
+
+    return as_path(text)
+
+
+Root = Annotated[
+    Path,
+    typer.Option(
+        "--ego4d-root",
+        "--root",
+        parser=path_or_url,
+        metavar="PATH|URL",
+        help="The data: what the `ego4d` download made; a folder with EPIC_100_*.csv and videos; or a table.",
+    ),
+]
+SourceKind = Annotated[
+    Sources,
+    typer.Option("--source", help="What the root is; a table has columns video, time, text (csv or parquet)."),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", parser=path_or_url, metavar="PATH|URL", help="Folder to write, or s3:// URL; made if absent."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+Profile = Annotated[str, typer.Option("--profile", help="How clips are encoded.")]
+ShardClips = Annotated[int, typer.Option("--shard-clips", min=1, help="Clips in one tar, about.")]
+RayAddress = Annotated[
+    str | None, typer.Option("--ray-address", help="A running Ray cluster, e.g. auto or ray://head:10001.")
+]
+TablesOnly = Annotated[bool, typer.Option("--tables-only", help="Stop before the video work.")]
+Lexicon = Annotated[
+    str,
+    typer.Option(
+        "--lexicon", help="auto (the root's taxonomy, else wordnet), wordnet, or a folder with both csv files."
+    ),
+]
+Window = Annotated[str, typer.Option("--window", help="Window strategy; `curate windows` lists them side by side.")]
+Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean gap of this run.")]
+
+
+def read_alpha(text: str) -> float | str:
+    """Return seconds or "auto"; raises InputError."""
+    if text == "auto":
+        return text
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise InputError(f"--alpha {text}: give seconds above 0, or auto")
+    return seconds
+
+
+def finish(title: str, outcome: Outcome, as_json: bool) -> None:
+    """Print what a job did; ends the process as incomplete if something failed."""
+    print_summary(title, outcome.summary, as_json)
+    if not outcome.whole:
+        raise typer.Exit(EXIT_INCOMPLETE)

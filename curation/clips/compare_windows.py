@@ -1,0 +1,80 @@
+"""The window strategies side by side on one source, against gold segments where there are some."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from egocurate.curation.clips.selection import Narrated, narrate, windows
+from egocurate.curation.clips.windows import overlap_ratio
+from egocurate.curation.config import WINDOWS, EgoClipConfig
+from egocurate.curation.sources import Source
+from egocurate.errors import InputError
+
+_KEY = ["video_uid", "narration_source", "narration_ind"]
+_SEGMENT = ["gold_start", "gold_stop"]
+
+
+def compare_windows(source: Source, gold: Path | None = None, config: EgoClipConfig | None = None) -> pd.DataFrame:
+    """Return one row per strategy: what its clips are like and, with `gold`, how they meet the segments.
+
+    Columns: strategy, clips, seconds (mean length), covered_by_next (mean share of a clip that the next one of its
+    pass covers); with gold also gold_clips (clips that have a segment), hit (share that overlaps it), iou (mean).
+    `gold` is a csv with video_uid, narration_source, narration_ind, gold_start, gold_stop in seconds. Raises InputError
+    if it has other columns or no narration of the source, or if the source has no narrations left.
+    """
+    narrated = narrate(source.narrations(), source.videos(), config or EgoClipConfig())
+    kept = narrated.reason == ""
+    if not kept.any():
+        raise InputError(f"none of {len(kept):,} narrations is left by the filters; there is nothing to compare")
+    segments = _segments(narrated, kept, gold) if gold else None
+    group = narrated.group[kept]
+    rows = []
+    for name in WINDOWS:
+        found = windows(narrated, name)[kept]
+        start, end = found["clip_start"].to_numpy(), np.maximum(found["clip_end"], found["clip_start"]).to_numpy()
+        row = {"strategy": name, "clips": len(start), "seconds": float((end - start).mean())}
+        row["covered_by_next"] = covered_by_next(start, end, group)
+        if segments is not None:
+            row |= _meet(start, end, *segments)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def covered_by_next(start: np.ndarray, end: np.ndarray, group: np.ndarray) -> float:
+    """Return the mean share of a clip that the next row covers, over clips with a length and a next of their group."""
+    follows = (group[1:] == group[:-1]) & (end[:-1] > start[:-1])
+    shared = np.minimum(end[:-1], end[1:]) - np.maximum(start[:-1], start[1:])
+    share = np.maximum(shared[follows], 0.0) / (end[:-1] - start[:-1])[follows]
+    return float(share.mean()) if len(share) else 0.0
+
+
+def _segments(narrated: Narrated, kept: np.ndarray, gold: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return gold (start, end) float64 of each kept row, NaN where it has none."""
+    if not gold.is_file():
+        raise InputError(f"{gold}: no such file; give a csv with {', '.join(_KEY + _SEGMENT)}")
+    try:
+        table = pd.read_csv(gold)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{gold}: not a csv file ({error}); give one with {', '.join(_KEY + _SEGMENT)}") from error
+    missing = [name for name in _KEY + _SEGMENT if name not in table.columns]
+    if missing:
+        raise InputError(f"{gold}: column {missing[0]!r} is missing; a gold csv has {', '.join(_KEY + _SEGMENT)}")
+    frame = narrated.frame[kept]
+    rows = pd.MultiIndex.from_arrays(
+        [
+            np.array(narrated.videos, dtype=object)[frame["video"]],
+            np.array(narrated.sources, dtype=object)[frame["source"]],
+            frame["narration_ind"],
+        ]
+    )
+    times = table.drop_duplicates(_KEY).set_index(_KEY)[_SEGMENT].reindex(rows).to_numpy(np.float64)
+    if np.isnan(times).any(axis=1).all():
+        raise InputError(f"{gold}: names none of the narrations; its {', '.join(_KEY)} must be those of the source")
+    return times[:, 0], times[:, 1]
+
+
+def _meet(start: np.ndarray, end: np.ndarray, gold_start: np.ndarray, gold_end: np.ndarray) -> dict[str, float]:
+    has = np.isfinite(gold_start) & np.isfinite(gold_end)
+    ratio = overlap_ratio(start[has], end[has], gold_start[has], gold_end[has])
+    return {"gold_clips": int(has.sum()), "hit": float((ratio > 0).mean()), "iou": float(ratio.mean())}

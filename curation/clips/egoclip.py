@@ -1,0 +1,147 @@
+"""EgoClip: every narration that passes the filters as a clip with classes and hard negatives."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from egocurate.curation.clips.read_clips import complete_clips
+from egocurate.curation.clips.selection import Selection, select_clips, to_micro
+from egocurate.curation.clips.write_csv import write_csv
+from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.lexicon.induce import build_lexicon
+from egocurate.curation.sources import Source
+from egocurate.curation.text.marks import clean_text
+from egocurate.curation.text.tag_table import TAGGED_WITH, earlier_tags, tag_distinct, tagging_digest
+from egocurate.curation.text.taxonomy import Lexicon, load_lexicon, write_lexicon
+from egocurate.errors import InputError
+from egocurate.progress import Report, silent
+from egocurate.storage.atomic import atomic_write
+from egocurate.storage.paths import AnyPath, as_path, make_folder
+
+
+@dataclass(frozen=True)
+class EgoClip:
+    """Tables of docs/formats.md, narrations left after each filter, the lexicon, and gap statistics in seconds."""
+
+    table: pa.Table
+    rejected: pa.Table
+    counts: dict[str, int]
+    lexicon: Lexicon
+    beta: dict[str, float]
+
+
+def build_egoclip(
+    source: Source,
+    config: EgoClipConfig,
+    lexicon: str | AnyPath = "auto",
+    report: Report = silent,
+    tags_from: AnyPath | None = None,
+) -> EgoClip:
+    """Build the tables from a source; raises InputError if no narration is left.
+
+    `lexicon` as for `open_lexicon`, `tags_from` as for `clip_table`.
+    """
+    report("read", 0, 2)
+    narrations = source.narrations()
+    report("read", 1, 2)
+    videos = source.videos()
+    report("read", 2, 2)
+    return clip_table(narrations, videos, config, open_lexicon(source, lexicon, narrations), report, tags_from)
+
+
+def open_lexicon(source: Source, lexicon: str | AnyPath, narrations: pd.DataFrame) -> Lexicon:
+    """Return the classes to tag with.
+
+    `lexicon` is a folder with both taxonomy files, "auto" for the source's own, or "wordnet" (also where the source has
+    none) to build them from all narrations, so that EgoClip and EgoMCQ count in the same classes.
+    """
+    folder = source.lexicon_dir() if lexicon == "auto" else None if lexicon == "wordnet" else as_path(lexicon)
+    if folder is not None:
+        return load_lexicon(folder)
+    texts = {clean_text(text) for text in narrations["narration_text"].unique()}
+    return build_lexicon(sorted(texts - {""}))
+
+
+def clip_table(
+    narrations: pd.DataFrame,
+    videos: pd.DataFrame,
+    config: EgoClipConfig,
+    lexicon: Lexicon,
+    report: Report = silent,
+    tags_from: AnyPath | None = None,
+) -> EgoClip:
+    """Build the tables from narrations and videos (see `curation.sources`); raises InputError if nothing is left.
+
+    `tags_from` is an egoclip.parquet of an earlier run: texts that the same tagger has tagged there with the same
+    lexicon are not parsed again.
+    """
+    report("filter", 0, 1)
+    selection = select_clips(narrations, videos, config)
+    report("filter", 1, 1)
+    if selection.kept.empty:
+        raise InputError(_nothing_left(selection))
+    table = _table(selection, config, lexicon, report, tags_from)
+    return EgoClip(table, _rejected(selection), selection.counts, lexicon, selection.narrated.gaps)
+
+
+def write_egoclip(egoclip: EgoClip, out: AnyPath) -> None:
+    """Write egoclip.csv, egoclip.parquet, rejected.parquet and lexicon/ to a folder, each whole or not at all."""
+    make_folder(out)
+    write_lexicon(egoclip.lexicon, out / "lexicon")
+    atomic_write(out / "rejected.parquet", lambda file: pq.write_table(egoclip.rejected, file))
+    atomic_write(out / "egoclip.csv", lambda file: write_csv(egoclip.table, file))
+    atomic_write(out / "egoclip.parquet", lambda file: pq.write_table(egoclip.table, file))
+
+
+def _table(
+    selection: Selection, config: EgoClipConfig, lexicon: Lexicon, report: Report, tags_from: AnyPath | None
+) -> pa.Table:
+    kept, narrated = selection.kept, selection.narrated
+    used, of = np.unique(kept["text"].to_numpy(), return_inverse=True)
+    texts = [narrated.texts[code] for code in used]
+    rows, earlier = pa.array(of), earlier_tags(tags_from, lexicon) if tags_from else None
+    tags = tag_distinct(texts, lexicon, report, earlier).take(rows)
+    published = {
+        "clip_idx": pa.array(np.arange(len(kept))),
+        "video_uid": pa.array(narrated.videos, pa.string()).take(pa.array(kept["video"])),
+        "video_dur": pa.array(to_micro(kept["video_dur"].to_numpy())),
+        "narration_source": pa.array(narrated.sources, pa.string()).take(pa.array(kept["source"])),
+        "narration_ind": pa.array(kept["narration_ind"].to_numpy()),
+        "narration_time": pa.array(to_micro(kept["narration_time"].to_numpy())),
+        "clip_start": pa.array(kept["clip_start"].to_numpy()),
+        "clip_end": pa.array(kept["clip_end"].to_numpy()),
+        "clip_text": pa.array(texts, pa.string()).take(rows),
+        "tag_verb": tags["tag_verb"].combine_chunks(),
+        "tag_noun": tags["tag_noun"].combine_chunks(),
+    }
+    windows = {name: pa.array(kept[name].to_numpy()) for name in ("window_start", "window_end")}
+    report("negatives", 0, 1)
+    table = complete_clips(pa.table(published | windows), config)
+    report("negatives", 1, 1)
+    return table.replace_schema_metadata({TAGGED_WITH: tagging_digest(lexicon)})
+
+
+def _rejected(selection: Selection) -> pa.Table:
+    rows, narrated = selection.rejected, selection.narrated
+    return pa.table(
+        {
+            "video_uid": pa.array(narrated.videos, pa.string()).take(pa.array(rows["video"].to_numpy())),
+            "narration_source": pa.array(narrated.sources, pa.string()).take(pa.array(rows["source"].to_numpy())),
+            "narration_ind": pa.array(rows["narration_ind"].to_numpy()),
+            "narration_time": pa.array(to_micro(rows["narration_time"].to_numpy()), from_pandas=True),
+            "clip_text": pa.array(narrated.texts, pa.string()).take(pa.array(rows["text"].to_numpy())),
+            "reason": pa.array(rows["reason"].tolist(), pa.string()),
+        }
+    )
+
+
+def _nothing_left(selection: Selection) -> str:
+    total = selection.counts["narrations"]
+    if total == 0:
+        return "there are no narrations: no video has any, or all have the status redacted; fetch the annotations again"
+    taken = selection.rejected["reason"].value_counts()
+    listed = ", ".join(f"{name} {count:,}" for name, count in taken.items())
+    return f"none of {total:,} narrations is left: {listed}; switch a filter off or check the annotations"

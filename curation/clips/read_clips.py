@@ -1,0 +1,137 @@
+"""The clip table: its columns, what follows from the published ones, and reading it from any of its forms."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from egocurate.clip_table import CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key
+from egocurate.curation.clips.negatives import ClipArrays, nearby_negatives, neighbourhoods
+from egocurate.curation.clips.read_csv import read_published_csv
+from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.sources.epic_segments import holds_segments, read_segments
+from egocurate.curation.text.marks import normalise
+from egocurate.curation.text.taxonomy import load_lexicon
+from egocurate.errors import InputError
+from egocurate.storage.parquet import read_parquet
+from egocurate.storage.paths import AnyPath
+
+TABLE_COLUMNS = tuple(CLIP_SCHEMA.names)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """How many classes clips are tagged with, and a digest of what they are called ("" where that is not known)."""
+
+    verbs: int
+    nouns: int
+    lexicon: str = ""
+
+
+EGO4D_CLASSES = Classes(118, 582)  # of Ego4D's taxonomy, which the published egoclip.csv counts in
+
+
+def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
+    """Add what follows from the published columns: key, normalised text, neighbourhood, negatives.
+
+    `table` has CSV_COLUMNS and the window before clamping; returns TABLE_COLUMNS. Only the config's negatives count.
+    """
+    texts = table["clip_text"].combine_chunks().dictionary_encode()
+    text_of, distinct = pd.factorize(np.array([normalise(text) for text in texts.dictionary.to_pylist()], dtype=object))
+    text = text_of[texts.indices.to_numpy()].astype(np.int64)
+    video, time_sec = _codes(table["video_uid"]), table["narration_time"].to_numpy()
+    clips = ClipArrays(
+        video=video,
+        source=_codes(table["narration_source"]),
+        time=time_sec,
+        start=table["clip_start"].to_numpy(),
+        end=table["clip_end"].to_numpy(),
+        text=text,
+        verbs=_ragged(table["tag_verb"]),
+        nouns=_ragged(table["tag_noun"]),
+    )
+    values, offsets = nearby_negatives(clips, config.negatives_per_clip, config.negative_max_sec)
+    columns = {name: table[name] for name in table.column_names} | {
+        "key": _keys(table),
+        "text": pa.array(list(distinct), pa.string()).take(pa.array(text)),
+        "neighbourhood": pa.array(neighbourhoods(video, time_sec)),
+        "negatives": pa.ListArray.from_arrays(
+            pa.array(offsets, pa.int32()), pa.array(table["clip_idx"].to_numpy()[values], pa.int64())
+        ),
+    }
+    return pa.table({name: columns[name] for name in TABLE_COLUMNS})
+
+
+def find_clips(path: AnyPath) -> AnyPath:
+    """Return the table a user means by a file, or by a folder that holds egoclip.parquet."""
+    table = path / "egoclip.parquet" if path.is_dir() else path
+    if not table.is_file():
+        raise InputError(
+            f"{table}: no such clip table; make one with `curate egoclip`, or name egoclip.csv or a parquet file"
+        )
+    return table
+
+
+def read_clips(path: AnyPath) -> pa.Table:
+    """Return a clip table with every column of docs/formats.md; what egoclip.csv lacks is worked out.
+
+    A csv file of EPIC-KITCHENS-100's segments gives a clip for each, from its start to its stop.
+    """
+    if path.suffix == ".parquet":
+        try:
+            table = read_parquet(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{path}: not a readable parquet file ({error}); write it again") from None
+        _require(path, table.column_names, TABLE_COLUMNS)
+        return table
+    table = read_segments(path) if holds_segments(path) else read_published_csv(path)
+    table = table.append_column("window_start", table["clip_start"]).append_column("window_end", table["clip_end"])
+    return complete_clips(table, EgoClipConfig())
+
+
+def read_classes(folder: AnyPath) -> Classes:
+    """Return the classes of a lexicon folder; without one, of Ego4D's taxonomy, as the published egoclip.csv."""
+    if not folder.exists():
+        return EGO4D_CLASSES
+    lexicon = load_lexicon(folder)
+    verbs, nouns = lexicon.verbs.labels, lexicon.nouns.labels
+    digest = hashlib.sha256(json.dumps([verbs, nouns]).encode()).hexdigest()
+    return Classes(len(verbs), len(nouns), digest[:16])
+
+
+def _keys(table: pa.Table) -> pa.ChunkedArray:
+    """Name every clip as `clip_key` does: whole columns at once where the names are safe and short, as nearly all."""
+    names = [table[name] for name in ("video_uid", "narration_source", "narration_ind")]
+    number = pc.utf8_lpad(names[2].cast(pa.string()), 5, "0")
+    keys = pc.binary_join_element_wise(names[0].cast(pa.string()), names[1].cast(pa.string()), number, "-")
+    odd = pc.or_(pc.match_substring_regex(keys, UNSAFE.pattern), pc.greater(pc.utf8_length(keys), KEY_LIMIT))
+    if not pc.any(odd).as_py():
+        return keys
+    rows = zip(*(name.filter(odd).to_pylist() for name in names), strict=True)
+    return pc.replace_with_mask(keys, odd.combine_chunks(), pa.array([clip_key(*row) for row in rows], pa.string()))
+
+
+def _codes(column: pa.ChunkedArray) -> np.ndarray:
+    """Number the values of a column in the order in which they come (int64)."""
+    return column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+
+
+def _ragged(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (values, offsets) int64 of a list column."""
+    lengths = pc.list_value_length(column).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return pc.list_flatten(column).to_numpy().astype(np.int64), offsets
+
+
+def _require(path: AnyPath, present: object, needed: tuple[str, ...]) -> None:
+    missing = sorted(set(needed) - set(present))
+    if missing:
+        raise InputError(
+            f"{path}: columns {', '.join(missing)} are missing; docs/formats.md lists what a clip table has"
+        )

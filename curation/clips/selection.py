@@ -1,0 +1,167 @@
+"""From narrations and videos to the rows that become clips: join, filter, window, a reason for every row left out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from egocurate.curation.clips.filters import (
+    NARRATION_FILTERS,
+    bad_time,
+    beyond_video,
+    first_reason,
+    inside_intervals,
+    no_video,
+    window_filters,
+)
+from egocurate.curation.clips.verb_durations import fitted
+from egocurate.curation.clips.windows import clamp, clip_windows, mean_gap, mean_of_groups
+from egocurate.curation.config import PUBLISHED_ALPHA, EgoClipConfig
+from egocurate.curation.text.marks import clean_text, is_unsure, word_count
+
+_BOUNDS = ("window_start", "window_end", "clip_start", "clip_end")
+
+
+@dataclass
+class Narrated:
+    """All narrations of a run, sorted by video, pass, time and position, with what the filters and windows need.
+
+    frame has codes instead of strings: `video`, `source` and `text` are rows of the lists beside it. `group` numbers
+    the passes. `reason` is the narration filter that takes a row out, "" if none does. `beta` float64[N] seconds is the
+    mean gap of the pass over all its narrations with a usable time (whatever their text: it measures the annotator's
+    pace), the mean of the run where a pass has none, NaN where the time is not usable.
+    """
+
+    frame: pd.DataFrame
+    videos: list[str]
+    sources: list[str]
+    texts: list[str]
+    group: np.ndarray
+    usable: np.ndarray
+    beta: np.ndarray
+    alpha: float
+    gaps: dict[str, float]
+    reason: np.ndarray
+
+
+@dataclass
+class Selection:
+    """The rows that become clips, those that do not with their `reason`, and how many were left after each filter."""
+
+    narrated: Narrated
+    kept: pd.DataFrame
+    rejected: pd.DataFrame
+    counts: dict[str, int]
+
+
+def narrate(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Narrated:
+    """Join narrations with their videos, apply the narration filters and measure the gaps of every pass."""
+    frame, uids, sources, texts = _join(narrations, videos)
+    group = frame["video"].to_numpy() * max(len(sources), 1) + frame["source"].to_numpy()
+    usable = ~bad_time(frame) & ~no_video(frame)
+    if "beyond_video" in config.filters:
+        usable &= ~beyond_video(frame)
+    reason = first_reason(frame, NARRATION_FILTERS, config.filters)
+    own = np.full(len(frame), np.nan)
+    own[usable] = mean_gap(frame["narration_time"].to_numpy()[usable], group[usable])
+    kept = reason == ""
+    mean = mean_of_groups(own[kept], group[kept])
+    fallback = PUBLISHED_ALPHA if config.alpha == "auto" else float(config.alpha)
+    alpha = fallback if config.alpha != "auto" or np.isnan(mean) else mean
+    beta = np.where(usable & np.isnan(own), fallback if np.isnan(mean) else mean, own)
+    gaps = _gaps(own[kept], group[kept], alpha)
+    return Narrated(frame, uids, sources, texts, group, usable, beta, alpha, gaps, reason)
+
+
+def windows(narrated: Narrated, name: str) -> pd.DataFrame:
+    """Return window_start, window_end, clip_start, clip_end (clamped to the video) of every row; NaN if unusable."""
+    use = narrated.usable
+    time = narrated.frame["narration_time"].to_numpy()[use]
+    verb = None
+    if name == "adaptive":  # the one strategy that reads the text
+        verb = fitted().relative(narrated.texts)[narrated.frame["text"].to_numpy()[use]]
+    start, end = clip_windows(name, time, narrated.group[use], narrated.beta[use], narrated.alpha, verb)
+    bounds = (start, end, *clamp(start, end, narrated.frame["video_dur"].to_numpy()[use]))
+    found = {}
+    for column, values in zip(_BOUNDS, bounds, strict=True):
+        found[column] = np.full(len(use), np.nan)
+        found[column][use] = to_micro(values)
+    return pd.DataFrame(found)
+
+
+def to_micro(seconds: np.ndarray) -> np.ndarray:
+    """Round to microseconds, as the published csv keeps times; never "-0.0"."""
+    return seconds.round(6) + 0.0
+
+
+def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Selection:
+    """Decide for every narration whether it becomes a clip, and when that begins and ends."""
+    narrated = narrate(narrations, videos, config)
+    frame = pd.concat([narrated.frame, windows(narrated, config.window)], axis=1)
+    reason = narrated.reason.copy()
+    here = reason == ""
+    last = window_filters(config.min_clip_seconds)
+    reason[here] = first_reason(frame[here], last, config.filters)
+    counts, left = {"narrations": len(frame)}, len(frame)
+    for name in (*NARRATION_FILTERS, *last):
+        if name in config.filters:
+            left -= int((reason == name).sum())
+            counts[name] = left
+    kept = reason == ""
+    return Selection(narrated, frame[kept].reset_index(drop=True), frame[~kept].assign(reason=reason[~kept]), counts)
+
+
+def _join(narrations: pd.DataFrame, videos: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str], list[str]]:
+    video, uids = pd.factorize(narrations["video_uid"], sort=True)
+    source, sources = pd.factorize(narrations["narration_source"], sort=True)
+    index = narrations["narration_ind"].to_numpy(np.int64)
+    time = narrations["narration_time"].to_numpy(np.float64)
+    order = np.lexsort((index, time, source, video))
+    raw, distinct = pd.factorize(narrations["narration_text"])
+    cleaned = [clean_text(text) for text in distinct]
+    text, texts = pd.factorize(np.array(cleaned, dtype=object))
+    texts = list(texts)
+    words = np.fromiter((word_count(one) for one in texts), np.int64, len(texts))
+    unsure = np.fromiter((is_unsure(one) for one in texts), bool, len(texts))
+    video, raw, time = video[order], raw[order], time[order]
+    of = text[raw]
+    place = pd.Index(videos["video_uid"]).get_indexer(pd.Index(uids))[video]
+    frame = pd.DataFrame(
+        {
+            "video": video,
+            "source": source[order],
+            "narration_ind": index[order],
+            "narration_time": time,
+            "text": of,
+            "words": words[of],
+            "unsure": unsure[of],
+            "video_dur": _facts(videos["video_dur"], place, np.nan),
+            "split": _facts(videos["split"], place, ""),
+            "fho_multi": _facts(videos["fho_multi"], place, False),
+            "is_stereo": _facts(videos["is_stereo"], place, False),
+            "width": _facts(videos["width"], place, 0),
+            "height": _facts(videos["height"], place, 0),
+            "redacted": inside_intervals(time, place, list(videos["redacted"])),
+        }
+    )
+    return frame, list(uids), list(sources), texts
+
+
+def _facts(column: pd.Series, place: np.ndarray, unknown: object) -> np.ndarray:
+    """Look up a fact of each row's video; `place` is its row, -1 for a video that nobody knows."""
+    values = column.to_numpy()
+    return np.append(values, np.array([unknown], values.dtype))[place]
+
+
+def _gaps(own: np.ndarray, group: np.ndarray, alpha: float) -> dict[str, float]:
+    """Sum up the mean gaps of the passes that have clips, each pass once (seconds)."""
+    _, first = np.unique(group, return_index=True)
+    beta = own[first]
+    known = beta[np.isfinite(beta)]
+    stats = {"mean": known.mean(), "least": known.min(), "greatest": known.max()} if len(known) else {}
+    return {
+        "alpha": float(alpha),
+        "passes": len(beta),
+        "passes_without_gap": len(beta) - len(known),
+        **{name: float(value) for name, value in stats.items()},
+    }

@@ -1,0 +1,147 @@
+"""When a clip begins and ends, given the annotator's points in time: pure functions from arrays to arrays.
+
+Everywhere: time float64[N] seconds, group int64[N] the (video, pass) of a narration; rows sorted by group, then time.
+All windows are as the rule gives them; `clamp` cuts them to the video.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from egocurate.curation.clips.adaptive_window import reach
+from egocurate.curation.clips.verb_durations import fitted
+
+Bounds = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What a strategy sees, all float64[N]: times, the nearest other times of the pass, the pass's mean gap, the verb.
+
+    verb is how long the verb takes as a share of the mean verb (`curation.clips.verb_durations`), 1 where that is not
+    known.
+    """
+
+    time: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    beta: np.ndarray
+    verb: np.ndarray
+
+
+def mean_gap(time: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return beta = (t_n - t_0) / n of each row's group, float64[N] (EgoVLP eq. 1); NaN for one or equal times."""
+    _, row, count = np.unique(group, return_inverse=True, return_counts=True)
+    first = np.full(len(count), np.inf)
+    last = np.full(len(count), -np.inf)
+    np.minimum.at(first, row, time)
+    np.maximum.at(last, row, time)
+    span = last - first
+    beta = np.full(len(count), np.nan)
+    np.divide(span, count - 1, out=beta, where=span > 0)
+    return beta[row]
+
+
+def mean_of_groups(beta: np.ndarray, group: np.ndarray) -> float:
+    """Return the mean of beta with each group counted once, groups of undefined beta left out; NaN if none is defined.
+
+    This is the alpha of EgoVLP section 3.1, "the average of all beta across all videos", taken per pass.
+    """
+    _, first = np.unique(group, return_index=True)
+    known = beta[first]
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def neighbours(time: np.ndarray, group: np.ndarray, beta: np.ndarray) -> Bounds:
+    """Return the nearest earlier and later *different* time of each row's group, float64[N] each.
+
+    Narrations of one instant so share their neighbours instead of getting windows of no length. Where a pass has
+    nothing earlier (later), the neighbour is taken to be one mean gap away.
+    """
+    n = len(time)
+    if n == 0:
+        return time.copy(), time.copy()
+    starts = np.ones(n, bool)  # first row of a run of equal times
+    starts[1:] = (group[1:] != group[:-1]) | (time[1:] != time[:-1])
+    run = np.cumsum(starts) - 1
+    run_time, run_group = time[starts], group[starts]
+    same = run_group[1:] == run_group[:-1]
+    before = np.full(len(run_time), np.nan)
+    after = np.full(len(run_time), np.nan)
+    before[1:][same] = run_time[:-1][same]
+    after[:-1][same] = run_time[1:][same]
+    before, after = before[run], after[run]
+    return np.where(np.isnan(before), time - beta, before), np.where(np.isnan(after), time + beta, after)
+
+
+def _egoclip(line: Timeline, alpha: float) -> Bounds:
+    half = line.beta / (2 * alpha)  # EgoVLP eq. 1, Table 2 (f)
+    return line.time - half, line.time + half
+
+
+def _alpha_after(line: Timeline, alpha: float) -> Bounds:
+    return line.time, line.time + alpha  # Table 2 (a)
+
+
+def _alpha_around(line: Timeline, alpha: float) -> Bounds:
+    return line.time - alpha / 2, line.time + alpha / 2  # Table 2 (b)
+
+
+def _neighbours(line: Timeline, alpha: float) -> Bounds:
+    return line.before, line.after  # Table 2 (c)
+
+
+def _gap_half(line: Timeline, alpha: float) -> Bounds:
+    return line.time - line.beta / 2, line.time + line.beta / 2  # Table 2 (d)
+
+
+def _gap_quarter(line: Timeline, alpha: float) -> Bounds:
+    return line.time - line.beta / 4, line.time + line.beta / 4  # Table 2 (e)
+
+
+def _midpoints(line: Timeline, alpha: float) -> Bounds:
+    return (line.before + line.time) / 2, (line.time + line.after) / 2
+
+
+def _adaptive(line: Timeline, alpha: float) -> Bounds:
+    before, after = reach(line.time - line.before, line.after - line.time, line.beta, line.verb, fitted().reach)
+    least = line.beta / (2 * alpha)  # a burst of narrations keeps the window of eq. 1
+    return line.time - np.maximum(before, least), line.time + np.maximum(after, least)
+
+
+WINDOW_RULES: dict[str, Callable[[Timeline, float], Bounds]] = {
+    "egoclip": _egoclip,
+    "alpha-after": _alpha_after,
+    "alpha-around": _alpha_around,
+    "neighbours": _neighbours,
+    "gap-half": _gap_half,
+    "gap-quarter": _gap_quarter,
+    "midpoints": _midpoints,
+    "adaptive": _adaptive,
+}
+
+
+def clip_windows(
+    name: str, time: np.ndarray, group: np.ndarray, beta: np.ndarray, alpha: float, verb: np.ndarray | None = None
+) -> Bounds:
+    """Return (start, end) float64[N] of each narration by the named strategy, not clamped; beta has no NaN.
+
+    verb is as in `Timeline`; without it every verb takes as long as the mean verb.
+    """
+    before, after = neighbours(time, group, beta)
+    verb = np.ones(len(time)) if verb is None else verb
+    return WINDOW_RULES[name](Timeline(time, before, after, beta, verb), alpha)
+
+
+def clamp(start: np.ndarray, end: np.ndarray, duration: np.ndarray) -> Bounds:
+    """Cut windows to [0, duration]; a window that lies outside comes out empty (start >= end)."""
+    return np.maximum(start, 0.0), np.minimum(end, duration)
+
+
+def overlap_ratio(start: np.ndarray, end: np.ndarray, other_start: np.ndarray, other_end: np.ndarray) -> np.ndarray:
+    """Return intersection over union of intervals row by row, float64[N]; 0 where they do not meet."""
+    shared = np.maximum(np.minimum(end, other_end) - np.maximum(start, other_start), 0.0)
+    union = (end - start) + (other_end - other_start) - shared
+    return np.divide(shared, union, out=np.zeros(len(shared)), where=union > 0)

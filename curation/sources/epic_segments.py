@@ -1,0 +1,85 @@
+"""Read EPIC-KITCHENS-100's labelled segments as clips: each from its own start to its own stop."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+from contextlib import nullcontext
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from egocurate.clip_table import CSV_COLUMNS
+from egocurate.curation.sources.epic_kitchens import ACTOR
+from egocurate.curation.sources.tabular import read_columns
+from egocurate.errors import InputError
+from egocurate.storage.paths import AnyPath
+
+_CLOCK = r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$"  # HH:mm:ss.SS
+_NEEDED = ("narration_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp", "narration")
+_NEEDED += ("verb_class", "all_noun_classes")
+
+
+def holds_segments(path: AnyPath) -> bool:
+    """Tell whether a csv file's header is that of EPIC's segments, as EPIC_100_retrieval_test.csv."""
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as file:
+        try:
+            header = file.readline()
+        except (OSError, EOFError):  # not compressed: the reader of the table says so
+            return False
+    return b"narration_id" in header and b"stop_timestamp" in header
+
+
+def read_segments(path: AnyPath) -> pa.Table:
+    """Return the segments by video and start with CSV_COLUMNS; raises InputError, naming a row and its value.
+
+    The length of a video is not in the file: video_dur is the end of its last segment. narration_ind is the number in
+    narration_id, and the classes are EPIC's own.
+    """
+    table = read_columns(path, _NEEDED)
+    number = table["narration_id"].str.extract(r"_(\d+)$", expand=False)
+    _refuse(path, table, "narration_id", number.isna(), "which does not end in a number")
+    _refuse(path, table, "narration_id", table["narration_id"].duplicated(), "again; each segment needs its own")
+    start, stop = (_seconds(path, table, name) for name in ("start_timestamp", "stop_timestamp"))
+    verb = pd.to_numeric(table["verb_class"], errors="coerce")
+    _refuse(path, table, "verb_class", verb.isna(), "which is no number")
+    nouns = table["all_noun_classes"].map(_classes)
+    _refuse(path, table, "all_noun_classes", nouns.isna(), "which is no list of classes like [91, 2]")
+    said = table["narration_timestamp"].str.extract(_CLOCK).astype(np.float64) @ (3600, 60, 1)
+    clips = pd.DataFrame(
+        {
+            "video_uid": table["video_id"],
+            "video_dur": stop.groupby(table["video_id"]).transform("max"),
+            "narration_source": "narration_pass_1",
+            "narration_ind": number.astype(np.int64),
+            "narration_time": said.fillna(start),  # some have no time of their own
+            "clip_start": start,
+            "clip_end": stop,
+            "clip_text": ACTOR + table["narration"].str.strip(),
+            "tag_verb": [[int(one)] for one in verb],
+            "tag_noun": nouns,
+        }
+    ).sort_values(["video_uid", "clip_start"], kind="stable", ignore_index=True)
+    clips["clip_idx"] = np.arange(len(clips))
+    lists = {name: pa.array(clips[name].tolist(), pa.list_(pa.int32())) for name in ("tag_verb", "tag_noun")}
+    return pa.table({name: lists.get(name, pa.array(clips[name])) for name in CSV_COLUMNS})
+
+
+def _seconds(path: AnyPath, table: pd.DataFrame, name: str) -> pd.Series:
+    seconds = table[name].str.strip().str.extract(_CLOCK).astype(np.float64) @ (3600, 60, 1)
+    _refuse(path, table, name, seconds.isna(), "which is no time like 00:01:02.50")
+    return seconds
+
+
+def _classes(text: str) -> list[int] | None:
+    try:
+        return sorted({int(one) for one in ast.literal_eval(text)})
+    except (ValueError, SyntaxError, TypeError):
+        return None
+
+
+def _refuse(path: AnyPath, table: pd.DataFrame, name: str, bad: pd.Series, what: str) -> None:
+    if bad.any():
+        row = int(np.argmax(bad.to_numpy()))
+        raise InputError(f"{path}: row {row + 1}: {name} has {table[name].iloc[row]!r}, {what}; take it as published")

@@ -1,0 +1,45 @@
+"""Base forms that an English word may have: every candidate, for a lexicon to choose from."""
+
+from functools import lru_cache
+
+from egocurate.curation.text.wordnet import exceptions
+
+_VOWELS = "aeiou"
+
+
+@lru_cache(maxsize=1 << 16)
+def verb_bases(word: str) -> tuple[str, ...]:
+    """List the word itself and what it may be an inflection of, likelier first: "slicing" -> slicing, slice, slic."""
+    bases = [word, *exceptions("verb").get(word, ())]
+    if word.endswith("s") and not word.endswith("ss"):
+        bases.append(word[:-1])
+        if word.endswith("ies"):
+            bases.append(word[:-3] + "y")
+        if word.endswith("es"):
+            bases.append(word[:-2])
+    for suffix in ("ing", "ed"):
+        stem = word.removesuffix(suffix)
+        if stem != word and any(letter in _VOWELS + "y" for letter in stem):
+            bases += [stem + "e", stem]
+            if len(stem) > 2 and stem[-1] == stem[-2] and stem[-1] not in _VOWELS:
+                bases.append(stem[:-1])
+            if stem.endswith("i"):
+                bases.append(stem[:-1] + "y")
+    return tuple(dict.fromkeys(bases))
+
+
+@lru_cache(maxsize=1 << 16)
+def noun_bases(word: str) -> tuple[str, ...]:
+    """List the word itself and what it may be the plural of, likelier first: "knives" -> knives, knife, knif."""
+    bases = [word, *exceptions("noun").get(word, ())]
+    if word.endswith("s") and not word.endswith("ss") and len(word) > 2:
+        if word.endswith("ves"):
+            bases += [word[:-3] + "f", word[:-3] + "fe"]
+        if word.endswith("ies"):
+            bases.append(word[:-3] + "y")
+        bases.append(word[:-1])
+        if word.endswith("es"):
+            bases.append(word[:-2])
+    if word.endswith("men"):
+        bases.append(word[:-3] + "man")
+    return tuple(dict.fromkeys(bases))

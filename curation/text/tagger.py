@@ -1,0 +1,217 @@
+"""Verb and noun classes of narrations: the words that tell an action or a thing, looked up in a lexicon."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import permutations, zip_longest
+
+from egocurate.curation.text.action_words import (
+    CARRIERS,
+    action_positions,
+    carried_by_predicate,
+    carries,
+    is_base,
+    switched,
+)
+from egocurate.curation.text.inflection import noun_bases, verb_bases
+from egocurate.curation.text.pos_tags import Parsed, parse
+from egocurate.curation.text.taxonomy import Lexicon, Taxonomy
+
+Bases = Callable[[str], tuple[str, ...]]
+Words = tuple[str, ...]
+Tags = tuple[tuple[int, ...], tuple[int, ...]]
+
+# Prepositions that are hardly a particle: they may stand apart from the verb with an object ("puts cup into cupboard").
+# fmt: off
+_PREPOSITIONS = frozenset({
+    "about", "across", "against", "along", "among", "around", "at", "behind", "beside", "between", "by", "for", "from",
+    "in", "inside", "into", "of", "off", "onto", "out", "over", "through", "to", "toward", "towards", "under", "upon",
+    "with", "within",
+})
+# Words that a noun taxonomy may hold and that are something else when the tagger says so; its other such readings are
+# mistakes ("picks up lid" with lid as an adverb).
+_FUNCTION_WORDS = frozenset({
+    "all", "around", "back", "both", "down", "even", "half", "home", "in", "inside", "left", "like", "more", "no",
+    "off", "on", "out", "outside", "over", "past", "right", "round", "so", "still", "straight", "there", "top", "under",
+    "up", "well", "will",
+})
+# fmt: on
+# A compound of such words is a phrase ("bag of manure"), whose order is its meaning; five words have 24 orders.
+_JOINTS = frozenset({"of", "and", "with", "for", "in", "on", "to", "from"})
+_MOST_ORDERED = 5
+_OBJECT_START = ("NN", "DT", "PRP", "JJ", "CD", "VBG", "VBN")
+_FUNCTION_TAGS = ("DT", "IN", "TO", "CC", "RB", "RP", "MD", "EX", "W")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A form found in a narration: its class and the positions of its words."""
+
+    label: int
+    positions: tuple[int, ...]
+
+
+class Forms:
+    """Forms (their words -> class) by their first word, longest first."""
+
+    def __init__(self, forms: dict[Words, int], bases: Bases, further: Bases = lambda word: ()) -> None:
+        self._bases, self._further = bases, further  # of the first word and of the words after it
+        self._by_first: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+        for (first, *rest), label in forms.items():
+            self._by_first.setdefault(first, []).append((tuple(rest), label))
+        for entries in self._by_first.values():
+            entries.sort(key=lambda entry: -len(entry[0]))
+
+    def starting_with(self, word: str) -> list[tuple[tuple[str, ...], int]]:
+        """List (further words, class) of the forms that begin with `word` or a base of it, longest first."""
+        found = [entry for base in self._bases(word) for entry in self._by_first.get(base, ())]
+        return sorted(found, key=lambda entry: -len(entry[0]))
+
+    def agrees(self, rest: tuple[str, ...], words: Sequence[str], start: int) -> bool:
+        """Tell whether `words[start:]` begins with `rest`, nouns in the singular or the plural."""
+        if start + len(rest) > len(words):
+            return False
+        return all(form == word or form in self._further(word) for form, word in zip(rest, words[start:], strict=False))
+
+    def longest(self, words: Sequence[str], start: int) -> Match | None:
+        """Find the longest form that stands at `start`."""
+        for rest, label in self.starting_with(words[start]):
+            if self.agrees(rest, words, start + 1):
+                return Match(label, tuple(range(start, start + 1 + len(rest))))
+        return None
+
+
+def verb_forms(part: Taxonomy) -> dict[Words, int]:
+    """List the words of each form with the class preferred for it."""
+    return {tuple(form.split()): classes[0] for form, classes in part.forms.items()}
+
+
+def noun_forms(part: Taxonomy) -> dict[Words, int]:
+    """List the words of each form with its class; compounds also with what stands before their head in another order.
+
+    "olive oil bottle" and "oil olive bottle" are one thing, and parsers leave such forms in any order in taxonomies.
+    """
+    forms = verb_forms(part)
+    for words, label in list(forms.items()):
+        if 2 < len(words) <= _MOST_ORDERED and not _JOINTS.intersection(words):
+            for order in permutations(words[:-1]):
+                forms.setdefault((*order, words[-1]), label)
+    return forms
+
+
+def tag_texts(texts: Sequence[str], lexicon: Lexicon) -> list[Tags]:
+    """Return (verb classes, noun classes) of each narration, ascending ids; raises InputError without an English model.
+
+    Longest form first, by surface or base form. A form of several groups counts for one: see `lexicon.Taxonomy`.
+    """
+    verbs = Forms(verb_forms(lexicon.verbs), verb_bases)
+    nouns = Forms(noun_forms(lexicon.nouns), noun_bases, noun_bases)
+    return [_tags(parsed, verbs, nouns) for parsed in parse(texts)]
+
+
+def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
+    spans = _noun_spans(parsed, nouns)
+    inside = {position for span in spans if len(span.positions) > 1 for position in span.positions}
+    sure = (parsed.predicate, carried_by_predicate(parsed))
+    things = {span.positions[0] for span in spans}
+    actions = [
+        position
+        for position in action_positions(parsed)
+        if position in sure or (position not in inside and not (position in things and _object_place(parsed, position)))
+    ]
+    actions += _hidden_actions(parsed, verbs, spans, actions)
+    found = [match for position in sorted(actions) if (match := _verb_at(parsed, position, verbs, actions))]
+    found = _without_carriers(parsed, found)
+    taken = {position for match in found for position in match.positions}
+    things = [span.label for span in _noun_spans(parsed, nouns, taken)]
+    return _ascending(match.label for match in found), _ascending(things)
+
+
+def _hidden_actions(parsed: Parsed, verbs: Forms, spans: list[Match], actions: list[int]) -> list[int]:
+    """Find second verbs that were read as things: "picks the pan and stirs", if the lexicon has no such noun."""
+    nouns = {position for span in spans for position in span.positions}
+    return [
+        index
+        for index in range(1, len(parsed.words))
+        if parsed.tags[index] in ("NNS", "VB", "VBP")
+        and parsed.tags[index - 1] in ("CC", "RB")
+        and index not in nouns
+        and index not in actions
+        and verbs.longest(parsed.words, index)
+    ]
+
+
+def _object_place(parsed: Parsed, at: int) -> bool:
+    """Tell whether a verb form stands where a thing is expected: "throws peeling", "takes plates and cups"."""
+    words, tags = parsed.words, parsed.tags
+    if tags[at] == "VBZ":
+        ends = not tags[at + 1 : at + 2] or not tags[at + 1].startswith(_OBJECT_START)
+        return ends and tags[at - 1] == "CC" and tags[at - 2 : at - 1] == ["NNS"]
+    if tags[at] not in ("VBG", "VBN", "VBD"):
+        return False
+    verb = at - 2 if tags[at - 1] == "RP" else at - 1
+    return verb >= 0 and (verb == parsed.predicate or tags[verb].startswith("VB")) and not carries(words[verb])
+
+
+def _verb_at(parsed: Parsed, position: int, verbs: Forms, actions: Iterable[int]) -> Match | None:
+    """Find the form of the verb at `position`: with the words next to it, else with a particle that stands apart."""
+    words = parsed.words
+    particle = switched(parsed, position)
+    if particle and (match := verbs.longest(("turn", particle), 0)) and len(match.positions) == 2:
+        return Match(match.label, (position,))
+    entries = verbs.starting_with(words[position])
+    end = min((other for other in actions if other > position), default=len(words))
+    for rest, label in entries:
+        if rest and verbs.agrees(rest, words, position + 1):
+            return Match(label, tuple(range(position, position + 1 + len(rest))))
+    for at in range(position + 2, end):
+        for rest, label in entries:
+            if rest and verbs.agrees(rest, words, at) and _belongs_to_verb(parsed, at, len(rest)):
+                return Match(label, (position, *range(at, at + len(rest))))
+    return next((Match(label, (position,)) for rest, label in entries if not rest), None)
+
+
+def _belongs_to_verb(parsed: Parsed, at: int, length: int) -> bool:
+    """Tell whether the word at `at` goes with the verb before: "turns the tap on", not "puts the cup on the table"."""
+    if parsed.tags[at] not in ("RP", "IN", "RB", "TO", "JJ"):
+        return False
+    following = parsed.tags[at + length : at + length + 1]
+    return parsed.words[at] in _PREPOSITIONS or not following or not following[0].startswith(_OBJECT_START)
+
+
+def _without_carriers(parsed: Parsed, found: list[Match]) -> list[Match]:
+    """Drop the verbs that carry the next one."""
+    kept = []
+    for match, following in zip_longest(found, found[1:]):
+        first, last = match.positions[0], match.positions[-1]
+        if following and is_base(parsed.words[first], CARRIERS):
+            between = parsed.tags[last + 1 : following.positions[0]]
+            if all(tag in ("RB", "TO", "IN", "RP") for tag in between):
+                continue
+        kept.append(match)
+    return kept
+
+
+def _noun_spans(parsed: Parsed, nouns: Forms, taken: Iterable[int] = ()) -> list[Match]:
+    """Find the noun forms of a narration from left to right, the longest at each word, without the words in `taken`."""
+    taken, spans, at = set(taken), [], 0
+    while at < len(parsed.words):
+        match = None if at in taken else nouns.longest(parsed.words, at)
+        if match and not taken.intersection(match.positions) and (len(match.positions) > 1 or _names(parsed, at)):
+            spans.append(match)
+            at = match.positions[-1] + 1
+        else:
+            at += 1
+    return spans
+
+
+def _names(parsed: Parsed, at: int) -> bool:
+    """Tell whether a single word may name a thing: no function word, no adjective before a noun ("orange cup")."""
+    tag = parsed.tags[at]
+    if tag.startswith(_FUNCTION_TAGS) and parsed.words[at] in _FUNCTION_WORDS:
+        return False
+    following = next((other for other in parsed.tags[at + 1 :] if not other.startswith("JJ")), "")
+    return not (tag.startswith("JJ") and following.startswith("NN"))
+
+
+def _ascending(labels: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(labels)))

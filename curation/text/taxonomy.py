@@ -1,0 +1,143 @@
+"""The two taxonomies that give verbs and nouns their classes, as `label,group` csv files."""
+
+import ast
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from egocurate.errors import InputError
+from egocurate.storage.atomic import atomic_write
+from egocurate.storage.paths import AnyPath, as_path, make_folder
+
+VERB_FILE = "narration_verb_taxonomy.csv"
+NOUN_FILE = "narration_noun_taxonomy.csv"
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """Classes of words: `labels[c]` names class c, `forms[words]` lists its classes, the preferred first.
+
+    A form that stands in several groups belongs to the group whose label begins with it, else to one whose label names
+    it in its parentheses, else to the first row: `lift` is the class `lift`, not `take_(pick,_grab,_get)`.
+    """
+
+    labels: list[str]
+    forms: dict[str, tuple[int, ...]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The verb and the noun taxonomy of a run."""
+
+    verbs: Taxonomy
+    nouns: Taxonomy
+
+
+def form_words(text: str) -> tuple[str, ...]:
+    """Split a form or a token into lower-case words at all but letters, digits and inner apostrophes, without 's."""
+    return tuple(re.findall(r"[^\W_]+(?:'[^\W_]+)*", re.sub(r"['’]s\b", "", text.lower())))
+
+
+def taxonomy(labels: list[str], groups: Iterable[Iterable[str]]) -> Taxonomy:
+    """Build a taxonomy from labels and the member words of each; a label that no group names is a form of its class."""
+    members: dict[str, set[int]] = {}
+    for row, group in enumerate(groups):
+        for member in group:
+            for form in _forms(member):
+                members.setdefault(form, set()).add(row)
+    heads = [_label_words(label) for label in labels]
+    for row, words in enumerate(heads):
+        if words and _taggable(words[0]) and words[0] not in members:
+            members[words[0]] = {row}
+    forms = {
+        form: tuple(sorted(rows, key=lambda row: (_place(form, heads[row]), row)))
+        for form, rows in sorted(members.items())
+    }
+    return Taxonomy(labels=list(labels), forms=forms)
+
+
+def load_lexicon(folder: str | AnyPath) -> Lexicon:
+    """Read both taxonomy files of a folder; raises InputError for a missing file or a row that is not `label,group`."""
+    folder = as_path(folder)
+    return Lexicon(verbs=_read(folder / VERB_FILE), nouns=_read(folder / NOUN_FILE))
+
+
+def write_lexicon(lexicon: Lexicon, folder: str | AnyPath) -> None:
+    """Write both taxonomy files so that `load_lexicon` gives the same lexicon back."""
+    folder = as_path(folder)
+    make_folder(folder)
+    for name, part in ((VERB_FILE, lexicon.verbs), (NOUN_FILE, lexicon.nouns)):
+        content = _csv_text(part).encode()
+        atomic_write(folder / name, lambda stream, content=content: stream.write(content))
+
+
+def _csv_text(part: Taxonomy) -> str:
+    groups: list[list[str]] = [[] for _ in part.labels]
+    for form, rows in part.forms.items():
+        for row in rows:
+            groups[row].append(form)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["label", "group"])
+    writer.writerows([label, str(sorted(group))] for label, group in zip(part.labels, groups, strict=True))
+    return text.getvalue()
+
+
+def _read(path: AnyPath) -> Taxonomy:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a lexicon folder holds {VERB_FILE} and {NOUN_FILE}")
+    labels, groups = [], []
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        rows = csv.DictReader(stream)
+        try:
+            missing = {"label", "group"} - set(rows.fieldnames or ())
+            if missing:
+                raise InputError(f"{path}: column {min(missing)!r} is missing; the header must be label,group")
+            for row in rows:
+                labels.append(row["label"])
+                groups.append(_group(path, rows.line_num, row["group"]))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: line {rows.line_num}: not a csv file in UTF-8 ({error})") from error
+    if not labels:
+        raise InputError(f"{path}: no rows; a taxonomy needs at least one label")
+    return taxonomy(labels, groups)
+
+
+def _group(path: AnyPath, line: int, text: str | None) -> list[str]:
+    try:
+        group = ast.literal_eval(text or "")
+    except (ValueError, SyntaxError):
+        group = None
+    if not isinstance(group, list) or not all(isinstance(word, str) for word in group):
+        raise InputError(f"{path}: line {line}: group is {text!r}; write a list of words such as ['take', 'pick up']")
+    return group
+
+
+def _forms(member: str) -> Iterable[str]:
+    if "#" in member:  # "sachet of #unsure"
+        return
+    for alternative in member.split("/"):  # "increase/reduce"
+        form = " ".join(form_words(alternative))
+        if _taggable(form):
+            yield form
+
+
+def _taggable(form: str) -> bool:
+    # Letters are persons (C, O, X, ...) and "unsure" is an annotator's mark that some published groups hold.
+    return len(form) > 1 and form != "unsure"
+
+
+def _label_words(label: str) -> list[str]:
+    """Head first, then the words in parentheses: "take_(pick,_grab)" -> ["take", "pick", "grab"]."""
+    return [" ".join(form_words(part)) for part in re.split(r"[(),/]", label) if form_words(part)]
+
+
+def _place(form: str, label_words: list[str]) -> int:
+    if label_words and form == label_words[0]:
+        return 0
+    return 1 if form in label_words else 2

@@ -1,0 +1,81 @@
+"""WordNet 3.0, nouns and verbs, through NLTK's reader and without a download."""
+
+import shutil
+import tempfile
+import warnings
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from egocurate.errors import InputError
+from egocurate.storage.mapped_columns import cache_folder
+
+if TYPE_CHECKING:
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+_ZIP = Path(__file__).parents[1] / "data" / "wordnet.zip"
+_IN_ZIP = "corpora/wordnet"
+
+
+@cache
+def wordnet() -> "WordNetCorpusReader":
+    """Return NLTK's WordNet reader, over the user's own corpora/wordnet if it is there, else over ours."""
+    import nltk.data
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+    try:
+        root = nltk.data.find(_IN_ZIP)
+    except LookupError:
+        nltk.data.path.append(str(unpacked(wordnet_folder())))
+        root = nltk.data.find(_IN_ZIP)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The multilingual functions are not available")
+        return WordNetCorpusReader(root, omw_reader=None)
+
+
+@cache
+def exceptions(part: str) -> dict[str, tuple[str, ...]]:
+    """Return WordNet's irregular forms of `part` ("noun" or "verb"): inflected form -> base forms."""
+    with zipfile.ZipFile(_ZIP) as archive:
+        lines = archive.read(f"{_IN_ZIP}/{part}.exc").decode().splitlines()
+    return {words[0]: tuple(words[1:]) for words in map(str.split, lines)}
+
+
+def wordnet_folder() -> Path:
+    """Return where the data is unpacked, in the toolkit's cache."""
+    return cache_folder() / "wordnet-3.0"
+
+
+def unpacked(folder: Path) -> Path:
+    """Unpack the data into `folder` unless it is there; other processes may do the same; raises InputError."""
+    with zipfile.ZipFile(_ZIP) as archive:
+        if not folder.exists():
+            try:
+                _unpack(archive, folder)
+            except OSError as error:
+                raise InputError(
+                    f"{folder}: cannot unpack WordNet here ({error}); set XDG_CACHE_HOME to a folder you own"
+                ) from error
+        for member in archive.infolist():
+            path = folder / member.filename
+            if not path.is_file() or path.stat().st_size != member.file_size:
+                raise InputError(f"{path}: damaged; remove the folder {folder}, it is unpacked again at the next run")
+    return folder
+
+
+def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temp = Path(tempfile.mkdtemp(prefix=".part-wordnet-", dir=folder.parent))
+    try:
+        archive.extractall(temp)
+        # NLTK reads nothing from folders that another account may write to, whatever the user's umask is.
+        for path in [temp, *temp.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        try:
+            temp.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # another process was faster, else a real error
+                raise
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)

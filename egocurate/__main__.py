@@ -1,0 +1,5 @@
+"""`python -m egocurate` is `curate`."""
+
+from egocurate.commands.curate import main
+
+main()

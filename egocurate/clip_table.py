@@ -1,0 +1,49 @@
+"""The clip table, which every room reads: its columns, those of the published egoclip.csv, and the names of clips."""
+
+import hashlib
+import re
+
+import pyarrow as pa
+
+PUBLISHED_TYPES = {
+    "clip_idx": pa.int64(),
+    "video_uid": pa.string(),
+    "video_dur": pa.float64(),
+    "narration_source": pa.string(),
+    "narration_ind": pa.int64(),
+    "narration_time": pa.float64(),
+    "clip_start": pa.float64(),
+    "clip_end": pa.float64(),
+    "clip_text": pa.string(),
+    "tag_verb": pa.list_(pa.int32()),
+    "tag_noun": pa.list_(pa.int32()),
+}
+CSV_COLUMNS = tuple(PUBLISHED_TYPES)
+"""Columns of the published egoclip.csv, in its order."""
+
+CLIP_SCHEMA = pa.schema(
+    [
+        *PUBLISHED_TYPES.items(),
+        ("key", pa.string()),
+        ("text", pa.string()),
+        ("window_start", pa.float64()),
+        ("window_end", pa.float64()),
+        ("neighbourhood", pa.int64()),
+        ("negatives", pa.list_(pa.int64())),
+    ]
+)
+"""Columns of egoclip.parquet: the published ones and what later steps need (docs/formats.md)."""
+
+# With ".json" a key still fits the 100 characters of a tar member's name.
+KEY_LIMIT = 90
+UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def clip_key(video_uid: str, narration_source: str, narration_ind: int) -> str:
+    """Return the name of a clip: only letters, digits, - and _, as loaders split a member's name at its first dot."""
+    whole = f"{video_uid}-{narration_source}-{narration_ind:05d}"
+    safe = UNSAFE.sub("_", whole)
+    if safe == whole and len(whole) <= KEY_LIMIT:
+        return whole
+    # What was replaced or cut off must still tell two clips apart.
+    return f"{safe[: KEY_LIMIT - 17]}-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"

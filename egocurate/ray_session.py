@@ -1,0 +1,126 @@
+"""Start Ray where it is not running, quietly, and stop what was started."""
+
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from egocurate.errors import InputError
+
+if TYPE_CHECKING:
+    from ray._private.worker import BaseContext
+
+# Read by Ray when it is imported or started; each silences a notice that is about Ray, not about the run.
+QUIET = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_enable_metrics_collection": "0",
+}
+ANSWER_SEC = 5.0  # within which a cluster's port must answer; Ray itself would try for minutes
+SLOW_SEC = 10.0  # a session that takes longer to come up is talked about
+OBJECT_STORE_BYTES = 512 * 1024 * 1024
+TOKEN_HINT = "copy ~/.ray/auth_token of its head node to this machine, or unset RAY_AUTH_MODE on both"
+
+
+@contextmanager
+def ray_session(address: str | None = None) -> Iterator[str | None]:
+    """Have Ray running inside the block: the session that is up, else the cluster at `address`, else this machine.
+
+    Yields the URL of its dashboard, or None where it has none. Raises InputError if it does not come up.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if address is not None:
+        _check_answers(address)
+        use_token()
+    import ray
+
+    if ray.is_initialized():
+        yield None
+        return
+    options = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
+    if address is None:
+        # Paths and time ranges travel between tasks, never video: a small store is enough.
+        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    else:
+        options["address"] = address
+    with _slow_start_told(address):
+        context = _start(options, address)
+    # Ray would print the log of a node that dies on standard output, where scripts read the summary. It has no option.
+    ray._private.worker._worker_logs_enabled = False
+    try:
+        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
+    finally:
+        ray.shutdown()
+
+
+def _start(options: dict[str, object], address: str | None) -> "BaseContext":
+    import ray
+
+    try:
+        return ray.init(**options)
+    except ConnectionError as error:
+        if "InvalidAuthToken" in "".join(traceback.format_exception(error)):
+            raise InputError(f"the Ray cluster at {address} refuses this machine's token: {TOKEN_HINT}") from error
+        raise _no_cluster(address or "this machine") from error
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        where = f"at {address}" if address else "on this machine"
+        said = str(error).strip().partition("\n")[0]
+        hint = (
+            TOKEN_HINT
+            if address
+            else "see the logs in /tmp/ray/session_latest/logs, or name a cluster with --ray-address"
+        )
+        raise InputError(f"Ray {where} does not start: {said}; {hint}") from error
+
+
+@contextmanager
+def _slow_start_told(address: str | None) -> Iterator[None]:
+    """Say so if Ray takes long to come up, as it does where it is going to fail a minute later."""
+    where = (
+        f"at {address} to answer; {TOKEN_HINT}"
+        if address
+        else "to start on this machine; its logs: /tmp/ray/session_latest/logs"
+    )
+    timer = threading.Timer(SLOW_SEC, lambda: print(f"still waiting for Ray {where}", file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def use_token() -> None:
+    """Send this machine's token, if it has one, to clusters; without effect once Ray is imported.
+
+    `ray start --head` asks for a token wherever there is one, but Ray sends none to an address that is given.
+    """
+    given = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    if (Path.home() / ".ray" / "auth_token").is_file() or any(name in os.environ for name in given):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def _check_answers(address: str) -> None:
+    """Raise InputError if nothing listens at `host:port` or `ray://host:port`; `auto` is left to Ray."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise InputError(f"--ray-address {address}: not an address; give auto, host:port or ray://host:port")
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SEC).close()
+    except OSError as error:
+        raise _no_cluster(address) from error
+
+
+def _no_cluster(address: str) -> InputError:
+    return InputError(
+        f"no Ray cluster answers at {address}: start one with `ray start --head`, or leave the address out"
+    )

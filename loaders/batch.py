@@ -1,0 +1,140 @@
+"""A batch: what the trainer gets."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch.utils.data import get_worker_info
+
+from egocurate.loaders.crops import View
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip as shown: frames uint8 [T, 3, S, S], its text, classes and sample id.
+
+    With a view the frames are as stored, [T, 3, H, W], and still to be cropped to it.
+    """
+
+    frames: torch.Tensor
+    text: str
+    verbs: Sequence[int]
+    nouns: Sequence[int]
+    sample: int
+    view: View | None = None
+    source: int = 0
+
+
+@dataclass(frozen=True, repr=False)
+class Batch:
+    """M clips: N anchors, then, where the stream has negatives, the N hard negatives of the same anchors (M = 2N)."""
+
+    frames: torch.Tensor
+    """uint8 [M, T, 3, S, S], channels last in memory"""
+    texts: list[str]
+    """M normalised narrations"""
+    verbs: torch.Tensor
+    """bool [M, num_verbs]: the verb classes of each clip"""
+    nouns: torch.Tensor
+    """bool [M, num_nouns]"""
+    valid: torch.Tensor
+    """bool [M]: False where an anchor has no negative and stands in for it itself"""
+    sample: torch.Tensor
+    """int64 [M]: ids of the clips shown (rows of index.parquet)"""
+    source: torch.Tensor
+    """int64 [M]: which of the stream's folders each clip is from, 0 the first"""
+    views: torch.Tensor | None = None
+    """int64 [M, 5], if `loaders.device.crop` has yet to crop the frames: top, left, height, width, flip of each clip.
+
+    The frames are then [M, T, 3, H, W] as stored, zero to the right and below where another clip is larger.
+    """
+
+    def __len__(self) -> int:
+        """Return M."""
+        return len(self.texts)
+
+    def __repr__(self) -> str:
+        """Show shapes instead of values."""
+        shapes = (
+            f"{name}={str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+            for name, tensor in self._tensors().items()
+        )
+        return f"Batch({', '.join(shapes)}, texts=str[{len(self)}], device={self.frames.device})"
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """Return the batch on a device; the copy from pinned memory runs beside the host."""
+        return replace(self, **{name: t.to(device, non_blocking=True) for name, t in self._tensors().items()})
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in page-locked memory (PyTorch's DataLoader calls this)."""
+        return replace(self, **{name: t.pin_memory() for name, t in self._tensors().items()})
+
+    def record_stream(self, stream: torch.cuda.Stream) -> None:
+        """Tell the allocator that the stream works on the tensors, so that it does not hand out their memory early."""
+        for tensor in self._tensors().values():
+            tensor.record_stream(stream)
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+
+
+def collate(
+    anchors: Sequence[Clip],
+    negatives: Sequence[Clip | None] | None,
+    num_verbs: int,
+    num_nouns: int,
+    into: torch.Tensor | None = None,
+) -> Batch:
+    """Return the batch of N anchors, or of 2N rows if negatives are given: None stands for an anchor that has none.
+
+    into: uint8 [M, T, S, S, 3] for the frames to be written to; else they get memory of their own.
+    """
+    clips = list(anchors)
+    valid = [True] * len(clips)
+    if negatives is not None:
+        clips += [anchor if clip is None else clip for anchor, clip in zip(anchors, negatives, strict=True)]
+        valid += [clip is not None for clip in negatives]
+    return Batch(
+        frames=_stacked([clip.frames for clip in clips], into),
+        texts=[clip.text for clip in clips],
+        verbs=multi_hot([clip.verbs for clip in clips], num_verbs),
+        nouns=multi_hot([clip.nouns for clip in clips], num_nouns),
+        valid=torch.tensor(valid),
+        sample=torch.tensor([clip.sample for clip in clips], dtype=torch.int64),
+        source=torch.tensor([clip.source for clip in clips], dtype=torch.int64),
+        views=torch.tensor([astuple(clip.view) for clip in clips]) if all(clip.view for clip in clips) else None,
+    )
+
+
+def _stacked(clips: list[torch.Tensor], into: torch.Tensor | None) -> torch.Tensor:
+    """Return clips uint8 [T, 3, h, w] as one tensor [M, T, 3, H, W], the smaller ones in its upper left corner.
+
+    Channels are last in memory, as decoders give them: turning them costs more than copying them.
+    """
+    count, channels = clips[0].shape[:2]
+    height, width = (max(clip.shape[side] for clip in clips) for side in (2, 3))
+    stacked = (_empty((len(clips), count, height, width, channels)) if into is None else into).movedim(-1, -3)
+    if len({clip.shape for clip in clips}) > 1:
+        stacked.zero_()
+    for place, clip in zip(stacked, clips, strict=True):
+        place[..., : clip.shape[2], : clip.shape[3]] = clip
+    return stacked
+
+
+def _empty(shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a new uint8 tensor; in a worker it lies where the trainer will see it, or sending it would copy it."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    shared = torch.UntypedStorage._new_shared(math.prod(shape))  # as PyTorch's own collate function does
+    return torch.empty(0, dtype=torch.uint8).set_(shared, 0, shape)
+
+
+def multi_hot(classes: Sequence[Sequence[int]], size: int) -> torch.Tensor:
+    """Return bool [len(classes), size], True at the classes of each row."""
+    mask = np.zeros((len(classes), size), dtype=bool)
+    for row, indices in enumerate(classes):
+        mask[row, np.asarray(indices, dtype=np.int64)] = True
+    return torch.from_numpy(mask)

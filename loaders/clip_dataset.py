@@ -1,0 +1,181 @@
+"""One anchor of one epoch, with its negative: fetch, decode, crop. A function of (seed, epoch, sample id) alone."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from egocurate.errors import InputError, StoreError
+from egocurate.loaders.batch import Batch, Clip, collate
+from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.order.counter_rng import Purpose, below, generator, permutation
+from egocurate.loaders.worker_status import Board
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.shard_format import MP4
+from egocurate.shards.video.decode import DecodeError, decode
+from egocurate.shards.video.decode_pictures import decode_pictures
+
+FIRST_MEMBER = 1  # after the json: the mp4 or frame 0
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """A sample whose frames could not be had."""
+
+    sample: int
+    key: str
+    shard: str
+    reason: str
+    source: int = 0
+
+    def __str__(self) -> str:
+        """Name the clip, where it is and what is wrong."""
+        return f"{self.key} in {self.shard} ({self.reason})"
+
+
+@dataclass(frozen=True)
+class Item:
+    """An anchor, its negative if it has one, and what failed on the way; no anchor if nothing decoded.
+
+    `failure` is the store's, if it did not answer: a value, as raised in a worker it would arrive as a traceback.
+    """
+
+    anchor: Clip | None
+    negative: Clip | None
+    bad: list[BadSample]
+    failure: StoreError | None = None
+
+
+def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: str) -> torch.Tensor | BadSample:
+    """Return the frames at indices int64[T] of a sample as uint8 [T, 3, H, W], or why they cannot be had.
+
+    The failure is a value, not an exception: raised in a worker process it would arrive as a traceback.
+    """
+    try:
+        if index.members == MP4:
+            return decode(_sound_members(index, sample, [FIRST_MEMBER])[0], indices, decoder)
+        return _pictures(index, sample, indices)
+    except StoreError:
+        raise  # the store, not the sample, is at fault: the run ends
+    except (DecodeError, InputError, OSError) as error:
+        return BadSample(sample, index.key(sample), str(index.row(sample).shard_path), str(error))
+
+
+def _pictures(index: ShardIndex, sample: int, indices: np.ndarray) -> torch.Tensor:
+    """Return frames that are stored one by one, reading no others."""
+    distinct, place = np.unique(indices, return_inverse=True)
+    count = int(index.frame_count[sample])
+    if len(distinct) == 0 or distinct[0] < 0 or distinct[-1] >= count:
+        raise DecodeError(f"frames {indices.tolist()} of {count} were asked for")
+    pictures = decode_pictures(_sound_members(index, sample, (distinct + FIRST_MEMBER).tolist()))
+    return pictures if len(distinct) == len(indices) and np.array_equal(distinct, indices) else pictures[place]
+
+
+def _sound_members(index: ShardIndex, sample: int, numbers: list[int]) -> list[bytes]:
+    members, crc32 = index.read_members(sample, numbers), index.crc32(sample)
+    # Not all damage stops a decoder; some show a grey smear and go on.
+    if any(zlib.crc32(data) != crc32[number] for data, number in zip(members, numbers, strict=True)):
+        if index.fetch_again(sample):
+            return _sound_members(index, sample, numbers)
+        raise DecodeError("its bytes are not those that were written")
+    return members
+
+
+def same_shard_first(negatives: np.ndarray, shard: np.ndarray, anchor: int) -> np.ndarray:
+    """Return the negatives that lie in the anchor's own shard, which is being read anyway, or all if none does."""
+    near = negatives[shard[negatives] == shard[anchor]]
+    return near if len(near) else negatives
+
+
+class ClipDataset(Dataset):
+    """Items by (epoch, sample id): a worker process needs no notion of the present epoch."""
+
+    def __init__(self, index: ShardIndex, config: StreamConfig) -> None:
+        """Show the index's samples as the config says."""
+        self.index = index
+        self.config = config
+        self.board = Board(config.workers)
+        self._known_bad: dict[int, BadSample] = {}  # by this process: read once, not again in each epoch
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.index)
+
+    def __getitem__(self, where: tuple[int, int]) -> Item:
+        """Return the item of an anchor; a sample that fails is replaced by others that its own generator draws.
+
+        The replacement is shown as it would be in its own place of this epoch. After max_bad replacements the item has
+        no anchor.
+        """
+        bad: list[BadSample] = []
+        try:
+            return self._item(*where, bad)
+        except StoreError as error:
+            return Item(None, None, bad, error)
+        finally:
+            self.board.clear()
+
+    def _item(self, epoch: int, sample: int, bad: list[BadSample]) -> Item:
+        for candidate in self._with_replacements(epoch, sample):
+            anchor = self._clip(candidate, self._rng(epoch, Purpose.VIEW, candidate), bad)
+            if anchor is not None:
+                negative = self._negative(epoch, candidate, bad) if self.config.negatives else None
+                return Item(anchor, negative, bad)
+        return Item(None, None, bad)
+
+    def collate(
+        self, items: list[Item], into: torch.Tensor | None = None
+    ) -> tuple[Batch | StoreError | None, list[BadSample]]:
+        """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad.
+
+        into: as for `loaders.batch.collate`.
+        """
+        bad = [sample for item in items for sample in item.bad]
+        for item in items:
+            if item.failure is not None:
+                return item.failure, bad
+        anchors = [item.anchor for item in items if item.anchor is not None]
+        if len(anchors) < len(items):
+            return None, bad
+        negatives = [item.negative for item in items] if self.config.negatives else None
+        return collate(anchors, negatives, self.index.num_verbs, self.index.num_nouns, into), bad
+
+    def _with_replacements(self, epoch: int, sample: int) -> Iterator[int]:
+        yield sample
+        rng = self._rng(epoch, Purpose.REPLACEMENT, sample)
+        for _ in range(self.config.max_bad):
+            yield below(rng, len(self.index))
+
+    def _negative(self, epoch: int, anchor: int, bad: list[BadSample]) -> Clip | None:
+        """Return one of the anchor's negatives, each as likely; where one fails the next drawn."""
+        candidates = same_shard_first(self.index.negatives(anchor), self.index.shard, anchor)
+        for choice in permutation(self._rng(epoch, Purpose.NEGATIVE, anchor), len(candidates)):
+            clip = self._clip(int(candidates[choice]), self._rng(epoch, Purpose.NEGATIVE_VIEW, anchor), bad)
+            if clip is not None:
+                return clip
+        return None
+
+    def _clip(self, sample: int, rng: np.random.Generator, bad: list[BadSample]) -> Clip | None:
+        if sample in self._known_bad:
+            bad.append(self._known_bad[sample])
+            return None
+        config, row = self.config, self.index.row(sample)
+        self.board.note(f"{row.key} in {row.shard_path}")
+        indices = picker(config.pick)(row.frame_count, config.frames, rng)
+        frames = read_frames(self.index, sample, indices, config.decoder)
+        if isinstance(frames, BadSample):
+            self._known_bad[sample] = frames
+            bad.append(frames)
+            return None
+        view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
+        if config.crop == "device":
+            return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample, view)
+        return Clip(show(frames, view, config.size), row.text, row.tag_verb, row.tag_noun, sample)
+
+    def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
+        return generator(self.config.seed, epoch, purpose, sample)

@@ -1,0 +1,306 @@
+"""A rank's batches, epoch by epoch, resumable at any step under any number of ranks and workers."""
+
+import itertools
+import logging
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from egocurate.errors import InputError, StoreError
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.batch_sampler import Plan
+from egocurate.loaders.clip_dataset import BadSample
+from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.mixed_dataset import MixedDataset, Orders, check_lexicons
+from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
+from egocurate.loaders.presets import with_settings
+from egocurate.loaders.ranks import rank_and_world
+from egocurate.loaders.shared_buffers import Slots
+from egocurate.loaders.worker_status import StallWatch, worker_lost
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.shard_cache import ShardCache
+from egocurate.shards.video.decode import first_loading
+
+__all__ = ["Batch", "EpochBatches", "Stream", "StreamConfig", "stream"]
+
+PREFETCHED = 2
+"""batches that each worker makes ahead of need"""
+IN_USE = 4
+"""batches that a trainer may hold, each in a place that is used again; more get memory of their own"""
+_NAMED = 8  # bad samples that an error lists
+
+log = logging.getLogger(__name__)
+
+
+def stream(
+    folder: str | Path | Sequence[str | Path],
+    *,
+    batch_size: int,
+    weights: Sequence[float] | None = None,
+    recipe: str | None = None,
+    config: StreamConfig | None = None,
+    rank: int | None = None,
+    world: int | None = None,
+    **settings: object,
+) -> "Stream":
+    """Return rank's stream over the shards in a folder or at a URL; batch_size counts the anchors of all ranks.
+
+    Several folders are mixed by weights, or by their numbers of samples (`loaders.order.mixture`): an epoch is one
+    pass over the first, `Batch.source` tells them apart.
+
+    What it shows is a config, or that of a recipe (`loaders.presets`; "egovlp" where neither is given), with any of its
+    settings changed by name: `stream(folder, batch_size=512, recipe="videomae", workers=8)`. Rank and world are found
+    (`loaders.ranks`) unless given. Raises InputError if there are no shards, fewer samples than a batch, world does not
+    divide batch_size, or a folder has other numbers of classes than the first.
+    """
+    if recipe is not None and config is not None:
+        raise InputError(f"recipe {recipe!r} and a config were both given: give one of them")
+    rank, world = rank_and_world(rank, world)
+    shown = with_settings(config or recipe or "egovlp", settings)
+    cache = ShardCache(shown.cache_dir, shown.cache_bytes) if shown.cache_dir is not None else None
+    folders = [folder] if isinstance(folder, str) or not isinstance(folder, Sequence) else folder
+    indexes = [ShardIndex.open(each, cache) for each in folders]
+    return Stream(indexes, batch_size, shown, rank=rank, world=world, weights=weights)
+
+
+class Stream:
+    """The batches of one rank; `for batch in stream.epoch(e)` goes on where the stream stands in that epoch.
+
+    `for batch in stream` is that for the epoch in which it stands: each loop that runs to its end is the next epoch.
+
+    The stream stands at an epoch and a step: the number of that epoch's batches which reached the user, whatever was
+    read ahead. Its state and the data say everything about what follows.
+    """
+
+    def __init__(
+        self,
+        indexes: Sequence[ShardIndex],
+        batch_size: int,
+        config: StreamConfig,
+        *,
+        rank: int,
+        world: int,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        """Stand at the start of epoch 0; `stream` says what the arguments mean."""
+        if not indexes:
+            raise InputError("no shard folder was given: give at least one")
+        check_lexicons(indexes)
+        self.indexes = list(indexes)
+        self.batch_size = batch_size
+        self.config = config
+        sizes = [len(index) for index in indexes]
+        self.weights = shares(sizes if weights is None else weights, len(sizes))
+        sets = [ShardSet(index.shard, index.neighbourhood) for index in indexes]
+        mixture = Mixture(sets, self.weights, seed=config.seed, global_batch=batch_size)
+        self.steps_per_epoch = mixture.pass_steps[0]
+        self.bad: dict[int, BadSample] = {}
+        """by sample id; those of further folders are counted on from the last of the folder before"""
+        self._first_id = list(itertools.accumulate(sizes, initial=0))
+        first_loading(config.decoder)  # one that does not load fails here, not in a worker
+        self._plan, self._anchors = Plan(self.indexes, mixture, rank, world), batch_size // world
+        self._dataset = MixedDataset(indexes, config)
+        self._watch = StallWatch(self._dataset.board, config.stall_sec)
+        # Threads end with the stream, not with its last reference to them, which they hold themselves.
+        for end in (self._plan.stop, self._watch.close):
+            weakref.finalize(self, end)
+        self._loader: DataLoader | None = None
+        self._epoch = self._step = 0
+        self._resumed = False
+        # A number, not the batches themselves: they hold the stream, and a DataLoader that only the garbage collector
+        # can free waits five seconds for each worker.
+        self._reading = 0
+
+    @property
+    def index(self) -> ShardIndex:
+        """The samples of the first folder."""
+        return self.indexes[0]
+
+    def epoch(self, epoch: int) -> "EpochBatches":
+        """Return the rest of an epoch's batches: all of them, unless the stream stands inside that epoch.
+
+        Raises RuntimeError where going to that epoch would skip or repeat data unasked: the stream stands inside
+        another epoch, or a state was loaded that stands at another one. `seek` says that this is meant.
+        """
+        if epoch != self._epoch:
+            if self._step or self._resumed:
+                raise RuntimeError(
+                    f"epoch({epoch}) was asked for, but the stream stands at step {self._step} of epoch {self._epoch}: "
+                    f"go on with epoch({self._epoch}), or call seek({epoch}) first"
+                )
+            self._epoch = epoch
+        self._resumed = False
+        self._reading += 1
+        return EpochBatches(self, self._epoch, self._step, self._reading)
+
+    def __iter__(self) -> "EpochBatches":
+        """Return the rest of the epoch in which the stream stands: after a break or a resume not all of it."""
+        return self.epoch(self._epoch)
+
+    def __len__(self) -> int:
+        """Return how many batches an epoch has."""
+        return self.steps_per_epoch
+
+    def seek(self, epoch: int, step: int = 0) -> None:
+        """Stand at a step of an epoch; batches being read when this is called are refused from now on."""
+        if epoch < 0 or not 0 <= step <= self.steps_per_epoch:
+            raise InputError(f"step {step} of epoch {epoch} does not exist: an epoch has {self.steps_per_epoch} steps")
+        self._epoch, self._step = divmod(epoch * self.steps_per_epoch + step, self.steps_per_epoch)
+        self._resumed = False
+        self._reading += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the stream stands and what its order depends on: plain numbers and a string."""
+        return {"epoch": self._epoch, "step": self._step, **self._identity()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Stand where a state says, reading nothing; InputError for a state of other data, batch size or seed."""
+        missing = {"epoch", "step", *self._identity()} - state.keys()
+        if missing:
+            raise InputError(f"the loader's state lacks {', '.join(sorted(missing))}: it is not a state of a stream")
+        for name, own in self._identity().items():
+            if state[name] != own:
+                raise InputError(f"the loader's state has {name} {state[name]!r}, the stream {own!r}: {_WAY_OUT[name]}")
+        self.seek(int(state["epoch"]), int(state["step"]))
+        self._resumed = True
+
+    def close(self) -> None:
+        """End the worker processes; batches being read are refused from now on, the next epoch starts new workers."""
+        self._reading += 1
+        self._loader = None
+        self._plan.stop()
+        self._watch.close()
+
+    def lost_worker(self, error: RuntimeError) -> InputError | None:
+        """Return one line for what PyTorch raises, anywhere in the main thread, when a worker was killed; else None."""
+        return worker_lost(error, self._dataset.board)
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "seed": self.config.seed,
+            "batch_size": self.batch_size,
+            "fingerprint": "+".join(index.fingerprint for index in self.indexes),
+            "weights": list(self.weights),
+        }
+
+    def _load(self, epoch: int, step: int) -> Iterator[tuple[Batch | StoreError | None, list[BadSample]]]:
+        self._plan.start(epoch * self.steps_per_epoch + step, (epoch + 1) * self.steps_per_epoch)
+        if self._loader is None:
+            self._loader = _loader(self._dataset, self._plan, self.config, self._anchors)
+        return iter(self._loader)
+
+    def _hand(self, epoch: int, step: int, reading: int) -> None:
+        self._check(reading)
+        self._epoch, self._step = divmod(epoch * self.steps_per_epoch + step, self.steps_per_epoch)
+
+    def _check(self, reading: int) -> None:
+        if reading != self._reading:
+            raise RuntimeError(
+                "these batches are out of date: load_state_dict, seek or epoch was called after them; "
+                "load the state first, then ask for epoch(...) and read that"
+            )
+
+    def _note(self, bad: list[BadSample], hopeless: bool) -> InputError | None:
+        """Keep what failed, name each once; return the error that names them once they are more than allowed."""
+        for sample in bad:
+            if self.bad.setdefault(self._first_id[sample.source] + sample.sample, sample) is sample:
+                log.warning("bad sample %d of at most %d: %s; replaced", len(self.bad), self.config.max_bad, sample)
+        if not hopeless and len(self.bad) <= self.config.max_bad:
+            return None
+        names = "; ".join(str(sample) for sample in list(self.bad.values())[:_NAMED])
+        more = f"; and {len(self.bad) - _NAMED} more" if len(self.bad) > _NAMED else ""
+        return InputError(
+            f"{len(self.bad)} samples do not decode, max_bad is {self.config.max_bad}: {names}{more}; "
+            "run `curate verify` on the shards, or raise max_bad"
+        )
+
+
+class EpochBatches(Iterator[Batch]):
+    """The rest of an epoch of a stream; `prefetch` reads it ahead without moving the stream's step."""
+
+    def __init__(self, owner: Stream, epoch: int, step: int, reading: int) -> None:
+        """Read from a step of an epoch on, as the owner's reading of that number."""
+        self.epoch = epoch
+        self._owner = owner
+        self._reading = reading
+        self._handed = step
+        self._source: Iterator[tuple[Batch | StoreError | None, list[BadSample]]] | None = None
+
+    def __len__(self) -> int:
+        """Return how many batches are left."""
+        return self._owner.steps_per_epoch - self._handed
+
+    def __next__(self) -> Batch:
+        """Return the next batch, counted; raises InputError past max_bad, RuntimeError if the stream was moved."""
+        batch = self.pull()
+        self.handed()
+        return batch
+
+    def pull(self) -> Batch:
+        """Return the next batch uncounted; see `loaders.device.Counted`."""
+        owner = self._owner
+        owner._check(self._reading)
+        try:
+            if self._source is None:
+                self._source = owner._load(self.epoch, self._handed)
+            with owner._watch.waiting():
+                batch, bad = next(self._source)
+        except RuntimeError as error:
+            lost = owner.lost_worker(error)
+            if lost is None:
+                raise
+            self._end()
+            raise lost from None
+        error = owner._note(bad, hopeless=batch is None)
+        if isinstance(batch, StoreError):
+            error = batch
+        if error is not None:
+            self._end()
+            raise error
+        return batch
+
+    def _end(self) -> None:
+        self._source = None
+        self._owner.close()
+
+    def handed(self) -> None:
+        """Count one pulled batch as having reached the user."""
+        self._owner._hand(self.epoch, self._handed + 1, self._reading)
+        self._handed += 1
+
+
+def _loader(dataset: MixedDataset, plan: Plan, config: StreamConfig, anchors: int) -> DataLoader:
+    """Return a DataLoader whose workers live as long as it does.
+
+    They are forked: they share the index's memory with this process and start in milliseconds, where a fresh process
+    would import torch and read the index again. They touch neither CUDA nor Ray, so what those keep is not used there.
+    """
+    workers, rows = config.workers, anchors * (2 if config.negatives else 1)
+    # Clips as stored are of many sizes.
+    fixed = workers and config.crop == "host"
+    shape = (rows, config.frames, config.size, config.size, 3)
+    dataset.slots = Slots(workers * PREFETCHED + IN_USE, shape) if fixed else None
+    return DataLoader(
+        dataset,
+        batch_sampler=Orders(plan, dataset),
+        collate_fn=dataset.collate,
+        num_workers=workers,
+        prefetch_factor=PREFETCHED if workers else None,
+        persistent_workers=workers > 0,
+        multiprocessing_context="fork" if workers else None,
+        pin_memory=torch.cuda.is_available(),
+        # Of its own, or each epoch would draw from the global generator and a resumed run would differ in its dropout.
+        generator=torch.Generator(),
+    )
+
+
+_WAY_OUT = {
+    "seed": "resume with the seed of the run",
+    "batch_size": "resume with the batch size of the run (any number of ranks that divides it)",
+    "fingerprint": "these are other shards than the run was trained on, so its place in them means nothing",
+    "weights": "resume with the weights of the run",
+}

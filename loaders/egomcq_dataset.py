@@ -1,0 +1,178 @@
+"""EgoMCQ: one narration, five clips, which one is meant?"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from egocurate.clip_table import clip_key
+from egocurate.errors import InputError
+from egocurate.loaders.batch import Batch, Clip, collate
+from egocurate.loaders.clip_dataset import BadSample, read_frames
+from egocurate.loaders.crops import centre_view, show
+from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.order.counter_rng import Purpose, generator
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.video.decode import first_loading
+
+OPTIONS = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as shown: its text, frames uint8 [5, T, 3, S, S], the answer's place, type 1 = inter or 2 = intra."""
+
+    text: str
+    frames: torch.Tensor
+    answer: int
+    type: int
+
+
+class MCQDataset(Dataset[Question]):
+    """The questions of an egomcq.json whose clips are in a folder of shards.
+
+    To evaluate, embed each distinct clip once (`mcq_clips`), then gather: option o of question q is row
+    `choices[q, o]` of the embeddings in the order of `clips`.
+    """
+
+    def __init__(
+        self,
+        questions: str | Path,
+        shards: str | Path,
+        *,
+        frames: int = 4,
+        size: int = 224,
+        pick: str = "segments-middle",
+        decoder: str = "auto",
+    ) -> None:
+        """Read the questions; InputError if the file cannot be read or no question has its clips in the shards."""
+        self.index = ShardIndex.open(shards)
+        self.frames, self.size, self.pick, self.decoder = frames, size, picker(pick), first_loading(decoder)
+        found = {}
+        asked = _read(Path(questions))
+        for name, question in asked.items():
+            found[name] = _parse(question, name, self.index, Path(questions))
+        kept = {name: entry for name, entry in found.items() if -1 not in entry[0]}
+        if not kept:
+            raise InputError(
+                f"none of the {len(asked)} questions of {questions} has its five clips in {shards}: "
+                "cut the clips of the same `curate egomcq` run into these shards"
+            )
+        self.names: list[str] = list(kept)
+        """Q keys of the questions that can be asked"""
+        self.missing: list[str] = [name for name in found if name not in kept]
+        """keys of the questions left out because a clip is not in the shards"""
+        samples = np.array([entry[0] for entry in kept.values()], dtype=np.int64)
+        self.clips, places = np.unique(samples, return_inverse=True)
+        """int64[K] sample ids of the distinct clips, ascending"""
+        self.choices: np.ndarray = places.reshape(samples.shape)
+        """int64[Q, 5] places in `clips`"""
+        self.answers = np.array([entry[1] for entry in kept.values()], dtype=np.int64)
+        """int64[Q], 0 to 4"""
+        self.types = np.array([entry[2] for entry in kept.values()], dtype=np.int64)
+        """int64[Q], 1 = inter-video, 2 = intra-video"""
+
+    def __len__(self) -> int:
+        """Return Q."""
+        return len(self.names)
+
+    @property
+    def texts(self) -> list[str]:
+        """The Q narrations asked for, normalised as in training: each is that of the answer's clip."""
+        answers = self.clips[self.choices[np.arange(len(self)), self.answers]]
+        return [self.index.row(int(sample)).text for sample in answers]
+
+    def __getitem__(self, question: int) -> Question:
+        """Return a question; InputError naming a clip that does not decode."""
+        samples = self.clips[self.choices[question]]
+        clips = [_shown(self._clip(int(sample))) for sample in samples]
+        answer = int(self.answers[question])
+        return Question(
+            clips[answer].text, torch.stack([clip.frames for clip in clips]), answer, int(self.types[question])
+        )
+
+    def mcq_clips(self, *, batch_size: int, workers: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+        """Yield the distinct clips in the order of `clips`, each once: rank's even share of them.
+
+        `np.searchsorted(dataset.clips, batch.sample)` is the place of a batch's rows. Raises InputError naming a clip
+        that does not decode: a score over part of a question would not be the benchmark's.
+        """
+        share = np.array_split(np.arange(len(self.clips)), world)[rank]
+        yield from self.batches([share[i : i + batch_size] for i in range(0, len(share), batch_size)], workers)
+
+    def batches(self, places: Sequence[np.ndarray], workers: int = 0) -> Iterator[Batch]:
+        """Yield a batch of the clips at each of these int64 arrays of places in `clips`; errors as for `mcq_clips`."""
+        loader = DataLoader(
+            _Clips(self, self.clips),
+            batch_sampler=places,
+            collate_fn=list,
+            num_workers=workers,
+            multiprocessing_context="fork" if workers else None,
+            generator=torch.Generator(),
+        )
+        for clips in loader:
+            yield collate([_shown(clip) for clip in clips], None, self.index.num_verbs, self.index.num_nouns)
+
+    def _clip(self, sample: int) -> Clip | BadSample:
+        row = self.index.row(sample)
+        indices = self.pick(row.frame_count, self.frames, generator(0, 0, Purpose.VIEW, sample))
+        frames = read_frames(self.index, sample, indices, self.decoder)
+        if isinstance(frames, BadSample):
+            return frames
+        frames = show(frames, centre_view(*frames.shape[-2:]), self.size)
+        return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample)
+
+
+class _Clips(Dataset):
+    """The clips of some sample ids, in order; a failure is returned, as an error loses its type in a worker."""
+
+    def __init__(self, questions: MCQDataset, samples: np.ndarray) -> None:
+        self._questions, self._samples = questions, samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, place: int) -> Clip | BadSample:
+        return self._questions._clip(int(self._samples[place]))
+
+
+def _shown(clip: Clip | BadSample) -> Clip:
+    if isinstance(clip, BadSample):
+        raise InputError(f"an EgoMCQ clip does not decode: {clip}; run `curate verify` on the shards")
+    return clip
+
+
+def _read(path: Path) -> dict[str, dict]:
+    try:
+        questions = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give the egomcq.json that `curate egomcq` wrote") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(questions, dict) or not questions:
+        raise InputError(f"{path} holds no questions")
+    return questions
+
+
+def _parse(question: dict, name: str, index: ShardIndex, path: Path) -> tuple[list[int], int, int]:
+    """Return the five options' sample ids (-1 where the shards have no such clip), the answer and the type."""
+    try:
+        options = [question["choices"][str(option)] for option in range(OPTIONS)]
+        keys = [clip_key(o["video_uid"], o["narration_source"], int(o["narration_ind"])) for o in options]
+        answer, kind = int(question["answer"]), int(question["types"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: question {name!r} is not as published: {type(error).__name__} {error}") from error
+    if not 0 <= answer < OPTIONS:
+        raise InputError(f"{path}: question {name!r} has answer {answer}, not one of 0 to {OPTIONS - 1}")
+    return [_sample(index, key) for key in keys], answer, kind
+
+
+def _sample(index: ShardIndex, key: str) -> int:
+    try:
+        return index.find(key)
+    except InputError:
+        return -1

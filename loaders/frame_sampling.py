@@ -1,0 +1,84 @@
+"""Which frames of a clip a model sees: pure pickers, by name, and all clips of a long video.
+
+All return ascending indices; a clip with fewer frames than asked shows some of them more than once. They count frames
+as stored: a stride of s frames of a source at f frames per second is one of s x 8 / f where 8 per second are stored.
+"""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from egocurate.errors import InputError
+
+Picker = Callable[[int, int, np.random.Generator], np.ndarray]
+"""(frames in the clip, frames wanted T, generator) -> int64[T]"""
+
+
+def picker(name: str) -> Picker:
+    """Return the picker called `segments-random`, `segments-middle`, `uniform` or `stride-<n>`, else InputError."""
+    stride = re.fullmatch(r"stride-([1-9]\d*)", name)
+    if stride:
+        step = int(stride[1])
+        return lambda count, frames, rng: strided(count, frames, step, rng)
+    if name not in _PICKERS:
+        raise InputError(f"no way to pick frames is called {name!r}: take one of {', '.join(_PICKERS)}, stride-<n>")
+    return _PICKERS[name]
+
+
+def segments_random(count: int, frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Return one random frame of each of T equal parts of the clip, int64[T] (EgoVLP's training, arXiv 2206.01670 §5).
+
+    The parts have real-valued borders, so every frame can be drawn whatever the remainder of count / T.
+    """
+    return _floor((np.arange(frames) + rng.random(frames)) * (count / frames), count)
+
+
+def segments_middle(count: int, frames: int, _rng: np.random.Generator | None = None) -> np.ndarray:
+    """Return the middle frame of each of T equal parts of the clip, int64[T] (EgoVLP's evaluation)."""
+    return (2 * np.arange(frames, dtype=np.int64) + 1) * count // (2 * frames)
+
+
+def uniform(count: int, frames: int, _rng: np.random.Generator | None = None) -> np.ndarray:
+    """Return T frames at equal distances from the first to the last, int64[T]; the middle one for T = 1."""
+    if frames == 1:
+        return np.array([(count - 1) // 2], dtype=np.int64)
+    return np.rint(np.arange(frames) * ((count - 1) / (frames - 1))).astype(np.int64)
+
+
+def strided(count: int, frames: int, stride: int, rng: np.random.Generator) -> np.ndarray:
+    """Return T frames `stride` apart from a random start, int64[T] (VideoMAE, arXiv 2203.12602 §7).
+
+    Every start with which all T frames lie in the clip is as likely. A clip too short for that starts at its first
+    frame, and what lies past its end is its last frame again.
+    """
+    slack = max(0, count - ((frames - 1) * stride + 1))
+    start = _floor(rng.random(1) * (slack + 1), slack + 1)[0]
+    return np.minimum(start + np.arange(frames, dtype=np.int64) * stride, count - 1)
+
+
+def dense(count: int, frames: int, *, rate: float, fps: float) -> np.ndarray:
+    """Return all clips of a video of `count` frames at `fps`, `rate` clips per second, as frames int64[N, T].
+
+    Clip n is the middle frames of T equal parts of [n, n + 1) / rate seconds; a part of a clip at the end is left out,
+    a video shorter than one clip is one. Features for Ego4D's NLQ and MQ have T = 4 and 1.875 clips per second, one for
+    each 16 frames at 30 per second (1.87 in EgoVLP's code). Raises InputError unless rate and fps are positive.
+    """
+    if not (rate > 0 and fps > 0):
+        raise InputError(f"rate {rate} and fps {fps} must be positive")
+    length = min(fps / rate, count)
+    clips = int(count / length + 1e-9)  # 16 frames at 30/1.875 are one clip whatever the last bit
+    parts = np.arange(clips)[:, None] + (np.arange(frames) + 0.5) / frames
+    return _floor(parts * length, count)
+
+
+def _floor(position: np.ndarray, count: int) -> np.ndarray:
+    # A product just under count can round up to count.
+    return np.minimum(position.astype(np.int64), count - 1)
+
+
+_PICKERS: dict[str, Picker] = {
+    "segments-random": segments_random,
+    "segments-middle": segments_middle,
+    "uniform": uniform,
+}

@@ -1,0 +1,136 @@
+"""Whole videos, read once from start to end: clips all along one, or a few frames spread over it."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from egocurate.errors import InputError
+from egocurate.loaders.crops import centre_view, show
+from egocurate.loaders.frame_sampling import dense, segments_middle
+from egocurate.shards.profiles import profile
+from egocurate.shards.video.reader import BrokenStretch, Video
+from egocurate.shards.video.scaler import FrameScaler
+
+SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".m4v", ".webm")
+
+
+class BadVideo(Exception):  # noqa: N818 (reads as what happened)
+    """A video that cannot be read to its end; `str()` is one line."""
+
+
+def find_videos(where: str | Path) -> dict[str, Path]:
+    """Return videos by name without suffix: those in a folder, or of a text file with a path on each line.
+
+    Paths in a file are relative to its folder. Raises InputError if there is none, or two have one name.
+    """
+    where = Path(where)
+    try:
+        if where.is_dir():
+            paths = [path for path in sorted(where.iterdir()) if path.suffix.lower() in SUFFIXES]
+        else:
+            paths = [where.parent / line.strip() for line in where.read_text().splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{where}: neither a folder of videos nor a text file with a path on each line") from error
+    if not paths:
+        raise InputError(f"{where}: no videos there; they end in {', '.join(SUFFIXES)}, or a text file lists them")
+    videos: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in videos:
+            raise InputError(f"{where}: {videos[path.stem]} and {path} have one name; give each video its own")
+        videos[path.stem] = path
+    return videos
+
+
+class DenseClips:
+    """All clips of a video, `rate` per second (`loaders.frame_sampling.dense`), as the centre of its upright frames.
+
+    Memory does not grow with the video. Raises BadVideo, on opening and while it is read.
+    """
+
+    def __init__(self, path: Path, *, frames: int, size: int, rate: float) -> None:
+        """Open the video and work out its clips."""
+        self._video = _open(path)
+        self._frames, self._size = frames, size
+        try:
+            count, fps = _length(self._video)
+        except BadVideo:
+            self._video.close()
+            raise
+        self._places = dense(count, frames, rate=rate, fps=fps)
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return len(self._places)
+
+    def batches(self, batch_size: int) -> Iterator[torch.Tensor]:
+        """Yield the clips in order as uint8 [B, T, 3, size, size], once."""
+        pictures = _pictures(self._video, self._places.ravel(), self._size)
+        with self._video:
+            while batch := list(islice(pictures, batch_size * self._frames)):
+                yield torch.stack(batch).unflatten(0, (-1, self._frames))
+
+
+def spread_frames(path: Path, *, frames: int, size: int) -> torch.Tensor:
+    """Return the middle frames of T equal parts of a video as uint8 [T, 3, size, size]; raises BadVideo."""
+    with _open(path) as video:
+        places = segments_middle(_length(video)[0], frames)
+        return torch.stack(list(_pictures(video, places, size)))
+
+
+def _open(path: Path) -> Video:
+    try:
+        return Video(path)
+    except (OSError, av.error.FFmpegError) as error:
+        raise BadVideo(f"cannot open: {error}") from error
+
+
+def _length(video: Video) -> tuple[int, float]:
+    """Return the frames that a video has at its average rate, and that rate."""
+    fps = float(video.rate)
+    count = round(float(video.seconds) * fps)
+    if count < 1:
+        raise BadVideo("its header has no length: write it again with ffmpeg -c copy")
+    return count, fps
+
+
+def _pictures(video: Video, places: np.ndarray, size: int) -> Iterator[torch.Tensor]:
+    """Yield what is shown at ascending places int64[N], counted in frames of the average rate, as uint8 [3, S, S].
+
+    By time, so that places are right where the rate varies. After the last frame it is shown on.
+    """
+    # In the middle of a frame's time: timestamps are rounded.
+    wanted = ((places + 0.5) / float(video.rate)).tolist()
+    stored = profile("train")  # models see in training what it stores
+    scaler = FrameScaler(replace(stored, short_side=max(stored.short_side, size)), left_half=False)
+    video.needed = lambda _, time, after: _first(wanted, time) < _first(wanted, after)
+
+    def picture(frame: av.VideoFrame) -> torch.Tensor:
+        pixels = torch.from_numpy(scaler.scale(frame, video.pixel_aspect).to_ndarray(format="rgb24")).permute(2, 0, 1)
+        return show(pixels[None], centre_view(*pixels.shape[1:]), size)[0]
+
+    try:
+        done, shown = 0, video.read()
+        if shown is None:
+            raise BadVideo("no frame decodes")
+        while done < len(wanted):
+            _, frame = shown
+            following = video.read()
+            until = len(wanted) if following is None else max(done, _first(wanted, following[0]))
+            if until > done:
+                now = picture(frame)
+                yield from (now for _ in range(done, until))
+            done = until
+            shown = shown if following is None else following
+    except (BrokenStretch, OSError, av.error.FFmpegError) as error:
+        raise BadVideo(str(error)) from error
+
+
+def _first(times: list[float], at: object) -> int:
+    """Return the place of the first of ascending times that is not before `at`."""
+    return bisect_left(times, float(at))

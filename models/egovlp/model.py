@@ -1,0 +1,57 @@
+"""EgoVLP's dual encoder (2206.01670): a video tower, a text tower and one shared space of 256 dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from egocurate.models.layers.distilbert import TextConfig, TextTower
+from egocurate.models.layers.video_tower import VideoConfig, VideoTower
+
+
+@dataclass(frozen=True)
+class EgoVLPConfig:
+    """Both towers and the width of the space they share."""
+
+    video: VideoConfig = field(default_factory=VideoConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    projection: int = 256
+
+    @classmethod
+    def base(cls) -> EgoVLPConfig:
+        """The published size: ViT-B/16 and distilbert-base, 180.9 M parameters."""
+        return cls()
+
+    @classmethod
+    def small(cls) -> EgoVLPConfig:
+        """A size that learns on a CPU in a minute or two: 1.5 M parameters on 64 pixels."""
+        return cls(
+            video=VideoConfig(image=64, patch=16, width=128, depth=3, heads=4),
+            text=TextConfig(vocab=2048, width=128, depth=2, heads=4, max_tokens=32, dropout=0.0),
+            projection=128,
+        )
+
+
+class EgoVLP(nn.Module):
+    """Dual encoder whose similarity is the cosine of two embeddings."""
+
+    def __init__(self, config: EgoVLPConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.video = VideoTower(config.video)
+        self.text = TextTower(config.text)
+        self.vid_proj = nn.Linear(config.video.width, config.projection)
+        self.txt_proj = nn.Sequential(nn.ReLU(), nn.Linear(self.text.width, config.projection))
+
+    def encode_video(self, frames: Tensor) -> Tensor:
+        """Embed normalised frames [B, T, 3, S, S] as [B, projection], not yet of unit length."""
+        return self.vid_proj(self.video(frames))
+
+    def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Embed token ids [B, L] with their mask [B, L] as [B, projection], not yet of unit length."""
+        return self.txt_proj(self.text(ids, mask))
+
+    def forward(self, ids: Tensor, mask: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed texts and clips in one call, as data-parallel wrappers need it: ([B, P], [B, P])."""
+        return self.encode_text(ids, mask), self.encode_video(frames)

@@ -1,0 +1,253 @@
+"""EgoVLPv2 (2307.05463): one model that encodes texts and clips apart, or fused by gates in the upper layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from egocurate.models.all_gather import gather, local_rows, take
+from egocurate.models.egovlpv2.cross_attention import GatedCrossAttention, MlmHead, VtmHead
+from egocurate.models.egovlpv2.masking_and_matching import MaskedTokens, match_rows, mlm_loss, vtm_loss
+from egocurate.models.layers.roberta import RobertaTextConfig, RobertaTower
+from egocurate.models.layers.video_tower import VideoConfig, VideoTower
+from egocurate.models.losses.contrastive import Pairs, Positives, Undecided, cosines, egonce, egonce_pairs
+
+
+@dataclass(frozen=True)
+class EgoVLPv2Config:
+    """Both towers, how many of their upper layers fuse, and the width of the space of the dual encoder."""
+
+    video: VideoConfig = field(default_factory=lambda: VideoConfig(eps=1e-5))
+    text: RobertaTextConfig = field(default_factory=RobertaTextConfig)
+    fused_layers: int = 6
+    projection: int = 4096
+    shared: bool = False
+    """fused passes start from the dual [CLS] too, so lower layers run once: 36 % fewer multiply-adds a step"""
+
+    @classmethod
+    def base(cls) -> EgoVLPv2Config:
+        """The published size: ViT-B/16 and roberta-base, 381.6 M parameters."""
+        return cls()
+
+    @classmethod
+    def small(cls) -> EgoVLPv2Config:
+        """A size that learns on a CPU: 3.2 M parameters on 64 pixels."""
+        return cls(
+            video=VideoConfig(image=64, patch=16, width=128, depth=4, heads=4, eps=1e-5),
+            text=RobertaTextConfig(vocab=2048, width=128, depth=4, heads=4, max_tokens=32, dropout=0.0),
+            fused_layers=2,
+            projection=256,
+        )
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """The three losses' weights (2307.05463, section 3.2: gamma = .25, delta = .5) and EgoNCE's rule."""
+
+    egonce: float = 0.25
+    mlm: float = 0.25
+    vtm: float = 0.5
+    temperature: float = 0.05
+    positives: Positives = "and"
+    undecided: Undecided = "mask"
+
+
+class TrainingBatch(NamedTuple):
+    """This rank's rows: texts, clips, tags, and the uniform numbers that the matching task draws with."""
+
+    ids: Tensor  # int64 [m, L], L the same on every rank
+    mask: Tensor  # int64 [m, L]
+    frames: Tensor  # float [m, T, 3, S, S], normalised
+    masked: MaskedTokens
+    verbs: Tensor  # bool [m, V]
+    nouns: Tensor  # bool [m, N]
+    valid: Tensor  # bool [m]
+    uniform: Tensor  # float [m, 3] in [0, 1)
+    place: Tensor | None = None
+    """int64 [m]: where each row would stand if one process had the whole batch, so that any number of ranks draws the
+    same negatives; default: rank by rank"""
+
+
+class Losses(NamedTuple):
+    """The weighted sum, and its parts unweighted; means over ranks are the whole batch's (`models.all_gather`)."""
+
+    total: Tensor
+    egonce: Tensor
+    mlm: Tensor
+    vtm: Tensor
+
+
+class Texts(NamedTuple):
+    """Texts on their way through the tower: tokens [B, L, D] and their mask [B, L]."""
+
+    tokens: Tensor
+    mask: Tensor
+
+
+class Clips(NamedTuple):
+    """Clips on their way through the tower: tokens [B, 1 + T*N, D] of T frames."""
+
+    tokens: Tensor
+    frames: int
+
+
+class EgoVLPv2(nn.Module):
+    """Two towers with gates: `encode_text` and `encode_video` leave them out, `fuse` goes through them."""
+
+    def __init__(self, config: EgoVLPv2Config, objective: ObjectiveConfig | None = None) -> None:
+        """Raise ValueError if the towers' depths differ or are less than the fused layers."""
+        super().__init__()
+        self.config, self.objective = config, objective or ObjectiveConfig()
+        self.video, self.text = VideoTower(config.video), RobertaTower(config.text)
+        width, words, heads = config.video.width, self.text.width, config.video.heads
+        self.lower = config.video.depth - config.fused_layers
+        if self.text.depth != config.video.depth or self.lower < 0:
+            raise ValueError(
+                f"towers of {config.video.depth} and {self.text.depth} layers with fused_layers="
+                f"{config.fused_layers}: the depths must be equal and no less"
+            )
+        eps, dropout = config.video.eps, config.text.dropout
+        count = range(config.fused_layers)
+        self.video_gates = nn.ModuleList(GatedCrossAttention(width, words, heads, norm_eps=eps) for _ in count)
+        self.text_gates = nn.ModuleList(
+            GatedCrossAttention(words, width, self.text.heads, dropout=dropout) for _ in count
+        )
+        self.vid_proj, self.txt_proj = (_projector(size, config.projection) for size in (width, words))
+        if not config.shared:
+            self.fused_cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.fused_norm = nn.LayerNorm(width, eps=1e-6)
+        self.text_transform, self.video_transform = nn.Linear(words, words), nn.Linear(width, words)
+        self.mlm_head = MlmHead(words, self.text.model.config.vocab_size)
+        self.vtm_head = VtmHead(words)
+        for part in (self.text_gates, self.text_transform, self.video_transform, self.mlm_head, self.vtm_head):
+            part.apply(_reset)
+
+    def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Embed token ids [B, L] with their mask [B, L] as [B, projection], not yet of unit length."""
+        return self._dual_text(self.lower_text(ids, mask))
+
+    def encode_video(self, frames: Tensor) -> Tensor:
+        """Embed normalised frames [B, T, 3, S, S] as [B, projection], not yet of unit length."""
+        return self._dual_video(self._lower(frames, self.video.cls_token))
+
+    def lower_text(self, ids: Tensor, mask: Tensor) -> Texts:
+        """Run token ids [B, L] with their mask [B, L] through the layers below the fused ones."""
+        tokens = self.text.embed(ids, mask)
+        for index in range(self.lower):
+            tokens = self.text.layer(index, tokens, mask)
+        return Texts(tokens, mask)
+
+    def lower_video(self, frames: Tensor) -> Clips:
+        """Run normalised frames [B, T, 3, S, S] through the layers below the fused ones, as `fuse` takes them."""
+        return self._lower(frames, self.video.cls_token if self.config.shared else self.fused_cls_token)
+
+    def fuse(self, video: Clips, text: Texts) -> tuple[Tensor, Tensor]:
+        """Run both through the fused layers; each reads what the other was before the layer, as the release does.
+
+        Returns all tokens of the texts [B, L, D] and [CLS] of the clips [B, D], after their last LayerNorms.
+        """
+        x, words = video.tokens, text.tokens
+        for gate in range(self.config.fused_layers):
+            to_video = partial(self.video_gates[gate], other=words, mask=text.mask)
+            to_text = partial(self.text_gates[gate], other=x)
+            last = gate == self.config.fused_layers - 1  # after which [CLS] alone is read
+            x, words = (
+                self.video.blocks[self.lower + gate](x, video.frames, to_video, only_cls=last),
+                self.text.layer(self.lower + gate, words, text.mask, to_text),
+            )
+        return words, self.fused_norm(x[:, 0])
+
+    def match(self, video: Clips, text: Texts) -> Tensor:
+        """Logits [B, 2] of clip and text being "apart" and "together"; EgoMCQ adds softmax(...)[:, 1] to the cosine."""
+        words, clip = self.fuse(video, text)
+        return self.vtm_head(self.text_transform(words[:, 0]), self.video_transform(clip))
+
+    def match_options(self, frames: Tensor, ids: Tensor, mask: Tensor, options: Tensor, at_once: int = 64) -> Tensor:
+        """Logits [Q, O, 2], as `match`, of Q texts (ids and mask [Q, L]) with O options each, `at_once` at a time.
+
+        options: int64 [Q, O], rows of frames [K, T, 3, S, S]; lower layers run once for each clip and each text.
+        """
+        count = frames.shape[1]
+        clips = torch.cat([self.lower_video(part).tokens for part in frames.split(at_once)])
+        words = self.lower_text(ids, mask)
+        text = torch.arange(len(ids), device=ids.device).repeat_interleave(options.shape[1])
+        logits = [
+            self.match(Clips(clips[clip], count), Texts(words.tokens[row], mask[row]))
+            for row, clip in zip(text.split(at_once), options.flatten().split(at_once), strict=True)
+        ]
+        return torch.cat(logits).unflatten(0, options.shape)
+
+    def forward(self, batch: TrainingBatch) -> Losses:
+        """Return the three losses; every rank calls this with the same number of rows."""
+        rule = self.objective
+        texts, clips = self.lower_text(batch.ids, batch.mask), self._lower(batch.frames, self.video.cls_token)
+        text, video = gather(self._dual_text(texts)), gather(self._dual_video(clips))
+        verbs, nouns, valid = gather(batch.verbs), gather(batch.nouns), gather(batch.valid)
+        rows = local_rows(len(batch.ids))
+        tags = {"positives": rule.positives, "undecided": rule.undecided, "rows": rows}
+        contrast = egonce(text, video, verbs, nouns, valid, temperature=rule.temperature, **tags)
+
+        if not self.config.shared:
+            clips = self.lower_video(batch.frames)
+        words, _ = self.fuse(clips, self.lower_text(batch.masked.ids, batch.mask))
+        hidden = words.flatten(0, 1)[batch.masked.places]
+        mlm = mlm_loss(self.mlm_head(self.text_transform(hidden)), batch.masked.targets)
+
+        pairs = egonce_pairs(verbs, nouns, valid, **tags)
+        vtm = self._matching(batch, texts, clips, (text.detach(), video.detach()), pairs)
+        total = rule.egonce * contrast + rule.mlm * mlm + rule.vtm * vtm
+        return Losses(total, contrast, mlm, vtm)
+
+    def _matching(
+        self, batch: TrainingBatch, texts: Texts, clips: Clips, dual: tuple[Tensor, Tensor], pairs: Pairs
+    ) -> Tensor:
+        """Loss of telling pairs from hard negatives, whose lower layers' tokens are fetched instead of run again."""
+        rows, (text, video) = local_rows(len(batch.ids)), dual
+        lots = gather(batch.uniform[:, 0])
+        half = (lots[rows, None] > lots).sum(1) < len(lots) // 2  # the lower half of the whole batch's numbers
+        place = torch.arange(len(lots), device=lots.device)
+        place = place if batch.place is None else gather(batch.place)
+        order = place.argsort()
+        chosen = match_rows(
+            cosines(text[rows], video[order]) / self.objective.temperature,
+            cosines(video[rows], text[order]) / self.objective.temperature,
+            pairs.negative[:, order],
+            half,
+            batch.uniform[:, 1:],
+            place[rows],
+        )
+        partner, shown = order[chosen.text], order[chosen.video]
+        texts = Texts(take(texts.tokens, partner), take(texts.mask, partner))
+        clips = Clips(take(clips.tokens, shown), clips.frames)
+        return vtm_loss(self.match(clips, texts), chosen.label, batch.valid)
+
+    def _lower(self, frames: Tensor, cls_token: Tensor) -> Clips:
+        x = self.video.embed(frames, cls_token)
+        for block in self.video.blocks[: self.lower]:
+            x = block(x, frames.shape[1])
+        return Clips(x, frames.shape[1])
+
+    def _dual_text(self, texts: Texts) -> Tensor:
+        tokens = texts.tokens
+        for index in range(self.lower, self.text.depth):
+            tokens = self.text.layer(index, tokens, texts.mask)
+        return self.txt_proj(tokens[:, 0])
+
+    def _dual_video(self, clips: Clips) -> Tensor:
+        return self.vid_proj(self.video.read(clips.tokens, clips.frames, self.lower))
+
+
+def _projector(width: int, space: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(width, space, bias=False), nn.ReLU(), nn.Linear(space, space), nn.ReLU(), nn.Linear(space, space)
+    )
+
+
+def _reset(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)

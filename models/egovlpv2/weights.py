@@ -1,0 +1,82 @@
+"""Load checkpoints of the EgoVLPv2 release: its names of the parameters, and ours."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from egocurate.models.egovlpv2.model import EgoVLPv2
+from egocurate.models.weights import LoadReport, load_state, read_weights
+
+# The release's start of a name -> ours; the first that fits.
+_NAMES = {
+    "video_model.": "video.",
+    "text_model.": "text.model.",
+    "cls_token": "fused_cls_token",
+    "norm.": "fused_norm.",
+    "cross_modal_text_transform.": "text_transform.",
+    "cross_modal_video_transform.": "video_transform.",
+    "cross_modal_text_pooler.dense.": "vtm_head.text_pooler.",
+    "cross_modal_video_pooler.dense.": "vtm_head.video_pooler.",
+    "itm_score.": "vtm_head.",
+    "mlm_score.transform.dense.": "mlm_head.dense.",
+    "mlm_score.transform.LayerNorm.": "mlm_head.norm.",
+    "mlm_score.decoder.": "mlm_head.decoder.",
+    "mlm_score.bias": "mlm_head.decoder.bias",
+}
+_VIDEO_GATE = re.compile(r"video_model\.blocks\.(\d+)\.attn\.(qkv_i2t|qkv_text_i2t|proj_i2t|alpha_i2t|norm_i2t_i)(.*)")
+_TEXT_GATE = re.compile(
+    r"text_model\.encoder\.layer\.(\d+)\.(?:crossattention_t2i\.(self\.query|self\.key|self\.value|output\.dense)"
+    r"|(alpha_t2i))(.*)"
+)
+_GATE_PARTS = {
+    "qkv_i2t": "q",
+    "qkv_text_i2t": "kv",
+    "proj_i2t": "proj",
+    "alpha_i2t": "gate",
+    "norm_i2t_i": "norm",
+    "self.query": "q",
+    "self.key": "k",
+    "self.value": "v",
+    "output.dense": "proj",
+    "alpha_t2i": "gate",
+}
+
+
+def load_egovlpv2(model: EgoVLPv2, source: str) -> LoadReport:
+    """Load a checkpoint of the EgoVLPv2 release (file with `state_dict`); ValueError if nothing fits.
+
+    One with more frames is cut; one with fewer has its temporal embedding interpolated, as the release does.
+    """
+    return load_state(model, egovlpv2_names(read_weights(source), model), source)
+
+
+def egovlpv2_names(state: dict[str, Tensor], model: EgoVLPv2) -> dict[str, Tensor]:
+    """Return the tensors of a release's checkpoint under the names that the model has."""
+    renamed = {_rename(name.removeprefix("module."), model.lower): value for name, value in state.items()}
+    for name in [name for name in renamed if re.search(r"text_gates\.\d+\.k\.", name)]:
+        other = re.sub(r"\.k\.", ".v.", name)
+        if other in renamed:  # the release keeps key and value apart here
+            renamed[re.sub(r"\.k\.", ".kv.", name)] = torch.cat([renamed.pop(name), renamed.pop(other)])
+    if (time := renamed.get("video.temporal_embed")) is not None:
+        renamed["video.temporal_embed"] = _stretch(time, model.config.video.max_frames)
+    return renamed
+
+
+def _rename(name: str, lower: int) -> str:
+    if match := _VIDEO_GATE.fullmatch(name):
+        return f"video_gates.{int(match[1]) - lower}.{_GATE_PARTS[match[2]]}{match[3]}"
+    if match := _TEXT_GATE.fullmatch(name):
+        return f"text_gates.{int(match[1]) - lower}.{_GATE_PARTS[match[2] or match[3]]}{match[4]}"
+    theirs = next((start for start in _NAMES if name.startswith(start)), None)
+    return name if theirs is None else _NAMES[theirs] + name.removeprefix(theirs)
+
+
+def _stretch(time: Tensor, frames: int) -> Tensor:
+    """Temporal embedding [1, T, D] for another number of frames."""
+    if time.shape[1] >= frames:
+        return time[:, :frames]
+    return F.interpolate(time.transpose(1, 2), frames, mode="linear", align_corners=True).transpose(1, 2)

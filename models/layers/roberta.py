@@ -1,0 +1,98 @@
+"""Text tower: RoBERTa (1907.11692) from transformers, of any size, run layer by layer so that other layers may join."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import RobertaConfig, RobertaModel
+
+from egocurate.models.layers.divided_attention import Fuse
+
+
+@dataclass(frozen=True)
+class RobertaTextConfig:
+    """Sizes of the text tower (default roberta-base); `pretrained`, a hub name or folder, brings its own instead."""
+
+    pretrained: str = ""
+    vocab: int = 50265
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    max_tokens: int = 512
+    dropout: float = 0.1
+
+
+class RobertaTower(nn.Module):
+    """RoBERTa without a pooler; padding is what the mask says, whatever its token id."""
+
+    def __init__(self, config: RobertaTextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = _pretrained(config.pretrained) if config.pretrained else _new(config)
+        self.heads = self.model.config.num_attention_heads
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        return self.model.config.hidden_size
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return self.model.config.num_hidden_layers
+
+    def embed(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Map token ids [B, L] with their mask [B, L] (1 = token, 0 = padding) to the tokens of layer 0, [B, L, D]."""
+        padding = self.model.config.pad_token_id  # positions count from here, as fairseq's do
+        positions = mask.long().cumsum(1) * mask.long() + padding
+        return self.model.embeddings(input_ids=ids, position_ids=positions)
+
+    def layer(self, index: int, x: Tensor, mask: Tensor, fuse: Fuse | None = None) -> Tensor:
+        """Run a layer on tokens x [B, L, D]; `fuse` adds to what self-attention gives, before the residual."""
+        layer = self.model.encoder.layer[index]
+        attention, output = layer.attention.self, layer.attention.output
+        q, k, v = (
+            part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (attention.query, attention.key, attention.value)
+        )
+        dropout = attention.dropout.p if self.training else 0.0
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None].bool(), dropout_p=dropout)
+        seen = output.dropout(output.dense(seen.transpose(1, 2).flatten(2)))
+        if fuse is not None:
+            seen = seen + fuse(seen)
+        x = output.LayerNorm(seen + x)
+        return layer.output(layer.intermediate(x), x)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Map token ids [B, L] with their mask [B, L] to the last layer's tokens [B, L, D]."""
+        x = self.embed(ids, mask)
+        for index in range(self.depth):
+            x = self.layer(index, x, mask)
+        return x
+
+
+def _new(config: RobertaTextConfig) -> RobertaModel:
+    sizes = RobertaConfig(
+        vocab_size=config.vocab,
+        hidden_size=config.width,
+        intermediate_size=4 * config.width,
+        num_hidden_layers=config.depth,
+        num_attention_heads=config.heads,
+        max_position_embeddings=config.max_tokens + 2,  # the first two stand for padding
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+    )
+    return RobertaModel(sizes, add_pooling_layer=False)
+
+
+def _pretrained(source: str) -> RobertaModel:
+    try:
+        return RobertaModel.from_pretrained(source, add_pooling_layer=False)
+    except OSError as error:
+        raise ValueError(
+            f"text weights {source!r}: not a folder with a RoBERTa model, and the hub does not give it"
+        ) from error

@@ -1,0 +1,93 @@
+"""The plain transformer that VideoMAE and VideoPrism are made of: pre-norm blocks of self-attention and an MLP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from egocurate.models.layers.divided_attention import split_heads
+
+LayerNorm = partial(nn.LayerNorm, eps=1e-6)
+
+
+def capped_attention(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Tensor | None = None) -> Tensor:
+    """Attend with logits l = q.k / sqrt(d) held within +-cap by cap * tanh(l / cap), softmax in float32.
+
+    q, k, v: [B, H, L, d]; mask: bool, True where a query sees a key, broadcastable to [B, H, L, L]; the source of the
+    formula is VideoPrism (2402.13217, released encoder). No fused kernel has the tanh, so the logits exist in memory.
+    """
+    logits = cap * torch.tanh((q * (q.shape[-1] ** -0.5 / cap)) @ k.transpose(-2, -1))
+    if mask is not None:
+        logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
+    return torch.softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32)).to(v.dtype) @ v
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention, scaled by head_dim ** -0.5; cap > 0 bounds the logits (see `capped_attention`).
+
+    Without a cap there is no key bias: it would add the same to all logits of a query, and softmax drops that.
+    """
+
+    def __init__(self, width: int, heads: int, cap: float = 0.0) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width={width} is not a multiple of heads={heads}")
+        self.heads, self.cap = heads, cap
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(width))
+        self.k_bias = nn.Parameter(torch.zeros(width)) if cap > 0 else None
+        self.v_bias = nn.Parameter(torch.zeros(width))
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Mix tokens x [B, L, D]; mask: bool, True where a query sees a key; same shape."""
+        k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
+        qkv = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, k_bias, self.v_bias]))
+        q, k, v = split_heads(qkv, self.heads, 3)
+        if self.cap > 0:
+            out = capped_attention(q, k, v, self.cap, mask)
+        else:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+
+class Mlp(nn.Module):
+    """Two linear maps, `hidden` channels (4 * width if not said) and an activation between them."""
+
+    def __init__(self, width: int, hidden: int = 0, activation: Callable[[Tensor], Tensor] = F.gelu) -> None:
+        super().__init__()
+        hidden = hidden or 4 * width
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+        self.activation = activation
+
+    def forward(self, x: Tensor, mean: bool = False) -> Tensor:
+        """Map x [..., D] to the same shape, or [B, L, D] to its mean over tokens, [B, D]."""
+        x = self.activation(self.fc1(x))
+        return self.fc2(x.mean(dim=1) if mean else x)  # a linear map of the mean is the mean of the linear maps
+
+
+class Block(nn.Module):
+    """x + attention(norm1(x)), then x + mlp(norm2(x)): a ViT's block (2010.11929, eq. 2 and 3)."""
+
+    def __init__(self, attention: SelfAttention, mlp: Mlp) -> None:
+        super().__init__()
+        width = mlp.fc1.in_features
+        self.norm1 = LayerNorm(width)
+        self.attn = attention
+        self.norm2 = LayerNorm(width)
+        self.mlp = mlp
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, mean: bool = False) -> Tensor:
+        """Map tokens x [B, L, D] to the same shape, or to their mean [B, D]; mask as in `SelfAttention`."""
+        x = x + self.attn(self.norm1(x), mask)
+        return (x.mean(dim=1) if mean else x) + self.mlp(self.norm2(x), mean)
+
+
+def vit_blocks(depth: int, width: int, heads: int, hidden: int = 0) -> nn.ModuleList:
+    """Return `depth` blocks with uncapped attention and GELU."""
+    return nn.ModuleList(Block(SelfAttention(width, heads), Mlp(width, hidden)) for _ in range(depth))

@@ -1,0 +1,241 @@
+"""VideoMAE (2203.12602): hide nine tenths of a clip's cubes, encode the rest, restore the pixels of the hidden ones.
+
+Parts have the names of the released checkpoints. Reads top to bottom as figure 2 of the paper reads left to right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from egocurate.models.layers.patches import check_hidden, cubes, sine_cosine, take, tube_mask, tube_tokens
+from egocurate.models.layers.transformer import LayerNorm, vit_blocks
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""What frames were divided by when they were normalised, red, green, blue."""
+
+
+@dataclass(frozen=True)
+class VideoMAEConfig:
+    """Sizes of encoder and decoder; the defaults are ViT-B on 16 frames of 224 pixels."""
+
+    image: int = 224
+    patch: int = 16
+    frames: int = 16
+    tubelet: int = 2  # frames in a cube
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    decoder_width: int = 384
+    decoder_depth: int = 4  # table 1a: best of 1, 2, 4, 8
+    decoder_heads: int = 6
+    mask_ratio: float = 0.9  # of the places of a frame, rounded down
+
+    @property
+    def slots(self) -> int:
+        """Cubes one behind the other in time."""
+        return self.frames // self.tubelet
+
+    @property
+    def places(self) -> int:
+        """Cubes beside each other in a frame."""
+        return (self.image // self.patch) ** 2
+
+    @property
+    def hidden(self) -> int:
+        """Places that are hidden in pre-training."""
+        return int(self.mask_ratio * self.places)
+
+    @property
+    def cube(self) -> int:
+        """Values in a cube."""
+        return self.tubelet * self.patch**2 * 3
+
+    @classmethod
+    def tiny(cls) -> VideoMAEConfig:
+        """A size for tests: 0.09 M parameters on 4 frames of 32 pixels."""
+        return cls(
+            image=32, patch=8, frames=4, width=48, depth=2, heads=4, decoder_width=24, decoder_depth=1, decoder_heads=2
+        )
+
+    @classmethod
+    def small(cls) -> VideoMAEConfig:
+        """ViT-S: 24.0 M parameters in pre-training, 22 M as a classifier."""
+        return cls(width=384, depth=12, heads=6, decoder_width=192, decoder_heads=3)
+
+    @classmethod
+    def base(cls) -> VideoMAEConfig:
+        """ViT-B: 94.2 M parameters in pre-training, 86.5 M as a classifier."""
+        return cls()
+
+    @classmethod
+    def large(cls) -> VideoMAEConfig:
+        """ViT-L: 317.8 M parameters in pre-training, 304 M as a classifier."""
+        return cls(width=1024, depth=24, heads=16, decoder_width=512, decoder_heads=8)
+
+    @classmethod
+    def huge(cls) -> VideoMAEConfig:
+        """ViT-H: 653.1 M parameters in pre-training, 632 M as a classifier."""
+        return cls(width=1280, depth=32, heads=16, decoder_width=640, decoder_heads=8)
+
+
+def draw_mask(config: VideoMAEConfig, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return tube masks: indices of visible and of hidden cubes, [B, V] and [B, M], the same places at all times.
+
+    noise [B, places]: uniform random numbers.
+    """
+    visible, masked = tube_mask(noise, config.hidden)
+    return tube_tokens(visible, config.slots, config.places), tube_tokens(masked, config.slots, config.places)
+
+
+class CubeEmbed(nn.Module):
+    """A linear map of each cube to a token, kept as the weight of a convolution as the checkpoints have it."""
+
+    def __init__(self, config: VideoMAEConfig) -> None:
+        super().__init__()
+        size = (config.tubelet, config.patch, config.patch)
+        self.proj = nn.Conv3d(3, config.width, kernel_size=size, stride=size)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map all cubes of frames [B, T, 3, S, S] to tokens [B, N, D]."""
+        # Contiguous, or every sum of the residual stream keeps the convolution's layout and every LayerNorm copies it.
+        return self.proj(frames.transpose(1, 2)).flatten(2).transpose(1, 2).contiguous()
+
+    def some(self, parts: Tensor) -> Tensor:
+        """Map chosen cubes [B, V, pixels, 3] to tokens [B, V, D]: a tenth of the work where nine tenths are hidden."""
+        weight = self.proj.weight.permute(0, 2, 3, 4, 1).flatten(1)
+        return F.linear(parts.flatten(2), weight, self.proj.bias)
+
+
+class Encoder(nn.Module):
+    """A ViT over the visible cubes, with fixed positions and without [CLS]."""
+
+    def __init__(self, config: VideoMAEConfig) -> None:
+        super().__init__()
+        self.patch_embed = CubeEmbed(config)
+        self.register_buffer("pos", sine_cosine(config.slots * config.places, config.width), persistent=False)
+        self.blocks = vit_blocks(config.depth, config.width, config.heads)
+        self.norm = LayerNorm(config.width)
+
+    def forward(self, parts: Tensor, visible: Tensor) -> Tensor:
+        """Map the cubes [B, N, pixels, 3] at visible [B, V] to tokens [B, V, D]."""
+        x = self.patch_embed.some(take(parts, visible)) + self.pos[0, visible]
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+class Decoder(nn.Module):
+    """A few narrow blocks over all tokens, and a linear map of the hidden ones to pixels."""
+
+    def __init__(self, config: VideoMAEConfig) -> None:
+        super().__init__()
+        self.blocks = vit_blocks(config.decoder_depth, config.decoder_width, config.decoder_heads)
+        self.norm = LayerNorm(config.decoder_width)
+        self.head = nn.Linear(config.decoder_width, config.cube)
+
+    def forward(self, x: Tensor, hidden: int) -> Tensor:
+        """Map tokens x [B, V + M, d], the M = hidden ones last, to the values of hidden cubes [B, M, pixels * 3]."""
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x[:, -hidden:]))
+
+
+class VideoMAE(nn.Module):
+    """Masked autoencoder: its loss is the mean squared error on the normalised pixels of the hidden cubes."""
+
+    def __init__(self, config: VideoMAEConfig) -> None:
+        super().__init__()
+        _check_sizes(config)
+        check_hidden(config.hidden, config.places)
+        self.config = config
+        self.encoder = Encoder(config)
+        self.encoder_to_decoder = nn.Linear(config.width, config.decoder_width, bias=False)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, config.decoder_width))
+        self.register_buffer("pos", sine_cosine(config.slots * config.places, config.decoder_width), persistent=False)
+        self.decoder = Decoder(config)
+        _reset(self)
+        nn.init.trunc_normal_(self.mask_token, std=0.02, a=-0.02, b=0.02)
+
+    def forward(self, frames: Tensor, visible: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and the prediction [B, M, cube] for normalised frames [B, T, 3, S, S] and a `draw_mask`.
+
+        Raises ValueError for frames of another number or size than the config's.
+        """
+        _check(frames, self.config)
+        parts = cubes(frames, self.config.tubelet, self.config.patch)
+        prediction = self.predict(parts, visible, masked)
+        target = pixel_target(take(parts, masked))
+        return F.mse_loss(prediction.to(target.dtype), target), prediction
+
+    def predict(self, parts: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
+        """Restore the cubes at masked [B, M] from those of [B, N, pixels, 3] at visible [B, V]: [B, M, cube]."""
+        seen = self.encoder_to_decoder(self.encoder(parts, visible))
+        # Tokens are not put back in order: their positions tell the decoder where they stand.
+        x = torch.cat([seen + self.pos[0, visible], self.mask_token + self.pos[0, masked]], dim=1)
+        return self.decoder(x, masked.shape[1])
+
+
+def pixel_target(parts: Tensor) -> Tensor:
+    """Normalise each colour of each cube [B, M, pixels, 3] on its own: (x - mean) / (std + 1e-6), [B, M, pixels * 3].
+
+    The published formula is on pixels in [0, 1]. Frames come divided by IMAGENET_STD; as mean and std scale with the
+    pixels, dividing the 1e-6 too gives the same numbers and no frame has to be restored.
+    """
+    parts = parts.detach().to(torch.promote_types(parts.dtype, torch.float32))
+    eps = 1e-6 / torch.tensor(IMAGENET_STD, dtype=parts.dtype, device=parts.device)
+    var, mean = torch.var_mean(parts, dim=2, correction=1, keepdim=True)
+    return ((parts - mean) / (var.sqrt() + eps)).flatten(2)
+
+
+class VideoMAEClassifier(nn.Module):
+    """The encoder on all cubes, the mean of its tokens, LayerNorm, a linear map to classes: the paper's fine-tuning.
+
+    The encoder's own last LayerNorm is left out, as published. Layer-wise learning rates, drop path and mixup belong
+    to a recipe.
+    """
+
+    def __init__(self, config: VideoMAEConfig, classes: int) -> None:
+        super().__init__()
+        _check_sizes(config)
+        self.config = config
+        self.patch_embed = CubeEmbed(config)
+        self.register_buffer("pos", sine_cosine(config.slots * config.places, config.width), persistent=False)
+        self.blocks = vit_blocks(config.depth, config.width, config.heads)
+        self.fc_norm = LayerNorm(config.width)
+        self.head = nn.Linear(config.width, classes)
+        _reset(self)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map normalised frames [B, T, 3, S, S] to logits [B, classes]; ValueError for another number or size."""
+        _check(frames, self.config)
+        x = self.patch_embed(frames) + self.pos
+        for block in self.blocks[:-1]:
+            x = block(x)
+        return self.head(self.fc_norm(self.blocks[-1](x, mean=True)))
+
+
+def _check_sizes(config: VideoMAEConfig) -> None:
+    if config.image % config.patch or config.frames % config.tubelet:
+        raise ValueError(
+            f"{config.frames} frames of {config.image} pixels do not divide into cubes of {config.tubelet} frames of "
+            f"{config.patch}"
+        )
+
+
+def _check(frames: Tensor, config: VideoMAEConfig) -> None:
+    expected = (config.frames, 3, config.image, config.image)
+    if frames.shape[1:] != expected:
+        raise ValueError(f"frames of shape {tuple(frames.shape[1:])}, but the config says {expected}")
+
+
+def _reset(model: nn.Module) -> None:
+    """Draw linear maps by Xavier's uniform rule with zero biases; the cube embedding stays as torch draws it."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

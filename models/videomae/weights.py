@@ -1,0 +1,56 @@
+"""Load published weights into VideoMAE: the release's checkpoints, and transformers' names for the same parts."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+
+from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
+from egocurate.models.weights import LoadReport, load_state, read_weights
+
+# transformers' name of a part -> the release's, tried in turn.
+_HF_NAMES = (
+    (r"^videomae\.embeddings\.patch_embeddings\.projection\.", "encoder.patch_embed.proj."),
+    (r"^videomae\.encoder\.layer\.", "encoder.blocks."),
+    (r"^videomae\.layernorm\.", "encoder.norm."),
+    (r"^decoder\.decoder_layers\.", "decoder.blocks."),
+    (r"^classifier\.", "head."),
+    (r"\.attention\.attention\.([qv])(uery\.|alue\.|_)bias$", r".attn.\1_bias"),  # _: until transformers 4
+    (r"\.attention\.attention\.(query|key|value)\.weight$", r".attn.\1"),
+    (r"\.attention\.output\.dense\.", ".attn.proj."),
+    (r"\.layernorm_before\.", ".norm1."),
+    (r"\.layernorm_after\.", ".norm2."),
+    (r"\.intermediate\.dense\.", ".mlp.fc1."),
+    (r"\.output\.dense\.", ".mlp.fc2."),
+)
+
+
+def load_videomae(model: VideoMAE | VideoMAEClassifier, source: str) -> LoadReport:
+    """Load a checkpoint (file .pth/.safetensors, or a hub name such as MCG-NJU/videomae-base); ValueError if none fits.
+
+    Pre-training weights fit a classifier too: it takes the encoder and keeps its own head.
+    """
+    return load_state(model, videomae_names(read_weights(source), model), source)
+
+
+def videomae_names(state: dict[str, Tensor], model: VideoMAE | VideoMAEClassifier) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint, the release's or transformers', under the names that the model has."""
+    if any(name.startswith("videomae.") for name in state):
+        state = _from_transformers(state)
+    if isinstance(model, VideoMAEClassifier):
+        return {name.removeprefix("encoder."): value for name, value in state.items()}
+    return state
+
+
+def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    renamed = {}
+    for name, value in state.items():
+        for pattern, ours in _HF_NAMES:
+            name = re.sub(pattern, ours, name)
+        renamed[name] = value
+    for name in [name for name in renamed if name.endswith(".attn.query")]:
+        stem = name.removesuffix("query")
+        renamed[stem + "qkv.weight"] = torch.cat([renamed.pop(stem + part) for part in ("query", "key", "value")])
+    return renamed

@@ -1,0 +1,113 @@
+"""VideoPrism's second stage (2402.13217, section 3.3): a student that sees a third of a clip restores the teacher.
+
+Left branch of figure 4: mask tokens join the visible ones, all are shuffled, and a decoder says of every place and
+time what the teacher's token is, of visible ones too. Right branch: from the visible tokens alone, what the teacher's
+embedding of the whole clip is. Choices where the paper is open: the same places are hidden in all frames (`tube_mask`,
+.65 of them), positions are sines and cosines, the MLP into a decoder has one hidden layer of the decoder's width, and
+a LayerNorm stands before its last map.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from egocurate.models.layers.patches import sine_cosine, take
+from egocurate.models.layers.pooling import AttentionPool
+from egocurate.models.layers.transformer import LayerNorm, vit_blocks
+from egocurate.models.videoprism.encoder import EncoderConfig, FactorisedEncoder, lecun_init
+from egocurate.models.videoprism.model import PrismVideoTower
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Sizes of each of the two decoders."""
+
+    width: int = 512
+    depth: int = 4
+    heads: int = 8
+    hidden: int = 2048
+
+
+@dataclass(frozen=True)
+class DistillationConfig:
+    """The encoder of student and teacher, the student's decoders, and how many joint layers the teacher has."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    auxiliary_depth: int = 2
+
+    @classmethod
+    def tiny(cls) -> DistillationConfig:
+        """A size for tests."""
+        return cls(EncoderConfig.tiny(), DecoderConfig(width=32, depth=1, heads=2, hidden=64))
+
+
+class NarrowDecoder(nn.Module):
+    """MLP to a narrow width, a few blocks, a linear map back."""
+
+    def __init__(self, width: int, config: DecoderConfig) -> None:
+        super().__init__()
+        self.narrow = nn.Sequential(nn.Linear(width, config.width), nn.GELU(), nn.Linear(config.width, config.width))
+        self.blocks = vit_blocks(config.depth, config.width, config.heads, config.hidden)
+        self.norm = LayerNorm(config.width)
+        self.widen = nn.Linear(config.width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens x [B, L, D] to the same shape."""
+        x = self.narrow(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.widen(self.norm(x))
+
+
+class Student(nn.Module):
+    """The encoder to be trained and the two decoders that only training needs."""
+
+    def __init__(self, encoder: FactorisedEncoder, config: DecoderConfig) -> None:
+        super().__init__()
+        width, tokens = encoder.config.width, encoder.config.frames * encoder.config.places
+        self.encoder = encoder
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.register_buffer("pos", sine_cosine(tokens, width), persistent=False)
+        self.token_decoder = NarrowDecoder(width, config)
+        self.clip_decoder = NarrowDecoder(width, config)
+        self.pool = AttentionPool(width, encoder.config.heads, 4 * width)
+        for part in (self.token_decoder, self.clip_decoder, self.pool):
+            lecun_init(part)
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        nn.init.trunc_normal_(self.pool.query, std=width**-0.5)
+
+    def forward(self, frames: Tensor, visible: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        """Return tokens [B, n, D], by time, row, column, and an embedding [B, D], from the places visible [B, K].
+
+        frames: [B, T, 3, S, S] in [0, 1], as many as the encoder's config says; order: a `shuffle`, [B, n = T * N].
+        """
+        seen = self.encoder(frames, visible)
+        missing = self.mask_token.expand(len(seen), order.shape[1] - seen.shape[1], -1)
+        # Positions are added after the shuffle: they say where a token goes, not where it comes from.
+        shuffled = take(torch.cat([seen, missing.to(seen.dtype)], dim=1), order) + self.pos
+        return self.token_decoder(shuffled), self.pool(self.clip_decoder(seen))
+
+
+def shuffle(noise: Tensor) -> Tensor:
+    """Return a permutation of n tokens for each clip, int64 [B, n], by uniform random numbers [B, n]."""
+    return noise.argsort(dim=1, stable=True)
+
+
+def frozen_teacher(tower: PrismVideoTower) -> PrismVideoTower:
+    """Return a copy of the first stage's video tower that no longer learns; it is to see whole clips."""
+    return copy.deepcopy(tower).eval().requires_grad_(False)
+
+
+def distance(x: Tensor, target: Tensor) -> Tensor:
+    """Mean cosine distance of tokens [B, n, D] or embeddings [B, D] to the teacher's, in float32 at least.
+
+    The loss is the sum of both, with equal weights as published (section 3.3).
+    """
+    kind = torch.promote_types(x.dtype, torch.float32)
+    return 1 - F.cosine_similarity(x.to(kind), target.to(kind), dim=-1).mean()

@@ -1,0 +1,52 @@
+"""File names and columns of a shard folder (docs/formats.md)."""
+
+import pyarrow as pa
+
+from egocurate.clip_table import CLIP_SCHEMA
+
+FORMAT = "egocurate-shards/1"
+MP4 = "mp4"
+INDEX_FILE, MANIFEST_FILE, FAILED_FILE = "index.parquet", "manifest.json", "failed.parquet"
+
+# Columns that the index takes over from the clip table.
+KEPT = ("video_uid", "narration_source", "narration_ind", "narration_time", "clip_start", "clip_end")
+KEPT += ("clip_text", "text", "tag_verb", "tag_noun", "clip_idx")
+
+INDEX_SCHEMA = pa.schema(
+    [
+        ("sample", pa.int64()),
+        ("key", pa.string()),
+        ("shard", pa.int32()),
+        ("offsets", pa.list_(pa.int64())),
+        ("sizes", pa.list_(pa.int64())),
+        ("crc32", pa.list_(pa.int64())),
+        *[CLIP_SCHEMA.field(name) for name in KEPT],
+        ("neighbourhood", pa.int64()),
+        ("negatives", pa.list_(pa.int64())),
+        ("frame_count", pa.int32()),
+        ("fps", pa.float64()),
+    ]
+)
+
+FAILED_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("video_uid", pa.string()),
+        ("clip_start", pa.float64()),
+        ("clip_end", pa.float64()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+def shard_file(name: str, number: int) -> str:
+    """Return the file name of a shard."""
+    return f"{name}-{number:06d}.tar"
+
+
+def member_suffixes(members: str, frame_count: int) -> list[str]:
+    """Return what follows the key in the names of a sample's members: json, then mp4 or a number and kind per frame."""
+    if members == MP4:
+        return ["json", MP4]
+    return ["json", *(f"{frame:03d}.{members}" for frame in range(frame_count))]

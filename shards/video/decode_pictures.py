@@ -1,0 +1,31 @@
+"""Pictures of a clip that is stored as one file per frame."""
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+
+from egocurate.shards.video.decode import DecodeError
+
+
+def decode_pictures(files: list[bytes]) -> torch.Tensor:
+    """Return JPEG or WebP files of one size as uint8 [T, 3, H, W], channels last in memory; raises DecodeError.
+
+    Pillow alone: others that use libjpeg-turbo return the same pixels, and gain less than a third.
+    """
+    pictures: np.ndarray | None = None
+    try:
+        for number, file in enumerate(files):
+            image = Image.open(io.BytesIO(file))
+            # Converting copies, even what is RGB already.
+            picture = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+            if pictures is None:
+                pictures = np.empty((len(files), *picture.shape), np.uint8)
+            pictures[number] = picture
+    # Pillow raises OSError for what is no picture or cut short, SyntaxError for some broken headers; ValueError: sizes.
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DecodeError(f"Pillow: {str(error).partition(chr(10))[0]}") from error
+    if pictures is None:
+        raise DecodeError("a clip without pictures")
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2)

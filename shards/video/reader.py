@@ -1,0 +1,212 @@
+"""Read the frames of a video in order, jumping by keyframe over stretches that nobody needs."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import dropwhile
+
+import av
+from av.stream import Discard
+
+from egocurate.shards.video.cut_stats import CutStats
+from egocurate.shards.video.h264 import is_referred_to, length_size
+from egocurate.shards.video.packet_lookahead import Lookahead
+from egocurate.storage.paths import AnyPath
+from egocurate.storage.remote_file import media
+
+# A file whose frames stop this much before the length in its header has been cut short on the way here.
+MISSING_TAIL_SECONDS = 1
+
+Needed = Callable[[Fraction, Fraction, Fraction], bool]
+"""Called as `needed(before, time, after)` with the times of a frame and of those shown right before and after it."""
+
+
+class BrokenStretch(Exception):  # noqa: N818 (a stretch of the video, not a fault of the program)
+    """Frames from here to `until` (seconds; None: to the end) cannot be decoded."""
+
+    def __init__(self, detail: str, until: Fraction | None) -> None:
+        """Say what the decoder said and where decoding goes on."""
+        super().__init__(detail)
+        self.until = until
+
+
+class Video:
+    """The best video stream of a file; times are exact seconds on the container's clock.
+
+    One thread does it all. Frames that are not `needed` may be left out where no other frame is the worse for it.
+    """
+
+    def __init__(self, path: AnyPath, stats: CutStats | None = None) -> None:
+        """Open `path`, to add to `stats`; raises OSError or av.error.FFmpegError."""
+        self.needed: Needed = lambda before, time, after: True
+        self._stats = CutStats() if stats is None else stats
+        self._files = ExitStack()
+        with self._files:
+            self._container = self._files.enter_context(av.open(media(path)))
+            self._stream = _video_stream(self._container)
+            for other in self._container.streams:
+                if other is not self._stream:
+                    other.discard = Discard.all
+            # Decode through a second opening: a seek resets its own container's decoder, and then a seek that turns out
+            # to gain nothing could not be taken back.
+            self._decoder = _video_stream(self._files.enter_context(av.open(media(path)))).codec_context
+            self._decoder.thread_count = 1
+            self._files = self._files.pop_all()
+        self._tick = Fraction(self._stream.time_base)
+        self._length_size = length_size(self._decoder.extradata) if self._decoder.name == "h264" else None
+        self._ahead = Lookahead(_with_bytes(self._container.demux(self._stream)))
+        self._decoded: deque[av.VideoFrame] = deque()
+        self._fed_dts: int | None = None
+        self._last_time: Fraction | None = None
+        self._ended = False
+        self.end: Fraction | None = None
+
+    @property
+    def rate(self) -> Fraction:
+        """Average frames per second of the stream."""
+        stream = self._stream
+        return Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 30)
+
+    @property
+    def seconds(self) -> Fraction:
+        """Time on the container's clock at which the video ends by its header; 0 if the header does not say."""
+        if self._stream.duration is not None:
+            return (self._stream.duration + (self._stream.start_time or 0)) * self._tick
+        return Fraction(self._container.duration or 0, av.time_base)
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel over its height."""
+        return Fraction(self._stream.sample_aspect_ratio or 1)
+
+    def close(self) -> None:
+        """Close the file; frames already read stay valid."""
+        self._files.close()
+
+    def __enter__(self) -> "Video":
+        """Return the open video."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def skip_to(self, start: Fraction) -> None:
+        """Go on at the last keyframe at or before `start` if that lies ahead, else stay; raises BrokenStretch."""
+        try:
+            first, packets = self._seek(start)
+            if self._fed_dts is None or (first is not None and first.dts is not None and first.dts > self._fed_dts):
+                self._ahead.read_from(packets)
+                self._restart_at(first)
+                self._stats.jumps += 1
+            else:
+                # The decoder stands inside this group of pictures: let it go on from the packet after its last.
+                fed = self._fed_dts
+                self._ahead.read_from(dropwhile(lambda packet: packet.dts is not None and packet.dts <= fed, packets))
+        except av.error.FFmpegError as error:
+            raise BrokenStretch(f"seek to {float(start):.3f} s: {error}", None) from error
+
+    def read(self) -> tuple[Fraction, av.VideoFrame] | None:
+        """Return the next frame and its time, None after the last; reading may go on after a BrokenStretch."""
+        while True:
+            if not self._decoded and not self._ended:
+                self._decode_some()
+                continue
+            if not self._decoded:
+                self._check_tail()
+                return None
+            frame = self._decoded.popleft()
+            if frame.is_corrupt:
+                # The decoder has filled damaged parts with invented pixels, and the frames that follow build on them.
+                self._jump_over(f"corrupt frame after {self._where()}")
+            time = None if frame.pts is None else frame.pts * self._tick
+            if time is None or (self._last_time is not None and time <= self._last_time):
+                continue
+            self._last_time = time
+            self.end = time + (frame.duration * self._tick if frame.duration else 1 / self.rate)
+            return time, frame
+
+    def _seek(self, start: Fraction) -> tuple[av.Packet | None, Iterator[av.Packet]]:
+        """Return the first packet of the last group of pictures that begins at or before `start`, and those after."""
+        target, before = int(start // self._tick), None
+        while True:
+            self._container.seek(target, stream=self._stream, backward=True)
+            packets = _with_bytes(self._container.demux(self._stream))
+            first = next(packets, None)
+            if first is None or first.dts is None or first.pts is None or first.pts * self._tick <= start:
+                return first, packets
+            # Seeking goes by decoding time, which is earlier than the time on screen: step back one keyframe.
+            if before is not None and first.dts >= before:
+                return first, packets
+            before = first.dts
+            target = first.dts - 1
+
+    def _restart_at(self, packet: av.Packet | None) -> None:
+        self._decoder.flush_buffers()
+        self._decoded.clear()
+        self._ahead.begin_at(packet)
+        self._ended = False
+
+    def _decode_some(self) -> None:
+        try:
+            packet = self._ahead.next()
+            if packet is None:
+                self._ended = True
+            else:
+                self._fed_dts = self._fed_dts if packet.dts is None else packet.dts
+                if not self._is_needed(packet):
+                    return
+            self._decoded.extend(self._decode(packet))
+        except av.error.FFmpegError as error:
+            self._jump_over(f"{error} after {self._where()}")
+
+    def _decode(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        if packet is not None:
+            self._stats.packets += 1
+        frames = self._decoder.decode(packet)
+        self._stats.decoded += len(frames)
+        return frames
+
+    def _is_needed(self, packet: av.Packet) -> bool:
+        around = None if self._length_size is None else self._ahead.shown_around(packet)
+        if around is None or is_referred_to(memoryview(packet), self._length_size):
+            return True
+        before, time, after = (pts * self._tick for pts in (around[0], packet.pts, around[1]))
+        return self.needed(before, time, after)
+
+    def _jump_over(self, detail: str) -> None:
+        """Place reading at the next keyframe and raise BrokenStretch."""
+        packet = None
+        try:
+            packet = self._ahead.next()
+            while packet is not None and not (packet.is_keyframe and packet.pts is not None):
+                packet = self._ahead.next()
+        except av.error.FFmpegError as error:
+            detail = f"{detail}; {error}"
+        self._restart_at(packet)
+        self._ended = packet is None
+        raise BrokenStretch(detail, None if packet is None else packet.pts * self._tick)
+
+    def _check_tail(self) -> None:
+        stream = self._stream
+        if stream.duration is None:
+            return
+        promised = (stream.duration + (stream.start_time or 0)) * self._tick
+        if self.end is None or self.end < promised - MISSING_TAIL_SECONDS:
+            raise BrokenStretch(f"the file ends after {self._where()}, its header says {float(promised):.3f} s", None)
+
+    def _where(self) -> str:
+        return "its start" if self._last_time is None else f"{float(self._last_time):.3f} s"
+
+
+def _with_bytes(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
+    # The demuxer marks the end of the file with an empty packet.
+    return (packet for packet in packets if packet.size)
+
+
+def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    stream = container.streams.best("video")
+    if stream is None:
+        raise OSError("no video stream")
+    return stream

@@ -1,0 +1,143 @@
+"""Write one shard from start to end: cut its clips, stream them into a tar, leave a note of what stands where."""
+
+import errno
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+
+import pyarrow as pa
+
+from egocurate.shards.profiles import Profile
+from egocurate.shards.shard_format import member_suffixes
+from egocurate.shards.video.cut import EncodedClip, Failure, cut_clips
+from egocurate.shards.video.decoder_watchdog import Guard, Results, Window
+from egocurate.shards.write.job import VideoFile
+from egocurate.shards.write.tar import TarShard
+from egocurate.storage.atomic import atomic_file, atomic_write
+from egocurate.storage.paths import AnyPath, as_path, read_bytes
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+TROUBLE = ".trouble"
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard's work: its clips in order, their videos, the tar to write and the note beside it.
+
+    `stall_sec` without a frame ends the process that hangs; `careful` finds the video that crashes it.
+    """
+
+    tar: AnyPath
+    note: AnyPath
+    clips: pa.Table
+    videos: dict[str, VideoFile]
+    profile: Profile
+    stall_sec: float = 120.0
+    careful: bool = False
+
+
+def trouble_file(note: AnyPath) -> AnyPath:
+    """Return where the attempts at a shard note the videos that ended them, given the shard's note."""
+    return note.with_suffix(TROUBLE)
+
+
+@dataclass
+class ShardNote:
+    """What a finished shard holds: parallel lists over its samples, and its failures as (key, reason, detail)."""
+
+    bytes: int = 0
+    sha256: str = ""
+    keys: list[str] = field(default_factory=list)
+    offsets: list[list[int]] = field(default_factory=list)
+    sizes: list[list[int]] = field(default_factory=list)
+    crc32: list[list[int]] = field(default_factory=list)
+    frame_count: list[int] = field(default_factory=list)
+    fps: list[float] = field(default_factory=list)
+    failed: list[list[str]] = field(default_factory=list)
+
+    def write(self, path: AnyPath) -> None:
+        """Write the note as JSON."""
+        atomic_write(path, lambda file: file.write(json.dumps(asdict(self)).encode()))
+
+    @classmethod
+    def read(cls, path: AnyPath) -> "ShardNote":
+        """Read a note back."""
+        return cls(**json.loads(read_bytes(path)))
+
+
+@dataclass(frozen=True)
+class ShardOutcome:
+    """How a task ended: clips planned and clips that failed, or that the disk is full."""
+
+    clips: int
+    failed: int = 0
+    disk_full: bool = False
+
+
+def build_shard(task: ShardTask) -> ShardOutcome:
+    """Write a shard and its note; the tar takes its name last, so whatever bears it is whole."""
+    note = ShardNote()
+    try:
+        with atomic_file(task.tar) as file:
+            tar = TarShard(file)
+            for row, result in _results_in_order(task):
+                _append(tar, note, row, result, task.profile.codec.members)
+            # A shard of which nothing survived is an empty archive: numbers of the others do not move.
+            tar.close()
+            note.bytes, note.sha256 = tar.bytes, tar.sha256
+            note.write(task.note)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            return ShardOutcome(len(task.clips), disk_full=True)
+        raise
+    return ShardOutcome(len(task.clips), len(note.failed))
+
+
+def sample_json(row: dict, clip: EncodedClip) -> bytes:
+    """Return the text member of a sample: one JSON object, keys sorted, no spaces, UTF-8."""
+    names = ("key", "video_uid", "video_dur", "narration_source", "narration_ind", "narration_time")
+    names += ("clip_start", "clip_end", "clip_text", "text", "tag_verb", "tag_noun", "clip_idx")
+    content = {name: row[name] for name in names} | {"frame_count": clip.frame_count, "fps": clip.fps}
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _append(tar: TarShard, note: ShardNote, row: dict, result: EncodedClip | Failure, kind: str) -> None:
+    key = row["key"]
+    if isinstance(result, Failure):
+        note.failed.append([key, result.reason, result.detail])
+        return
+    contents = [sample_json(row, result), *result.members]
+    members = list(zip(member_suffixes(kind, result.frame_count), contents, strict=True))
+    note.keys.append(key)
+    note.offsets.append([tar.add(f"{key}.{suffix}", content) for suffix, content in members])
+    note.sizes.append([len(content) for _, content in members])
+    note.crc32.append([zlib.crc32(content) for _, content in members])
+    note.frame_count.append(result.frame_count)
+    note.fps.append(result.fps)
+
+
+def _results_in_order(task: ShardTask) -> Iterator[tuple[dict, EncodedClip | Failure]]:
+    """Yield (row, result) in the order of the plan; a clip waits in memory only for those that overlap it."""
+    for uid, rows in groupby(task.clips.to_pylist(), key=lambda row: row["video_uid"]):
+        rows = list(rows)
+        results: dict[str, EncodedClip | Failure] = {}
+        nxt = 0
+        for key, result in _cut_video(task, uid, rows):
+            results[key] = result
+            while nxt < len(rows) and rows[nxt]["key"] in results:
+                yield rows[nxt], results.pop(rows[nxt]["key"])
+                nxt += 1
+
+
+def _cut_video(task: ShardTask, uid: str, rows: list[dict]) -> Iterator[tuple[str, EncodedClip | Failure]]:
+    video = task.videos[uid]
+    if video.path is None:
+        return ((row["key"], Failure("video not on disk")) for row in rows)
+    windows = [(row["key"], row["clip_start"], row["clip_end"]) for row in rows]
+
+    def cut(windows: list[Window], beat: Callable[[], None]) -> Results:
+        return cut_clips(as_path(video.path), windows, task.profile, left_half=video.is_stereo, on_frame=beat)
+
+    return Guard(trouble_file(task.note), task.stall_sec, task.careful).cut(uid, windows, cut)

@@ -1,0 +1,145 @@
+"""Write index, list of failures and manifest over finished shards."""
+
+import json
+from dataclasses import dataclass
+from itertools import chain
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from egocurate.shards.shard_format import (
+    FAILED_FILE,
+    FAILED_SCHEMA,
+    FORMAT,
+    INDEX_FILE,
+    INDEX_SCHEMA,
+    KEPT,
+    MANIFEST_FILE,
+)
+from egocurate.shards.write.build_shard import ShardNote
+from egocurate.shards.write.shard_folder import ShardFolder
+from egocurate.storage.atomic import atomic_write
+
+INDEX_ROW_GROUP = 65_536
+MEMBER_COLUMNS = ("offsets", "sizes", "crc32")
+NUMBERS = {"frame_count": np.int32, "fps": np.float64}
+
+
+@dataclass(frozen=True)
+class Published:
+    """Totals of a finished folder."""
+
+    samples: int
+    failed: int
+    bytes: int
+
+
+@dataclass
+class _Written:
+    """What the notes of all shards say, by column; rows are rows of the plan."""
+
+    rows: np.ndarray  # int64[samples]
+    shard: np.ndarray  # int32[samples]
+    bounds: np.ndarray  # int64[samples + 1]: members bounds[i] to bounds[i + 1] are those of sample i
+    members: dict[str, np.ndarray]  # int64[members]: json first, then the video or its frames
+    numbers: dict[str, np.ndarray]
+    failed: list[tuple[int, str, str]]  # row, reason, detail
+    entries: list[dict]
+
+
+def publish(folder: ShardFolder) -> Published:
+    """Write index.parquet, failed.parquet (if anything failed) and, last, manifest.json."""
+    plan, job = folder.plan, folder.job
+    written = _read_notes(folder)
+    atomic_write(folder.out / INDEX_FILE, lambda file: _write_index(file, plan.clips, written))
+    if written.failed:
+        rows, reasons, details = zip(*written.failed, strict=True)
+        clips = plan.clips.take(np.array(rows)).select(["key", "video_uid", "clip_start", "clip_end"])
+        columns = [*clips.columns, pa.array(reasons, pa.string()), pa.array(details, pa.string())]
+        failed = pa.table(columns, schema=FAILED_SCHEMA)
+        atomic_write(folder.out / FAILED_FILE, lambda file: pq.write_table(failed, file))
+    else:
+        (folder.out / FAILED_FILE).unlink(missing_ok=True)
+    total = Published(len(written.rows), len(written.failed), sum(entry["bytes"] for entry in written.entries))
+    manifest = {
+        "format": FORMAT,
+        "name": job.name,
+        "profile": job.profile.settings(),
+        "plan": plan.fingerprint,
+        "planned": plan.planned,
+        "num_verbs": job.num_verbs,
+        "num_nouns": job.num_nouns,
+        "lexicon": job.lexicon,
+        "samples": total.samples,
+        "failed": total.failed,
+        "bytes": total.bytes,
+        "shards": written.entries,
+    }
+    text = json.dumps(manifest, indent=1) + "\n"
+    atomic_write(folder.out / MANIFEST_FILE, lambda file: file.write(text.encode()))
+    return total
+
+
+def _read_notes(folder: ShardFolder) -> _Written:
+    """Read the notes one by one: as arrays, millions of samples stay small."""
+    plan = folder.plan
+    rows, counts, failed, entries = [], [], [], []
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in (*MEMBER_COLUMNS, "counts", *NUMBERS)}
+    for shard in range(plan.shards):
+        note = ShardNote.read(folder.note(shard))
+        first, last = int(plan.bounds[shard]), int(plan.bounds[shard + 1])
+        keys = plan.clips["key"].slice(first, last - first).to_pylist()
+        row = {key: first + i for i, key in enumerate(keys)}
+        rows.append(np.array([row[key] for key in note.keys], np.int64))
+        counts.append(len(note.keys))
+        failed += [(row[key], reason, detail) for key, reason, detail in note.failed]
+        columns["counts"].append(np.array([len(sizes) for sizes in note.sizes], np.int64))
+        for name in MEMBER_COLUMNS:
+            columns[name].append(np.fromiter(chain.from_iterable(getattr(note, name)), np.int64))
+        for name, kind in NUMBERS.items():
+            columns[name].append(np.array(getattr(note, name), kind))
+        size = {"samples": len(note.keys), "bytes": note.bytes, "sha256": note.sha256}
+        entries.append({"file": folder.tar(shard).name, **size})
+    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+    members, numbers = ({name: whole[name] for name in names} for names in (MEMBER_COLUMNS, NUMBERS))
+    bounds = np.concatenate([[0], np.cumsum(whole["counts"])])
+    shard_of = np.repeat(np.arange(plan.shards, dtype=np.int32), counts)
+    return _Written(np.concatenate(rows), shard_of, bounds, members, numbers, failed, entries)
+
+
+def _write_index(file: BinaryIO, clips: pa.Table, written: _Written) -> None:
+    """Write the index a row group at a time, so that the texts are never in memory twice."""
+    clip_idx = clips["clip_idx"].to_numpy()[written.rows]
+    order = np.argsort(clip_idx, kind="stable")
+    with pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
+        for first in range(0, max(1, len(written.rows)), INDEX_ROW_GROUP):
+            part = slice(first, first + INDEX_ROW_GROUP)
+            rows = clips.take(written.rows[part])
+            columns = {name: rows[name].combine_chunks() for name in (*KEPT, "key", "neighbourhood")}
+            columns["sample"] = np.arange(first, first + len(rows))
+            columns["shard"] = written.shard[part]
+            columns["negatives"] = _as_samples(rows["negatives"].combine_chunks(), clip_idx, order)
+            columns |= {name: values[part] for name, values in written.numbers.items()}
+            bounds = written.bounds[first : first + len(rows) + 1]
+            for name, values in written.members.items():
+                offsets = (bounds - bounds[0]).astype(np.int32)
+                columns[name] = pa.ListArray.from_arrays(offsets, values[bounds[0] : bounds[-1]])
+            arrays = [pa.array(columns[name], INDEX_SCHEMA.field(name).type) for name in INDEX_SCHEMA.names]
+            writer.write_table(pa.table(arrays, schema=INDEX_SCHEMA))
+
+
+def _as_samples(negatives: pa.ListArray, clip_idx: np.ndarray, order: np.ndarray) -> pa.ListArray:
+    """Turn lists of clip_idx into lists of samples, without the clips that were not written.
+
+    `clip_idx` int64[samples] is that of each sample, `order` sorts it.
+    """
+    values = negatives.flatten().to_numpy()
+    lengths = negatives.value_lengths().to_numpy(zero_copy_only=False)
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    place = np.searchsorted(clip_idx, values, sorter=order)
+    sample = order[np.minimum(place, len(order) - 1)] if len(order) else place
+    kept = clip_idx[sample] == values
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner[kept], minlength=len(lengths)))])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(sample[kept], pa.int64()))

@@ -1,0 +1,105 @@
+"""Write a shard folder: one Ray task per shard, whole files only, and a second run goes on where the first stopped."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from egocurate.errors import ClusterLost, DiskFull
+from egocurate.progress import Report, Stage, silent
+from egocurate.ray_session import ray_session
+from egocurate.shards.write.build_shard import DISK_FULL, TROUBLE, ShardOutcome, ShardTask
+from egocurate.shards.write.cut_rate import CutRate, covered_seconds
+from egocurate.shards.write.job import ShardJob, ShardSummary, VideoFile, make_plan
+from egocurate.shards.write.publish_index import publish
+from egocurate.shards.write.ray_tasks import run_tasks
+from egocurate.shards.write.shard_folder import ShardFolder, read_manifest
+from egocurate.storage.lock import Lock
+from egocurate.storage.paths import file_sizes
+
+__all__ = ["ShardJob", "ShardSummary", "VideoFile", "write_shards"]
+
+STAGE = "cutting clips"
+
+
+def write_shards(job: ShardJob, report: Report = silent) -> ShardSummary:
+    """Cut the clips of a job and write shards, index and manifest; starts Ray if it is not running.
+
+    Finished shards of the same plan are kept. Raises InputError (other plan in the folder, another run at work there,
+    no video on disk, clips that cannot be planned), DiskFull and ClusterLost. KeyboardInterrupt leaves whole shards
+    only.
+    """
+    began = time.monotonic()
+    plan = make_plan(job)
+    folder = ShardFolder(job, plan)
+    with _what_stays_is_said(folder), folder.locked() as lock:
+        already_done = folder.open()
+        if already_done:
+            manifest = read_manifest(folder.out)
+            counts = [manifest[name] for name in ("samples", "failed", "bytes")]
+            # A run that was killed between its last two steps has left its notes.
+            folder.close()
+        else:
+            _write_missing(folder, lock, report)
+            total = publish(folder)
+            counts = [total.samples, total.failed, total.bytes]
+            folder.close()
+    samples, failed, size = counts
+    return ShardSummary(samples, failed, plan.shards, size, time.monotonic() - began, already_done)
+
+
+def _write_missing(folder: ShardFolder, lock: Lock, report: Report) -> None:
+    plan = folder.plan
+    missing = folder.missing()
+    left = sum(int(plan.bounds[shard + 1] - plan.bounds[shard]) for shard in missing)
+    total = len(plan.clips)
+    rate = CutRate(left)
+
+    def done(shard: int, outcome: ShardOutcome) -> None:
+        if outcome.disk_full:
+            raise OSError(DISK_FULL[0], "no space left")
+        rate.add(outcome.clips, outcome.failed, covered_seconds(plan.rows(shard)))
+        report(Stage(STAGE, str(rate)), total - rate.clips_left, total)
+
+    report(Stage(STAGE), total - left, total)
+    for name in file_sizes(folder.unfinished):
+        if name.endswith(TROUBLE):
+            # What ended an earlier run's tasks is tried afresh: a file server may be back.
+            (folder.unfinished / name).unlink(missing_ok=True)
+    if missing:
+        with ray_session(), _temps_removed(folder):
+            run_tasks(missing, lambda shard, careful: _task(folder, shard, careful), done, lock.check)
+
+
+def _task(folder: ShardFolder, shard: int, careful: bool) -> ShardTask:
+    job, clips = folder.job, folder.plan.rows(shard)
+    videos = {uid: job.videos.get(uid, VideoFile(None)) for uid in clips["video_uid"].unique().to_pylist()}
+    return ShardTask(folder.tar(shard), folder.note(shard), clips, videos, job.profile, job.stall_sec, careful)
+
+
+@contextmanager
+def _temps_removed(folder: ShardFolder) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        folder.remove_temps()
+        raise
+
+
+@contextmanager
+def _what_stays_is_said(folder: ShardFolder) -> Iterator[None]:
+    """Say with a full disk or a lost cluster what is kept, and how to go on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        way_out = "free space there and run the same command again"
+        raise DiskFull(f"no space left in {folder.out}: {_kept(folder)}; {way_out}") from error
+    except ClusterLost as error:
+        raise ClusterLost(f"{error}: {_kept(folder)}; the same command goes on from there") from error
+
+
+def _kept(folder: ShardFolder) -> str:
+    shards = range(folder.plan.shards)
+    whole = sum(folder.tar(shard).is_file() for shard in shards)
+    return f"{whole} of {len(shards)} shards are complete and stay"

@@ -1,0 +1,53 @@
+"""Memory that batches cross in: lent to one at a time, free again when nothing looks at it, never a reason to wait."""
+
+import gc
+import pickle
+
+import torch
+
+from egocurate.loaders import StreamConfig
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.shared_buffers import Slots
+
+
+def test_a_place_is_free_again_when_its_last_view_is_gone():
+    slots = Slots(2, (2, 3))
+    first, second = slots.take(), slots.take()
+    assert {first, second} == {0, 1} and slots.take() is None
+    slots.open(first).fill_(7)
+    lent = slots.lend(first)
+    part = lent[1:]
+    del lent
+    gc.collect()
+    assert slots.take() is None and part.eq(7).all()
+    del part
+    gc.collect()
+    assert slots.take() == first
+
+
+def test_frames_arrive_as_the_tensor_itself_with_channels_first():
+    slots = Slots(1, (2, 4, 5, 5, 3))
+    slot = slots.take()
+    slots.open(slot).copy_(torch.arange(2 * 4 * 5 * 5 * 3).remainder(251).view(slots.shape))
+    sent = pickle.dumps(slots.crossing(slot))
+    assert len(sent) < 200
+    arrived = pickle.loads(sent)
+    assert arrived.shape == (2, 4, 3, 5, 5)
+    assert torch.equal(arrived.movedim(-3, -1), slots.open(slot))
+
+
+def test_batches_that_are_kept_are_never_written_over(shards):
+    config = StreamConfig(size=32, workers=2)
+    once = [batch.frames.clone() for batch in stream(shards, batch_size=4, config=config)]
+    kept = [batch.frames for batch in stream(shards, batch_size=4, config=config)]  # more than there are places
+    assert len(kept) > 2 * 2 + 4
+    assert all(torch.equal(a, b) for a, b in zip(once, kept, strict=True))
+
+
+def test_batches_that_are_dropped_come_in_the_same_few_places(shards):
+    data = stream(shards, batch_size=4, size=32, workers=1)
+    places = set()
+    for batch in data:
+        places.add(batch.frames.data_ptr())
+        del batch
+    assert len(places) <= 1 * 2 + 4 < len(data)

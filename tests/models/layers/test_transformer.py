@@ -1,0 +1,56 @@
+"""Attention with bounded logits and attention pooling against loops and plain formulas in float64."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from egocurate.models.layers.pooling import AttentionPool
+from egocurate.models.layers.transformer import SelfAttention, capped_attention
+
+torch.set_num_threads(1)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def randomise(module, seed=0, size=0.2):
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=seeded(seed := seed + 1)) * size)
+    return module.eval()
+
+
+@pytest.mark.parametrize("cap", [0.5, 50.0])
+def test_capped_attention_equals_loop(cap):
+    q, k, v = torch.randn(3, 2, 3, 5, 4, dtype=torch.float64, generator=seeded()) * 2
+    mask = torch.rand(2, 1, 5, 5, generator=seeded()) < 0.6
+    mask |= torch.eye(5, dtype=torch.bool)
+    expected = torch.zeros_like(v)
+    for b, h, i in np.ndindex(2, 3, 5):
+        keys = [j for j in range(5) if mask[b, 0, i, j]]
+        weights = [math.exp(cap * math.tanh(float(q[b, h, i] @ k[b, h, j]) / math.sqrt(4) / cap)) for j in keys]
+        expected[b, h, i] = sum(w * v[b, h, j] for w, j in zip(weights, keys, strict=True)) / sum(weights)
+    torch.testing.assert_close(capped_attention(q, k, v, cap, mask), expected)
+
+
+def test_uncapped_attention_needs_no_key_bias():
+    plain, capped = SelfAttention(8, 2), SelfAttention(8, 2, cap=1e6)
+    randomise(capped)
+    report = plain.load_state_dict(capped.state_dict(), strict=False)
+    assert report.unexpected_keys == ["k_bias"]
+    x = torch.randn(2, 5, 8, generator=seeded())
+    # A cap that never binds is none; float32's tanh near 0 loses what 1e6 multiplies.
+    torch.testing.assert_close(plain.double()(x.double()), capped.double()(x.double()), atol=1e-8, rtol=1e-8)
+
+
+def test_pool_equals_attention_of_one_query():
+    pool = randomise(AttentionPool(12, 3, 24)).double()
+    x = torch.randn(2, 7, 12, dtype=torch.float64, generator=seeded())
+    scale = torch.log1p(pool.scale.exp()) / math.log(2) / math.sqrt(8)
+    q = pool.q(pool.query).view(1, 1, 3, 8).transpose(1, 2) * scale
+    k, v = (part(x).view(2, 7, 3, 8).transpose(1, 2) for part in (pool.k, pool.v))
+    out = torch.softmax(q @ k.transpose(2, 3), dim=-1) @ v
+    torch.testing.assert_close(pool(x), pool.proj(out.transpose(1, 2).reshape(2, 24)))

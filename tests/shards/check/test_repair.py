@@ -1,0 +1,161 @@
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+
+from egocurate.errors import InputError
+from egocurate.shards.check.repair import repair, settings_of
+from egocurate.shards.check.verify import verify
+from egocurate.shards.profiles import profile
+from egocurate.shards.write.job import VideoFile
+from egocurate.shards.write.write_shards import write_shards
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def made(ray_up, tmp_path_factory, small_videos, make_clips):
+    from egocurate.shards.write.job import ShardJob
+
+    rows = [("cook", 0.6 * n, 0.6 * n + 1) for n in range(15)] + [("dig", 90.0, 91.0), ("lost", 1.0, 2.0)]
+    videos = {uid: VideoFile(path) for uid, path in small_videos.items()} | {"lost": VideoFile(None)}
+    out = tmp_path_factory.mktemp("made") / "shards"
+    job = ShardJob(make_clips(rows), videos, out, profile("train"), clips_per_shard=4, num_verbs=3, num_nouns=5)
+    write_shards(job)
+    return job, contents(out)
+
+
+@pytest.fixture
+def copy(made, tmp_path):
+    """A folder of one's own to spoil, its job, and the bytes it should have."""
+    job, files = made
+    job = replace(job, out=tmp_path / "shards")
+    job.out.mkdir()
+    for name, data in files.items():
+        (job.out / name).write_bytes(data)
+    return job, files
+
+
+def tars(folder):
+    return sorted(folder.glob("*.tar"))
+
+
+def stamps(folder):
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def in_a_video(job):
+    """Where in the second tar the middle of its first video stands."""
+    row = next(row for row in pq.read_table(job.out / "index.parquet").to_pylist() if row["shard"] == 1)
+    return row["offsets"][1] + row["sizes"][1] // 2
+
+
+def test_a_sound_folder_is_left_alone(copy):
+    job, files = copy
+    before = stamps(job.out)
+    mended = repair(job)
+    assert (mended.shards, mended.tables, mended.summary) == ([], False, None)
+    assert stamps(job.out) == before and contents(job.out) == files
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda job, tar: tar.unlink(),
+        lambda job, tar: tar.write_bytes(tar.read_bytes()[:-700]),
+        lambda job, tar: tar.write_bytes(b""),
+        lambda job, tar: flip(tar, in_a_video(job)),
+        lambda job, tar: flip(tar, 3),
+        lambda job, tar: flip(tar, tar.stat().st_size - 1),
+    ],
+    ids=["missing", "cut", "empty", "flipped in a video", "flipped in a name", "flipped at the end"],
+)
+def test_a_broken_tar_is_cut_again_and_the_others_are_not_touched(copy, spoil):
+    job, files = copy
+    spoil(job, tars(job.out)[1])
+    before = stamps(job.out)
+    assert verify(job.out, decode=0)
+    mended = repair(job)
+    assert mended.shards == ["egoclip-000001.tar"]
+    assert contents(job.out) == files
+    after = stamps(job.out)
+    same = [name for name in files if name.endswith(".tar") and name != "egoclip-000001.tar"]
+    assert len(same) >= 4 and all(after[name] == before[name] for name in same)
+
+
+@pytest.mark.parametrize("lost", [["index.parquet"], ["manifest.json"], ["index.parquet", "manifest.json"]])
+@pytest.mark.parametrize("how", ["gone", "garbage"])
+def test_tables_are_made_anew_from_whole_tars_without_the_videos(copy, lost, how):
+    job, files = copy
+    for name in lost:
+        if how == "gone":
+            (job.out / name).unlink()
+        else:
+            (job.out / name).write_bytes(b"{ not this")
+    before = {name: stamp for name, stamp in stamps(job.out).items() if name.endswith(".tar")}
+    mended = repair(job)
+    assert (mended.shards, mended.tables) == ([], True)
+    assert contents(job.out) == files
+    assert {name: stamp for name, stamp in stamps(job.out).items() if name.endswith(".tar")} == before
+
+
+def test_an_index_whose_rows_do_not_fit_is_made_anew(copy):
+    job, files = copy
+    table = pq.read_table(job.out / "index.parquet")
+    pq.write_table(table.slice(1), job.out / "index.parquet")
+    assert repair(job).shards == [] and contents(job.out) == files
+
+
+def test_a_lost_list_of_failures_is_found_again_by_cutting_those_shards(copy):
+    job, files = copy
+    (job.out / "failed.parquet").unlink()
+    assert repair(job).shards == ["egoclip-000005.tar"]
+    assert contents(job.out) == files
+
+
+@pytest.mark.parametrize("lost", [["manifest.json"], ["manifest.json", "index.parquet"]])
+def test_a_flipped_byte_is_found_without_a_manifest_too(copy, lost):
+    job, files = copy
+    flip(tars(job.out)[1], in_a_video(job))
+    if "index.parquet" in lost:
+        flip(tars(job.out)[2], 600)  # in the text, which the plan knows
+    for name in lost:
+        (job.out / name).unlink()
+    mended = repair(job)
+    assert "egoclip-000002.tar" in mended.shards or lost == ["manifest.json"]
+    if lost == ["manifest.json"]:
+        assert mended.shards == ["egoclip-000001.tar"] and contents(job.out) == files
+
+
+def test_another_job_is_refused_before_anything_is_touched(copy):
+    job, _ = copy
+    tars(job.out)[1].unlink()
+    before = stamps(job.out)
+    with pytest.raises(InputError, match=r"what differs: .*clips per shard"):
+        repair(replace(job, clips_per_shard=2))
+    assert stamps(job.out) == before
+    (job.out / "manifest.json").unlink()
+    before = stamps(job.out)
+    with pytest.raises(InputError, match="none of its tars"):
+        repair(replace(job, clips_per_shard=100))
+    assert stamps(job.out) == before
+
+
+def test_the_folder_says_what_it_was_cut_with(copy):
+    job, _ = copy
+    expected = {"name": "egoclip", "num_verbs": 3, "num_nouns": 5, "lexicon": ""}
+    expected |= {"profile": "train", "clips_per_shard": 4}
+    assert settings_of(job.out) == expected
+    (job.out / "manifest.json").write_text("{")
+    assert settings_of(job.out) is None
+    (job.out / "manifest.json").write_text('{"format": "other/9"}')
+    with pytest.raises(InputError, match="other/9"):
+        settings_of(job.out)

@@ -1,0 +1,283 @@
+"""EgoVLPv2 as it is trained: three losses over ranks, draws, rates, resume, and EgoMCQ in three modes."""
+
+import os
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from egocurate.errors import InputError
+from egocurate.loaders.egomcq_dataset import MCQDataset
+from egocurate.models.egovlpv2.model import EgoVLPv2Config, Losses, ObjectiveConfig
+from egocurate.models.layers.roberta import RobertaTextConfig
+from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.metrics.egomcq import McqQuestions, score_accuracy
+from egocurate.models.tokenizer import train_tokenizer
+from egocurate.training.config.optimizer import OptimiserConfig, build_optimiser
+from egocurate.training.config.overrides import with_setting
+from egocurate.training.config.recipes import RECIPES
+from egocurate.training.distributed.parallel import spread
+from egocurate.training.distributed.ranks import World, open_world
+from egocurate.training.step.batches import open_stream
+from egocurate.training.systems import build_system
+from egocurate.training.systems.egovlpv2 import places
+from egocurate.training.systems.step_rng import Draws
+from egocurate.training.tasks.egomcq import Quiz, blocks_of
+from tests.training.runs import STEPS, Stop, rows, run, saved
+
+MODEL = EgoVLPv2Config(
+    video=VideoConfig(image=32, patch=16, width=16, depth=2, heads=2, eps=1e-5),
+    text=RobertaTextConfig(vocab=128, width=16, depth=2, heads=2, max_tokens=16, dropout=0.0),
+    fused_layers=1,
+    projection=8,
+)
+ALONE = World(0, 1, torch.device("cpu"), False)
+
+
+@pytest.fixture(scope="module")
+def config(tiny):
+    return replace(tiny, system="egovlpv2", model=MODEL, objective=ObjectiveConfig())
+
+
+def built(config, world=ALONE):
+    """A system whose weights are far from their start: open gates, certain heads."""
+    system = build_system(config, open_stream(config, world), world)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in system.model.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape)
+    return system
+
+
+# Learning.
+
+
+def test_it_learns_and_is_logged(config, tmp_path):
+    optimiser = OptimiserConfig(lr=3e-3, new_lr=6e-3, warmup_steps=2, clip_grad=1.0)
+    few = {"eval_every": 60, "checkpoint_every": 60}
+    run(replace(config, out=str(tmp_path / "run"), max_steps=60, optimiser=optimiser, **few))
+    losses = [loss for (loss,) in rows(tmp_path / "run", "loss") if loss is not None]
+    assert np.mean(losses[-12:]) < 0.8 * np.mean(losses[:6])
+
+
+def test_stopped_and_resumed_equals_unbroken_to_the_bit(config, tmp_path):
+    config = replace(config, model=replace(MODEL, text=replace(MODEL.text, dropout=0.3)))
+    unbroken, broken = (replace(config, out=str(tmp_path / name)) for name in ("unbroken", "broken"))
+    expected = run(unbroken)
+    with pytest.raises(Stop):
+        run(broken, stop_at=3)
+    assert run(broken, resume=True).after == expected.after
+    assert rows(tmp_path / "broken", "step", "loss", "lr") == rows(tmp_path / "unbroken", "step", "loss", "lr")
+    ours, theirs = saved(tmp_path / "broken", STEPS, tmp_path), saved(tmp_path / "unbroken", STEPS, tmp_path)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+def test_half_precision_trains(config, tmp_path):
+    for mode in ("fp32", "bf16"):
+        run(replace(config, out=str(tmp_path / mode), max_steps=2, precision=mode, mcq_mode="ensemble"))
+    whole, half = ([row[0] for row in rows(tmp_path / mode, "loss") if row[0]] for mode in ("fp32", "bf16"))
+    assert whole == pytest.approx(half, rel=0.02)
+    assert whole != half
+
+
+def test_what_starts_from_nothing_steps_faster_and_scalars_do_not_decay(config):
+    system = built(config)
+    optimiser = build_optimiser(system.model, RECIPES["egovlpv2"]().optimiser, system.new)
+    names = {id(parameter): name for name, parameter in system.model.named_parameters()}
+    group_of = {names[id(p)]: group for group in optimiser.param_groups for p in group["params"]}
+    assert group_of.keys() == set(names.values())
+    for name, rate, decay in (
+        ("video_gates.0.gate", 4, 0),
+        ("text_gates.0.kv.weight", 4, 0.01),
+        ("video_gates.0.norm.weight", 4, 0),
+        ("vtm_head.fc.weight", 4, 0.01),
+        ("mlm_head.decoder.bias", 4, 0),
+        ("vid_proj.4.weight", 4, 0.01),
+        ("text_transform.weight", 4, 0.01),
+        ("fused_cls_token", 1, 0),
+        ("fused_norm.weight", 1, 0),
+        ("video.cls_token", 1, 0),
+        ("video.blocks.1.attn.qkv.weight", 1, 0.01),
+        ("text.model.embeddings.word_embeddings.weight", 1, 0),
+        ("text.model.encoder.layer.1.output.LayerNorm.weight", 1, 0),
+    ):
+        assert (group_of[name]["rate"], group_of[name]["weight_decay"]) == (rate, decay), name
+    for start in system.new:
+        assert any(name.startswith(start) for name in group_of), start
+
+
+# Draws.
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_places_are_those_of_one_process(config, ranks):
+    (whole,) = islice(open_stream(config, ALONE).epoch(0), 1)
+    for rank in range(ranks):
+        (part,) = islice(open_stream(config, World(rank, ranks, torch.device("cpu"), False)).epoch(0), 1)
+        assert torch.equal(part.sample, whole.sample[places(len(part), 4 // ranks, rank, ranks)])
+    assert places(3, 3, 1, 2).tolist() == [3, 4, 5]  # a stream without negatives
+
+
+def drawn(config, epoch=0):
+    """What the model is given for the first batch."""
+    (batch,) = islice(open_stream(config, ALONE).epoch(0), 1)
+    network = mock.Mock(return_value=Losses(*torch.zeros(4)))
+    built(config).losses(network, batch, Draws(0, epoch, 4))
+    return network.call_args.args[0]
+
+
+def hidden(batch):
+    return (batch.masked.ids != batch.ids).nonzero().tolist()
+
+
+def test_draws_do_not_depend_on_the_length_of_padding(config):
+    long, short = drawn(config), drawn(replace(config, max_tokens=7))
+    assert (long.ids.shape[1], short.ids.shape[1]) == (16, 7)
+    assert torch.equal(long.uniform, short.uniform)
+    assert hidden(long) == hidden(short) != []
+    assert torch.equal(long.masked.targets, short.masked.targets)
+    other = drawn(config, epoch=1)
+    assert not torch.equal(long.uniform, other.uniform)
+    assert hidden(long) != hidden(other)
+    invalid = (~long.valid).nonzero().flatten().tolist()
+    assert invalid
+    assert not set(invalid) & {row for row, _ in hidden(long)}
+
+
+# Ranks.
+
+
+def first_steps(config, count=5):
+    """Losses, averaged over ranks, and gradients of some steps from the same weights; scores of EgoMCQ."""
+    found = []
+    with open_world(config) as world:
+        system = built(config, world)
+        network = spread(system.model, config, world)
+        for batch in islice(open_stream(config, world).epoch(0), count):
+            system.model.zero_grad()
+            losses = system.losses(network, batch, Draws(0, 0, config.batch_size // world.size))
+            losses["loss"].backward()
+            found.append((world.mean(losses), {n: p.grad.clone() for n, p in system.model.named_parameters()}))
+        system.model.eval()
+        with torch.no_grad():
+            scores = {
+                mode: Quiz(replace(config, mcq_mode=mode), system, world, lambda *_: None).fused_scores()
+                for mode in ("fused", "ensemble")
+            }
+        del network
+    return found, scores
+
+
+def one_rank(rank, ranks, folder, config):
+    torch.set_num_threads(1)
+    os.environ |= {"LOCAL_RANK": str(rank), "RANK": str(rank), "WORLD_SIZE": str(ranks)}
+    where = {"init_method": f"file://{folder}/{ranks}.store", "rank": rank, "world_size": ranks}
+    with mock.patch.object(dist, "init_process_group", partial(dist.init_process_group, **where)):
+        torch.save(first_steps(config), folder / f"{ranks}-{rank}.pt")
+
+
+def test_any_number_of_ranks_is_one_process(config, tmp_path):
+    expected, expected_scores = first_steps(config)
+    assert all(losses.keys() == {"loss", "egonce", "mlm", "vtm"} for losses, _ in expected)
+    for ranks in (2, 4):
+        mp.spawn(one_rank, (ranks, tmp_path, config), nprocs=ranks)
+        for rank in range(ranks):
+            found, scores = torch.load(tmp_path / f"{ranks}-{rank}.pt")
+            for (losses, gradients), (whole_losses, whole) in zip(found, expected, strict=True):
+                assert losses == pytest.approx(whole_losses, rel=1e-5)
+                torch.testing.assert_close(gradients, whole, rtol=1e-3, atol=1e-5)
+            torch.testing.assert_close(scores, expected_scores, rtol=1e-4, atol=1e-5)
+
+
+# EgoMCQ.
+
+
+def test_modes_score_as_pairs_one_by_one(config):
+    system, questions = built(config), MCQDataset(config.mcq_json, config.mcq_shards, size=32)
+    model = system.model.eval()
+    expected = {"dual": [], "fused": [], "ensemble": []}
+    with torch.no_grad():
+        for question in questions:
+            ids, mask = system.tokens([question.text])
+            for frames in question.frames:
+                frames = system.pixels(frames[None])
+                logits = model.match(model.lower_video(frames), model.lower_text(ids, mask))
+                fused = logits.softmax(1)[0, 1].item()
+                cosine = torch.cosine_similarity(model.encode_video(frames), model.encode_text(ids, mask)).item()
+                for mode, score in (("dual", cosine), ("fused", fused), ("ensemble", cosine + fused)):
+                    expected[mode].append(score)
+    asked = McqQuestions(questions.choices, questions.answers, questions.types)
+    answers = set()
+    for mode, scores in expected.items():
+        scores, quiz = np.array(scores).reshape(-1, 5), Quiz(replace(config, mcq_mode=mode), system, ALONE, print)
+        quiz.report = lambda *_: None
+        if mode != "dual":
+            with torch.no_grad():
+                np.testing.assert_allclose(quiz.fused_scores(), scores, rtol=1e-4, atol=1e-6)
+        model.train()
+        assert quiz.accuracy() == score_accuracy(scores, asked)
+        assert model.training
+        answers.add(tuple(scores.argmax(1)))
+    assert len(answers) > 1  # the modes differ
+
+
+def test_a_block_runs_each_of_its_clips_once(config):
+    system = built(config)
+    quiz = Quiz(replace(config, mcq_mode="fused"), system, ALONE, lambda *_: None)
+    with mock.patch.object(system.model, "lower_video", wraps=system.model.lower_video) as lower:
+        quiz.accuracy()
+    assert sum(len(call.args[0]) for call in lower.call_args_list) == len(quiz.questions.clips)
+
+
+@pytest.mark.parametrize("held", [5, 9, 40])
+def test_blocks_hold_every_question_once_and_few_clips(held):
+    choices = np.random.default_rng(0).integers(0, 60, (41, 5))
+    blocks = [block for rank in range(3) for block in blocks_of(choices, rank, 3, held)]
+    assert sorted(np.concatenate(blocks).tolist()) == list(range(41))
+    sizes = [len(np.unique(choices[block])) for block in blocks]
+    assert max(sizes) <= held
+    assert len(blocks_of(choices, held=60)) == 1
+    assert blocks_of(choices[:2], 2, 3) == []
+
+
+# What is refused, and recipes.
+
+
+def test_a_mistake_is_one_line(config, tiny, tmp_path):
+    tokenizer = train_tokenizer(["moves cup"])
+    tokenizer.mask_token = None
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    for wrong, words in (
+        (replace(tiny, mcq_mode="fused"), "egovlp cannot fuse"),
+        (replace(config, model=replace(MODEL, fused_layers=3)), "fused_layers=3"),
+        (replace(config, tokenizer=str(tmp_path / "tokenizer")), "no mask token"),
+        (replace(config, video_weights="nowhere.pth"), r"nowhere\.pth"),
+    ):
+        with pytest.raises(InputError, match=words) as raised:
+            run(replace(wrong, out=str(tmp_path / "run")))
+        assert "\n" not in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_published_recipe():
+    config = RECIPES["egovlpv2"]()
+    rates, data, model = config.optimiser, config.data, config.model
+    assert (config.batch_size, config.epochs, config.max_tokens, data.frames, data.size) == (256, 20, 30, 4, 224)
+    assert (rates.lr, rates.new_lr, rates.final_lr, rates.warmup_epochs) == (3e-5, 12e-5, 1e-7, 2)
+    assert (rates.schedule, rates.beta1, rates.beta2, rates.eps, rates.weight_decay) == (
+        "linear",
+        0.9,
+        0.98,
+        1e-8,
+        0.01,
+    )
+    assert (model.fused_layers, model.projection, model.video.depth) == (6, 4096, 12)
+    assert with_setting(config, "mcq_mode=ensemble").mcq_mode == "ensemble"
+    assert with_setting(with_setting(config, "objective.mlm=0.5"), "model.fused_layers=3").model.fused_layers == 3

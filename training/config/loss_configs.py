@@ -1,0 +1,57 @@
+"""What each kind of model is taught by: the numbers of its loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from egocurate.models.egovlpv2.model import ObjectiveConfig
+from egocurate.models.losses.contrastive import Positives, Undecided
+
+__all__ = ["Contrast", "Distillation", "LockedContrast", "ObjectiveConfig", "PlainContrast", "Restoration"]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A contrastive loss on embeddings of texts and clips."""
+
+    loss: Literal["egonce", "info_nce"] = "egonce"
+    positives: Positives = "and"
+    undecided: Undecided = "mask"
+    temperature: float = 0.05
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """VideoMAE's squared error has no numbers of its own: how much it restores is the model's `mask_ratio`."""
+
+
+@dataclass(frozen=True)
+class PlainContrast:
+    """VideoPrism's first stage: InfoNCE on clips of which a part is dropped."""
+
+    temperature: float = 0.05
+    """not published"""
+    drop: float = 0.5
+    """share of the places of a frame, the same in all its frames"""
+
+
+@dataclass(frozen=True)
+class LockedContrast(PlainContrast):
+    """VideoPrism's texts after its second stage: InfoNCE on whole clips, the encoder as it is."""
+
+    drop: float = 0.0
+    encoder: str = ""
+    """where the encoder is from: a run of the second stage, or weights"""
+    towers: str = ""
+    """where all else is from: a run of the first stage, or weights"""
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """VideoPrism's second stage: cosine distances of a student that sees a part of a clip to a teacher that sees it."""
+
+    teacher: str = ""
+    """a run of the first stage, or weights; read again where a run goes on, so name a step of it if it still trains"""
+    mask: float = 0.65
+    """share of the places of a frame that is hidden, the same in all its frames"""

@@ -1,0 +1,66 @@
+"""EgoVLPv2 (2307.05463)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from egocurate.loaders.presets import RECIPES as STREAMS
+from egocurate.models.egovlpv2.model import EgoVLPv2Config, ObjectiveConfig
+from egocurate.models.layers.roberta import RobertaTextConfig
+from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.train_config import TrainConfig
+
+
+def egovlpv2() -> TrainConfig:
+    """EgoVLPv2's pre-training (2307.05463, section 4 and appendix D): 256 pairs, 4 frames, 20 epochs from 3e-5 down.
+
+    The paper's numbers. The released code differs in a batch of 1024, texts of 15 tokens, a cosine in place of the
+    line, and weight decay on norms, gates and the fused [CLS].
+    """
+    model = EgoVLPv2Config.base()
+    return TrainConfig(
+        system="egovlpv2",
+        model=replace(model, text=replace(model.text, pretrained="roberta-base")),
+        objective=ObjectiveConfig(),
+        data=replace(STREAMS["egovlpv2"], workers=4),
+        # The paper says ImageNet-21k; the file that the release names was tuned on ImageNet-1k after that.
+        video_weights="timm/vit_base_patch16_224.orig_in21k_ft_in1k",
+        tokenizer="roberta-base",
+        max_tokens=30,
+        batch_size=256,
+        optimiser=OptimiserConfig(
+            lr=3e-5,
+            new_lr=12e-5,
+            warmup_epochs=2,
+            schedule="linear",
+            final_lr=1e-7,
+            weight_decay=0.01,
+            beta2=0.98,
+            eps=1e-8,
+        ),
+        epochs=20,
+    )
+
+
+def egovlpv2_tiny() -> TrainConfig:
+    """A small EgoVLPv2 from nothing, for the demo: two minutes on two CPU cores."""
+    return TrainConfig(
+        system="egovlpv2",
+        model=EgoVLPv2Config(
+            video=VideoConfig(image=64, patch=16, width=128, depth=3, heads=4, eps=1e-5),
+            text=RobertaTextConfig(vocab=2048, width=128, depth=3, heads=4, max_tokens=32, dropout=0.0),
+            fused_layers=1,
+            projection=128,
+        ),
+        objective=ObjectiveConfig(),
+        data=replace(STREAMS["egovlpv2"], size=64, scale=(0.7, 1.0), workers=1),
+        max_tokens=16,
+        batch_size=32,
+        optimiser=OptimiserConfig(
+            lr=2e-3, warmup_steps=20, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
+        ),
+        epochs=2,
+        eval_every=100,
+        checkpoint_every=100,
+    )

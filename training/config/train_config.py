@@ -1,0 +1,91 @@
+"""What a training run depends on; the recipes in `training.config.recipes` fill it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from egocurate.loaders import StreamConfig
+from egocurate.models.egovlp.model import EgoVLPConfig
+from egocurate.models.egovlpv2.model import EgoVLPv2Config
+from egocurate.models.videomae.model import VideoMAEConfig
+from egocurate.models.videoprism.distillation import DistillationConfig
+from egocurate.models.videoprism.model import VideoPrismConfig
+from egocurate.training.config.loss_configs import (
+    Contrast,
+    Distillation,
+    LockedContrast,
+    ObjectiveConfig,
+    PlainContrast,
+    Restoration,
+)
+from egocurate.training.config.optimizer import OptimiserConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that a run depends on; a recipe is a function that returns one."""
+
+    system: str
+    """what is trained, a name of `training.systems.SYSTEMS`"""
+    model: EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig
+    """sizes, of the kind that the system has"""
+    objective: Contrast | ObjectiveConfig | Restoration | PlainContrast | Distillation | LockedContrast
+    """the loss, of the kind that the system has"""
+    data: StreamConfig
+    """what a clip shows, the seed of the order, of augmentation and of the first weights, and how clips are read"""
+
+    # what it reads and writes
+    shards: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    """shares of several shard folders; default their numbers of clips"""
+    mcq_json: str = ""
+    mcq_shards: str = ""
+    out: str = ""
+
+    # where it starts
+    start: str = ""
+    """another run's folder, or a file or hub name of weights, to begin with as far as they fit"""
+    video_weights: str = ""
+    """image ViT for the video tower to start from: file or hub name"""
+    tokenizer: str = ""
+    """hub name or folder; without one it is made from the narrations"""
+    max_tokens: int = 32
+
+    # steps
+    batch_size: int = 512
+    """anchors of all ranks together; negatives come on top"""
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    epochs: int = 10
+    max_steps: int = 0
+    """0: as many as the epochs have"""
+
+    # run
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 on a GPU"""
+    compile: bool = False
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """many ranks: each keeps all of the model and of the optimiser's state, or a part of them"""
+    activation_checkpointing: bool = False
+    """work layers out again in the backward pass in place of keeping what is in them: less memory, a third more time"""
+    micro_batches: int = 1
+    """parts in which a rank's batch goes through the model, for the whole batch's gradient in the memory of a part"""
+    headspace: bool = False
+    """the first batches over and over: what the trainer could do were data free"""
+    eval_every: int = 1000
+    """steps"""
+    checkpoint_every: int = 1000
+    keep_checkpoints: int = 2
+    log_every: int = 20
+    mcq_mode: Literal["dual", "fused", "ensemble"] = "dual"
+    """what EgoMCQ is answered by: the cosine, the probability of a pair fused, or their sum"""
+
+
+MAY_CHANGE = (
+    *("shards", "mcq_json", "mcq_shards", "out", "headspace", "device", "compile"),
+    *("parallel", "activation_checkpointing", "micro_batches"),
+    *("data.decoder", "data.workers", "data.cache_dir", "data.cache_bytes", "data.stall_sec", "data.max_bad"),
+    *("eval_every", "checkpoint_every", "keep_checkpoints", "log_every", "mcq_mode"),
+)
+"""Keys that a resumed run may have otherwise: they leave what is learned alone (the stream checks the data itself)."""

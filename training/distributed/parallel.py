@@ -1,0 +1,75 @@
+"""One model on many ranks, and in less memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
+from transformers.models.distilbert.modeling_distilbert import TransformerBlock
+
+from egocurate.errors import InputError
+from egocurate.models.layers import transformer
+from egocurate.models.layers import video_tower as video
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import World
+
+BLOCKS = (video.Block, video.JointBlock, transformer.Block, TransformerBlock)
+"""The layers that towers are stacks of; those that a tower takes apart (RoBERTa's) are none: nobody calls them."""
+READERS = ("encode_video", "encode_text", "match_options")
+"""What is called on a model beside its forward."""
+
+
+def spread(model: nn.Module, config: TrainConfig, world: World) -> nn.Module:
+    """Return the model as the loop runs it: compiled if asked for, gradients averaged over ranks.
+
+    The model's parameters keep their names. With "fsdp" each rank keeps a part of each of them, of its gradient and of
+    what the optimiser knows of it. Raises InputError for an optimiser that cannot work on parts.
+    """
+    blocks = [module for module in model.modules() if isinstance(module, BLOCKS)]
+    if config.activation_checkpointing:
+        for block in blocks:
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    if world.size > 1 and config.parallel == "fsdp":
+        return _sharded(model, blocks, config, world)
+    network: nn.Module = torch.compile(model) if config.compile else model
+    return DistributedDataParallel(network) if world.size > 1 else network
+
+
+def _sharded(model: nn.Module, blocks: list[nn.Module], config: TrainConfig, world: World) -> nn.Module:
+    if config.optimiser.kind == "adafactor":  # it takes means over rows and columns, and PyTorch's knows no parts
+        raise InputError("Adafactor cannot step on parts of matrices: take parallel=ddp, or optimiser.kind=adamw")
+    mesh = init_device_mesh(world.device.type, (world.size,))
+    for block in blocks:
+        if config.compile:  # block by block, because fetching the next one's parts is nothing to compile
+            block.compile()
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    for name in READERS:
+        if hasattr(model, name):
+            register_fsdp_forward_method(model, name)
+    return model
+
+
+@contextmanager
+def whole(model: nn.Module) -> Iterator[None]:
+    """Keep all of a sharded model on every rank meanwhile; every rank calls this.
+
+    Each may run it as often as it has work then. Otherwise all must run it equally often, to fetch each other's parts.
+    """
+    sharded = [module for module in model.modules() if isinstance(module, FSDPModule)]
+    for module in sharded:
+        module.set_reshard_after_forward(False, recurse=False)
+        module.unshard()
+    try:
+        yield
+    finally:
+        for module in sharded:
+            module.reshard()
+            module.set_reshard_after_forward(module is not model, recurse=False)

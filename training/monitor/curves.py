@@ -1,0 +1,132 @@
+"""curves.png: how a run went, drawn from its metrics.csv."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+
+from egocurate.training.run.files import write_whole
+
+COLOURS = ("#1f5fa8", "#d1632a", "#3b8f5a", "#8a5aa8", "#8c6d2f", "#4d4d4d")
+CHANCE = 20.0  # percent of right answers by guessing: EgoMCQ's questions have five options
+SMOOTH_FROM = 60  # points; more than these are shown pale, with their running mean on top
+
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def draw_curves(table: Path, picture: Path) -> None:
+    """Draw loss, EgoMCQ, learning rate and speed over steps; nothing is drawn before there is a loss."""
+    curves = read_curves(table)
+    if "loss" not in curves:
+        return
+    answered = [name for name in ("mcq_inter", "mcq_intra") if name in curves]
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    right = "answers" if answered else "loss"
+    panels = figure.subplot_mosaic([["loss"] * 3 + [right] * 3, ["rate"] * 2 + ["speed"] * 2 + ["shares"] * 2])
+    for axes in panels.values():
+        _plain(axes)
+
+    shared = ("step", "lr", "clips_per_sec", "data_wait", "mfu", "mcq_inter", "mcq_intra")
+    _draw_losses(panels["loss"], {name: curve for name, curve in curves.items() if name not in shared})
+    if answered:
+        _draw_answers(panels["answers"], {name: curves[name] for name in answered})
+    _draw_rate(panels["rate"], curves["lr"])
+    _draw_speed(panels["speed"], curves["clips_per_sec"])
+    _draw_shares(panels["shares"], curves)
+    last = max(int(steps[-1]) for steps, _ in curves.values())
+    for axes in panels.values():
+        for line in axes.get_lines():
+            if len(line.get_xdata()) == 1:  # no line without a second point
+                line.set_marker("o")
+        axes.set_xlim(0, last)
+        axes.set_xlabel("step")
+    write_whole(picture, lambda path: figure.savefig(path, format="png", dpi=110))
+
+
+def read_curves(table: Path) -> dict[str, Curve]:
+    """Return (steps, values) of each column of a metrics.csv that has a value."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    with table.open(newline="") as file:
+        for row in csv.DictReader(file):
+            for name, cell in row.items():
+                if cell and name != "step":
+                    points.setdefault(name, []).append((int(row["step"]), float(cell)))
+    return {name: tuple(np.array(found).T) for name, found in points.items()}
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def _draw_losses(axes: Axes, losses: dict[str, Curve]) -> None:
+    for (name, (steps, values)), colour in zip(losses.items(), _colours(len(losses)), strict=True):
+        width = 2.0 if name == "loss" else 1.3
+        if len(values) >= SMOOTH_FROM:
+            axes.plot(steps, values, color=colour, linewidth=0.7, alpha=0.35)
+            values = _running_mean(values, len(values) // 60)
+        axes.plot(steps, values, color=colour, linewidth=width, label=name)
+    axes.set_title("loss", loc="left")
+    if len(losses) > 1:
+        axes.legend(frameon=False)
+
+
+def _draw_answers(axes: Axes, answers: dict[str, Curve]) -> None:
+    for (name, (steps, values)), colour in zip(answers.items(), COLOURS, strict=False):
+        label = f"{name.removeprefix('mcq_')}: {values[-1]:.1f} %, best {values.max():.1f} %"
+        axes.plot(steps, values, color=colour, marker="o", markersize=4, clip_on=False, label=label)
+    axes.axhline(CHANCE, color="#8a8a8a", linewidth=1, linestyle=(0, (4, 3)), label="chance: 20 %")
+    axes.set_ylim(0, 100)
+    axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    axes.set_title("EgoMCQ, right answers", loc="left")
+    axes.legend(edgecolor="none", framealpha=0.9)
+
+
+def _draw_rate(axes: Axes, curve: Curve) -> None:
+    axes.plot(*curve, color=COLOURS[0], clip_on=False)
+    axes.set_title("learning rate", loc="left")
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.1e}"))
+    axes.set_ylim(bottom=0)
+
+
+def _draw_speed(axes: Axes, curve: Curve) -> None:
+    rates = curve[1]
+    axes.plot(*curve, color=COLOURS[0], linewidth=1.1)
+    axes.set_ylim(0, float(np.percentile(rates, 98)) * 1.25)  # a burst after a wait would press the rest down
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_title(f"clips/s: median {np.median(rates):,.0f}", loc="left")
+
+
+def _draw_shares(axes: Axes, curves: dict[str, Curve]) -> None:
+    for name, label, colour in (("data_wait", "waiting for data", COLOURS[1]), ("mfu", "MFU", COLOURS[2])):
+        if name in curves:
+            steps, values = curves[name]
+            axes.plot(
+                steps, values * 100, color=colour, linewidth=1.1, label=f"{label}: median {np.median(values):.0%}"
+            )
+    axes.set_ylim(0, 100)
+    axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    axes.set_title("share of time, of the device's peak" if "mfu" in curves else "share of time", loc="left")
+    axes.legend(frameon=False)
+
+
+def _colours(count: int) -> list[str]:
+    return [COLOURS[i % len(COLOURS)] for i in range(count)]
+
+
+def _running_mean(values: np.ndarray, reach: int) -> np.ndarray:
+    """Return the mean of each value and of up to `reach` on either side."""
+    total = np.cumsum(np.concatenate([[0.0], values]))
+    place = np.arange(len(values))
+    first, end = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(values))
+    return (total[end] - total[first]) / (end - first)

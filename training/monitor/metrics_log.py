@@ -1,0 +1,108 @@
+"""What a person sees of a run: its lines, metrics.csv, TensorBoard and curves.png."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from egocurate.training.monitor.curves import draw_curves
+from egocurate.training.run.files import write_whole
+
+FIRST, LAST = ("step", "loss"), ("lr", "clips_per_sec", "data_wait", "mfu", "mcq_inter", "mcq_intra")
+"""columns of every metrics.csv; the parts of the loss stand between them"""
+
+
+class Table:
+    """metrics.csv: a row for each line of progress and each evaluation; a cell that has no value is empty."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        """Open the table of a run that goes on from a step: rows beyond it are dropped; -1 is a new run."""
+        self.path, self.columns, kept = path, (*FIRST, *LAST), []
+        if path.exists() and step >= 0:
+            with path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                kept = [row for row in reader if int(row["step"]) <= step]
+                self.columns = tuple(reader.fieldnames or self.columns)
+        self._write(kept)
+
+    def add(self, row: dict[str, float]) -> None:
+        """Write a row; the first one with parts of the loss gives them their columns."""
+        new = tuple(name for name in row if name not in self.columns)
+        if new:
+            self._file.close()
+            with self.path.open(newline="") as file:
+                written = list(csv.DictReader(file))
+            place = self.columns.index(LAST[0])
+            self.columns = (*self.columns[:place], *new, *self.columns[place:])
+            self._write(written)
+        self._rows.writerow(row)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, rows: list[dict[str, str]]) -> None:
+        def write(path: Path) -> None:
+            with path.open("w", newline="") as file:
+                table = csv.DictWriter(file, self.columns, restval="")
+                table.writeheader()
+                table.writerows(rows)
+
+        write_whole(self.path, write)
+        self._file = self.path.open("a", newline="")
+        self._rows = csv.DictWriter(self._file, self.columns, restval="")
+
+
+class Log:
+    """What rank 0 says and writes of a run, under the folder OUT."""
+
+    def __init__(self, out: Path, step: int, say: Callable[[str], None]) -> None:
+        """Open the files of a run that goes on from a step; -1 is a new one."""
+        self.out, self.say = out, say
+        self._table = Table(out / "metrics.csv", step)
+        self._board = SummaryWriter(out / "tensorboard", purge_step=step + 1)
+
+    def progress(self, step: int, total: int, row: dict[str, float], left: float | None) -> None:
+        """Note the losses, "loss" and its parts, lr, clips_per_sec, data_wait and mfu; left: seconds to the end."""
+        self._row(step, row)
+        self.say(progress_line(step, total, row, left))
+
+    def answers(self, step: int, accuracy: dict[str, float]) -> None:
+        """Note EgoMCQ accuracy by type, if there are questions, and draw how the run went so far."""
+        if accuracy:
+            self._row(step, {f"mcq_{name}": value for name, value in accuracy.items()})
+            self.say(f"step {step}  EgoMCQ " + ", ".join(f"{name} {value:.1f} %" for name, value in accuracy.items()))
+        draw_curves(self._table.path, self.out / "curves.png")
+
+    def close(self) -> None:
+        """Close the files."""
+        self._table.close()
+        self._board.close()
+
+    def _row(self, step: int, row: dict[str, float]) -> None:
+        self._table.add({"step": step, **row})
+        for name, value in row.items():
+            self._board.add_scalar(name, value, step)
+
+
+def progress_line(step: int, total: int, row: dict[str, float], left: float | None) -> str:
+    """Return a row of progress as a line to read."""
+    parts = ", ".join(f"{name} {value:.4f}" for name, value in row.items() if name not in FIRST + LAST)
+    words = [f"step {step}/{total}", f"loss {row['loss']:.4f}" + (f" ({parts})" if parts else "")]
+    words += [f"lr {row['lr']:.2e}", f"{row['clips_per_sec']:,.0f} clips/s", f"data wait {row['data_wait']:.0%}"]
+    words += [f"MFU {row['mfu']:.0%}"] if "mfu" in row else []
+    words += [f"{clock(left)} left"] if left and step < total else []
+    return "  ".join(words)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as 0:07, 2:31:05 or 3 d 4 h."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -1,0 +1,118 @@
+"""Checkpoints of a run, each whole or not there, written while training goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+from egocurate.errors import InputError
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import World
+from egocurate.training.run.files import write_json
+
+warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process saves alone on purpose
+
+
+class Checkpoints:
+    """The folders OUT/checkpoints/step-N, each with model, optimiser (torch's distributed format) and run.json.
+
+    run.json has the step, the stream's state and EgoMCQ before training. Random numbers need no place: those of the
+    data and of dropout are functions of seed and step.
+
+    A copy in host memory is written by a thread while training goes on, into a folder of another name that is renamed
+    when all ranks have written all of it. One is being written at most.
+    """
+
+    def __init__(self, config: TrainConfig, world: World, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Keep these parts; every rank calls this."""
+        self.folder, self.keep = Path(config.out) / "checkpoints", config.keep_checkpoints
+        self.world, self.model, self.optimiser = world, model, optimiser
+        # Ranks that write talk to each other while those that train do: in a group of their own, or they would mix.
+        self._group = dist.new_group(backend="gloo") if world.size > 1 else None
+        self._renaming = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future[None] | None = None
+        self._step = 0
+        world.ends.callback(self._close)
+
+    def save(self, step: int, rest: dict[str, Any]) -> None:
+        """Begin to write a checkpoint; every rank calls this. Raises InputError as `finish` does."""
+        self.finish()
+        writing, failed = self.folder / "writing", None
+        if self.world.main:
+            try:
+                shutil.rmtree(writing, ignore_errors=True)
+                writing.mkdir(parents=True)
+                write_json(writing / "run.json", {"step": step, **rest})
+            except OSError as error:
+                failed = error
+        self._raise_everywhere(failed, step)
+        written = dcp.async_save(self._parts(), checkpoint_id=writing, **self._ranks())
+        self._step, self._writing = step, self._renaming.submit(self._rename, written, step)
+
+    def finish(self) -> None:
+        """Wait until the last checkpoint is whole; every rank calls this. Raises InputError if it could not be written.
+
+        All ranks raise then, whichever of them could not write.
+        """
+        if self._writing is not None:
+            failed, self._writing = self._writing.exception(), None
+            self._raise_everywhere(failed, self._step)
+
+    def load(self, checkpoint: Path) -> dict[str, Any]:
+        """Bring model and optimiser to where a checkpoint stands; returns its run.json. Every rank calls this."""
+        parts = self._parts()
+        dcp.load(parts, checkpoint_id=checkpoint, **self._ranks())
+        set_state_dict(self.model, self.optimiser, model_state_dict=parts["model"], optim_state_dict=parts["optimiser"])
+        return json.loads((checkpoint / "run.json").read_text())
+
+    def _parts(self) -> dict[str, Any]:
+        model, optimiser = get_state_dict(self.model, self.optimiser)
+        return {"model": model, "optimiser": optimiser}
+
+    def _ranks(self) -> dict[str, Any]:
+        return {"no_dist": True} if self._group is None else {"process_group": self._group}
+
+    def _rename(self, written: Future[Any], step: int) -> None:
+        """Give a folder its name once it is whole, and remove old ones; in a thread, on every rank."""
+        written.result()  # the first rank's comes after every rank's files and the list of what is in them
+        if self.world.main:
+            (self.folder / "writing").rename(self.folder / f"step-{step:08d}")
+            for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
+                # Under another name first: half of a checkpoint is never called one.
+                shutil.rmtree(self.folder / "removing", ignore_errors=True)
+                shutil.rmtree(old.rename(self.folder / "removing"), ignore_errors=True)
+
+    def _raise_everywhere(self, failed: BaseException | None, step: int) -> None:
+        """Raise InputError on all ranks if one of them failed; all wait for each other here."""
+        said = None if failed is None else _one_line(failed)
+        if self._group is not None:
+            of_ranks: list[str | None] = [None] * self.world.size
+            dist.all_gather_object(of_ranks, said, group=self._group)
+            said = next(filter(None, of_ranks), None)
+        if said is not None:
+            raise InputError(
+                f"the checkpoint of step {step} could not be written to {self.folder}: {said}; make room there, then "
+                "--resume goes on from the one before"
+            )
+
+    def _close(self) -> None:
+        """Let what is being written come to its end, however the run ended."""
+        self._renaming.shutdown(wait=True)
+
+
+def _one_line(error: BaseException) -> str:
+    """Return the cause that torch wraps in the tracebacks of all ranks."""
+    while isinstance(error, CheckpointException) and error.failures:
+        error = next(iter(error.failures.values()))[0]
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,0 +1,143 @@
+"""A mistake, or a machine's limit, in one line that says what to change; of many ranks one speaks."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+import torch.distributed as dist
+
+from egocurate.errors import InputError
+from egocurate.training.config.train_config import TrainConfig
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+LOST_SEC = 3.0  # a rank that only lost touch waits so long for the one that knows why
+ASK_SEC = 5.0
+_GONE = re.compile(r"gloo|NCCL|Connection (closed|reset)|Broken pipe|Socket closed", re.IGNORECASE)
+
+
+class RankLost(InputError):  # noqa: N818 (reads as what happened)
+    """Another rank ended."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A command line whose mistakes are an InputError."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        raise InputError(f"{message} (--help shows lines to copy)")
+
+
+@contextmanager
+def explained(config: TrainConfig) -> Iterator[None]:
+    """Turn what a machine cannot do into an InputError: memory, room on the disk, other ranks that do not answer."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (MemoryError, OSError, RuntimeError) as error:  # torch's own kinds are RuntimeErrors
+        plain = explain(error, config)
+        if plain is None:
+            raise
+        raise plain from error
+
+
+def explain(error: Exception, config: TrainConfig) -> InputError | None:
+    """Return the line for an error, None if it is not one of those known."""
+    said = str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        sizes = re.search(r"Tried to allocate ([\d.]+ \w+).*?total capacity of ([\d.]+ \w+)", said, re.DOTALL)
+        wanted = f" ({sizes[1]} more than its {sizes[2]} hold)" if sizes else ""
+        return InputError(f"out of memory on the GPU{wanted}: {_smaller(config)}")
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in said:
+        held = f"{config.data.workers} data.workers hold batches beside it"
+        return InputError(f"out of memory on the host: {_smaller(config)}; {held}")
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        where = error.filename or config.out
+        return InputError(f"{where}: {error.strerror}: make room there, or name another --out; --resume goes on")
+    if isinstance(error, dist.DistNetworkError | dist.DistStoreError) and not dist.is_initialized():
+        return _not_met(said)
+    if isinstance(error, dist.DistError) or _GONE.search(said):
+        return RankLost(
+            "another rank ended without a word, or cannot be reached: it was killed (out of host memory?) or its node "
+            "is gone; the same line with --resume goes on"
+        )
+    return None
+
+
+def _smaller(config: TrainConfig) -> str:
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    clips = config.batch_size // ranks * (2 if config.data.negatives else 1)
+    return (
+        f"a rank has {clips} clips of {config.data.frames} frames (batch_size={config.batch_size}, {ranks} ranks); "
+        "--set activation_checkpointing=true, --set micro_batches=2 or more, more ranks, "
+        "or a smaller batch_size or data.frames"
+    )
+
+
+def _not_met(said: str) -> InputError:
+    place = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
+    if "listen" in said or "EADDRINUSE" in said:
+        return InputError(f"the port of {place} is taken: give torchrun another --rdzv-endpoint HOST:PORT")
+    return InputError(
+        f"the ranks cannot meet at {place}: --rdzv-endpoint must be the same on all nodes, the host one of them, "
+        "reachable from the others under that name, its port open"
+    )
+
+
+@contextmanager
+def one_voice() -> Iterator[None]:
+    """Run a command (as a decorator, too): a mistake is one line and exit status 2, whatever the number of ranks.
+
+    Under torchrun the first rank that fails speaks and the process ends at once, for a group that has lost a rank
+    cannot be left in good order: NCCL would wait for the others for ever.
+    """
+    rank = os.environ.get("RANK")
+    try:
+        yield
+    except InputError as error:
+        if rank is None:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(2) from error
+        _end(f"error (rank {rank}): {error}", 2, late=isinstance(error, RankLost))
+    except Exception:
+        if rank is None:
+            raise
+        _end(f"{traceback.format_exc()}error (rank {rank}): a fault in the program, see above", 1)
+
+
+def _end(said: str, status: int, late: bool = False) -> NoReturn:
+    if late:
+        time.sleep(LOST_SEC)
+    if _first_to_speak():
+        print(said, file=sys.stderr)
+    if "TORCHELASTIC_ERROR_FILE" in os.environ:  # torchrun's summary ends with what this says
+        told = json.dumps({"message": said, "timestamp": str(int(time.time()))})
+        Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(told)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _first_to_speak() -> bool:
+    """Tell whether no other rank has spoken in this attempt; True as well if none can be asked."""
+    host, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
+    if not host or not port:
+        return True
+    try:
+        store = dist.TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=ASK_SEC))
+        return store.add(f"egocurate/spoken/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", 1) == 1
+    except dist.DistError:
+        return True

@@ -1,0 +1,49 @@
+"""A run's clips: the stream that its config asks for, and its batches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from egocurate.errors import InputError
+from egocurate.loaders import Batch, Stream
+from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.device import crop, prefetch
+from egocurate.loaders.headspace import Headspace
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import World
+from egocurate.training.monitor.throughput import Pace
+
+
+def open_stream(config: TrainConfig, world: World) -> Stream:
+    """Return this rank's stream; raises InputError for shards, weights or ranks that do not fit."""
+    if not config.shards:
+        raise InputError("a run needs clips: --shards FOLDER")
+    ranks = {"rank": world.rank, "world": world.size}
+    return stream(
+        config.shards, batch_size=config.batch_size, weights=config.weights or None, config=config.data, **ranks
+    )
+
+
+def next_batches(
+    config: TrainConfig, data: Stream, world: World, steps: int, pace: Pace
+) -> Iterator[tuple[int, Batch]]:
+    """Yield (epoch, this rank's next batch on its device), from where the stream stands, over the ends of epochs."""
+    while steps:
+        epoch = data.state_dict()["epoch"]
+        rest = data.epoch(epoch)
+        batches = prefetch(Headspace(rest) if config.headspace else rest, world.device)
+        while steps:
+            with pace.spend("waiting"):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            yield epoch, _cropped(batch, config.data.size)
+            steps -= 1
+
+
+def _cropped(batch: Batch, size: int) -> Batch:
+    """Return the batch as the model sees it; with data.crop=device its clips arrive as stored."""
+    if batch.views is None:
+        return batch
+    return replace(batch, frames=crop(batch.frames, batch.views, size), views=None)

@@ -1,0 +1,121 @@
+"""Where a run starts: at the weights of another run, or at published ones."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.distributed.checkpoint as dcp
+from torch import Tensor, nn
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+
+from egocurate.errors import InputError
+from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.egovlpv2.model import EgoVLPv2
+from egocurate.models.egovlpv2.weights import load_egovlpv2
+from egocurate.models.videomae.model import VideoMAE
+from egocurate.models.videomae.weights import load_videomae
+from egocurate.models.videoprism.encoder import FactorisedEncoder
+from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
+from egocurate.models.videoprism.weights import load_videoprism
+from egocurate.models.weights import LoadReport, load_egovlp, load_state, read_weights
+from egocurate.training.run.files import newest_checkpoint
+
+# These read a release's names and the module's own.
+_PUBLISHED = {EgoVLP: load_egovlp, EgoVLPv2: load_egovlpv2, VideoMAE: load_videomae}
+_PRISM = (FactorisedEncoder, PrismVideoTower, VideoPrism)
+
+
+def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) -> LoadReport:
+    """Load a run's weights, or those of a file or hub name, into what of the module has their names and shapes.
+
+    source: a run folder of train.py, whatever number of ranks wrote it (its newest checkpoint), one folder of its
+    checkpoints, or what `models.weights.read_weights` takes, the release's spelling too. prefixes: what may begin the
+    module's names there; the first that does counts. Raises InputError if nothing fits.
+    """
+    checkpoint = _find_checkpoint(source)
+    try:
+        if checkpoint is not None:
+            return load_state(module, _part(_read_checkpoint(checkpoint), module, prefixes), source)
+        if type(module) in _PUBLISHED:
+            return _PUBLISHED[type(module)](module, source)
+        if isinstance(module, _PRISM) and source.endswith(".npz"):
+            return load_videoprism(module, source)
+        own = _part(read_weights(source), module, prefixes)
+        if isinstance(module, _PRISM) and not own.keys() & module.state_dict().keys():
+            return load_videoprism(module, source)
+        return load_state(module, own, source)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def load_whole(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) -> LoadReport:
+    """`load_start`, but InputError unless it brings every parameter of the module."""
+    report = load_start(module, source, prefixes)
+    if report.missing:
+        raise InputError(
+            f"{source} has {len(report.loaded)} of the {len(report.loaded) + len(report.missing)} tensors needed, not "
+            f"{report.missing[0]} in the shape of this run: give model the sizes of that run, or name another"
+        )
+    return report
+
+
+def tokenizer_of(source: str) -> str:
+    """Return the tokenizer, a folder or hub name, that the run in a folder was trained with; "" if it is no run."""
+    run = _find_run(source)
+    if run is None:
+        return ""
+    made = run / "tokenizer"
+    return str(made) if made.is_dir() else json.loads((run / "recipe.json").read_text())["tokenizer"]
+
+
+def _find_run(source: str) -> Path | None:
+    """Return the folder of the run that a source is, or whose checkpoint it is."""
+    path = Path(source)
+    places = (path, path.parent.parent) if path.name.startswith("step-") else (path,)
+    return next((place for place in places if source and (place / "recipe.json").is_file()), None)
+
+
+def _find_checkpoint(source: str) -> Path | None:
+    """Return the folder of the checkpoint that a source means; None for a file or hub name."""
+    path = Path(source)
+    if not path.is_dir():
+        return None
+    if (path / ".metadata").is_file():
+        return path
+    newest = newest_checkpoint(path)
+    if newest is None:
+        raise InputError(f"{source} has no checkpoints/step-N to start from: name the folder of a run of train.py")
+    return newest
+
+
+def _read_checkpoint(folder: Path) -> dict[str, Tensor]:
+    """Return the model's tensors of a checkpoint by name; raises InputError for one that is not whole."""
+    try:
+        written = dcp.FileSystemReader(folder).read_metadata().state_dict_metadata
+        state = {
+            name: torch.empty(entry.size, dtype=entry.properties.dtype)
+            for name, entry in written.items()
+            if name.startswith("model.") and isinstance(entry, TensorStorageMetadata)
+        }
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+            dcp.load(state, checkpoint_id=folder, no_dist=True)  # every rank reads for itself
+    except (OSError, EOFError, CheckpointException, pickle.UnpicklingError) as error:
+        raise InputError(f"{folder} is not a whole checkpoint: name an older one of its run, or another run") from error
+    return {name.removeprefix("model."): value for name, value in state.items()}
+
+
+def _part(state: dict[str, Tensor], module: nn.Module, prefixes: Sequence[str]) -> dict[str, Tensor]:
+    """Return what begins with the first prefix under which the module's names are, without it; all if none is."""
+    ours = module.state_dict().keys()
+    for prefix in prefixes:
+        part = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        if ours & part.keys():
+            return part
+    return state

@@ -1,0 +1,32 @@
+"""Random numbers of a training step, as functions of (seed, epoch, sample): the same on any number of ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from egocurate.loaders import Batch
+from egocurate.loaders.order.counter_rng import Purpose, generator
+from egocurate.loaders.order.mixture import set_seed
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What a step may draw with."""
+
+    seed: int
+    epoch: int
+    anchors: int
+    """rows of a batch that are anchors: the first ones, on every rank as many; the others are their negatives"""
+
+    def uniform(self, batch: Batch, count: int) -> Tensor:
+        """Return float32 [M, count] in [0, 1): a row's numbers depend on its clip and on being an anchor or not."""
+        rows = np.empty((len(batch), count))
+        for row, (source, sample) in enumerate(zip(batch.source.tolist(), batch.sample.tolist(), strict=True)):
+            purpose = Purpose.MODEL if row < self.anchors else Purpose.MODEL_NEGATIVE
+            rows[row] = generator(set_seed(self.seed, source), self.epoch, purpose, sample).random(count)
+        # Rounding to float32 may reach 1.
+        return torch.from_numpy(np.minimum(rows, 1 - 2**-24).astype(np.float32)).to(batch.frames.device)

@@ -1,0 +1,94 @@
+"""Charades-Ego, zero-shot: the actions of a whole video by the cosine of its embedding with 157 phrases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from egocurate.errors import InputError
+from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.long_videos import BadVideo, spread_frames
+from egocurate.models.metrics.retrieval import average_precision
+from egocurate.progress import Report
+from egocurate.training.tasks.embed import Embedder
+from egocurate.training.tasks.tables import read_rows
+
+VIDEOS, CLASSES = "CharadesEgo_v1_test_only1st.csv", "Charades_v1_classes.txt"
+
+
+class Charades(NamedTuple):
+    """The benchmark: videos by id, which classes each shows, and the classes' phrases."""
+
+    ids: list[str]
+    labels: np.ndarray  # bool [N, C]
+    phrases: list[str]
+
+
+def read_charades(folder: Path) -> Charades:
+    """Read Charades-Ego's files as published; raises InputError for files that are not so.
+
+    A line of the classes is "c000 Holding some clothes"; a video's actions are "c092 11.90 21.20;c147 0.00 12.60".
+    """
+    phrases: dict[str, str] = {}
+    try:
+        for line in (folder / CLASSES).read_text().splitlines():
+            code, _, phrase = line.strip().partition(" ")
+            if code:
+                phrases[code] = phrase.strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder / CLASSES}: cannot be read; give the folder with Charades-Ego's files") from error
+    rows = read_rows(folder / VIDEOS, {"id": ("id",), "actions": ("actions",)})
+    place = {code: i for i, code in enumerate(phrases)}
+    labels = np.zeros((len(rows), len(phrases)), bool)
+    for number, row in enumerate(rows):
+        codes = [action.split()[0] for action in row["actions"].split(";") if action.strip()]
+        unknown = [code for code in codes if code not in place]
+        if unknown:
+            raise InputError(f"{folder / VIDEOS}: {row['id']} shows {unknown[0]!r}, which {CLASSES} does not list")
+        labels[number, [place[code] for code in codes]] = True
+    return Charades([row["id"] for row in rows], labels, list(phrases.values()))
+
+
+def charades_ego(
+    folder: Path, videos: Path, shown: StreamConfig, embedder: Embedder, report: Report
+) -> tuple[dict[str, float], list[str]]:
+    """Return mAP in percent, the mean over classes that any video shows, and the videos that could not be had.
+
+    Videos without an action are left out, as published code does by ranking them last. Raises InputError if no video
+    can be had.
+    """
+    asked = read_charades(folder)
+    use = np.flatnonzero(asked.labels.any(axis=1))
+    paths = [videos / f"{asked.ids[i]}.mp4" for i in use]
+    if not any(path.is_file() for path in paths):
+        raise InputError(f"{videos}: none of the {len(paths)} videos is there, as {paths[0].name if paths else 'any'}")
+    video, failed = embedder.clips(_Videos(paths, shown), "Charades-Ego videos", report)
+    kept = [place for place in range(len(use)) if place not in failed]
+    if not kept:
+        raise InputError(f"{videos}: no video can be read ({failed[0]})")
+    scores = video[kept] @ embedder.texts(asked.phrases).T
+    each = average_precision(scores.double().cpu().numpy(), asked.labels[use[kept]])
+    return {"map": 100 * float(np.nanmean(each))}, [f"{asked.ids[use[i]]} ({why})" for i, why in failed.items()]
+
+
+class _Videos(Dataset):
+    """Frames spread over whole videos."""
+
+    def __init__(self, paths: list[Path], shown: StreamConfig) -> None:
+        self._paths, self._shown = paths, shown
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, place: int) -> torch.Tensor | str:
+        path = self._paths[place]
+        if not path.is_file():
+            return "not there"
+        try:
+            return spread_frames(path, frames=self._shown.frames, size=self._shown.size)
+        except BadVideo as error:
+            return str(error)

@@ -1,0 +1,187 @@
+"""Features of long videos: an embedding for each clip of some frames, as Ego4D's NLQ and MQ models read them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from egocurate.errors import InputError
+from egocurate.loaders.long_videos import BadVideo, DenseClips
+from egocurate.loaders.worker_status import Board, worker_lost
+from egocurate.progress import Report, Stage
+from egocurate.training.distributed.ranks import World
+from egocurate.training.run.files import write_json, write_whole
+from egocurate.training.systems import System
+
+CLIPS = 32  # decoded and embedded at once
+MADE_BY = "features.json"
+BAD = "failed"
+POLL_SEC = 1.0
+
+
+@dataclass(frozen=True)
+class FeatureJob:
+    """Videos by name, the folder for their features, and what a clip shows: `rate` clips per second of `frames`."""
+
+    videos: dict[str, Path]
+    out: Path
+    rate: float
+    frames: int
+    size: int
+    workers: int
+    """processes that decode, of each rank"""
+
+
+def write_features(
+    job: FeatureJob, made_by: dict[str, object], system: System, world: World, report: Report
+) -> dict[str, str]:
+    """Write `<name>.pt`, float32 [N, D], for each video that has none yet; return the bad ones with the reason.
+
+    made_by: what the features depend on, kept beside them; every rank calls this and reports of its own videos. Raises
+    InputError if OUT has features made otherwise.
+    """
+    _claim(job, {**made_by, "rate": job.rate, "frames": job.frames, "size": job.size}, world)
+    missing = [name for name in job.videos if not _path(job, name).exists()]
+    world.barrier()  # all have looked before one writes
+    # The longest first, so that ranks and their processes end at about the same time.
+    missing.sort(key=lambda name: (-_bytes(job.videos[name]), name))
+    _write_share(job, missing[world.rank :: world.size], system, world, report)
+    # The files tell when the others have ended: it may take longer than processes wait for each other.
+    waiting = missing
+    while waiting := [name for name in waiting if not (_path(job, name).exists() or _note(job, name).exists())]:
+        report(Stage("waiting", note=f"other ranks have {len(waiting):,} videos to go"), 0, 0)
+        time.sleep(POLL_SEC)
+    return {name: _note(job, name).read_text() for name in missing if _note(job, name).exists()}
+
+
+def _claim(job: FeatureJob, made_by: dict[str, object], world: World) -> None:
+    """Say in OUT what its features are, and forget which videos were bad; raises InputError for others there."""
+    path = job.out / MADE_BY
+    if path.exists():
+        old = json.loads(path.read_text())
+        odd = [f"{key} ({old.get(key)} -> {made_by[key]})" for key in made_by if old.get(key) != made_by[key]]
+        if odd:
+            raise InputError(f"{job.out} holds other features: {', '.join(odd)}; repeat that, or name another folder")
+    world.barrier()  # all have looked before one writes
+    if world.main:
+        (job.out / BAD).mkdir(parents=True, exist_ok=True)
+        for note in (job.out / BAD).iterdir():
+            note.unlink()
+        write_json(path, made_by)
+    world.barrier()
+
+
+def _write_share(job: FeatureJob, names: list[str], system: System, world: World, report: Report) -> None:
+    board = Board(job.workers)
+    try:
+        _embed(job, names, board, system, world, report)
+    except RuntimeError as error:  # raised wherever this process is when a worker dies
+        lost = worker_lost(error, board)
+        if lost is None:
+            raise
+        raise lost from error
+
+
+def _embed(job: FeatureJob, names: list[str], board: Board, system: System, world: World, report: Report) -> None:
+    loader = DataLoader(
+        _Parts(job, names, board),
+        batch_size=None,
+        num_workers=min(job.workers, len(names)),
+        multiprocessing_context="fork" if job.workers and names else None,
+        pin_memory=world.device.type == "cuda",
+        in_order=False,  # each process has videos of its own
+    )
+    rows: dict[str, list[Tensor]] = defaultdict(list)
+    progress = _Progress(report, {name: _bytes(job.videos[name]) for name in names})
+    for part in loader:
+        if part.bad:
+            rows.pop(part.video, None)
+            write_whole(_note(job, part.video), lambda file, why=part.bad: file.write_text(why))
+        else:
+            with torch.no_grad(), world.autocast():
+                embedded = system.features(part.frames.to(world.device, non_blocking=True))
+            rows[part.video].append(embedded.float())
+            if part.last:
+                features = torch.cat(rows.pop(part.video)).cpu()
+                write_whole(_path(job, part.video), partial(torch.save, features))
+        progress.add(part)
+
+
+class Part(NamedTuple):
+    """Some clips of a video in order, uint8 [B, T, 3, S, S], and how much of it that is; or why it is bad."""
+
+    video: str
+    frames: Tensor
+    share: float
+    last: bool
+    bad: str = ""
+
+
+class _Parts(IterableDataset):
+    """The clips of videos, one video after another; each worker process has its own share of them."""
+
+    def __init__(self, job: FeatureJob, names: list[str], board: Board) -> None:
+        self._job, self._names, self._board = job, names, board
+
+    def __iter__(self) -> Iterator[Part]:
+        worker = get_worker_info()
+        for name in self._names[worker.id :: worker.num_workers] if worker else self._names:
+            self._board.note(str(self._job.videos[name]))
+            yield from self._video(name)
+        self._board.clear()
+
+    def _video(self, name: str) -> Iterator[Part]:
+        job, done = self._job, 0
+        try:
+            clips = DenseClips(job.videos[name], frames=job.frames, size=job.size, rate=job.rate)
+            for frames in clips.batches(CLIPS):
+                done += len(frames)
+                yield Part(name, frames, len(frames) / len(clips), done == len(clips))
+        except BadVideo as error:
+            yield Part(name, torch.empty(0), 0.0, True, " ".join(str(error).split()))
+
+
+class _Progress:
+    """Rank's own: videos done of all, clips per second, time left by the bytes of the videos."""
+
+    def __init__(self, report: Report, sizes: dict[str, int]) -> None:
+        self._report, self._sizes, self._began = report, sizes, time.monotonic()
+        self._total = sum(sizes.values())
+        self._done, self._videos, self._bad, self._clips = 0.0, 0, 0, 0
+
+    def add(self, part: Part) -> None:
+        seconds = time.monotonic() - self._began
+        self._done += part.share * self._sizes[part.video]
+        self._clips += len(part.frames)
+        self._videos += part.last
+        self._bad += bool(part.bad)
+        if part.bad:  # it takes no more time, as far as it goes
+            self._total -= self._sizes[part.video]
+        note = f"{self._videos:,} of {len(self._sizes):,} videos, {self._clips / seconds:,.1f} clips/s"
+        if self._bad:
+            note += f", {self._bad:,} bad"
+        if self._done:
+            note += f", {max(0.0, self._total / self._done - 1) * seconds:,.0f} s left"
+        self._report(Stage("features", note=note), self._videos, len(self._sizes))
+
+
+def _path(job: FeatureJob, name: str) -> Path:
+    return job.out / f"{name}.pt"
+
+
+def _note(job: FeatureJob, name: str) -> Path:
+    return job.out / BAD / f"{name}.txt"
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
