@@ -13,7 +13,7 @@ Two machines with 8 GPUs each: the same line on both, HOST is one of them, runs/
 
 Several folders, three clips of the first for each one of the second: --shards A B --set weights=3,1
 To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.
-To change a recipe: --set optimiser.lr=1e-4 --set model.video.depth=6 --set data.negatives=false
+To change a recipe: --set optimizer.lr=1e-4 --set model.video.depth=6 --set data.negatives=false
 
 What has been trained, on benchmarks and as features of long videos (eval --help and features --help say more):
     python train.py eval runs/2 --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards
@@ -41,25 +41,25 @@ from egocurate.commands.train_verbs import VERBS, run_verb
 from egocurate.errors import InputError
 from egocurate.loaders import Stream
 from egocurate.progress import Report
-from egocurate.training.config.optimizer import build_optimiser, learning_rate
+from egocurate.training.config.optimizer import build_optimizer, learning_rate
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES, egovlp_tiny
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import spread
-from egocurate.training.distributed.ranks import World, open_world
-from egocurate.training.monitor.metrics_log import Log
+from egocurate.training.distributed.ranks import Ranks, open_ranks
+from egocurate.training.monitor.metrics_log import MetricsLog
 from egocurate.training.monitor.mfu import ideal_seconds
-from egocurate.training.monitor.throughput import Pace
+from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.checkpoints import Checkpoints
-from egocurate.training.run.errors import OneLineParser, explained, one_voice
+from egocurate.training.run.errors import OneLineParser, explained, one_line_errors
 from egocurate.training.run.files import write_json
 from egocurate.training.run.run_folder import claim_run, find_run
 from egocurate.training.screen import screen
 from egocurate.training.step.batches import next_batches, open_stream
 from egocurate.training.step.micro_batches import Learning
 from egocurate.training.systems import build_system
-from egocurate.training.systems.step_rng import Draws
-from egocurate.training.tasks.egomcq import Quiz
+from egocurate.training.systems.step_rng import StepRng
+from egocurate.training.tasks.egomcq import EgoMCQEvaluator
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ def train(
 
     Under torchrun every rank calls this; rank 0 writes, says and reports `(stage, done, total)`.
     """
-    with explained(config), open_world(config) as world:
-        quiet = not world.main
+    with explained(config), open_ranks(config) as ranks:
+        quiet = not ranks.main
         report = (lambda *_: None) if quiet or report is None else report
-        checkpoint, data = find_run(config, resume), open_stream(config, world)
+        checkpoint, data = find_run(config, resume), open_stream(config, ranks)
         try:
-            return _train(config, world, checkpoint, data, report, (lambda _: None) if quiet else say)
+            return _train(config, ranks, checkpoint, data, report, (lambda _: None) if quiet else say)
         except RuntimeError as error:  # a signal brings it, wherever the loop is
             lost = data.lost_worker(error)
             if lost is None:
@@ -102,7 +102,7 @@ def train_demo(shards: Path, mcq_json: Path, mcq_shards: Path, out: Path, report
 
 def _train(
     config: TrainConfig,
-    world: World,
+    ranks: Ranks,
     checkpoint: Path | None,
     data: Stream,
     report: Report,
@@ -111,15 +111,15 @@ def _train(
     out = Path(config.out)
     total = config.epochs * data.steps_per_epoch
     total = min(total, config.max_steps) if config.max_steps else total
-    system = build_system(config, data, world)
+    system = build_system(config, data, ranks)
     for line in system.begin(config) if checkpoint is None else ():
         say(line)
     model = system.model
-    network = spread(model, config, world)
-    optimiser = build_optimiser(model, config.optimiser, system.new)
-    learning = Learning(config, system, network, world)
-    checkpoints = Checkpoints(config, world, model, optimiser)
-    quiz = Quiz(config, system, world, report)
+    network = spread(model, config, ranks)
+    optimizer = build_optimizer(model, config.optimizer, system.new)
+    learning = Learning(config, system, network, ranks)
+    checkpoints = Checkpoints(config, ranks, model, optimizer)
+    egomcq = EgoMCQEvaluator(config, system, ranks, report)
 
     step, before, after = 0, {}, {}
     if checkpoint is not None:
@@ -130,60 +130,60 @@ def _train(
         if step == total and (out / "result.json").exists():
             return TrainResult(**json.loads((out / "result.json").read_text()))
 
-    claim_run(config, world)
-    log = Log(out, step if checkpoint else -1, say) if world.main else None
+    claim_run(config, ranks)
+    log = MetricsLog(out, step if checkpoint else -1, say) if ranks.main else None
     if log:
         if system.tokens and not config.tokenizer and checkpoint is None:
             system.tokens.save(out / "tokenizer")
         size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
         clips = sum(map(len, data.indexes))
-        say(f"{size:.1f} M parameters, {clips} clips, {total} steps on {world.size} x {world.device.type}")
+        say(f"{size:.1f} M parameters, {clips} clips, {total} steps on {ranks.size} x {ranks.device.type}")
     if step == 0:
-        before = quiz.accuracy()
+        before = egomcq.accuracy()
         if log:
             log.answers(step, before)
 
-    pace = Pace(config.batch_size * (2 if config.data.negatives else 1), world.device)
-    anchors = config.batch_size // world.size
-    for epoch, batch in next_batches(config, data, world, total - step, pace):
-        draws = Draws(config.data.seed, epoch, anchors)
-        if not pace.steps:
-            with pace.spend("aside"):
-                pace.ideal = ideal_seconds(system, batch, draws, world)
-        # Dropout is a function of seed, step and rank: a resumed run draws what an unbroken one would.
-        torch.manual_seed((config.data.seed * 1_000_003 + step) * 65_536 + world.rank)
-        lr = learning_rate(config.optimiser, step, total, data.steps_per_epoch)
-        for group in optimiser.param_groups:
+    throughput = Throughput(config.batch_size * (2 if config.data.negatives else 1), ranks.device)
+    anchors = config.batch_size // ranks.size
+    for epoch, batch in next_batches(config, data, ranks, total - step, throughput):
+        step_rng = StepRng(config.data.seed, epoch, anchors)
+        if not throughput.steps:
+            with throughput.spend("aside"):
+                throughput.ideal = ideal_seconds(system, batch, step_rng, ranks)
+        # Dropout is a function of seed, step and rank: a resumed run step_rng what an unbroken one would.
+        torch.manual_seed((config.data.seed * 1_000_003 + step) * 65_536 + ranks.rank)
+        lr = learning_rate(config.optimizer, step, total, data.steps_per_epoch)
+        for group in optimizer.param_groups:
             group["lr"] = lr * group["rate"]
 
-        optimiser.zero_grad()
-        losses = learning.learn(batch, draws)
-        if config.optimiser.clip_grad:
-            nn.utils.clip_grad_norm_(model.parameters(), config.optimiser.clip_grad)
-        optimiser.step()
+        optimizer.zero_grad()
+        losses = learning.learn(batch, step_rng)
+        if config.optimizer.clip_grad:
+            nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_grad)
+        optimizer.step()
 
-        step, pace.steps = step + 1, pace.steps + 1
+        step, throughput.steps = step + 1, throughput.steps + 1
         report("train", step, total)
         last = step == total
         if last or step % config.log_every == 0:
-            values = world.mean(losses)
+            values = ranks.mean(losses)
             if not math.isfinite(values["loss"]):
                 raise InputError(
-                    f"the loss is {values['loss']} at step {step}: lower optimiser.lr or set optimiser.clip_grad=1"
+                    f"the loss is {values['loss']} at step {step}: lower optimizer.lr or set optimizer.clip_grad=1"
                 )
-            row = {**values, "lr": lr, **pace.lap()}
+            row = {**values, "lr": lr, **throughput.lap()}
             if log:
-                log.progress(step, total, row, pace.left(total - step))
-        with pace.spend("aside"):
+                log.progress(step, total, row, throughput.left(total - step))
+        with throughput.spend("aside"):
             if last or step % config.eval_every == 0:
-                after = quiz.accuracy()
+                after = egomcq.accuracy()
                 if log:
                     log.answers(step, after)
             if last or step % config.checkpoint_every == 0:
                 checkpoints.save(step, {"loader": data.state_dict(), "before": before})
 
-    after = after or quiz.accuracy()  # stopped after the last checkpoint: no step was left to take
-    result = TrainResult(before, after, step, pace.clips_per_sec(), str(out))
+    after = after or egomcq.accuracy()  # stopped after the last checkpoint: no step was left to take
+    result = TrainResult(before, after, step, throughput.clips_per_sec(), str(out))
     checkpoints.finish()
     if log:
         log.close()
@@ -191,7 +191,7 @@ def _train(
     return result
 
 
-@one_voice()
+@one_line_errors()
 def main() -> None:
     """Read the command line and train, or do what it names first; a user's mistake is one line and exit status 2."""
     name, *arguments = sys.argv[1:] or [""]

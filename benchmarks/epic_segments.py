@@ -53,7 +53,7 @@ class Segments:
 
 
 def epic_100(csv: Path) -> Segments:
-    """Read a labelled file of EPIC-KITCHENS-100 and EPIC_100_video_info.csv beside it; raises InputError."""
+    """Read a labeled file of EPIC-KITCHENS-100 and EPIC_100_video_info.csv beside it; raises InputError."""
     rows = _read(csv)
     times = {"time": "narration_timestamp", "gold_start": "start_timestamp", "gold_stop": "stop_timestamp"}
     table = rows[_KEY].assign(**{name: _seconds(rows[column]) for name, column in times.items()})

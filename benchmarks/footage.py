@@ -12,7 +12,7 @@ import av
 from av.filter import Graph
 
 from egocurate.shards.profiles import H264, Profile
-from egocurate.shards.video.clip_frames import Window, pick_frames
+from egocurate.shards.video.clip_frames import FrameWindow, pick_frames
 from egocurate.shards.video.scaler import FrameScaler
 
 RATE = 30
@@ -52,7 +52,7 @@ class Footage:
     def picked(self, fps: int | None) -> list[int]:
         """Return the frames that a clip of that rate holds."""
         end = Fraction(len(self.frames), RATE)
-        return pick_frames(self.times, end, Window(Fraction(0), end, None if fps is None else Fraction(fps)))
+        return pick_frames(self.times, end, FrameWindow(Fraction(0), end, None if fps is None else Fraction(fps)))
 
     def scaled(self, number: int, short_side: int) -> av.VideoFrame:
         """Return a frame at a stored size."""

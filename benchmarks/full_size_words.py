@@ -12,7 +12,7 @@ take/pick/grab/pick_up put/place/drop/put_down hold/support move/shift turn/rota
 wash/rinse/clean wipe/dry pour/empty close/shut lift/raise adjust/align/arrange remove/detach push/press pull/drag
 touch/feel stir/mix walk/step look/watch/stare throw/toss fold/crease shake/jiggle apply/spread/smear roll/unroll
 tie/knot carry/transport attach/fix/fasten peel/skin scrape/scratch cover/wrap insert/plug_in hit/hammer/strike
-tighten/screw loosen/unscrew dip/soak/immerse scoop/ladle sew/stitch paint/colour/coat write/draw/sketch read/scan
+tighten/screw loosen/unscrew dip/soak/immerse scoop/ladle sew/stitch paint/color/coat write/draw/sketch read/scan
 play/strum dig/excavate hang/suspend give/pass/hand sharpen/grind measure/weigh sand/smooth/polish drill/bore
 fry/cook/roast boil/simmer eat/bite/chew drink/sip kick/tread climb/ascend swing/sway spray/sprinkle mould/shape/knead
 plant/sow prune/trim/clip weed/uproot harvest/pluck sweep/brush mop/swab iron/press_out zip/button unzip/unbutton

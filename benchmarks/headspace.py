@@ -1,6 +1,6 @@
 """What a trainer could do were data free: `python -m benchmarks.headspace --shards FOLDER [--recipe egovlp]`.
 
-The same training steps (forward, loss, backward, optimiser) fed by the stream and by a few of its batches over and
+The same training steps (forward, loss, backward, optimizer) fed by the stream and by a few of its batches over and
 over.
 """
 
@@ -18,19 +18,19 @@ from benchmarks.record import figure, write_record
 from egocurate.loaders import Batch
 from egocurate.loaders.device import prefetch
 from egocurate.loaders.headspace import Headspace
-from egocurate.training.config.optimizer import build_optimiser
+from egocurate.training.config.optimizer import build_optimizer
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import open_world
+from egocurate.training.distributed.ranks import open_ranks
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import System, build_system
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 
 
 def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str, object]]:
     """Return clips/s of the recipe's training steps under the stream and under cached batches, and their ratio."""
     config, rates = replace(config, shards=(str(shards),)), {}
-    with open_world(config) as world:
+    with open_ranks(config) as world:
         for name in ("stream", "headspace"):
             data = open_stream(config, world)
             system = build_system(config, data, world)
@@ -49,15 +49,15 @@ def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str
 
 def _rate(system: System, config: TrainConfig, batches: Iterator[Batch], steps: int) -> float:
     """Return clips per second of steps after the first."""
-    optimiser, clips, began = build_optimiser(system.model, config.optimiser, system.new), 0, 0.0
-    draws = Draws(config.data.seed, 0, config.batch_size)
+    optimizer, clips, began = build_optimizer(system.model, config.optimizer, system.new), 0, 0.0
+    draws = StepRng(config.data.seed, 0, config.batch_size)
     for batch in batches:
         device = batch.frames.device
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = system.losses(system.model, batch, draws)["loss"]
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         loss.item()  # waits for the device
         if began:
             clips += len(batch)

@@ -15,7 +15,7 @@ from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
 from egocurate.models.egovlpv2.model import EgoVLPv2, EgoVLPv2Config
 from egocurate.models.layers.video_tower import VideoConfig
 from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, VideoMAEConfig
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorisedEncoder
+from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
 from egocurate.models.videoprism.model import VideoPrism, VideoPrismConfig
 
 TEXT_TOKENS = 15  # of a narration, as the release of EgoVLPv2 pads it
@@ -110,7 +110,7 @@ def videomae_counts(size: str, config: VideoMAEConfig) -> list[Count]:
 
 def videoprism_counts(size: str, config: EncoderConfig) -> list[Count]:
     """Count VideoPrism's encoder on one clip of the size it was published for."""
-    model = _meta(lambda: FactorisedEncoder(config))
+    model = _meta(lambda: FactorizedEncoder(config))
     frames = torch.empty(1, config.frames, 3, config.image, config.image, device="meta")
     return [
         Count(f"VideoPrism-{size}, encoder, {config.frames} frames", parameters(model), macs(lambda: model(frames)))

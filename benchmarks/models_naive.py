@@ -15,7 +15,7 @@ from egocurate.models.egovlpv2.masking_and_matching import match_rows, mlm_loss,
 from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
 from egocurate.models.layers.divided_attention import DividedAttention, Fuse
 from egocurate.models.layers.roberta import RobertaTower
-from egocurate.models.layers.video_tower import Block, VideoTower
+from egocurate.models.layers.video_tower import DividedBlock, VideoTower
 from egocurate.models.losses.contrastive import cosines, egonce, egonce_pairs
 
 
@@ -56,7 +56,7 @@ def divided(layer: DividedAttention, x: Tensor, frames: int) -> Tensor:
     return layer.proj(out.transpose(1, 2).reshape(batch, tokens, width))
 
 
-def video_block(block: Block, x: Tensor, frames: int, fuse: Fuse | None = None) -> Tensor:
+def video_block(block: DividedBlock, x: Tensor, frames: int, fuse: Fuse | None = None) -> Tensor:
     """Time attention, space attention and MLP on all tokens."""
     seen = divided(block.attn, block.norm1(x + divided(block.timeattn, block.norm3(x), frames)), frames)
     x = x + (seen if fuse is None else seen + fuse(seen))

@@ -17,7 +17,7 @@ def draw(points: Sequence[Mapping], out: Path) -> None:
     for axis, rate, title in zip(axes, ("value", "frames_16"), ("4 frames", "16 frames"), strict=True):
         for point in points:
             named, baseline = "profile" in point, "setting" not in point
-            look = ("C3", "*", 160) if named else ("k", "s", 45) if baseline else (_colour(point["what"]), "o", 16)
+            look = ("C3", "*", 160) if named else ("k", "s", 45) if baseline else (_color(point["what"]), "o", 16)
             axis.scatter(point["bytes"] / 1000, point[rate], color=look[0], marker=look[1], s=look[2], zorder=3 * named)
             if named or baseline:
                 label = point["what"].partition(",")[0]
@@ -25,14 +25,14 @@ def draw(points: Sequence[Mapping], out: Path) -> None:
         axis.set(xscale="log", yscale="log", xlabel="kB per clip", title=f"{title} of 224 pixels")
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel("clips decoded per second and core")
-    for name, colour in (("8 fps", "C0"), ("16 fps", "C2"), ("native rate", "C1"), ("pictures", "C4")):
-        axes[1].scatter([], [], color=colour, s=16, label=name)
+    for name, color in (("8 fps", "C0"), ("16 fps", "C2"), ("native rate", "C1"), ("pictures", "C4")):
+        axes[1].scatter([], [], color=color, s=16, label=name)
     axes[1].legend(loc="lower left")
     figure.savefig(out, dpi=110)
     plt.close(figure)
 
 
-def _colour(name: str) -> str:
+def _color(name: str) -> str:
     if "jpg" in name or "webp" in name:
         return "C4"
     return {"8": "C0", "16": "C2", "native": "C1"}[name.partition(" ")[0]]

@@ -20,7 +20,7 @@ from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
 from egocurate.loaders import Batch, StreamConfig
 from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.crops import random_view, show
-from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.epoch_order import epoch_order
 from egocurate.progress import silent
 from egocurate.ray_session import ray_session
@@ -70,7 +70,7 @@ def _view(sample: dict[str, bytes]) -> tuple[torch.Tensor]:
 
     rng = np.random.default_rng()
     count = json.load(io.BytesIO(sample["json"]))["frame_count"]
-    frames = decode(sample["mp4"], picker("segments-random")(count, FRAMES, rng))
+    frames = decode(sample["mp4"], frame_sampler("segments-random")(count, FRAMES, rng))
     return (show(frames, random_view(rng, *frames.shape[-2:], scale=(0.5, 1.0), flip=True), SIZE),)
 
 

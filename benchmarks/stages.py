@@ -25,7 +25,7 @@ from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.clip_dataset import ClipDataset, Item, read_frames
 from egocurate.loaders.clip_stream import Stream
 from egocurate.loaders.crops import random_view, show
-from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.loaders.shared_buffers import Slots
 from egocurate.ray_session import ray_session
@@ -87,7 +87,7 @@ def _members(index: ShardIndex, sample: int) -> list[int]:
     """Return the numbers of the members that the first epoch reads of a sample."""
     config = StreamConfig(negatives=False)
     rng = generator(0, 0, Purpose.VIEW, sample)
-    indices = picker(config.pick)(int(index.frame_count[sample]), config.frames, rng)
+    indices = frame_sampler(config.pick)(int(index.frame_count[sample]), config.frames, rng)
     return [1] if index.members == "mp4" else sorted(set((indices + 1).tolist()))
 
 
@@ -124,7 +124,7 @@ def _stages(index: ShardIndex) -> dict[str, float]:
         for sample in range(first, first + BATCH):
             clock.lap("between")
             row, rng = index.row(sample), generator(0, 0, Purpose.VIEW, sample)
-            indices = picker(config.pick)(row.frame_count, config.frames, rng)
+            indices = frame_sampler(config.pick)(row.frame_count, config.frames, rng)
             clock.lap("draw")
             index.read_members(sample, [1] if index.members == "mp4" else (indices + 1).tolist())
             clock.lap("fetch")

@@ -11,7 +11,7 @@ from torch import nn
 
 from egocurate.loaders import Batch, Stream
 from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.device import normalise
+from egocurate.loaders.device import normalize
 from egocurate.shards.read.index import ShardIndex
 
 FRAMES = 4
@@ -29,14 +29,14 @@ class Verbs(lightning.LightningModule):
 
     def train_dataloader(self) -> Stream:
         """Return this rank's stream: it shares the batches out itself, Lightning adds no sampler."""
-        return stream(self.shards, batch_size=8, recipe="egovlp", frames=FRAMES, size=64)
+        return stream(self.shards, batch_size=8, preset="egovlp", frames=FRAMES, size=64)
 
     def training_step(self, batch: Batch, _number: int) -> torch.Tensor:
         """Return the loss of a batch."""
-        return nn.functional.binary_cross_entropy_with_logits(self.head(normalise(batch.frames)), batch.verbs.float())
+        return nn.functional.binary_cross_entropy_with_logits(self.head(normalize(batch.frames)), batch.verbs.float())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return the optimiser."""
+        """Return the optimizer."""
         return torch.optim.AdamW(self.parameters(), lr=1e-3)
 
 

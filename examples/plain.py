@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.device import normalise, prefetch
+from egocurate.loaders.device import normalize, prefetch
 
 FRAMES, EPOCHS = 4, 2
 
@@ -27,28 +27,28 @@ def main(shards: str, out: Path) -> None:
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if on_gpu else torch.device("cpu")
 
-    data = stream(shards, batch_size=8, recipe="egovlp", frames=FRAMES, size=64)  # rank and world are found
+    data = stream(shards, batch_size=8, preset="egovlp", frames=FRAMES, size=64)  # rank and world are found
     model = nn.Sequential(
         nn.AdaptiveAvgPool3d((3, 8, 8)), nn.Flatten(), nn.Linear(FRAMES * 3 * 64, data.index.num_verbs)
     ).to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     saved = out / "checkpoint.pt"
     if saved.exists():
         state = torch.load(saved, map_location=device)
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        optimizer.load_state_dict(state["optimizer"])
         data.load_state_dict(state["data"])
     network = DistributedDataParallel(model) if parallel else model
 
     for epoch in range(data.state_dict()["epoch"], EPOCHS):
         for batch in prefetch(data.epoch(epoch), device):
-            loss = nn.functional.binary_cross_entropy_with_logits(network(normalise(batch.frames)), batch.verbs.float())
-            optimiser.zero_grad()
+            loss = nn.functional.binary_cross_entropy_with_logits(network(normalize(batch.frames)), batch.verbs.float())
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
         if not parallel or dist.get_rank() == 0:
             print(f"epoch {epoch}: {len(data)} steps, loss {loss.item():.3f}")
-            states = {"model": model, "optimiser": optimiser, "data": data}
+            states = {"model": model, "optimizer": optimizer, "data": data}
             torch.save({name: part.state_dict() for name, part in states.items()}, saved)
     if parallel:
         dist.destroy_process_group()

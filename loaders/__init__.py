@@ -3,9 +3,9 @@
 from egocurate.clip_table import clip_key
 from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Batch, Stream, StreamConfig, stream
-from egocurate.loaders.presets import RECIPES
+from egocurate.loaders.presets import PRESETS
 from egocurate.progress import Report, Stage, silent
 from egocurate.shards.read.index import ShardIndex
 
-__all__ = ["RECIPES", "Batch", "InputError", "Stream", "StreamConfig", "stream"]
+__all__ = ["PRESETS", "Batch", "InputError", "Stream", "StreamConfig", "stream"]
 __all__ += ["Report", "ShardIndex", "Stage", "clip_key", "silent"]

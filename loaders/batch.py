@@ -34,7 +34,7 @@ class Batch:
     frames: torch.Tensor
     """uint8 [M, T, 3, S, S], channels last in memory"""
     texts: list[str]
-    """M normalised narrations"""
+    """M normalized narrations"""
     verbs: torch.Tensor
     """bool [M, num_verbs]: the verb classes of each clip"""
     nouns: torch.Tensor

@@ -6,11 +6,11 @@ import numpy as np
 
 from egocurate.loaders.order.epoch_order import rank_slice
 from egocurate.loaders.order.mixture import Mixture
-from egocurate.loaders.shard_prefetch import Ahead, first_needs
+from egocurate.loaders.shard_prefetch import ShardPrefetch, first_needs
 from egocurate.shards.read.index import ShardIndex
 
 
-class Plan:
+class BatchPlan:
     """This rank's (set, epoch, sample) of the steps between two, counted from the start of the run."""
 
     def __init__(self, indexes: Sequence[ShardIndex], mixture: Mixture, rank: int, world: int) -> None:
@@ -18,7 +18,7 @@ class Plan:
         rank_slice(np.empty(mixture.global_batch), rank, world)
         self._indexes, self._mixture, self._rank, self._world = indexes, mixture, rank, world
         self._first = self._end = 0
-        self._ahead: list[Ahead] = []
+        self._ahead: list[ShardPrefetch] = []
 
     def start(self, first: int, end: int) -> None:
         """Give the batches of steps first to end - 1 to whoever iterates next."""
@@ -54,7 +54,7 @@ class Plan:
         self.stop()
         for number, index in enumerate(self._indexes):
             if index.cache is not None:
-                self._ahead.append(Ahead(index, self._needs(number)))
+                self._ahead.append(ShardPrefetch(index, self._needs(number)))
 
     def _needs(self, number: int) -> Iterator[tuple[int, int]]:
         """Yield (steps from now, shard) of a set: the steps planned, then as many as the set's next epoch has."""

@@ -12,9 +12,9 @@ from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch, Clip, collate
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import random_view, show
-from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, below, generator, permutation
-from egocurate.loaders.worker_status import Board
+from egocurate.loaders.worker_status import WorkerStatus
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.shard_format import MP4
 from egocurate.shards.video.decode import DecodeError, decode
@@ -78,7 +78,7 @@ def _pictures(index: ShardIndex, sample: int, indices: np.ndarray) -> torch.Tens
 
 def _sound_members(index: ShardIndex, sample: int, numbers: list[int]) -> list[bytes]:
     members, crc32 = index.read_members(sample, numbers), index.crc32(sample)
-    # Not all damage stops a decoder; some show a grey smear and go on.
+    # Not all damage stops a decoder; some show a gray smear and go on.
     if any(zlib.crc32(data) != crc32[number] for data, number in zip(members, numbers, strict=True)):
         if index.fetch_again(sample):
             return _sound_members(index, sample, numbers)
@@ -99,7 +99,7 @@ class ClipDataset(Dataset):
         """Show the index's samples as the config says."""
         self.index = index
         self.config = config
-        self.board = Board(config.workers)
+        self.board = WorkerStatus(config.workers)
         self._known_bad: dict[int, BadSample] = {}  # by this process: read once, not again in each epoch
 
     def __len__(self) -> int:
@@ -166,7 +166,7 @@ class ClipDataset(Dataset):
             return None
         config, row = self.config, self.index.row(sample)
         self.board.note(f"{row.key} in {row.shard_path}")
-        indices = picker(config.pick)(row.frame_count, config.frames, rng)
+        indices = frame_sampler(config.pick)(row.frame_count, config.frames, rng)
         frames = read_frames(self.index, sample, indices, config.decoder)
         if isinstance(frames, BadSample):
             self._known_bad[sample] = frames

@@ -12,14 +12,14 @@ from torch.utils.data import DataLoader
 
 from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch
-from egocurate.loaders.batch_sampler import Plan
+from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.clip_dataset import BadSample
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.mixed_dataset import MixedDataset, Orders, check_lexicons
 from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
 from egocurate.loaders.presets import with_settings
 from egocurate.loaders.ranks import rank_and_world
-from egocurate.loaders.shared_buffers import Slots
+from egocurate.loaders.shared_buffers import SharedBuffers
 from egocurate.loaders.worker_status import StallWatch, worker_lost
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.shard_cache import ShardCache
@@ -41,7 +41,7 @@ def stream(
     *,
     batch_size: int,
     weights: Sequence[float] | None = None,
-    recipe: str | None = None,
+    preset: str | None = None,
     config: StreamConfig | None = None,
     rank: int | None = None,
     world: int | None = None,
@@ -52,15 +52,15 @@ def stream(
     Several folders are mixed by weights, or by their numbers of samples (`loaders.order.mixture`): an epoch is one
     pass over the first, `Batch.source` tells them apart.
 
-    What it shows is a config, or that of a recipe (`loaders.presets`; "egovlp" where neither is given), with any of its
-    settings changed by name: `stream(folder, batch_size=512, recipe="videomae", workers=8)`. Rank and world are found
+    What it shows is a config, or a preset (`loaders.presets`; "egovlp" where neither is given), with any of its
+    settings changed by name: `stream(folder, batch_size=512, preset="videomae", workers=8)`. Rank and world are found
     (`loaders.ranks`) unless given. Raises InputError if there are no shards, fewer samples than a batch, world does not
     divide batch_size, or a folder has other numbers of classes than the first.
     """
-    if recipe is not None and config is not None:
-        raise InputError(f"recipe {recipe!r} and a config were both given: give one of them")
+    if preset is not None and config is not None:
+        raise InputError(f"preset {preset!r} and a config were both given: give one of them")
     rank, world = rank_and_world(rank, world)
-    shown = with_settings(config or recipe or "egovlp", settings)
+    shown = with_settings(config or preset or "egovlp", settings)
     cache = ShardCache(shown.cache_dir, shown.cache_bytes) if shown.cache_dir is not None else None
     folders = [folder] if isinstance(folder, str) or not isinstance(folder, Sequence) else folder
     indexes = [ShardIndex.open(each, cache) for each in folders]
@@ -102,7 +102,7 @@ class Stream:
         """by sample id; those of further folders are counted on from the last of the folder before"""
         self._first_id = list(itertools.accumulate(sizes, initial=0))
         first_loading(config.decoder)  # one that does not load fails here, not in a worker
-        self._plan, self._anchors = Plan(self.indexes, mixture, rank, world), batch_size // world
+        self._plan, self._anchors = BatchPlan(self.indexes, mixture, rank, world), batch_size // world
         self._dataset = MixedDataset(indexes, config)
         self._watch = StallWatch(self._dataset.board, config.stall_sec)
         # Threads end with the stream, not with its last reference to them, which they hold themselves.
@@ -273,7 +273,7 @@ class EpochBatches(Iterator[Batch]):
         self._handed += 1
 
 
-def _loader(dataset: MixedDataset, plan: Plan, config: StreamConfig, anchors: int) -> DataLoader:
+def _loader(dataset: MixedDataset, plan: BatchPlan, config: StreamConfig, anchors: int) -> DataLoader:
     """Return a DataLoader whose workers live as long as it does.
 
     They are forked: they share the index's memory with this process and start in milliseconds, where a fresh process
@@ -283,7 +283,7 @@ def _loader(dataset: MixedDataset, plan: Plan, config: StreamConfig, anchors: in
     # Clips as stored are of many sizes.
     fixed = workers and config.crop == "host"
     shape = (rows, config.frames, config.size, config.size, 3)
-    dataset.slots = Slots(workers * PREFETCHED + IN_USE, shape) if fixed else None
+    dataset.slots = SharedBuffers(workers * PREFETCHED + IN_USE, shape) if fixed else None
     return DataLoader(
         dataset,
         batch_sampler=Orders(plan, dataset),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from egocurate.errors import InputError
-from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.shards.video.decode import DECODERS
 
 
@@ -22,7 +22,7 @@ class StreamConfig:
     negatives: bool = True
     """add to each anchor a hard negative"""
     pick: str = "segments-random"
-    """which frames: a name of `loaders.frame_sampling.picker`"""
+    """which frames: a name of `loaders.frame_sampling.frame_sampler`"""
     scale: tuple[float, float] = (0.5, 1.0)
     """range of the crop's share of the frame's area"""
     flip: bool = True
@@ -42,7 +42,7 @@ class StreamConfig:
     """how much the cache may hold; best all shards, or some 16 for each stream of `loaders.order.epoch_order`"""
 
     def __post_init__(self) -> None:
-        picker(self.pick)
+        frame_sampler(self.pick)
         if self.decoder not in ("auto", *DECODERS):
             raise InputError(f"no decoder is called {self.decoder!r}: take one of auto, {', '.join(DECODERS)}")
         if self.crop not in ("host", "device"):

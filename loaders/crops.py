@@ -28,7 +28,7 @@ def random_view(rng: np.random.Generator, height: int, width: int, *, scale: tup
     """Return a box of `scale` of the frame's area and an aspect ratio of 3/4 to 4/3, mirrored half of the time if flip.
 
     Area uniform, logarithm of the ratio uniform (Szegedy et al., "Going deeper with convolutions", CVPR 2015, §6).
-    If ten draws do not fit into the frame, the largest centred box with an allowed ratio is taken.
+    If ten draws do not fit into the frame, the largest centered box with an allowed ratio is taken.
     """
     mirrored = bool(rng.random() < 0.5) and flip
     low, high = np.log(ASPECT_RATIO)
@@ -46,8 +46,8 @@ def random_view(rng: np.random.Generator, height: int, width: int, *, scale: tup
     return View((height - box_height) // 2, (width - box_width) // 2, box_height, box_width, mirrored)
 
 
-def centre_view(height: int, width: int) -> View:
-    """Return the centred square of the short side: what resizing the short side and cropping the centre shows."""
+def center_view(height: int, width: int) -> View:
+    """Return the centered square of the short side: what resizing the short side and cropping the center shows."""
     side = min(height, width)
     return View((height - side) // 2, (width - side) // 2, side, side)
 

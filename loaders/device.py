@@ -78,31 +78,31 @@ def crop(frames: torch.Tensor, views: torch.Tensor, size: int) -> torch.Tensor:
     rows and in the columns, so they are two batched matrix products, whatever the sizes of the views. At most one level
     from `loaders.crops.show`, which computes in integers.
     """
-    clips, count, colours, height, width = frames.shape
+    clips, count, colors, height, width = frames.shape
     top, left, view_height, view_width, flip = views.to(frames.device).unbind(1)
     across = _resizing(left, view_width, width, size)
     across = torch.where(flip.bool()[:, None, None], across.flip(1), across)
     down = _resizing(top, view_height, height, size)
     narrow = frames.reshape(clips, -1, width).float() @ across.mT
-    narrow = narrow.view(clips, count * colours, height, size).transpose(1, 2).reshape(clips, height, -1)
-    shown = (down @ narrow).view(clips, size, count * colours, size).transpose(1, 2)
-    return shown.round().clamp(0, 255).byte().reshape(clips, count, colours, size, size)
+    narrow = narrow.view(clips, count * colors, height, size).transpose(1, 2).reshape(clips, height, -1)
+    shown = (down @ narrow).view(clips, size, count * colors, size).transpose(1, 2)
+    return shown.round().clamp(0, 255).byte().reshape(clips, count, colors, size, size)
 
 
 def _resizing(start: torch.Tensor, length: torch.Tensor, pixels: int, size: int) -> torch.Tensor:
     """Return float32 [M, size, pixels]: the weights that bring pixels start .. start + length, int64[M], to `size`.
 
-    A triangle as wide as two target pixels, or two source pixels if those are larger, about each target's centre.
+    A triangle as wide as two target pixels, or two source pixels if those are larger, about each target's center.
     """
     step = (length / size).float()[:, None, None]
     source = torch.arange(pixels, device=start.device) - start[:, None, None]
-    centre = (torch.arange(size, device=start.device)[:, None] + 0.5) * step
-    weights = (1 - (source + 0.5 - centre).abs() / step.clamp(min=1)).clamp(min=0)
+    center = (torch.arange(size, device=start.device)[:, None] + 0.5) * step
+    weights = (1 - (source + 0.5 - center).abs() / step.clamp(min=1)).clamp(min=0)
     weights = weights * ((source >= 0) & (source < length[:, None, None]))
     return weights / weights.sum(dim=2, keepdim=True)
 
 
-def normalise(frames: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def normalize(frames: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Return uint8 frames [..., 3, H, W] less ImageNet's mean, over its deviation, on the device where they are."""
     mean = torch.tensor(IMAGENET_MEAN, device=frames.device, dtype=torch.float32).view(3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=frames.device, dtype=torch.float32).view(3, 1, 1)

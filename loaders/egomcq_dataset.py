@@ -13,8 +13,8 @@ from egocurate.clip_table import clip_key
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch, Clip, collate
 from egocurate.loaders.clip_dataset import BadSample, read_frames
-from egocurate.loaders.crops import centre_view, show
-from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.decode import first_loading
@@ -23,7 +23,7 @@ OPTIONS = 5
 
 
 @dataclass(frozen=True)
-class Question:
+class EgoMCQItem:
     """A question as shown: its text, frames uint8 [5, T, 3, S, S], the answer's place, type 1 = inter or 2 = intra."""
 
     text: str
@@ -32,7 +32,7 @@ class Question:
     type: int
 
 
-class MCQDataset(Dataset[Question]):
+class EgoMCQDataset(Dataset[EgoMCQItem]):
     """The questions of an egomcq.json whose clips are in a folder of shards.
 
     To evaluate, embed each distinct clip once (`mcq_clips`), then gather: option o of question q is row
@@ -51,7 +51,7 @@ class MCQDataset(Dataset[Question]):
     ) -> None:
         """Read the questions; InputError if the file cannot be read or no question has its clips in the shards."""
         self.index = ShardIndex.open(shards)
-        self.frames, self.size, self.pick, self.decoder = frames, size, picker(pick), first_loading(decoder)
+        self.frames, self.size, self.pick, self.decoder = frames, size, frame_sampler(pick), first_loading(decoder)
         found = {}
         asked = _read(Path(questions))
         for name, question in asked.items():
@@ -82,16 +82,16 @@ class MCQDataset(Dataset[Question]):
 
     @property
     def texts(self) -> list[str]:
-        """The Q narrations asked for, normalised as in training: each is that of the answer's clip."""
+        """The Q narrations asked for, normalized as in training: each is that of the answer's clip."""
         answers = self.clips[self.choices[np.arange(len(self)), self.answers]]
         return [self.index.row(int(sample)).text for sample in answers]
 
-    def __getitem__(self, question: int) -> Question:
+    def __getitem__(self, question: int) -> EgoMCQItem:
         """Return a question; InputError naming a clip that does not decode."""
         samples = self.clips[self.choices[question]]
         clips = [_shown(self._clip(int(sample))) for sample in samples]
         answer = int(self.answers[question])
-        return Question(
+        return EgoMCQItem(
             clips[answer].text, torch.stack([clip.frames for clip in clips]), answer, int(self.types[question])
         )
 
@@ -123,14 +123,14 @@ class MCQDataset(Dataset[Question]):
         frames = read_frames(self.index, sample, indices, self.decoder)
         if isinstance(frames, BadSample):
             return frames
-        frames = show(frames, centre_view(*frames.shape[-2:]), self.size)
+        frames = show(frames, center_view(*frames.shape[-2:]), self.size)
         return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample)
 
 
 class _Clips(Dataset):
     """The clips of some sample ids, in order; a failure is returned, as an error loses its type in a worker."""
 
-    def __init__(self, questions: MCQDataset, samples: np.ndarray) -> None:
+    def __init__(self, questions: EgoMCQDataset, samples: np.ndarray) -> None:
         self._questions, self._samples = questions, samples
 
     def __len__(self) -> int:

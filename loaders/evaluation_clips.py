@@ -5,14 +5,14 @@ from torch.utils.data import Dataset
 
 from egocurate.loaders.clip_dataset import BadSample, read_frames
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.crops import centre_view, show
+from egocurate.loaders.crops import center_view, show
 from egocurate.loaders.frame_sampling import segments_middle
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.decode import first_loading
 
 
 class ShardClips(Dataset):
-    """Clips of shards as a model is shown them in an evaluation: the middle of each part, the centre of the frame."""
+    """Clips of shards as a model is shown them in an evaluation: the middle of each part, the center of the frame."""
 
     def __init__(self, index: ShardIndex, samples: list[int], shown: StreamConfig) -> None:
         """Show these samples as the config says."""
@@ -30,4 +30,4 @@ class ShardClips(Dataset):
         frames = read_frames(self._index, sample, places, self._decoder)
         if isinstance(frames, BadSample):
             return str(frames)
-        return show(frames, centre_view(*frames.shape[-2:]), self._shown.size)
+        return show(frames, center_view(*frames.shape[-2:]), self._shown.size)

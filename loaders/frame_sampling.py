@@ -11,19 +11,19 @@ import numpy as np
 
 from egocurate.errors import InputError
 
-Picker = Callable[[int, int, np.random.Generator], np.ndarray]
+FrameSampler = Callable[[int, int, np.random.Generator], np.ndarray]
 """(frames in the clip, frames wanted T, generator) -> int64[T]"""
 
 
-def picker(name: str) -> Picker:
-    """Return the picker called `segments-random`, `segments-middle`, `uniform` or `stride-<n>`, else InputError."""
+def frame_sampler(name: str) -> FrameSampler:
+    """Return the sampler called `segments-random`, `segments-middle`, `uniform` or `stride-<n>`, else InputError."""
     stride = re.fullmatch(r"stride-([1-9]\d*)", name)
     if stride:
         step = int(stride[1])
         return lambda count, frames, rng: strided(count, frames, step, rng)
-    if name not in _PICKERS:
-        raise InputError(f"no way to pick frames is called {name!r}: take one of {', '.join(_PICKERS)}, stride-<n>")
-    return _PICKERS[name]
+    if name not in _SAMPLERS:
+        raise InputError(f"no way to pick frames is called {name!r}: take one of {', '.join(_SAMPLERS)}, stride-<n>")
+    return _SAMPLERS[name]
 
 
 def segments_random(count: int, frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -77,7 +77,7 @@ def _floor(position: np.ndarray, count: int) -> np.ndarray:
     return np.minimum(position.astype(np.int64), count - 1)
 
 
-_PICKERS: dict[str, Picker] = {
+_SAMPLERS: dict[str, FrameSampler] = {
     "segments-random": segments_random,
     "segments-middle": segments_middle,
     "uniform": uniform,

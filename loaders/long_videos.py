@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders.crops import centre_view, show
+from egocurate.loaders.crops import center_view, show
 from egocurate.loaders.frame_sampling import dense, segments_middle
 from egocurate.shards.profiles import profile
-from egocurate.shards.video.reader import BrokenStretch, Video
+from egocurate.shards.video.reader import BrokenStretch, VideoReader
 from egocurate.shards.video.scaler import FrameScaler
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".m4v", ".webm")
@@ -48,7 +48,7 @@ def find_videos(where: str | Path) -> dict[str, Path]:
 
 
 class DenseClips:
-    """All clips of a video, `rate` per second (`loaders.frame_sampling.dense`), as the centre of its upright frames.
+    """All clips of a video, `rate` per second (`loaders.frame_sampling.dense`), as the center of its upright frames.
 
     Memory does not grow with the video. Raises BadVideo, on opening and while it is read.
     """
@@ -83,14 +83,14 @@ def spread_frames(path: Path, *, frames: int, size: int) -> torch.Tensor:
         return torch.stack(list(_pictures(video, places, size)))
 
 
-def _open(path: Path) -> Video:
+def _open(path: Path) -> VideoReader:
     try:
-        return Video(path)
+        return VideoReader(path)
     except (OSError, av.error.FFmpegError) as error:
         raise BadVideo(f"cannot open: {error}") from error
 
 
-def _length(video: Video) -> tuple[int, float]:
+def _length(video: VideoReader) -> tuple[int, float]:
     """Return the frames that a video has at its average rate, and that rate."""
     fps = float(video.rate)
     count = round(float(video.seconds) * fps)
@@ -99,7 +99,7 @@ def _length(video: Video) -> tuple[int, float]:
     return count, fps
 
 
-def _pictures(video: Video, places: np.ndarray, size: int) -> Iterator[torch.Tensor]:
+def _pictures(video: VideoReader, places: np.ndarray, size: int) -> Iterator[torch.Tensor]:
     """Yield what is shown at ascending places int64[N], counted in frames of the average rate, as uint8 [3, S, S].
 
     By time, so that places are right where the rate varies. After the last frame it is shown on.
@@ -112,7 +112,7 @@ def _pictures(video: Video, places: np.ndarray, size: int) -> Iterator[torch.Ten
 
     def picture(frame: av.VideoFrame) -> torch.Tensor:
         pixels = torch.from_numpy(scaler.scale(frame, video.pixel_aspect).to_ndarray(format="rgb24")).permute(2, 0, 1)
-        return show(pixels[None], centre_view(*pixels.shape[1:]), size)[0]
+        return show(pixels[None], center_view(*pixels.shape[1:]), size)[0]
 
     try:
         done, shown = 0, video.read()

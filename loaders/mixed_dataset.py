@@ -8,11 +8,11 @@ from torch.utils.data import Dataset
 
 from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch, Clip
-from egocurate.loaders.batch_sampler import Plan
+from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.clip_dataset import BadSample, ClipDataset, Item
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.order.mixture import set_seed
-from egocurate.loaders.shared_buffers import Slots
+from egocurate.loaders.shared_buffers import SharedBuffers
 from egocurate.shards.read.index import ShardIndex
 
 
@@ -28,7 +28,7 @@ class MixedDataset(Dataset):
         self.board = self.sets[0].board
         for each in self.sets:
             each.board = self.board
-        self.slots: Slots | None = None
+        self.slots: SharedBuffers | None = None
         """where workers put frames; without any each batch gets memory of its own"""
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Order(NamedTuple):
 class Orders:
     """A plan's batches as orders."""
 
-    def __init__(self, plan: Plan, dataset: MixedDataset) -> None:
+    def __init__(self, plan: BatchPlan, dataset: MixedDataset) -> None:
         """Give each batch a place among the dataset's, as long as there are free ones."""
         self._plan, self._dataset = plan, dataset
 

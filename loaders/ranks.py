@@ -19,7 +19,7 @@ def rank_and_world(rank: int | None = None, world: int | None = None) -> tuple[i
     rank, world = _number("RANK"), _number("WORLD_SIZE")
     if world in (None, 1) and rank in (None, 0):
         return 0, 1
-    return _both(rank, world, "start with torchrun, initialise torch.distributed first, or pass rank= and world=")
+    return _both(rank, world, "start with torchrun, initialize torch.distributed first, or pass rank= and world=")
 
 
 def _both(rank: int | None, world: int | None, way_out: str) -> tuple[int, int]:

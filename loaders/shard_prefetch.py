@@ -26,7 +26,7 @@ def first_needs(shards: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(steps.tolist(), names[order].tolist(), strict=True))
 
 
-class Ahead:
+class ShardPrefetch:
     """Threads that bring one plan's shards into the index's cache, never many more than the steps reached need."""
 
     def __init__(self, index: ShardIndex, needs: Iterator[tuple[int, int]]) -> None:

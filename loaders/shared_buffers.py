@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 import torch
 
-_KNOWN: "weakref.WeakValueDictionary[int, Slots]" = weakref.WeakValueDictionary()
+_KNOWN: "weakref.WeakValueDictionary[int, SharedBuffers]" = weakref.WeakValueDictionary()
 _NUMBERS = itertools.count()
 
 
-class Slots:
+class SharedBuffers:
     """Places for the frames of one batch each, shared with the processes that fork from this one.
 
     They have no name, so nothing is left of them however the processes end.

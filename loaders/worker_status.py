@@ -35,7 +35,7 @@ class Reading:
     what: str
 
 
-class Board:
+class WorkerStatus:
     """A note for each worker, in memory shared with the processes that fork from this one; it has no name to outlive.
 
     A process without workers writes the first.
@@ -76,7 +76,7 @@ class Board:
 class StallWatch:
     """Warns, from a thread, while a batch is waited for longer than `stall_sec`; again each time that long."""
 
-    def __init__(self, board: Board, stall_sec: float) -> None:
+    def __init__(self, board: WorkerStatus, stall_sec: float) -> None:
         """Sleep until the first wait."""
         self._board, self._stall_sec = board, stall_sec
         self._since: float | None = None
@@ -120,7 +120,7 @@ def _told(readings: list[Reading]) -> str:
     return "; ".join(each) or "no worker reads anything"
 
 
-def worker_lost(error: RuntimeError, board: Board) -> WorkerLost | None:
+def worker_lost(error: RuntimeError, board: WorkerStatus) -> WorkerLost | None:
     """Return one line for what a DataLoader raises when a worker was killed; None for any other error."""
     said = re.search(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)", str(error))
     if said is None:

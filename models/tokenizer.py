@@ -22,10 +22,10 @@ def train_tokenizer(texts: Iterable[str], vocab: int = 2048) -> PreTrainedTokeni
     merge trainer of `tokenizers` breaks ties by hash order, and its pieces differ from process to process.
     Save it with `.save_pretrained(folder)`, load it with `load_tokenizer(folder)`.
     """
-    normaliser, splitter = BertNormalizer(lowercase=True), BertPreTokenizer()
+    normalizer, splitter = BertNormalizer(lowercase=True), BertPreTokenizer()
     words: Counter[str] = Counter()
     for text, count in Counter(texts).items():
-        for word, _ in splitter.pre_tokenize_str(normaliser.normalize_str(text)):
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)):
             words[word] += count
     characters = sorted({character for word in words for character in word})
     frequent = sorted((word for word in words if len(word) > 1), key=lambda word: (-words[word], word))
@@ -33,7 +33,7 @@ def train_tokenizer(texts: Iterable[str], vocab: int = 2048) -> PreTrainedTokeni
     ids = {piece: i for i, piece in enumerate(pieces[:vocab])}
 
     tokenizer = Tokenizer(WordPiece(ids, unk_token=_SPECIAL["unk"]))
-    tokenizer.normalizer, tokenizer.pre_tokenizer = normaliser, splitter
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
     ends = [(piece, ids[piece]) for piece in (_SPECIAL["cls"], _SPECIAL["sep"])]
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     special = {f"{name}_token": piece for name, piece in _SPECIAL.items()}

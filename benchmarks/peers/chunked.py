@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.peers.common import BATCH, SEED, SHOWN, Batch, Shown, cropped, draw, stacked
 from benchmarks.peers.data import VIDEO, Data
-from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.shards.export.chunk_layouts import LAYOUTS
 
 RATE = 30
@@ -35,7 +35,7 @@ class Chunks(Dataset):
         """Return a clip: frames of a window that reaches into the next chunk are read there."""
         key, start, end = self._windows[at]
         rng, first = draw(), int(start * RATE)
-        frames = first + picker(SHOWN.pick)(max(1, int(end * RATE) - first), SHOWN.frames, rng)
+        frames = first + frame_sampler(SHOWN.pick)(max(1, int(end * RATE) - first), SHOWN.frames, rng)
         chunk, inside = np.divmod(frames, self._layout.seconds * RATE)
         parts = [
             self._read(str(self._folder / self._layout.path(VIDEO, int(number))), inside[chunk == number])

@@ -13,7 +13,7 @@ import torch
 from benchmarks.peers.data import Data
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import random_view, show
-from egocurate.loaders.frame_sampling import picker
+from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.shards.video.decode import decode
 
 BATCH, SEED = 32, 0
@@ -75,7 +75,7 @@ def draw() -> np.random.Generator:
 def shown(key: str, mp4: bytes, about: bytes) -> Shown:
     """Return a clip of the `train` profile as a trainer sees it; `about` is its json member."""
     rng = draw()
-    indices = picker(SHOWN.pick)(json.loads(about)["frame_count"], SHOWN.frames, rng)
+    indices = frame_sampler(SHOWN.pick)(json.loads(about)["frame_count"], SHOWN.frames, rng)
     return cropped(key, decode(mp4, indices, SHOWN.decoder), rng)
 
 

@@ -24,8 +24,8 @@ def draw(figures: Sequence[Mapping], out: Path) -> None:
     figure, axes = plt.subplots(1, len(COLUMNS), figsize=(14, 3.6), layout="constrained", sharey=True)
     for axis, (column, title) in zip(axes, COLUMNS, strict=True):
         values = [found.get(column, float("nan")) for found in figures][::-1]
-        colours = ["C3" if name.startswith("EgoCurate") else "C0" for name in names]
-        axis.bar_label(axis.barh(names, values, color=colours), fmt="%.3g", padding=3)
+        colors = ["C3" if name.startswith("EgoCurate") else "C0" for name in names]
+        axis.bar_label(axis.barh(names, values, color=colors), fmt="%.3g", padding=3)
         axis.set(title=title)
         axis.margins(x=0.2)
     figure.savefig(out, dpi=110)

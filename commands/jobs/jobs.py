@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from egocurate.commands.jobs.run_record import Run, open_run, read_run
-from egocurate.curation.clips.read_clips import Classes, find_clips, read_classes, read_clips
+from egocurate.curation.clips.read_clips import ClassCounts, find_clips, read_classes, read_clips
 from egocurate.curation.clips.segments import fixed_segments
 from egocurate.curation.config import EgoClipConfig, EgoMCQConfig
 from egocurate.curation.egomcq.eligible_videos import mcq_videos
@@ -164,7 +164,7 @@ def run_segments(
     run = open_run(out, "segments", _settings(options) | {"seconds": seconds, "stride": stride}, {})
     table = fixed_segments(on_disk, seconds, stride)
     with _ray(options.ray_address, report):
-        outcome = _write(table, on_disk, Classes(0, 0), out, "segments", options, report)
+        outcome = _write(table, on_disk, ClassCounts(0, 0), out, "segments", options, report)
     unused = len(on_disk) - len(table["video_uid"].unique())
     if unused:
         outcome.summary["videos_without_segments"] = unused
@@ -202,7 +202,7 @@ def _cut(table: pa.Table, source: Source, out: AnyPath, folder: str, options: Ru
 def _write(
     table: pa.Table,
     videos: pd.DataFrame,
-    classes: Classes,
+    classes: ClassCounts,
     out: AnyPath,
     name: str,
     options: RunOptions,

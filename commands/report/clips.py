@@ -40,7 +40,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Classes:
+class ClassShares:
     """The classes of one side: the most frequent, the curve of all, and a line on the tail."""
 
     top: list[Bar]
@@ -107,7 +107,7 @@ def scenario_gaps(gaps: pd.DataFrame, folder: Path) -> list[Bar]:
     return bars(zip(named, means["mean"], strict=True), unit="s")
 
 
-def classes(column: pa.ChunkedArray, taxonomy: Taxonomy) -> Classes:
+def classes(column: pa.ChunkedArray, taxonomy: Taxonomy) -> ClassShares:
     """Sum up the classes of a tag column: list<int32>[N]."""
     counts = np.bincount(pc.list_flatten(column).to_numpy(), minlength=len(taxonomy))
     order = np.argsort(-counts, kind="stable")[:TOP_CLASSES]
@@ -115,7 +115,7 @@ def classes(column: pa.ChunkedArray, taxonomy: Taxonomy) -> Classes:
     ten = np.sort(counts)[::-1][:10].sum() / total
     tail = f"{used:,} of {len(taxonomy):,} classes occur, {int((counts == 1).sum()):,} of them once; "
     tail += f"the ten most frequent make {ten:.0%} of all tags"
-    return Classes(
+    return ClassShares(
         bars((plain(taxonomy.labels[i]), int(counts[i])) for i in order if counts[i]), rank_curve(counts), tail
     )
 

@@ -45,7 +45,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Question:
+class QuestionDrawing:
     """A question as it is asked: the text, its kind, five strips of which one is the answer."""
 
     text: str
@@ -77,7 +77,7 @@ def clip_pairs(index: ShardIndex, verbs: list[str], nouns: list[str], rng: np.ra
 
 def shown_questions(
     questions: dict[str, dict[str, Any]], kinds: dict[int, str], index: ShardIndex, rng: np.random.Generator
-) -> list[Question]:
+) -> list[QuestionDrawing]:
     """Return some questions of each of `kinds` (number in "types" -> name) whose five clips are there and decode."""
     shown = []
     for number, kind in kinds.items():
@@ -86,7 +86,7 @@ def shown_questions(
         for at in rng.permutation(len(asked))[: QUESTIONS * TRIES]:
             options = _options(asked[at], index)
             if options:
-                shown.append(Question(asked[at]["query"]["clip_text"], kind, options))
+                shown.append(QuestionDrawing(asked[at]["query"]["clip_text"], kind, options))
                 made += 1
             if made == QUESTIONS:
                 break

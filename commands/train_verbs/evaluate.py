@@ -13,12 +13,12 @@ from egocurate.commands.train_verbs.parser import INCOMPLETE, verb_parser
 from egocurate.commands.train_verbs.progress import progress
 from egocurate.errors import InputError
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World, open_world
+from egocurate.training.distributed.ranks import Ranks, open_ranks
 from egocurate.training.run.files import write_json
 from egocurate.training.run.load_run import read_run, restore
 from egocurate.training.systems import System
 from egocurate.training.tasks.charades import charades_ego
-from egocurate.training.tasks.egomcq import Quiz
+from egocurate.training.tasks.egomcq import EgoMCQEvaluator
 from egocurate.training.tasks.embed import Embedder, Report
 from egocurate.training.tasks.epic_retrieval import epic_retrieval
 from egocurate.training.tasks.tables import named
@@ -50,13 +50,13 @@ def evaluate(arguments: list[str]) -> int:
         config = replace(config, mcq_mode=given.mode)
     config = replace(config, mcq_json=given.mcq_json, mcq_shards=given.mcq_shards)
     whole = True
-    with open_world(config) as world:
-        system, step = restore(config, world)
+    with open_ranks(config) as ranks:
+        system, step = restore(config, ranks)
         if not system.embedding:
             raise InputError(f"{config.system} has no text tower: of it there are only features (train.py features)")
-        for what, settings, outcome in _benchmarks(given, config, system, world):
+        for what, settings, outcome in _benchmarks(given, config, system, ranks):
             whole &= not outcome.missing
-            if world.main:
+            if ranks.main:
                 record = {"step": step, **settings, "frames": config.data.frames, **_rounded(outcome.figures)}
                 write_json(run / f"eval-{what}.json", record | {"missing": outcome.missing})
                 print(f"{what}, step {step} of {run}\n{outcome.table(outcome.figures)}", flush=True)
@@ -66,13 +66,13 @@ def evaluate(arguments: list[str]) -> int:
 
 
 def _benchmarks(
-    given: argparse.Namespace, config: TrainConfig, system: System, world: World
+    given: argparse.Namespace, config: TrainConfig, system: System, ranks: Ranks
 ) -> Iterator[tuple[str, dict[str, str], Outcome]]:
-    report: Report = progress(world)
-    embedder = Embedder(system, world, config.data.workers)
+    report: Report = progress(ranks)
+    embedder = Embedder(system, ranks, config.data.workers)
     if given.mcq_json:
         settings = {"mode": config.mcq_mode, "questions": given.mcq_json, "shards": given.mcq_shards}
-        quiz = Quiz(config, system, world, report)
+        quiz = EgoMCQEvaluator(config, system, ranks, report)
         missing = [f"question {name}" for name in quiz.questions.missing]
         yield f"egomcq-{config.mcq_mode}", settings, Outcome(quiz.accuracy(), missing, _accuracies)
     if given.epic_retrieval:

@@ -10,7 +10,7 @@ from egocurate.commands.train_verbs.parser import INCOMPLETE, verb_parser
 from egocurate.commands.train_verbs.progress import progress
 from egocurate.errors import InputError
 from egocurate.loaders.long_videos import find_videos
-from egocurate.training.distributed.ranks import open_world
+from egocurate.training.distributed.ranks import open_ranks
 from egocurate.training.run.load_run import read_run, restore
 from egocurate.training.tasks.features import FeatureJob, write_features
 
@@ -32,11 +32,11 @@ def features(arguments: list[str]) -> int:
     if not given.rate > 0:
         raise InputError(f"--rate {given.rate}: give clips per second above 0")
     job = FeatureJob(videos, Path(given.out), given.rate, shown.frames, shown.size, shown.workers)
-    with open_world(config) as world:
-        system, step = restore(config, world)
-        made_by = {"run": str(Path(given.run).resolve()), "step": step, "bf16": world.bf16}
-        bad = write_features(job, made_by, system, world, progress(world))
-        if world.main:
+    with open_ranks(config) as ranks:
+        system, step = restore(config, ranks)
+        made_by = {"run": str(Path(given.run).resolve()), "step": step, "bf16": ranks.bf16}
+        bad = write_features(job, made_by, system, ranks, progress(ranks))
+        if ranks.main:
             for name in list(bad)[:NAMED]:
                 print(f"bad: {videos[name]} ({bad[name]})", file=sys.stderr)
             if len(bad) > NAMED:

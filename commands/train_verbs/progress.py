@@ -6,14 +6,14 @@ import sys
 import time
 
 from egocurate.progress import Report, silent
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 
 REWRITE_SEC, LINE_SEC = 0.2, 10.0
 
 
-def progress(world: World) -> Report:
+def progress(ranks: Ranks) -> Report:
     """Return a `report(stage, done, total)` that writes to stderr, of the first rank only."""
-    return _Line() if world.main else silent
+    return _Line() if ranks.main else silent
 
 
 class _Line:

@@ -134,7 +134,7 @@ def shards(
             "--egoclip",
             parser=path_or_url,
             metavar="PATH|URL",
-            help="EgoClip folder, egoclip.csv as published, a parquet table, or a labelled csv of EPIC-KITCHENS.",
+            help="EgoClip folder, egoclip.csv as published, a parquet table, or a labeled csv of EPIC-KITCHENS.",
         ),
     ],
     ego4d_root: Root,

@@ -22,7 +22,7 @@ class ClipArrays:
     time: Floats
     start: Floats
     end: Floats
-    text: Ints  # equal for equal normalised texts
+    text: Ints  # equal for equal normalized texts
     verbs: Ragged
     nouns: Ragged
 
@@ -42,7 +42,7 @@ def nearby_negatives(clips: ClipArrays, k: int, max_sec: float) -> Ragged:
     """Return for each clip the rows of its up to `k` nearest negatives, nearest first, ties by row, as values, offsets.
 
     A negative is of the same video and at most `max_sec` away. It is not the clip itself and shares neither the
-    normalised text, nor the window, nor both a verb and a noun with it; nor is it the other annotator's word for the
+    normalized text, nor the window, nor both a verb and a noun with it; nor is it the other annotator's word for the
     same moment: of another pass and overlapping, or within 1 s.
     """
     count = len(clips.video)

@@ -16,7 +16,7 @@ from egocurate.curation.clips.negatives import ClipArrays, nearby_negatives, nei
 from egocurate.curation.clips.read_csv import read_published_csv
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources.epic_segments import holds_segments, read_segments
-from egocurate.curation.text.marks import normalise
+from egocurate.curation.text.marks import normalize
 from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
 from egocurate.storage.parquet import read_parquet
@@ -26,7 +26,7 @@ TABLE_COLUMNS = tuple(CLIP_SCHEMA.names)
 
 
 @dataclass(frozen=True)
-class Classes:
+class ClassCounts:
     """How many classes clips are tagged with, and a digest of what they are called ("" where that is not known)."""
 
     verbs: int
@@ -34,16 +34,16 @@ class Classes:
     lexicon: str = ""
 
 
-EGO4D_CLASSES = Classes(118, 582)  # of Ego4D's taxonomy, which the published egoclip.csv counts in
+EGO4D_CLASSES = ClassCounts(118, 582)  # of Ego4D's taxonomy, which the published egoclip.csv counts in
 
 
 def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
-    """Add what follows from the published columns: key, normalised text, neighbourhood, negatives.
+    """Add what follows from the published columns: key, normalized text, neighbourhood, negatives.
 
     `table` has CSV_COLUMNS and the window before clamping; returns TABLE_COLUMNS. Only the config's negatives count.
     """
     texts = table["clip_text"].combine_chunks().dictionary_encode()
-    text_of, distinct = pd.factorize(np.array([normalise(text) for text in texts.dictionary.to_pylist()], dtype=object))
+    text_of, distinct = pd.factorize(np.array([normalize(text) for text in texts.dictionary.to_pylist()], dtype=object))
     text = text_of[texts.indices.to_numpy()].astype(np.int64)
     video, time_sec = _codes(table["video_uid"]), table["narration_time"].to_numpy()
     clips = ClipArrays(
@@ -95,14 +95,14 @@ def read_clips(path: AnyPath) -> pa.Table:
     return complete_clips(table, EgoClipConfig())
 
 
-def read_classes(folder: AnyPath) -> Classes:
+def read_classes(folder: AnyPath) -> ClassCounts:
     """Return the classes of a lexicon folder; without one, of Ego4D's taxonomy, as the published egoclip.csv."""
     if not folder.exists():
         return EGO4D_CLASSES
     lexicon = load_lexicon(folder)
     verbs, nouns = lexicon.verbs.labels, lexicon.nouns.labels
     digest = hashlib.sha256(json.dumps([verbs, nouns]).encode()).hexdigest()
-    return Classes(len(verbs), len(nouns), digest[:16])
+    return ClassCounts(len(verbs), len(nouns), digest[:16])
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egocurate.curation.egomcq.draw import INTER, INTRA, ITEM_FIELDS, OPTIONS
-from egocurate.curation.text.marks import normalise
+from egocurate.curation.text.marks import normalize
 from egocurate.errors import InputError
 
 Item = Mapping[str, Any]
@@ -187,7 +187,7 @@ def _tags(item: Item) -> tuple[frozenset[int], frozenset[int]]:
     return _classes(item["tag_verb"]) or frozenset(), _classes(item["tag_noun"]) or frozenset()
 
 
-_words = lru_cache(_CACHED)(normalise)
+_words = lru_cache(_CACHED)(normalize)
 
 
 @lru_cache(_CACHED)

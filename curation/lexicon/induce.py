@@ -25,7 +25,7 @@ def build_lexicon(texts: Sequence[str]) -> Lexicon:
     """Build a verb and a noun taxonomy from distinct narrations; raises InputError if they hold no verb or no noun.
 
     Words are grouped if WordNet relates their frequent senses and if they are used alike: verbs with the same nouns,
-    nouns with the same verbs. The group is labelled by its most frequent word; labels are sorted, so a class is a row
+    nouns with the same verbs. The group is labeled by its most frequent word; labels are sorted, so a class is a row
     of the csv that `write_lexicon` makes of it.
     """
     read = texts[:: -(-len(texts) // MOST_TEXTS) or 1]
@@ -41,13 +41,13 @@ def build_lexicon(texts: Sequence[str]) -> Lexicon:
 def _verb_classes(found: Vocabulary, least: int) -> Taxonomy:
     groups = _groups(found.verbs, found.pairs, found.nouns, found.usage, VERB, least)
     of = {word: group for group in groups for word in group}
-    return _labelled([[*group, *_put_in_forms(group, of)] for group in groups])
+    return _labeled([[*group, *_put_in_forms(group, of)] for group in groups])
 
 
 def _noun_classes(found: Vocabulary, least: int) -> Taxonomy:
     pairs = Counter({(noun, verb): count for (verb, noun), count in found.pairs.items()})
     usage = {noun: {noun: 1} for noun in found.nouns}
-    return _labelled(_groups(found.nouns, pairs, found.verbs, usage, NOUN, least))
+    return _labeled(_groups(found.nouns, pairs, found.verbs, usage, NOUN, least))
 
 
 def _put_in_forms(group: list[str], of: Mapping[str, list[str]]) -> list[str]:
@@ -116,6 +116,6 @@ def _related(words: list[str], known: list[Links]) -> set[tuple[int, int]]:
     return pairs
 
 
-def _labelled(groups: list[list[str]]) -> Taxonomy:
-    labelled = sorted((words[0].replace(" ", "_"), sorted(set(words))) for words in groups)
-    return taxonomy([label for label, _ in labelled], [words for _, words in labelled])
+def _labeled(groups: list[list[str]]) -> Taxonomy:
+    labeled = sorted((words[0].replace(" ", "_"), sorted(set(words))) for words in groups)
+    return taxonomy([label for label, _ in labeled], [words for _, words in labeled])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from egocurate.curation.sources import VIDEO_COLUMNS
 from egocurate.curation.sources.layout import annotation_folders, manifest_paths, metadata_paths, video_files
-from egocurate.curation.sources.metadata import Metadata, Video, read_ego4d_json, read_manifest
+from egocurate.curation.sources.metadata import Metadata, VideoEntry, read_ego4d_json, read_manifest
 from egocurate.curation.sources.narration_json import (
     NARRATION_FILE,
     POOLED_FILE,
@@ -103,7 +103,7 @@ class Ego4DSource:
     def _videos(self) -> pd.DataFrame:
         known = dict(self._metadata.videos)
         for uid in self._narrations.frame["video_uid"].unique():
-            known.setdefault(uid, Video(uid))
+            known.setdefault(uid, VideoEntry(uid))
         files = video_files(self.root)
         for uid, video in known.items():
             if math.isnan(video.video_dur) and uid in files:
@@ -156,7 +156,7 @@ def _is_video_manifest(path: AnyPath) -> bool:
     return b"video_uid" in header and b"duration_sec" in header
 
 
-def _probe(video: Video, path: AnyPath) -> None:
+def _probe(video: VideoEntry, path: AnyPath) -> None:
     """Fill in length (seconds, of the container) and picture size; leaves them unknown if the file does not open."""
     try:
         with av.open(media(path)) as container:

@@ -33,7 +33,7 @@ _CLOCK = r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$"  # HH:mm:ss.SSS
 class EpicKitchensSource:
     """Read a folder with the annotations and, below it or beside them, the videos of EPIC-KITCHENS-100.
 
-    Narrations come from EPIC_100_train.csv and EPIC_100_validation.csv (also .csv.gz), or from the labelled files of
+    Narrations come from EPIC_100_train.csv and EPIC_100_validation.csv (also .csv.gz), or from the labeled files of
     the UDA challenge, which are a part of them, where neither is there. A narration keeps EPIC's words behind the mark
     of the camera wearer: "take plate" is "#C C take plate". Classes are EPIC's own, in the order of their ids. A video
     is test, val or train as the file that lists it. Raises InputError for a folder that lacks narrations or
@@ -56,7 +56,7 @@ class EpicKitchensSource:
         self._info = info
 
     def narrations(self) -> pd.DataFrame:
-        """Return every narration of the labelled files; see `Source`. narration_ind is the number in narration_id."""
+        """Return every narration of the labeled files; see `Source`. narration_ind is the number in narration_id."""
         return self._narrations.copy(deep=False)
 
     def videos(self) -> pd.DataFrame:

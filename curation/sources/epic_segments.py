@@ -1,4 +1,4 @@
-"""Read EPIC-KITCHENS-100's labelled segments as clips: each from its own start to its own stop."""
+"""Read EPIC-KITCHENS-100's labeled segments as clips: each from its own start to its own stop."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _DURATIONS = ("duration_sec", "canonical_mp4_duration_sec", "canonical_video_dur
 
 
 @dataclass
-class Video:
+class VideoEntry:
     """One video: seconds, pixels (0 unknown), what its split_* fields say, and blanked stretches in seconds."""
 
     video_uid: str
@@ -34,7 +34,7 @@ class Video:
 class Metadata:
     """Videos by uid, the sets filmed together, and facts worth telling."""
 
-    videos: dict[str, Video]
+    videos: dict[str, VideoEntry]
     together: list[list[str]]
     notes: list[str]
 
@@ -90,8 +90,8 @@ def read_manifest(path: AnyPath) -> Metadata:
     return Metadata(videos, [], notes)
 
 
-def _by_uid(found: Iterable[Video]) -> tuple[dict[str, Video], int]:
-    videos: dict[str, Video] = {}
+def _by_uid(found: Iterable[VideoEntry]) -> tuple[dict[str, VideoEntry], int]:
+    videos: dict[str, VideoEntry] = {}
     skipped = 0
     for video in found:
         if not video.video_uid or video.video_uid in videos:
@@ -101,12 +101,12 @@ def _by_uid(found: Iterable[Video]) -> tuple[dict[str, Video], int]:
     return videos, skipped
 
 
-def _from_json(entry: Mapping[str, Any]) -> Video:
+def _from_json(entry: Mapping[str, Any]) -> VideoEntry:
     uid = entry.get("video_uid")
     inner = entry.get("video_metadata")
     inner = inner if isinstance(inner, dict) else {}
     durations = (entry.get("duration_sec"), inner.get("mp4_duration_sec"), inner.get("video_duration_sec"))
-    return Video(
+    return VideoEntry(
         video_uid=uid if isinstance(uid, str) else "",
         video_dur=_first_duration(number(value) for value in durations),
         is_stereo=entry.get("is_stereo") is True,
@@ -119,10 +119,10 @@ def _from_json(entry: Mapping[str, Any]) -> Video:
     )
 
 
-def _from_manifest(row: Mapping[str, Any]) -> Video:
+def _from_manifest(row: Mapping[str, Any]) -> VideoEntry:
     kinds = ("display", "canonical_display", "sample")
     sizes = {side: [_parse(row.get(f"{kind}_{_infix(kind)}{side}")) for kind in kinds] for side in ("width", "height")}
-    return Video(
+    return VideoEntry(
         video_uid=row.get("video_uid") or "",
         video_dur=_first_duration(_parse(row.get(name)) for name in _DURATIONS),
         width=_pixels(sizes["width"]),

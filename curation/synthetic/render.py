@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from egocurate.curation.synthetic.script import ACTION_SEC, Action, Script
 
-# Outlines in units of the object's size, centre (0, 0), y down: (body, accent).
+# Outlines in units of the object's size, center (0, 0), y down: (body, accent).
 _CIRCLE = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 16, endpoint=False)]
 SHAPES: dict[str, tuple[list[tuple[float, float]], list[tuple[float, float]]]] = {
     "apple": ([(x * 0.8, y * 0.8) for x, y in _CIRCLE], [(-0.1, -0.7), (0.3, -1.2), (0.4, -0.9)]),
@@ -35,7 +35,7 @@ SHAPES: dict[str, tuple[list[tuple[float, float]], list[tuple[float, float]]]] =
     "phone": ([(-0.5, -1), (0.5, -1), (0.5, 1), (-0.5, 1)], [(-0.35, -0.75), (0.35, -0.75), (0.35, 0.6), (-0.35, 0.6)]),
     "plate": ([(x * 1.2, y * 0.9) for x, y in _CIRCLE], [(x * 0.7, y * 0.5) for x, y in _CIRCLE]),
 }
-COLOURS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
+COLORS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "apple": ((200, 40, 40), (60, 130, 50)),
     "ball": ((240, 140, 30), (250, 240, 220)),
     "book": ((50, 70, 180), (230, 220, 190)),
@@ -70,7 +70,7 @@ def render(script: Script, path: Path, *, side: int, fps: int, seed: int) -> Non
     """Encode a script as H.264 in MP4, `side` x `side` pixels at `fps`; the same seed gives the same pixels."""
     rng = np.random.default_rng(seed)
     table = _table(rng, script, side)
-    colours = {noun: _tinted(rng, COLOURS[noun]) for noun in script.objects}
+    colors = {noun: _tinted(rng, COLORS[noun]) for noun in script.objects}
     frame_count = round(script.duration_sec * fps)
     shake = _shake(rng, frame_count)
     with av.open(str(path), "w") as container:
@@ -79,7 +79,7 @@ def render(script: Script, path: Path, *, side: int, fps: int, seed: int) -> Non
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1
         for i in range(frame_count):
-            picture = _picture(script, table, colours, i / fps, shake[i], side)
+            picture = _picture(script, table, colors, i / fps, shake[i], side)
             frame = av.VideoFrame.from_image(picture)
             frame.pts, frame.time_base = i, Fraction(1, fps)
             container.mux(stream.encode(frame))
@@ -97,14 +97,14 @@ def _table(rng: np.random.Generator, script: Script, side: int) -> Image.Image:
     for place, noun in enumerate(script.objects):
         x = (place + 0.5) / len(script.objects) * full
         y = full * (0.3 if place % 2 else 0.85) + rng.normal(0, 0.02) * full
-        _draw_object(draw, noun, _tinted(rng, COLOURS[noun]), (x, y), 0.075 * side, rng.uniform(0, 2 * math.pi))
+        _draw_object(draw, noun, _tinted(rng, COLORS[noun]), (x, y), 0.075 * side, rng.uniform(0, 2 * math.pi))
     return picture
 
 
-def _tinted(rng: np.random.Generator, colours: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-    """No two kitchens have the same cup: shift a pair of colours a little."""
+def _tinted(rng: np.random.Generator, colors: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    """No two kitchens have the same cup: shift a pair of colors a little."""
     shift = rng.integers(-25, 26, 3)
-    return tuple(tuple(int(v) for v in np.clip(np.array(c) + shift, 0, 255)) for c in colours)
+    return tuple(tuple(int(v) for v in np.clip(np.array(c) + shift, 0, 255)) for c in colors)
 
 
 def _shake(rng: np.random.Generator, frame_count: int) -> np.ndarray:
@@ -118,7 +118,7 @@ def _shake(rng: np.random.Generator, frame_count: int) -> np.ndarray:
 def _picture(
     script: Script,
     table: Image.Image,
-    colours: dict[str, tuple[tuple[int, ...], ...]],
+    colors: dict[str, tuple[tuple[int, ...], ...]],
     time_sec: float,
     shake: np.ndarray,
     side: int,
@@ -131,22 +131,22 @@ def _picture(
         phase = (time_sec - action.time_sec) / ACTION_SEC + 0.5
         dx, dy, scale, angle = pose(action.verb, phase)
         sway = -0.03 * side * shake
-        centre = (side * (0.5 + dx) + sway[0], side * (0.55 + dy) + sway[1])
+        center = (side * (0.5 + dx) + sway[0], side * (0.55 + dy) + sway[1])
         size = 0.17 * side * scale
         draw = ImageDraw.Draw(picture)
         arm = 0.06 * side
         draw.polygon(
             [
-                (centre[0] - arm, centre[1] + size),
-                (centre[0] + arm, centre[1] + size),
+                (center[0] - arm, center[1] + size),
+                (center[0] + arm, center[1] + size),
                 (0.75 * side, side),
                 (0.5 * side, side),
             ],
             fill=SKIN,
         )
-        _draw_object(draw, action.noun, colours[action.noun], centre, size, angle)
+        _draw_object(draw, action.noun, colors[action.noun], center, size, angle)
         thumb = 0.05 * side
-        x, y = centre[0], centre[1] + 0.8 * size
+        x, y = center[0], center[1] + 0.8 * size
         draw.ellipse((x - 1.6 * thumb, y - thumb, x + 1.6 * thumb, y + thumb), fill=SKIN)
     return picture
 
@@ -159,12 +159,12 @@ def _current(script: Script, time_sec: float) -> Action | None:
 def _draw_object(
     draw: ImageDraw.ImageDraw,
     noun: str,
-    colours: tuple[tuple[int, ...], ...],
-    centre: tuple[float, float],
+    colors: tuple[tuple[int, ...], ...],
+    center: tuple[float, float],
     size: float,
     angle: float,
 ) -> None:
     cos, sin = math.cos(angle), math.sin(angle)
-    for outline, colour in zip(SHAPES[noun], colours, strict=True):
-        points = [(centre[0] + size * (x * cos - y * sin), centre[1] + size * (x * sin + y * cos)) for x, y in outline]
-        draw.polygon(points, fill=colour)
+    for outline, color in zip(SHAPES[noun], colors, strict=True):
+        points = [(center[0] + size * (x * cos - y * sin), center[1] + size * (x * sin + y * cos)) for x, y in outline]
+        draw.polygon(points, fill=color)

@@ -30,7 +30,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "phone": ("phone", "cellphone"),
     "plate": ("plate", "dish"),
 }
-ACTION_SEC = 2.2  # an action lasts this long, centred on the moment it is about
+ACTION_SEC = 2.2  # an action lasts this long, centered on the moment it is about
 OBJECTS_PER_SCENE = 5
 
 

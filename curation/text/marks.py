@@ -1,4 +1,4 @@
-"""Narration texts: marks (#C, #O, #unsure, #summary), subject letters, and the normalised form used for equality."""
+"""Narration texts: marks (#C, #O, #unsure, #summary), subject letters, and the normalized form used for equality."""
 
 import re
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def sentence(text: str) -> Sentence:
     return Sentence(actor="C" if actor in ("C", "CC") else "O" if actor else "", words=words, letter=letter is not None)
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Lower-case a narration without marks, subject letter, last full stop: "#C C picks a bag." -> "picks a bag"."""
     return sentence(text).words.lower()
 

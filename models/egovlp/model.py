@@ -45,7 +45,7 @@ class EgoVLP(nn.Module):
         self.txt_proj = nn.Sequential(nn.ReLU(), nn.Linear(self.text.width, config.projection))
 
     def encode_video(self, frames: Tensor) -> Tensor:
-        """Embed normalised frames [B, T, 3, S, S] as [B, projection], not yet of unit length."""
+        """Embed normalized frames [B, T, 3, S, S] as [B, projection], not yet of unit length."""
         return self.vid_proj(self.video(frames))
 
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:

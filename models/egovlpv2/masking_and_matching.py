@@ -1,4 +1,4 @@
-"""Masked language modelling and video-text matching (EgoVLPv2, 2307.05463, section 3.2) on arrays of uniform numbers.
+"""Masked language modeling and video-text matching (EgoVLPv2, 2307.05463, section 3.2) on arrays of uniform numbers.
 
 Nothing here draws: the caller gives uniform numbers in [0, 1), so that a row's masks and partners can be a function of
 (seed, epoch, sample) and the same on any number of ranks.

@@ -61,7 +61,7 @@ class TrainingBatch(NamedTuple):
 
     ids: Tensor  # int64 [m, L], L the same on every rank
     mask: Tensor  # int64 [m, L]
-    frames: Tensor  # float [m, T, 3, S, S], normalised
+    frames: Tensor  # float [m, T, 3, S, S], normalized
     masked: MaskedTokens
     verbs: Tensor  # bool [m, V]
     nouns: Tensor  # bool [m, N]
@@ -131,7 +131,7 @@ class EgoVLPv2(nn.Module):
         return self._dual_text(self.lower_text(ids, mask))
 
     def encode_video(self, frames: Tensor) -> Tensor:
-        """Embed normalised frames [B, T, 3, S, S] as [B, projection], not yet of unit length."""
+        """Embed normalized frames [B, T, 3, S, S] as [B, projection], not yet of unit length."""
         return self._dual_video(self._lower(frames, self.video.cls_token))
 
     def lower_text(self, ids: Tensor, mask: Tensor) -> Texts:
@@ -142,7 +142,7 @@ class EgoVLPv2(nn.Module):
         return Texts(tokens, mask)
 
     def lower_video(self, frames: Tensor) -> Clips:
-        """Run normalised frames [B, T, 3, S, S] through the layers below the fused ones, as `fuse` takes them."""
+        """Run normalized frames [B, T, 3, S, S] through the layers below the fused ones, as `fuse` takes them."""
         return self._lower(frames, self.video.cls_token if self.config.shared else self.fused_cls_token)
 
     def fuse(self, video: Clips, text: Texts) -> tuple[Tensor, Tensor]:

@@ -71,7 +71,7 @@ class Mlp(nn.Module):
         return self.fc2(x.mean(dim=1) if mean else x)  # a linear map of the mean is the mean of the linear maps
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """x + attention(norm1(x)), then x + mlp(norm2(x)): a ViT's block (2010.11929, eq. 2 and 3)."""
 
     def __init__(self, attention: SelfAttention, mlp: Mlp) -> None:
@@ -90,4 +90,4 @@ class Block(nn.Module):
 
 def vit_blocks(depth: int, width: int, heads: int, hidden: int = 0) -> nn.ModuleList:
     """Return `depth` blocks with uncapped attention and GELU."""
-    return nn.ModuleList(Block(SelfAttention(width, heads), Mlp(width, hidden)) for _ in range(depth))
+    return nn.ModuleList(TransformerBlock(SelfAttention(width, heads), Mlp(width, hidden)) for _ in range(depth))

@@ -53,7 +53,7 @@ def quick_gelu(x: Tensor) -> Tensor:
 _ACTIVATIONS = {"vit": F.gelu, "clip": quick_gelu}
 
 
-class Block(nn.Module):
+class DividedBlock(nn.Module):
     """Time attention, space attention and MLP with the residual paths of Frozen in Time, figure 2."""
 
     def __init__(self, config: VideoConfig) -> None:
@@ -90,7 +90,7 @@ class JointBlock(nn.Module):
         self.mlp = Mlp(width, activation=_ACTIVATIONS[config.style])
 
     def forward(self, x: Tensor, frames: int, fuse: Fuse | None = None, only_cls: bool = False) -> Tensor:
-        """Map tokens x [B, 1 + T*N, D] to the same shape, as `Block` does."""
+        """Map tokens x [B, 1 + T*N, D] to the same shape, as `DividedBlock` does."""
         seen = self.attn(self.norm1(x), frames, only_cls)
         x = (x[:, :1] if only_cls else x) + (seen if fuse is None else seen + fuse(seen))
         return x + self.mlp(self.norm2(x))
@@ -111,7 +111,7 @@ class VideoTower(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + patches, width))
         self.temporal_embed = nn.Parameter(torch.zeros(1, config.max_frames, width))
-        block = Block if config.attention == "divided" else JointBlock
+        block = DividedBlock if config.attention == "divided" else JointBlock
         self.norm_pre = nn.LayerNorm(width, eps=config.eps) if config.style == "clip" else nn.Identity()
         self.blocks = nn.ModuleList(block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, eps=config.eps)
@@ -139,7 +139,7 @@ class VideoTower(nn.Module):
                 nn.init.zeros_(time.proj.weight)
 
     def embed(self, frames: Tensor, cls_token: Tensor | None = None) -> Tensor:
-        """Map normalised frames [B, T, 3, S, S] to the tokens of the first block, [B, 1 + T*N, D].
+        """Map normalized frames [B, T, 3, S, S] to the tokens of the first block, [B, 1 + T*N, D].
 
         `cls_token` [1, 1, D] stands in for the tower's own.
         """
@@ -161,5 +161,5 @@ class VideoTower(nn.Module):
         return self.norm(x[:, 0])
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Map normalised frames [B, T, 3, S, S] to the [CLS] token after the last LayerNorm, [B, D]."""
+        """Map normalized frames [B, T, 3, S, S] to the [CLS] token after the last LayerNorm, [B, D]."""
         return self.read(self.embed(frames), frames.shape[1])

@@ -11,7 +11,7 @@ from torch import Tensor
 INTER, INTRA = 1, 2  # ids in the published file; EgoVLP's and LaViLa's code print the two names swapped
 
 
-class McqQuestions(NamedTuple):
+class EgoMCQQuestions(NamedTuple):
     """Questions as numbers: the five clips of each, the right one's place among them, and the type."""
 
     choices: np.ndarray  # int64 [Q, 5], rows of the clip embeddings
@@ -19,7 +19,7 @@ class McqQuestions(NamedTuple):
     types: np.ndarray  # int64 [Q], INTER or INTRA
 
 
-def mcq_accuracy(text: Tensor, clips: Tensor, questions: McqQuestions) -> dict[str, float]:
+def egomcq_accuracy(text: Tensor, clips: Tensor, questions: EgoMCQQuestions) -> dict[str, float]:
     """Share of questions, in percent, whose right clip has the highest cosine with the text, by type.
 
     text: [Q, D] one row per question, clips: [C, D] distinct clips. Ties go to the lowest place; a score that is not a
@@ -30,8 +30,8 @@ def mcq_accuracy(text: Tensor, clips: Tensor, questions: McqQuestions) -> dict[s
     return score_accuracy(np.einsum("qd,qkd->qk", text.numpy(), options), questions)
 
 
-def score_accuracy(scores: np.ndarray, questions: McqQuestions) -> dict[str, float]:
-    """Share of questions, in percent, whose right clip has the highest of their scores [Q, 5], as `mcq_accuracy`."""
+def score_accuracy(scores: np.ndarray, questions: EgoMCQQuestions) -> dict[str, float]:
+    """Share of questions, in percent, whose right clip has the highest of their scores [Q, 5], as `egomcq_accuracy`."""
     right = (scores.argmax(axis=1) == questions.answer) & ~np.isnan(scores).any(axis=1)
     names = {"inter": INTER, "intra": INTRA}
     return {

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Moments(NamedTuple):
-    """Labelled stretches of time, found or true; `score` ranks those found and is not read of true ones."""
+    """Labeled stretches of time, found or true; `score` ranks those found and is not read of true ones."""
 
     video: np.ndarray  # int64 [N]
     label: np.ndarray  # int64 [N]

@@ -15,7 +15,7 @@ from egocurate.models.layers.patches import check_hidden, cubes, sine_cosine, ta
 from egocurate.models.layers.transformer import LayerNorm, vit_blocks
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""What frames were divided by when they were normalised, red, green, blue."""
+"""What frames were divided by when they were normalized, red, green, blue."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Decoder(nn.Module):
 
 
 class VideoMAE(nn.Module):
-    """Masked autoencoder: its loss is the mean squared error on the normalised pixels of the hidden cubes."""
+    """Masked autoencoder: its loss is the mean squared error on the normalized pixels of the hidden cubes."""
 
     def __init__(self, config: VideoMAEConfig) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class VideoMAE(nn.Module):
         nn.init.trunc_normal_(self.mask_token, std=0.02, a=-0.02, b=0.02)
 
     def forward(self, frames: Tensor, visible: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss and the prediction [B, M, cube] for normalised frames [B, T, 3, S, S] and a `draw_mask`.
+        """Return the loss and the prediction [B, M, cube] for normalized frames [B, T, 3, S, S] and a `draw_mask`.
 
         Raises ValueError for frames of another number or size than the config's.
         """
@@ -180,7 +180,7 @@ class VideoMAE(nn.Module):
 
 
 def pixel_target(parts: Tensor) -> Tensor:
-    """Normalise each colour of each cube [B, M, pixels, 3] on its own: (x - mean) / (std + 1e-6), [B, M, pixels * 3].
+    """Normalize each color of each cube [B, M, pixels, 3] on its own: (x - mean) / (std + 1e-6), [B, M, pixels * 3].
 
     The published formula is on pixels in [0, 1]. Frames come divided by IMAGENET_STD; as mean and std scale with the
     pixels, dividing the 1e-6 too gives the same numbers and no frame has to be restored.
@@ -210,7 +210,7 @@ class VideoMAEClassifier(nn.Module):
         _reset(self)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Map normalised frames [B, T, 3, S, S] to logits [B, classes]; ValueError for another number or size."""
+        """Map normalized frames [B, T, 3, S, S] to logits [B, classes]; ValueError for another number or size."""
         _check(frames, self.config)
         x = self.patch_embed(frames) + self.pos
         for block in self.blocks[:-1]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from egocurate.models.layers.patches import sine_cosine, take
 from egocurate.models.layers.pooling import AttentionPool
 from egocurate.models.layers.transformer import LayerNorm, vit_blocks
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorisedEncoder, lecun_init
+from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder, lecun_init
 from egocurate.models.videoprism.model import PrismVideoTower
 
 
@@ -68,7 +68,7 @@ class NarrowDecoder(nn.Module):
 class Student(nn.Module):
     """The encoder to be trained and the two decoders that only training needs."""
 
-    def __init__(self, encoder: FactorisedEncoder, config: DecoderConfig) -> None:
+    def __init__(self, encoder: FactorizedEncoder, config: DecoderConfig) -> None:
         super().__init__()
         width, tokens = encoder.config.width, encoder.config.frames * encoder.config.places
         self.encoder = encoder

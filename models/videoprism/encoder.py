@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from egocurate.models.layers.patches import take, tube_tokens
-from egocurate.models.layers.transformer import Block, LayerNorm, Mlp, SelfAttention
+from egocurate.models.layers.transformer import LayerNorm, Mlp, SelfAttention, TransformerBlock
 from egocurate.models.layers.video_tower import PatchEmbed
 
 
@@ -55,7 +55,7 @@ class EncoderConfig:
         return cls(frames=8, width=1408, depth=40, heads=16, hidden=6144)
 
 
-class FactorisedEncoder(nn.Module):
+class FactorizedEncoder(nn.Module):
     """ViViT's model 2 without pooling: every token has seen its frame, then its place at all times; no [CLS].
 
     The release stores LayerNorm scales less 1; here they are as LayerNorm has them.
@@ -100,7 +100,7 @@ class FactorisedEncoder(nn.Module):
 def capped_blocks(depth: int, config: EncoderConfig) -> nn.ModuleList:
     """Return `depth` blocks of the encoder's kind."""
     return nn.ModuleList(
-        Block(SelfAttention(config.width, config.heads, config.cap), Mlp(config.width, config.hidden))
+        TransformerBlock(SelfAttention(config.width, config.heads, config.cap), Mlp(config.width, config.hidden))
         for _ in range(depth)
     )
 

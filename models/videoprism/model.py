@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from egocurate.models.layers.pooling import AttentionPool
-from egocurate.models.layers.transformer import Block, LayerNorm, Mlp, SelfAttention
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorisedEncoder, capped_blocks, lecun_init
+from egocurate.models.layers.transformer import LayerNorm, Mlp, SelfAttention, TransformerBlock
+from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder, capped_blocks, lecun_init
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class PrismVideoTower(nn.Module):
 
     def __init__(self, config: EncoderConfig, auxiliary_depth: int = 2) -> None:
         super().__init__()
-        self.encoder = FactorisedEncoder(config)
+        self.encoder = FactorizedEncoder(config)
         self.auxiliary = capped_blocks(auxiliary_depth, config)
         self.pool = AttentionPool(config.width, config.heads, 4 * config.width)
         self.norm = LayerNorm(config.width)
@@ -72,7 +72,7 @@ class PrismVideoTower(nn.Module):
     def forward(self, frames: Tensor, places: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the encoder's tokens [B, T * N, D] and the clip's embedding [B, D] of unit length.
 
-        frames, places: as in `FactorisedEncoder`.
+        frames, places: as in `FactorizedEncoder`.
         """
         tokens = x = self.encoder(frames, places)
         for block in self.auxiliary:
@@ -90,7 +90,9 @@ class PrismTextTower(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
         self.register_buffer("pos", sine_then_cosine(config.max_tokens, config.width), persistent=False)
         self.blocks = nn.ModuleList(
-            Block(SelfAttention(config.width, config.heads, config.cap), Mlp(config.width, config.hidden, F.relu))
+            TransformerBlock(
+                SelfAttention(config.width, config.heads, config.cap), Mlp(config.width, config.hidden, F.relu)
+            )
             for _ in range(config.depth)
         )
         self.norm = LayerNorm(config.width)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from egocurate.models.videoprism.encoder import FactorisedEncoder
+from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.models.weights import LoadReport, load_state, read_weights
 
@@ -79,7 +79,7 @@ _HF_NAMES = (
 # Without effect here: a key bias before softmax, and tables that are computed (see `sine_then_cosine`).
 _NEEDLESS = ("video.pool.k.bias", "text.position_embedding", "text.position_ids")
 
-Model = FactorisedEncoder | PrismVideoTower | VideoPrism
+Model = FactorizedEncoder | PrismVideoTower | VideoPrism
 
 
 def load_videoprism(model: Model, source: str) -> LoadReport:
@@ -108,7 +108,7 @@ def videoprism_names(state: dict[str, Tensor], model: Model) -> dict[str, Tensor
     for name, value in renamed.items():
         if re.search(r"norm\d?\.weight$", name):
             renamed[name] = value + 1.0  # both store what LayerNorm's scale exceeds 1 by
-    prefix = {FactorisedEncoder: "video.encoder.", PrismVideoTower: "video.", VideoPrism: ""}[type(model)]
+    prefix = {FactorizedEncoder: "video.encoder.", PrismVideoTower: "video.", VideoPrism: ""}[type(model)]
     return {name.removeprefix(prefix): value for name, value in renamed.items() if name.startswith(prefix)}
 
 
@@ -145,7 +145,7 @@ def _renamed(name: str, parts: dict[str, str]) -> str:
 
 def _relaid(name: str, value: Tensor) -> Tensor:
     """Turn a tensor of flax as torch has it: [out, in] matrices, heads in one axis."""
-    if name.endswith("patch_projection/linear/kernel"):  # [(row, column, colour), D]
+    if name.endswith("patch_projection/linear/kernel"):  # [(row, column, color), D]
         side = round((len(value) / 3) ** 0.5)
         return value.unflatten(0, (side, side, 3)).permute(3, 2, 0, 1)
     if name.endswith("kernel"):

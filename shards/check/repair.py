@@ -16,7 +16,7 @@ from egocurate.shards.check.verify import verify
 from egocurate.shards.shard_format import FAILED_FILE, INDEX_FILE, MANIFEST_FILE, member_suffixes
 from egocurate.shards.video.cut import EncodedClip
 from egocurate.shards.write.build_shard import ShardNote, sample_json
-from egocurate.shards.write.job import Plan, ShardJob, ShardSummary, make_plan
+from egocurate.shards.write.job import ShardJob, ShardPlan, ShardSummary, make_shard_plan
 from egocurate.shards.write.shard_folder import ShardFolder, read_manifest
 from egocurate.shards.write.tar import BLOCK, member_header
 from egocurate.shards.write.write_shards import write_shards
@@ -42,7 +42,7 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
     plan and their videos have the index's checksums or, without an index, decode. `summary` is None where nothing was
     broken. Raises InputError for a folder of another job, and as `write_shards`.
     """
-    folder = ShardFolder(job, make_plan(job))
+    folder = ShardFolder(job, make_shard_plan(job))
     with folder.locked():
         manifest = _manifest(folder)
         if manifest is not None and not _problems(folder, report):
@@ -137,7 +137,7 @@ class _Known:
         return True
 
 
-def note_of_tar(data: bytes, plan: Plan, shard: int, members: str) -> ShardNote | None:
+def note_of_tar(data: bytes, plan: ShardPlan, shard: int, members: str) -> ShardNote | None:
     """Return what a tar holds, without failures; None unless it is the archive of these clips, or of some of them."""
     rows = {row["key"]: row for row in plan.rows(shard).to_pylist()}
     order = {key: i for i, key in enumerate(rows)}

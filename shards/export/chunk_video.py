@@ -11,7 +11,7 @@ import av
 
 from egocurate.shards.export.chunk_layouts import ChunkLayout, missing_chunks
 from egocurate.shards.profiles import profile
-from egocurate.shards.video.reader import BrokenStretch, Video
+from egocurate.shards.video.reader import BrokenStretch, VideoReader
 from egocurate.shards.video.scaler import FrameScaler
 from egocurate.shards.write.build_shard import DISK_FULL
 from egocurate.shards.write.job import VideoFile
@@ -63,7 +63,7 @@ def _export(task: ChunkTask, outcome: ChunkOutcome) -> None:
     for temp in folder.glob(f"{TEMP_PREFIX}*"):
         temp.unlink()
     try:
-        source = Video(as_path(task.video.path))
+        source = VideoReader(as_path(task.video.path))
     except (OSError, av.error.FFmpegError) as error:
         outcome.failed.append((0, "cannot open", str(error)))
         return
@@ -97,7 +97,7 @@ def _frame_count(path: Path) -> int:
 class _Chunker:
     """Deals the frames of a video out to chunks."""
 
-    def __init__(self, task: ChunkTask, source: Video, folder: Path) -> None:
+    def __init__(self, task: ChunkTask, source: VideoReader, folder: Path) -> None:
         self.task, self.layout, self.source, self.folder = task, task.layout, source, folder
         self.scaler = FrameScaler(
             replace(profile("native"), short_side=task.layout.short_side), left_half=task.video.is_stereo

@@ -20,7 +20,7 @@ def microseconds(seconds: float) -> int:
 
 
 @dataclass(frozen=True)
-class Window:
+class FrameWindow:
     """A stretch [start, end) of exact seconds, and the instants per second wanted of it."""
 
     start: Fraction
@@ -28,7 +28,7 @@ class Window:
     fps: Fraction | None
 
     @classmethod
-    def of(cls, start: float, end: float, fps: int | None) -> "Window":
+    def of(cls, start: float, end: float, fps: int | None) -> "FrameWindow":
         """Build a window from seconds, cut to whole microseconds."""
         first, last = (
             Fraction(microseconds(start), MICROSECONDS_PER_SECOND),
@@ -50,7 +50,7 @@ class Window:
         return math.floor((time - self.start) * self.fps)
 
 
-def pick_frames(times: Sequence[Fraction], video_end: Fraction, window: Window) -> list[int]:
+def pick_frames(times: Sequence[Fraction], video_end: Fraction, window: FrameWindow) -> list[int]:
     """Return the ascending indices of a clip's frames; `times` ascend, `video_end` is the end of the last one."""
     first, last = bisect_left(times, window.start), bisect_left(times, window.end)
     if first < last:
@@ -67,7 +67,7 @@ def pick_frames(times: Sequence[Fraction], video_end: Fraction, window: Window) 
 class FramePicker:
     """Chooses the frames inside one window as they stream by in ascending time."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: FrameWindow) -> None:
         """Start before the window's first instant."""
         self.window = window
         self.next_instant = window.start

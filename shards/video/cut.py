@@ -17,10 +17,10 @@ from itertools import chain
 import av
 
 from egocurate.shards.profiles import Profile
-from egocurate.shards.video.clip_frames import FramePicker, Window
+from egocurate.shards.video.clip_frames import FramePicker, FrameWindow
 from egocurate.shards.video.cut_stats import CutStats
 from egocurate.shards.video.encode_mp4 import ClipEncoder, clip_encoder
-from egocurate.shards.video.reader import BrokenStretch, Video
+from egocurate.shards.video.reader import BrokenStretch, VideoReader
 from egocurate.shards.video.scaler import FrameScaler
 from egocurate.storage.paths import AnyPath
 
@@ -55,8 +55,8 @@ class Failure:
 @dataclass
 class _OpenClip:
     key: str
-    window: Window
-    picker: FramePicker
+    window: FrameWindow
+    frame_sampler: FramePicker
     # On screen at the window's start: what the clip holds if no frame lies in the window.
     at_start: av.VideoFrame | None = None
     # Frames that wait for the encoder, which is opened when the clip is whole or when too many wait.
@@ -64,7 +64,7 @@ class _OpenClip:
     encoder: ClipEncoder | None = None
 
     @classmethod
-    def of(cls, key: str, window: Window) -> "_OpenClip":
+    def of(cls, key: str, window: FrameWindow) -> "_OpenClip":
         return cls(key, window, FramePicker(window))
 
 
@@ -79,16 +79,16 @@ def cut_clips(
 ) -> Iterator[tuple[str, EncodedClip | Failure]]:
     """Cut (key, start, end) windows, in seconds, out of a video; yields each key once, as soon as its clip is whole.
 
-    A clip holds the frames that `picker.pick_frames` names, scaled by the profile. What cannot be cut is yielded as a
-    Failure; the other clips are cut all the same. `on_frame` is called for every frame that was decoded, and `stats`
-    counts them.
+    A clip holds the frames that `clip_frames.pick_frames` names, scaled by the profile. What cannot be cut is yielded
+    as a Failure; the other clips are cut all the same. `on_frame` is called for every frame that was decoded, and
+    `stats` counts them.
     """
-    clips = [_OpenClip.of(key, Window.of(start, end, profile.fps)) for key, start, end in windows]
+    clips = [_OpenClip.of(key, FrameWindow.of(start, end, profile.fps)) for key, start, end in windows]
     clips.sort(key=lambda clip: clip.window.start)
     stats = CutStats() if stats is None else stats
     while clips:
         try:
-            source = Video(video, stats)
+            source = VideoReader(video, stats)
         except FileNotFoundError:
             yield from ((clip.key, Failure("video not on disk", str(video))) for clip in clips)
             return
@@ -106,7 +106,7 @@ def cut_clips(
 class _Cutter:
     """Feeds the frames of one video to the clips that are open at each moment."""
 
-    def __init__(self, source: Video, scaler: FrameScaler, profile: Profile, stats: CutStats) -> None:
+    def __init__(self, source: VideoReader, scaler: FrameScaler, profile: Profile, stats: CutStats) -> None:
         self.source, self.scaler, self.profile, self.stats = source, scaler, profile, stats
         self.rate = profile.stored_rate(source.rate).limit_denominator(1_000_000)
         self.waiting: deque[_OpenClip] = deque()
@@ -156,10 +156,10 @@ class _Cutter:
         scaled: av.VideoFrame | None = None
         still_open = []
         for clip in self.open:
-            if clip.picker.takes(time):
+            if clip.frame_sampler.takes(time):
                 scaled = scaled or self._scale(frame)
                 self._add(clip, scaled)
-            if clip.picker.done or time >= clip.window.end:
+            if clip.frame_sampler.done or time >= clip.window.end:
                 yield clip.key, self._close(clip)
             else:
                 still_open.append(clip)

@@ -1,6 +1,6 @@
 """Chosen frames of a clip in memory, by whichever decoder is there.
 
-The three return bit-equal frames for H.264 4:2:0 clips, whatever colour matrix and range they are tagged with (tested).
+The three return bit-equal frames for H.264 4:2:0 clips, whatever color matrix and range they are tagged with (tested).
 `auto` takes the first that loads, in the order of `DECODERS`: PyAV brings its own FFmpeg, is the fastest on short
 clips, since it decodes only what a wanted frame is built on and keeps its decoder for the next clip, and tells much of
 the damage that decord conceals.
@@ -44,7 +44,7 @@ class Loaded:
 def decode(data: bytes, indices: np.ndarray, decoder: str = "auto", device: str = "cpu") -> torch.Tensor:
     """Return the frames at indices int64[T] (any order, repeats too) as uint8 [T, 3, H, W], channels last in memory.
 
-    With device="cuda" the GPU's own decoder (NVDEC, by torchcodec) decodes, and the frames stay there; its colours may
+    With device="cuda" the GPU's own decoder (NVDEC, by torchcodec) decodes, and the frames stay there; its colors may
     be some levels from the host's. A clip that it does not decode is decoded on the host, with a warning that says why.
     Raises DecodeError if the clip does not open, is damaged or too short; InputError if no such decoder loads.
     """

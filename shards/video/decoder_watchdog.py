@@ -20,9 +20,9 @@ HUNG, CRASHED = "decoder hung", "decoder crashed"
 EXIT_HUNG = 75  # EX_TEMPFAIL: the same task, sent again, gets further
 LOOKS = 20  # at the count of beats within `stall_sec`
 
-Window = tuple[str, float, float]
+ClipWindow = tuple[str, float, float]
 Results = Iterable[tuple[str, EncodedClip | Failure]]
-Cut = Callable[[list[Window], Callable[[], None]], Results]
+Cut = Callable[[list[ClipWindow], Callable[[], None]], Results]
 """Called as `cut(windows, beat)`; calls `beat` for every frame and yields each clip's key and result."""
 
 
@@ -77,7 +77,7 @@ class Guard:
     stall_sec: float
     careful: bool
 
-    def cut(self, uid: str, windows: list[Window], cut: Cut) -> Iterator[tuple[str, EncodedClip | Failure]]:
+    def cut(self, uid: str, windows: list[ClipWindow], cut: Cut) -> Iterator[tuple[str, EncodedClip | Failure]]:
         """Yield what `cut` yields for the windows of a video, less what an earlier attempt could not get."""
         reason, whole = self._read().get(uid, (None, []))
         if reason is not None:
@@ -89,7 +89,7 @@ class Guard:
         if windows:
             yield from self._watched(uid, windows, cut)
 
-    def _watched(self, uid: str, windows: list[Window], cut: Cut) -> Iterator[tuple[str, EncodedClip | Failure]]:
+    def _watched(self, uid: str, windows: list[ClipWindow], cut: Cut) -> Iterator[tuple[str, EncodedClip | Failure]]:
         whole: list[str] = []
         before = self._read()
         if self.careful:

@@ -31,7 +31,7 @@ class BrokenStretch(Exception):  # noqa: N818 (a stretch of the video, not a fau
         self.until = until
 
 
-class Video:
+class VideoReader:
     """The best video stream of a file; times are exact seconds on the container's clock.
 
     One thread does it all. Frames that are not `needed` may be left out where no other frame is the worse for it.
@@ -84,7 +84,7 @@ class Video:
         """Close the file; frames already read stay valid."""
         self._files.close()
 
-    def __enter__(self) -> "Video":
+    def __enter__(self) -> "VideoReader":
         """Return the open video."""
         return self
 

@@ -1,4 +1,4 @@
-"""Bring source frames to the stored size, upright and in one colour convention."""
+"""Bring source frames to the stored size, upright and in one color convention."""
 
 from fractions import Fraction
 
@@ -29,7 +29,7 @@ def stored_size(width: int, height: int, short_side: int | None) -> tuple[int, i
 class FrameScaler:
     """Crops the left half of side-by-side stereo, turns, squares the pixels and scales; one size for a whole video.
 
-    All output is yuv420p in BT.601 limited range, so that decoders that ignore colour tags show the same pixels.
+    All output is yuv420p in BT.601 limited range, so that decoders that ignore color tags show the same pixels.
     """
 
     def __init__(self, profile: Profile, *, left_half: bool) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from egocurate.shards.profiles import Profile
 from egocurate.shards.shard_format import member_suffixes
 from egocurate.shards.video.cut import EncodedClip, Failure, cut_clips
-from egocurate.shards.video.decoder_watchdog import Guard, Results, Window
+from egocurate.shards.video.decoder_watchdog import ClipWindow, Guard, Results
 from egocurate.shards.write.job import VideoFile
 from egocurate.shards.write.tar import TarShard
 from egocurate.storage.atomic import atomic_file, atomic_write
@@ -137,7 +137,7 @@ def _cut_video(task: ShardTask, uid: str, rows: list[dict]) -> Iterator[tuple[st
         return ((row["key"], Failure("video not on disk")) for row in rows)
     windows = [(row["key"], row["clip_start"], row["clip_end"]) for row in rows]
 
-    def cut(windows: list[Window], beat: Callable[[], None]) -> Results:
+    def cut(windows: list[ClipWindow], beat: Callable[[], None]) -> Results:
         return cut_clips(as_path(video.path), windows, task.profile, left_half=video.is_stereo, on_frame=beat)
 
     return Guard(trouble_file(task.note), task.stall_sec, task.careful).cut(uid, windows, cut)

@@ -74,7 +74,7 @@ class ShardSummary:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ShardPlan:
     """Clips in shard order, the first row of each shard (int64[shards + 1]), and a digest of each part of the plan."""
 
     clips: pa.Table
@@ -96,8 +96,8 @@ class Plan:
         return self.clips.take(np.arange(self.bounds[shard], self.bounds[shard + 1]))
 
 
-def make_plan(job: ShardJob) -> Plan:
-    """Plan a job; raises InputError for clips that cannot be planned or if none of their videos is on disk."""
+def make_shard_plan(job: ShardJob) -> ShardPlan:
+    """ShardPlan a job; raises InputError for clips that cannot be planned or if none of their videos is on disk."""
     clips = _checked(job.clips)
     sizes = _video_sizes(clips, job.videos)
     clips = clips.take(shard_order(clips)).combine_chunks()
@@ -117,7 +117,7 @@ def make_plan(job: ShardJob) -> Plan:
         "negatives": _columns_digest(clips, ["clip_idx", "negatives"]),
         "narrations": _columns_digest(clips, ["narration_source", "narration_ind", "narration_time", "video_dur"]),
     }
-    return Plan(clips, bounds, planned)
+    return ShardPlan(clips, bounds, planned)
 
 
 def _checked(clips: pa.Table) -> pa.Table:

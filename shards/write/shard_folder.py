@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from egocurate.errors import InputError
 from egocurate.shards.shard_format import FAILED_FILE, FORMAT, INDEX_FILE, MANIFEST_FILE, shard_file
 from egocurate.shards.write.build_shard import ShardNote
-from egocurate.shards.write.job import Plan, ShardJob
+from egocurate.shards.write.job import ShardJob, ShardPlan
 from egocurate.storage.atomic import TEMP_PREFIX, atomic_write
 from egocurate.storage.lock import Lock, locked
 from egocurate.storage.parquet import read_parquet
@@ -51,7 +51,7 @@ class ShardFolder:
     """The folder that one job writes."""
 
     job: ShardJob
-    plan: Plan
+    plan: ShardPlan
 
     @property
     def out(self) -> AnyPath:

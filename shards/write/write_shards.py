@@ -9,7 +9,7 @@ from egocurate.progress import Report, Stage, silent
 from egocurate.ray_session import ray_session
 from egocurate.shards.write.build_shard import DISK_FULL, TROUBLE, ShardOutcome, ShardTask
 from egocurate.shards.write.cut_rate import CutRate, covered_seconds
-from egocurate.shards.write.job import ShardJob, ShardSummary, VideoFile, make_plan
+from egocurate.shards.write.job import ShardJob, ShardSummary, VideoFile, make_shard_plan
 from egocurate.shards.write.publish_index import publish
 from egocurate.shards.write.ray_tasks import run_tasks
 from egocurate.shards.write.shard_folder import ShardFolder, read_manifest
@@ -29,7 +29,7 @@ def write_shards(job: ShardJob, report: Report = silent) -> ShardSummary:
     only.
     """
     began = time.monotonic()
-    plan = make_plan(job)
+    plan = make_shard_plan(job)
     folder = ShardFolder(job, plan)
     with _what_stays_is_said(folder), folder.locked() as lock:
         already_done = folder.open()

@@ -15,7 +15,7 @@ from benchmarks.model_counts import (
     videoprism_pair_counts,
 )
 from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, VideoMAEConfig
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorisedEncoder
+from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
 from egocurate.models.videoprism.model import VideoPrism, VideoPrismConfig
 
 PATCHES, WIDTH = 4 * 196, 768
@@ -87,9 +87,9 @@ def test_videomae_costs_less_than_published():
 @pytest.mark.parametrize(
     ("model", "config", "millions"),
     [
-        (FactorisedEncoder, EncoderConfig.base(), 114.4),
-        (FactorisedEncoder, EncoderConfig.large(), 354.0),
-        (FactorisedEncoder, EncoderConfig.giant(), 1112.8),
+        (FactorizedEncoder, EncoderConfig.base(), 114.4),
+        (FactorizedEncoder, EncoderConfig.large(), 354.0),
+        (FactorizedEncoder, EncoderConfig.giant(), 1112.8),
         (VideoPrism, VideoPrismConfig.base(), 247.6),  # with text, published as 248 and 580
         (VideoPrism, VideoPrismConfig.large(), 579.9),
     ],

@@ -13,7 +13,7 @@ import torch
 from egocurate.errors import InputError
 from egocurate.loaders import StreamConfig
 from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.batch_sampler import Plan
+from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.clip_stream import Stream
 from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
 from egocurate.shards.read.index import ShardIndex
@@ -62,7 +62,7 @@ def test_ids_are_those_of_one_process_whatever_the_topology():
         one = mixed(indexes, weights, batch)
         first = one.pass_steps[0] - 3  # from the end of one epoch into the next
         end = first + 12
-        alone = Plan(indexes, one, 0, 1)
+        alone = BatchPlan(indexes, one, 0, 1)
         alone.start(first, end)
         expected = list(alone)
         assert len({place for step in expected for place in step}) == batch * len(expected)
@@ -70,7 +70,7 @@ def test_ids_are_those_of_one_process_whatever_the_topology():
             if batch % world:
                 continue
             again = mixed(indexes, weights, batch)
-            ranks = [Plan(indexes, again, rank, world) for rank in range(world)]
+            ranks = [BatchPlan(indexes, again, rank, world) for rank in range(world)]
             for workers, stop in itertools.product(WORKERS, (0, 5)):
                 parts = [read_by_workers(rank, workers, first + stop, end) for rank in ranks]
                 assert {len(part) for part in parts} == {end - first - stop}

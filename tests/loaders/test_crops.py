@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egocurate.loaders.crops import ASPECT_RATIO, View, centre_view, random_view, show
+from egocurate.loaders.crops import ASPECT_RATIO, View, center_view, random_view, show
 from egocurate.loaders.order.counter_rng import Purpose, generator
 
 
@@ -34,14 +34,14 @@ def test_random_views_have_the_asked_area_ratio_and_place():
     assert not any(random_view(view_rng(s), 99, 99, scale=(0.5, 1.0), flip=False).flip for s in range(20))
 
 
-def test_a_frame_too_long_for_any_box_gives_the_largest_centred_one():
+def test_a_frame_too_long_for_any_box_gives_the_largest_centered_one():
     assert random_view(view_rng(0), 100, 1000, scale=(1.0, 1.0), flip=False) == View(0, 433, 100, 133)
     assert random_view(view_rng(0), 1000, 100, scale=(1.0, 1.0), flip=False) == View(433, 0, 133, 100)
 
 
-def test_centre_view_is_the_short_side_squared():
-    assert centre_view(256, 340) == View(0, 42, 256, 256)
-    assert centre_view(341, 256) == View(42, 0, 256, 256)
+def test_center_view_is_the_short_side_squared():
+    assert center_view(256, 340) == View(0, 42, 256, 256)
+    assert center_view(341, 256) == View(42, 0, 256, 256)
 
 
 def test_show_is_antialiased_bilinear_of_the_box():

@@ -11,7 +11,7 @@ from egocurate.errors import InputError
 from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.batch import Clip, collate, multi_hot
 from egocurate.loaders.crops import View, random_view, show
-from egocurate.loaders.device import IMAGENET_MEAN, IMAGENET_STD, crop, normalise, prefetch
+from egocurate.loaders.device import IMAGENET_MEAN, IMAGENET_STD, crop, normalize, prefetch
 from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.shards.video.decode import DecodeError, decode, load
 
@@ -49,13 +49,13 @@ def test_prefetch_reads_no_further_than_one_ahead_on_cuda_and_none_on_cpu():
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_normalise_is_imagenets(device):
+def test_normalize_is_imagenets(device):
     frames = torch.randint(0, 256, (2, 4, 3, 8, 8), dtype=torch.uint8, device=device)
-    got = normalise(frames)
+    got = normalize(frames)
     for channel in range(3):
         expected = (frames[:, :, channel] / 255 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
         torch.testing.assert_close(got[:, :, channel], expected, rtol=1e-5, atol=1e-5)
-    assert normalise(frames, torch.bfloat16).dtype == torch.bfloat16
+    assert normalize(frames, torch.bfloat16).dtype == torch.bfloat16
 
 
 def test_collate_puts_negatives_after_anchors():

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders.crops import centre_view, show
-from egocurate.loaders.egomcq_dataset import MCQDataset
+from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.shards.video.decode import decode
 
 SMALL = {"frames": 3, "size": 32}
@@ -19,7 +19,7 @@ def edit(questions, change):
 
 
 def test_questions_are_those_of_the_file(questions, shards, index):
-    dataset = MCQDataset(questions, shards, **SMALL)
+    dataset = EgoMCQDataset(questions, shards, **SMALL)
     asked = json.loads(questions.read_text())
     assert len(dataset) == len(asked) == 8 and dataset.missing == []
     assert dataset.types.tolist() == [1, 2] * 4
@@ -33,7 +33,7 @@ def test_questions_are_those_of_the_file(questions, shards, index):
 
 
 def test_a_question_shows_its_five_clips(questions, shards, index):
-    dataset = MCQDataset(questions, shards, **SMALL)
+    dataset = EgoMCQDataset(questions, shards, **SMALL)
     question = dataset[3]
     assert question.frames.shape == (5, 3, 3, 32, 32) and question.frames.dtype == torch.uint8
     assert (question.text, question.answer, question.type) == (dataset.texts[3], 4, 2)
@@ -41,12 +41,12 @@ def test_a_question_shows_its_five_clips(questions, shards, index):
     count = index.row(sample).frame_count
     middle = np.floor((np.arange(3) + 0.5) * count / 3).astype(int)
     frames = decode(index.read_video(sample), middle, "decord")
-    assert torch.equal(question.frames[2], show(frames, centre_view(*frames.shape[-2:]), 32))
+    assert torch.equal(question.frames[2], show(frames, center_view(*frames.shape[-2:]), 32))
 
 
 @pytest.mark.parametrize(("workers", "world"), [(0, 1), (2, 1), (0, 3)])
 def test_distinct_clips_come_once_each(questions, shards, workers, world):
-    dataset = MCQDataset(questions, shards, **SMALL)
+    dataset = EgoMCQDataset(questions, shards, **SMALL)
     batches = [b for r in range(world) for b in dataset.mcq_clips(batch_size=4, workers=workers, rank=r, world=world)]
     samples = torch.cat([batch.sample for batch in batches]).numpy()
     assert np.array_equal(samples, dataset.clips) and len(np.unique(samples)) == len(samples)
@@ -60,7 +60,7 @@ def test_questions_without_their_clips_are_left_out_and_counted(questions, shard
         asked["2"]["choices"]["4"]["narration_ind"] = 9999
 
     edit(questions, strip)
-    dataset = MCQDataset(questions, shards, **SMALL)
+    dataset = EgoMCQDataset(questions, shards, **SMALL)
     assert dataset.missing == ["2"] and len(dataset) == 7 and dataset.names[2] == "3"
 
     def strip_all(asked):
@@ -69,12 +69,12 @@ def test_questions_without_their_clips_are_left_out_and_counted(questions, shard
 
     edit(questions, strip_all)
     with pytest.raises(InputError, match="none of the 8 questions"):
-        MCQDataset(questions, shards, **SMALL)
+        EgoMCQDataset(questions, shards, **SMALL)
 
 
 def test_a_clip_that_does_not_decode_stops_the_evaluation(questions, shards, broken):
-    bad = int(MCQDataset(questions, shards, **SMALL).clips[0])
-    dataset = MCQDataset(questions, broken([bad]), **SMALL)
+    bad = int(EgoMCQDataset(questions, shards, **SMALL).clips[0])
+    dataset = EgoMCQDataset(questions, broken([bad]), **SMALL)
     for workers in (0, 1):
         with pytest.raises(InputError, match="does not decode: video0-narration_pass_1-00000 in"):
             list(dataset.mcq_clips(batch_size=4, workers=workers))
@@ -93,12 +93,12 @@ def test_a_clip_that_does_not_decode_stops_the_evaluation(questions, shards, bro
 def test_files_that_are_not_as_published_are_refused(questions, shards, change, named):
     edit(questions, change)
     with pytest.raises(InputError, match=named):
-        MCQDataset(questions, shards)
+        EgoMCQDataset(questions, shards)
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path, shards):
     with pytest.raises(InputError, match=r"none\.json"):
-        MCQDataset(tmp_path / "none.json", shards)
+        EgoMCQDataset(tmp_path / "none.json", shards)
     (tmp_path / "half.json").write_text('{"0": {')
     with pytest.raises(InputError, match="is not JSON"):
-        MCQDataset(tmp_path / "half.json", shards)
+        EgoMCQDataset(tmp_path / "half.json", shards)

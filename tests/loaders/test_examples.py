@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders import RECIPES, StreamConfig
+from egocurate.loaders import PRESETS, StreamConfig
 from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.ranks import rank_and_world
 
@@ -135,20 +135,20 @@ def test_a_for_loop_is_the_rest_of_the_present_epoch(shards):
     assert [first, *ids(broken)] == [first, *ids(again)] == epochs[0]
 
 
-def test_recipes_are_settings_by_name(shards):
-    assert RECIPES["egovlp"] == StreamConfig()
-    assert RECIPES["videoprism-stage1"] == RECIPES["videoprism-stage2"] == RECIPES["videoprism-lit"]
-    video = stream(shards, batch_size=8, recipe="videomae", workers=0, size=32)
+def test_presets_are_settings_by_name(shards):
+    assert PRESETS["egovlp"] == StreamConfig()
+    assert PRESETS["videoprism-stage1"] == PRESETS["videoprism-stage2"] == PRESETS["videoprism-lit"]
+    video = stream(shards, batch_size=8, preset="videomae", workers=0, size=32)
     assert video.config == StreamConfig(frames=16, size=32, pick="stride-1", negatives=False, flip=False, workers=0)
     batch = next(video.epoch(0))
     assert batch.frames.shape == (8, 16, 3, 32, 32)
     assert small(shards, config=StreamConfig(seed=5)).config.seed == 5
-    with pytest.raises(InputError, match="no recipe is called 'clip': take one of egovlp, egovlpv2, videomae"):
-        small(shards, recipe="clip")
+    with pytest.raises(InputError, match="no preset is called 'clip': take one of egovlp, egovlpv2, videomae"):
+        small(shards, preset="clip")
     with pytest.raises(InputError, match="no setting 'picks': there are frames, size"):
         small(shards, picks="uniform")
     with pytest.raises(InputError, match="give one of them"):
-        small(shards, recipe="egovlp", config=StreamConfig())
+        small(shards, preset="egovlp", config=StreamConfig())
 
 
 def test_rank_and_world_are_found(monkeypatch):
@@ -171,7 +171,7 @@ def test_rank_and_world_are_found(monkeypatch):
         rank_and_world()
 
 
-def test_an_initialised_process_group_comes_before_the_environment(monkeypatch, tmp_path):
+def test_an_initialized_process_group_comes_before_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("WORLD_SIZE", "4")
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'group'}", rank=0, world_size=1)

@@ -16,7 +16,7 @@ from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import PROFILES, Pictures
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.open_files import OpenFiles
-from egocurate.shards.video.clip_frames import Window, pick_frames
+from egocurate.shards.video.clip_frames import FrameWindow, pick_frames
 from egocurate.shards.video.decode import DECODERS, DecodeError, load
 from egocurate.shards.video.decode_pictures import decode_pictures
 from egocurate.shards.write.job import ShardJob, VideoFile
@@ -24,7 +24,7 @@ from egocurate.shards.write.write_shards import write_shards
 
 CLIPS, FPS = 24, 8
 HERE = [name for name in DECODERS if load(name).frames is not None]
-LOWEST_PSNR = 20  # of pictures of coloured noise; those a frame away lie near 12
+LOWEST_PSNR = 20  # of pictures of colored noise; those a frame away lie near 12
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_frames_are_those_of_the_source_in_their_order(name, folders, source):
         row = index.row(sample)
         pictures = source(row.video_uid)
         times = [Fraction(n, FPS) for n in range(len(pictures))]
-        window = Window.of(row.clip_start, row.clip_end, PROFILES[name].fps)
+        window = FrameWindow.of(row.clip_start, row.clip_end, PROFILES[name].fps)
         expected = pick_frames(times, Fraction(len(pictures), FPS), window)
         assert row.frame_count == len(expected) > 3
         frames = read_frames(index, sample, np.arange(row.frame_count), "auto").numpy()

@@ -7,11 +7,11 @@ import torch
 
 from egocurate.loaders import StreamConfig
 from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.shared_buffers import Slots
+from egocurate.loaders.shared_buffers import SharedBuffers
 
 
 def test_a_place_is_free_again_when_its_last_view_is_gone():
-    slots = Slots(2, (2, 3))
+    slots = SharedBuffers(2, (2, 3))
     first, second = slots.take(), slots.take()
     assert {first, second} == {0, 1} and slots.take() is None
     slots.open(first).fill_(7)
@@ -26,7 +26,7 @@ def test_a_place_is_free_again_when_its_last_view_is_gone():
 
 
 def test_frames_arrive_as_the_tensor_itself_with_channels_first():
-    slots = Slots(1, (2, 4, 5, 5, 3))
+    slots = SharedBuffers(1, (2, 4, 5, 5, 3))
     slot = slots.take()
     slots.open(slot).copy_(torch.arange(2 * 4 * 5 * 5 * 3).remainder(251).view(slots.shape))
     sent = pickle.dumps(slots.crossing(slot))

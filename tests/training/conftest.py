@@ -9,7 +9,7 @@ from egocurate.models.egovlp.model import EgoVLPConfig
 from egocurate.models.layers.distilbert import TextConfig
 from egocurate.models.layers.video_tower import VideoConfig
 from egocurate.training.config.loss_configs import Contrast
-from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 from tests.training.runs import STEPS, write_data
 
@@ -46,7 +46,7 @@ def tiny(data):
         objective=Contrast(),
         data=StreamConfig(size=32, workers=0),
         batch_size=4,
-        optimiser=OptimiserConfig(lr=1e-3, warmup_steps=2, schedule="cosine", weight_decay=0.1, clip_grad=1.0),
+        optimizer=OptimizerConfig(lr=1e-3, warmup_steps=2, schedule="cosine", weight_decay=0.1, clip_grad=1.0),
         max_steps=STEPS,
         device="cpu",
         eval_every=4,

@@ -18,8 +18,8 @@ from egocurate.errors import InputError
 from egocurate.loaders import StreamConfig
 from egocurate.train import main, train
 from egocurate.training.config.loss_configs import Contrast
-from egocurate.training.config.optimizer import OptimiserConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.config.optimizer import OptimizerConfig
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.step.batches import open_stream
 from tests.training.runs import STEPS, Stop, rows, run, saved
 
@@ -124,7 +124,7 @@ def test_old_checkpoints_go(tiny, tmp_path):
 
 
 def test_info_nce_and_the_published_rules_train_too(tiny, tmp_path):
-    """Seed 2 draws a first batch with a pair that lacks a noun, so that the rules differ on it."""
+    """Seed 2 step_rng a first batch with a pair that lacks a noun, so that the rules differ on it."""
     losses, seeded = {}, replace(tiny.data, seed=2)
     for name, change in {
         "egonce": {},
@@ -161,7 +161,7 @@ def test_clips_cropped_on_the_device_teach_the_same(tiny, tmp_path):
         ({"video_weights": "nowhere.pth"}, "nowhere.pth"),
         ({"mcq_json": "nowhere.json"}, "nowhere.json"),
         ({"device": "cuda"}, "--set device=cpu"),
-        ({"optimiser": OptimiserConfig(lr=1e30)}, "optimiser.lr"),
+        ({"optimizer": OptimizerConfig(lr=1e30)}, "optimizer.lr"),
     ],
 )
 def test_a_mistake_is_one_line(tiny, tmp_path, change, words):
@@ -170,7 +170,7 @@ def test_a_mistake_is_one_line(tiny, tmp_path, change, words):
     with pytest.raises(InputError, match=words) as raised:
         run(replace(tiny, **{"out": str(tmp_path / "run")} | change))
     assert "\n" not in str(raised.value)
-    if "optimiser" not in change:  # that one shows while training
+    if "optimizer" not in change:  # that one shows while training
         assert not (tmp_path / "run").exists()
 
 
@@ -186,14 +186,14 @@ def test_a_folder_with_a_run_is_left_alone(straight):
     config, _ = straight
     with pytest.raises(InputError, match="--resume"):
         run(config)
-    with pytest.raises(InputError, match=r"optimiser\.lr \(0\.001 -> 0\.5\)"):
-        run(replace(config, optimiser=replace(config.optimiser, lr=0.5)), resume=True)
+    with pytest.raises(InputError, match=r"optimizer\.lr \(0\.001 -> 0\.5\)"):
+        run(replace(config, optimizer=replace(config.optimizer, lr=0.5)), resume=True)
 
 
 def test_ranks_that_do_not_divide_the_batch_are_refused(tiny):
-    world = World(0, 3, torch.device("cpu"), False)
+    ranks = Ranks(0, 3, torch.device("cpu"), False)
     with pytest.raises(InputError, match="3 ranks"):
-        open_stream(tiny, world)
+        open_stream(tiny, ranks)
 
 
 def command(monkeypatch, *arguments):
@@ -219,5 +219,5 @@ def test_help_shows_lines_to_copy(monkeypatch, capsys):
     assert command(monkeypatch, "--help") == 0
     shown = capsys.readouterr().out
     assert "torchrun --nnodes 2" in shown
-    assert "--set optimiser.lr=1e-4" in shown
+    assert "--set optimizer.lr=1e-4" in shown
     assert "egovlp-tiny" in shown

@@ -8,7 +8,7 @@ from typing import Literal
 from egocurate.models.egovlpv2.model import ObjectiveConfig
 from egocurate.models.losses.contrastive import Positives, Undecided
 
-__all__ = ["Contrast", "Distillation", "LockedContrast", "ObjectiveConfig", "PlainContrast", "Restoration"]
+__all__ = ["Contrast", "Distillation", "LockedContrast", "ObjectiveConfig", "PlainContrast", "Reconstruction"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Restoration:
+class Reconstruction:
     """VideoMAE's squared error has no numbers of its own: how much it restores is the model's `mask_ratio`."""
 
 

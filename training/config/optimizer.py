@@ -15,8 +15,8 @@ _EMBEDDINGS += ("text.embed.weight",)
 
 
 @dataclass(frozen=True)
-class OptimiserConfig:
-    """The optimiser and its schedule: a linear rise over the warm-up, then constant, or a fall to the last rate."""
+class OptimizerConfig:
+    """The optimizer and its schedule: a linear rise over the warm-up, then constant, or a fall to the last rate."""
 
     kind: Literal["adamw", "adafactor"] = "adamw"
     lr: float = 3e-5
@@ -36,8 +36,8 @@ class OptimiserConfig:
     """largest norm of the gradient; 0 leaves it as it is"""
 
 
-def build_optimiser(model: nn.Module, config: OptimiserConfig, new: Sequence[str] = ()) -> torch.optim.Optimizer:
-    """Return an optimiser of what learns, whose decay pulls on matrices alone: not on biases, norms and embeddings.
+def build_optimizer(model: nn.Module, config: OptimizerConfig, new: Sequence[str] = ()) -> torch.optim.Optimizer:
+    """Return an optimizer of what learns, whose decay pulls on matrices alone: not on biases, norms and embeddings.
 
     new: beginnings of names of parameters that step at `new_lr`. A group's "rate" times `learning_rate` is its rate.
     """
@@ -54,7 +54,7 @@ def build_optimiser(model: nn.Module, config: OptimiserConfig, new: Sequence[str
     return torch.optim.AdamW(parts, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
 
 
-def learning_rate(config: OptimiserConfig, step: int, total: int, steps_per_epoch: int = 0) -> float:
+def learning_rate(config: OptimizerConfig, step: int, total: int, steps_per_epoch: int = 0) -> float:
     """Return the rate of one of the steps 0..total-1."""
     warmup = round(config.warmup_epochs * steps_per_epoch) or config.warmup_steps
     if step < warmup:

@@ -17,9 +17,9 @@ from egocurate.training.config.loss_configs import (
     LockedContrast,
     ObjectiveConfig,
     PlainContrast,
-    Restoration,
+    Reconstruction,
 )
-from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.optimizer import OptimizerConfig
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TrainConfig:
     """what is trained, a name of `training.systems.SYSTEMS`"""
     model: EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig
     """sizes, of the kind that the system has"""
-    objective: Contrast | ObjectiveConfig | Restoration | PlainContrast | Distillation | LockedContrast
+    objective: Contrast | ObjectiveConfig | Reconstruction | PlainContrast | Distillation | LockedContrast
     """the loss, of the kind that the system has"""
     data: StreamConfig
     """what a clip shows, the seed of the order, of augmentation and of the first weights, and how clips are read"""
@@ -55,7 +55,7 @@ class TrainConfig:
     # steps
     batch_size: int = 512
     """anchors of all ranks together; negatives come on top"""
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     epochs: int = 10
     max_steps: int = 0
     """0: as many as the epochs have"""
@@ -66,7 +66,7 @@ class TrainConfig:
     """auto: bf16 on a GPU"""
     compile: bool = False
     parallel: Literal["ddp", "fsdp"] = "ddp"
-    """many ranks: each keeps all of the model and of the optimiser's state, or a part of them"""
+    """many ranks: each keeps all of the model and of the optimizer's state, or a part of them"""
     activation_checkpointing: bool = False
     """work layers out again in the backward pass in place of keeping what is in them: less memory, a third more time"""
     micro_batches: int = 1

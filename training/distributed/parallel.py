@@ -18,34 +18,34 @@ from egocurate.errors import InputError
 from egocurate.models.layers import transformer
 from egocurate.models.layers import video_tower as video
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 
-BLOCKS = (video.Block, video.JointBlock, transformer.Block, TransformerBlock)
+BLOCKS = (video.DividedBlock, video.JointBlock, transformer.TransformerBlock, TransformerBlock)
 """The layers that towers are stacks of; those that a tower takes apart (RoBERTa's) are none: nobody calls them."""
 READERS = ("encode_video", "encode_text", "match_options")
 """What is called on a model beside its forward."""
 
 
-def spread(model: nn.Module, config: TrainConfig, world: World) -> nn.Module:
+def spread(model: nn.Module, config: TrainConfig, ranks: Ranks) -> nn.Module:
     """Return the model as the loop runs it: compiled if asked for, gradients averaged over ranks.
 
     The model's parameters keep their names. With "fsdp" each rank keeps a part of each of them, of its gradient and of
-    what the optimiser knows of it. Raises InputError for an optimiser that cannot work on parts.
+    what the optimizer knows of it. Raises InputError for an optimizer that cannot work on parts.
     """
     blocks = [module for module in model.modules() if isinstance(module, BLOCKS)]
     if config.activation_checkpointing:
         for block in blocks:
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)
-    if world.size > 1 and config.parallel == "fsdp":
-        return _sharded(model, blocks, config, world)
+    if ranks.size > 1 and config.parallel == "fsdp":
+        return _sharded(model, blocks, config, ranks)
     network: nn.Module = torch.compile(model) if config.compile else model
-    return DistributedDataParallel(network) if world.size > 1 else network
+    return DistributedDataParallel(network) if ranks.size > 1 else network
 
 
-def _sharded(model: nn.Module, blocks: list[nn.Module], config: TrainConfig, world: World) -> nn.Module:
-    if config.optimiser.kind == "adafactor":  # it takes means over rows and columns, and PyTorch's knows no parts
-        raise InputError("Adafactor cannot step on parts of matrices: take parallel=ddp, or optimiser.kind=adamw")
-    mesh = init_device_mesh(world.device.type, (world.size,))
+def _sharded(model: nn.Module, blocks: list[nn.Module], config: TrainConfig, ranks: Ranks) -> nn.Module:
+    if config.optimizer.kind == "adafactor":  # it takes means over rows and columns, and PyTorch's knows no parts
+        raise InputError("Adafactor cannot step on parts of matrices: take parallel=ddp, or optimizer.kind=adamw")
+    mesh = init_device_mesh(ranks.device.type, (ranks.size,))
     for block in blocks:
         if config.compile:  # block by block, because fetching the next one's parts is nothing to compile
             block.compile()

@@ -17,7 +17,7 @@ from egocurate.training.config.train_config import TrainConfig
 
 
 @dataclass(frozen=True)
-class World:
+class Ranks:
     """This process among all: its rank, how many there are, its device, and whether the towers run in bf16."""
 
     rank: int
@@ -50,7 +50,7 @@ class World:
 
 
 @contextmanager
-def open_world(config: TrainConfig) -> Iterator[World]:
+def open_ranks(config: TrainConfig) -> Iterator[Ranks]:
     """Join the other ranks if torchrun started this process; raises InputError for a GPU that is not there."""
     cuda = config.device != "cpu" and torch.cuda.is_available()
     if config.device == "cuda" and not cuda:
@@ -64,13 +64,13 @@ def open_world(config: TrainConfig) -> Iterator[World]:
         if not cuda:  # threads that wait for each other's turn on a core cost more than they bring
             torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.data.workers))
         with ExitStack() as ends:
-            yield World(0, 1, device, bf16, ends)
+            yield Ranks(0, 1, device, bf16, ends)
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
     failed = True
     try:
         with ExitStack() as ends:
-            yield World(dist.get_rank(), dist.get_world_size(), device, bf16, ends)
+            yield Ranks(dist.get_rank(), dist.get_world_size(), device, bf16, ends)
         dist.barrier()
         failed = False
     finally:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from egocurate.training.run.files import write_whole
 
-COLOURS = ("#1f5fa8", "#d1632a", "#3b8f5a", "#8a5aa8", "#8c6d2f", "#4d4d4d")
+COLORS = ("#1f5fa8", "#d1632a", "#3b8f5a", "#8a5aa8", "#8c6d2f", "#4d4d4d")
 CHANCE = 20.0  # percent of right answers by guessing: EgoMCQ's questions have five options
 SMOOTH_FROM = 60  # points; more than these are shown pale, with their running mean on top
 
@@ -70,21 +70,21 @@ def _plain(axes: Axes) -> None:
 
 
 def _draw_losses(axes: Axes, losses: dict[str, Curve]) -> None:
-    for (name, (steps, values)), colour in zip(losses.items(), _colours(len(losses)), strict=True):
+    for (name, (steps, values)), color in zip(losses.items(), _colors(len(losses)), strict=True):
         width = 2.0 if name == "loss" else 1.3
         if len(values) >= SMOOTH_FROM:
-            axes.plot(steps, values, color=colour, linewidth=0.7, alpha=0.35)
+            axes.plot(steps, values, color=color, linewidth=0.7, alpha=0.35)
             values = _running_mean(values, len(values) // 60)
-        axes.plot(steps, values, color=colour, linewidth=width, label=name)
+        axes.plot(steps, values, color=color, linewidth=width, label=name)
     axes.set_title("loss", loc="left")
     if len(losses) > 1:
         axes.legend(frameon=False)
 
 
 def _draw_answers(axes: Axes, answers: dict[str, Curve]) -> None:
-    for (name, (steps, values)), colour in zip(answers.items(), COLOURS, strict=False):
+    for (name, (steps, values)), color in zip(answers.items(), COLORS, strict=False):
         label = f"{name.removeprefix('mcq_')}: {values[-1]:.1f} %, best {values.max():.1f} %"
-        axes.plot(steps, values, color=colour, marker="o", markersize=4, clip_on=False, label=label)
+        axes.plot(steps, values, color=color, marker="o", markersize=4, clip_on=False, label=label)
     axes.axhline(CHANCE, color="#8a8a8a", linewidth=1, linestyle=(0, (4, 3)), label="chance: 20 %")
     axes.set_ylim(0, 100)
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
@@ -93,7 +93,7 @@ def _draw_answers(axes: Axes, answers: dict[str, Curve]) -> None:
 
 
 def _draw_rate(axes: Axes, curve: Curve) -> None:
-    axes.plot(*curve, color=COLOURS[0], clip_on=False)
+    axes.plot(*curve, color=COLORS[0], clip_on=False)
     axes.set_title("learning rate", loc="left")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.1e}"))
     axes.set_ylim(bottom=0)
@@ -101,27 +101,25 @@ def _draw_rate(axes: Axes, curve: Curve) -> None:
 
 def _draw_speed(axes: Axes, curve: Curve) -> None:
     rates = curve[1]
-    axes.plot(*curve, color=COLOURS[0], linewidth=1.1)
+    axes.plot(*curve, color=COLORS[0], linewidth=1.1)
     axes.set_ylim(0, float(np.percentile(rates, 98)) * 1.25)  # a burst after a wait would press the rest down
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_title(f"clips/s: median {np.median(rates):,.0f}", loc="left")
 
 
 def _draw_shares(axes: Axes, curves: dict[str, Curve]) -> None:
-    for name, label, colour in (("data_wait", "waiting for data", COLOURS[1]), ("mfu", "MFU", COLOURS[2])):
+    for name, label, color in (("data_wait", "waiting for data", COLORS[1]), ("mfu", "MFU", COLORS[2])):
         if name in curves:
             steps, values = curves[name]
-            axes.plot(
-                steps, values * 100, color=colour, linewidth=1.1, label=f"{label}: median {np.median(values):.0%}"
-            )
+            axes.plot(steps, values * 100, color=color, linewidth=1.1, label=f"{label}: median {np.median(values):.0%}")
     axes.set_ylim(0, 100)
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.set_title("share of time, of the device's peak" if "mfu" in curves else "share of time", loc="left")
     axes.legend(frameon=False)
 
 
-def _colours(count: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(count)]
+def _colors(count: int) -> list[str]:
+    return [COLORS[i % len(COLORS)] for i in range(count)]
 
 
 def _running_mean(values: np.ndarray, reach: int) -> np.ndarray:

@@ -57,7 +57,7 @@ class Table:
         self._rows = csv.DictWriter(self._file, self.columns, restval="")
 
 
-class Log:
+class MetricsLog:
     """What rank 0 says and writes of a run, under the folder OUT."""
 
     def __init__(self, out: Path, step: int, say: Callable[[str], None]) -> None:

@@ -13,9 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from egocurate.loaders import Batch
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 
 FEW = 4  # anchors that a step's work is counted on
 
@@ -63,28 +63,28 @@ def peak_flops(name: str, bf16: bool) -> float:
     return PEAKS.get(" ".join(words), (0, 0))[0 if bf16 else 1] * 1e12
 
 
-def ideal_seconds(system: System, batch: Batch, draws: Draws, world: World) -> float:
+def ideal_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) -> float:
     """Return how long a step on this batch would take at the device's peak, 0 where that is not known.
 
     Every rank calls this, for the losses look at the rows of all.
     """
-    if world.device.type != "cuda":
+    if ranks.device.type != "cuda":
         return 0.0
-    work = step_flops(system, batch, draws, world)  # by all ranks, though one of them may not know its device
-    peak = peak_flops(torch.cuda.get_device_name(world.device), world.bf16)
+    work = step_flops(system, batch, step_rng, ranks)  # by all ranks, though one of them may not know its device
+    peak = peak_flops(torch.cuda.get_device_name(ranks.device), ranks.bf16)
     return work / peak if peak else 0.0
 
 
-def step_flops(system: System, batch: Batch, draws: Draws, world: World) -> float:
+def step_flops(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) -> float:
     """Count the FLOPs, two for a multiply-add, of matrix products in a step on this rank's batch, forward and backward.
 
     A few rows go through the bare model, neither compiled nor data-parallel; every product counts once, and once more
     for each operand that wants a gradient. So what is frozen costs no backward pass, and what activation checkpointing
     works out again does not count.
     """
-    few, share = _few(batch, draws.anchors)
-    with torch.compiler.set_stance("force_eager"), world.autocast(), _Products() as found:
-        system.losses(system.model, few, replace(draws, anchors=min(FEW, draws.anchors)))
+    few, share = _few(batch, step_rng.anchors)
+    with torch.compiler.set_stance("force_eager"), ranks.autocast(), _Products() as found:
+        system.losses(system.model, few, replace(step_rng, anchors=min(FEW, step_rng.anchors)))
     return found.flops * share
 
 

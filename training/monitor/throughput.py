@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 
-class Pace:
+class Throughput:
     """Clock of a run's steps; what is spent aside does not count.
 
     On a GPU waiting is the time for which it had nothing to do because no batch was there: the host may well wait

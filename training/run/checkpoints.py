@@ -18,14 +18,14 @@ from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_di
 
 from egocurate.errors import InputError
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.files import write_json
 
 warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process saves alone on purpose
 
 
 class Checkpoints:
-    """The folders OUT/checkpoints/step-N, each with model, optimiser (torch's distributed format) and run.json.
+    """The folders OUT/checkpoints/step-N, each with model, optimizer (torch's distributed format) and run.json.
 
     run.json has the step, the stream's state and EgoMCQ before training. Random numbers need no place: those of the
     data and of dropout are functions of seed and step.
@@ -34,22 +34,22 @@ class Checkpoints:
     when all ranks have written all of it. One is being written at most.
     """
 
-    def __init__(self, config: TrainConfig, world: World, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def __init__(self, config: TrainConfig, ranks: Ranks, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Keep these parts; every rank calls this."""
         self.folder, self.keep = Path(config.out) / "checkpoints", config.keep_checkpoints
-        self.world, self.model, self.optimiser = world, model, optimiser
+        self.ranks, self.model, self.optimizer = ranks, model, optimizer
         # Ranks that write talk to each other while those that train do: in a group of their own, or they would mix.
-        self._group = dist.new_group(backend="gloo") if world.size > 1 else None
+        self._group = dist.new_group(backend="gloo") if ranks.size > 1 else None
         self._renaming = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[None] | None = None
         self._step = 0
-        world.ends.callback(self._close)
+        ranks.ends.callback(self._close)
 
     def save(self, step: int, rest: dict[str, Any]) -> None:
         """Begin to write a checkpoint; every rank calls this. Raises InputError as `finish` does."""
         self.finish()
         writing, failed = self.folder / "writing", None
-        if self.world.main:
+        if self.ranks.main:
             try:
                 shutil.rmtree(writing, ignore_errors=True)
                 writing.mkdir(parents=True)
@@ -70,15 +70,15 @@ class Checkpoints:
             self._raise_everywhere(failed, self._step)
 
     def load(self, checkpoint: Path) -> dict[str, Any]:
-        """Bring model and optimiser to where a checkpoint stands; returns its run.json. Every rank calls this."""
+        """Bring model and optimizer to where a checkpoint stands; returns its run.json. Every rank calls this."""
         parts = self._parts()
         dcp.load(parts, checkpoint_id=checkpoint, **self._ranks())
-        set_state_dict(self.model, self.optimiser, model_state_dict=parts["model"], optim_state_dict=parts["optimiser"])
+        set_state_dict(self.model, self.optimizer, model_state_dict=parts["model"], optim_state_dict=parts["optimizer"])
         return json.loads((checkpoint / "run.json").read_text())
 
     def _parts(self) -> dict[str, Any]:
-        model, optimiser = get_state_dict(self.model, self.optimiser)
-        return {"model": model, "optimiser": optimiser}
+        model, optimizer = get_state_dict(self.model, self.optimizer)
+        return {"model": model, "optimizer": optimizer}
 
     def _ranks(self) -> dict[str, Any]:
         return {"no_dist": True} if self._group is None else {"process_group": self._group}
@@ -86,7 +86,7 @@ class Checkpoints:
     def _rename(self, written: Future[Any], step: int) -> None:
         """Give a folder its name once it is whole, and remove old ones; in a thread, on every rank."""
         written.result()  # the first rank's comes after every rank's files and the list of what is in them
-        if self.world.main:
+        if self.ranks.main:
             (self.folder / "writing").rename(self.folder / f"step-{step:08d}")
             for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
                 # Under another name first: half of a checkpoint is never called one.
@@ -97,7 +97,7 @@ class Checkpoints:
         """Raise InputError on all ranks if one of them failed; all wait for each other here."""
         said = None if failed is None else _one_line(failed)
         if self._group is not None:
-            of_ranks: list[str | None] = [None] * self.world.size
+            of_ranks: list[str | None] = [None] * self.ranks.size
             dist.all_gather_object(of_ranks, said, group=self._group)
             said = next(filter(None, of_ranks), None)
         if said is not None:

@@ -98,7 +98,7 @@ def _not_met(said: str) -> InputError:
 
 
 @contextmanager
-def one_voice() -> Iterator[None]:
+def one_line_errors() -> Iterator[None]:
     """Run a command (as a decorator, too): a mistake is one line and exit status 2, whatever the number of ranks.
 
     Under torchrun the first rank that fails speaks and the process ends at once, for a group that has lost a rank

@@ -11,7 +11,7 @@ from egocurate.errors import InputError
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.files import newest_checkpoint
 from egocurate.training.run.run_folder import RECIPE
 from egocurate.training.systems import System, build_system
@@ -41,7 +41,7 @@ def read_run(run: Path, settings: list[str]) -> TrainConfig:
     return config
 
 
-def restore(config: TrainConfig, world: World) -> tuple[System, int]:
+def restore(config: TrainConfig, ranks: Ranks) -> tuple[System, int]:
     """Return the system of a run's config, to evaluate, with the weights of its newest checkpoint, and their step.
 
     Each rank reads all by itself, whatever number of ranks wrote it. Raises InputError if there is no checkpoint, or
@@ -53,7 +53,7 @@ def restore(config: TrainConfig, world: World) -> tuple[System, int]:
         raise InputError(
             f"{run}: has no checkpoint yet; it gets one each checkpoint_every={config.checkpoint_every} steps"
         )
-    system = build_system(config, None, world)  # the tokenizer is the run's: nothing of the data is asked for
+    system = build_system(config, None, ranks)  # the tokenizer is the run's: nothing of the data is asked for
     load_whole(system.model, str(checkpoint))
     system.model.eval()
     return system, json.loads((checkpoint / "run.json").read_text())["step"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from egocurate.errors import InputError
 from egocurate.training.config.train_config import MAY_CHANGE, TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.files import newest_checkpoint, write_json
 from egocurate.training.run.versions import versions
 
@@ -36,14 +36,14 @@ def find_run(config: TrainConfig, resume: bool) -> Path | None:
     return newest_checkpoint(out)
 
 
-def claim_run(config: TrainConfig, world: World) -> None:
+def claim_run(config: TrainConfig, ranks: Ranks) -> None:
     """Make OUT the folder of this run; every rank calls this once nothing can be wrong with what was given.
 
     versions.json lists the starts of the run, the last one last.
     """
-    started, out = versions(world), Path(config.out)
-    world.barrier()  # all have looked before one writes
-    if world.main:
+    started, out = versions(ranks), Path(config.out)
+    ranks.barrier()  # all have looked before one writes
+    if ranks.main:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / RECIPE, asdict(config))
         before = json.loads((out / VERSIONS).read_text()) if (out / VERSIONS).exists() else []

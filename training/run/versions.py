@@ -15,17 +15,17 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 
 PACKAGES = ("egocurate", "torch", "transformers", "tokenizers", "numpy", "av", "decord", "torchcodec")
 
 
-def versions(world: World) -> dict[str, Any]:
+def versions(ranks: Ranks) -> dict[str, Any]:
     """Return what this start of a run has, devices counted by name over all ranks; every rank calls this."""
-    device = torch.cuda.get_device_name(world.device) if world.device.type == "cuda" else _processor()
+    device = torch.cuda.get_device_name(ranks.device) if ranks.device.type == "cuda" else _processor()
     devices = [device]
-    if world.size > 1:
-        devices = [""] * world.size
+    if ranks.size > 1:
+        devices = [""] * ranks.size
         dist.all_gather_object(devices, device)
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -34,9 +34,9 @@ def versions(world: World) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "cuda": torch.version.cuda,
-        "ranks": world.size,
+        "ranks": ranks.size,
         "devices": dict(Counter(devices)),
-        "precision": "bf16" if world.bf16 else "fp32",
+        "precision": "bf16" if ranks.bf16 else "fp32",
     }
 
 

@@ -11,30 +11,30 @@ from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.device import crop, prefetch
 from egocurate.loaders.headspace import Headspace
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
-from egocurate.training.monitor.throughput import Pace
+from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.monitor.throughput import Throughput
 
 
-def open_stream(config: TrainConfig, world: World) -> Stream:
+def open_stream(config: TrainConfig, ranks: Ranks) -> Stream:
     """Return this rank's stream; raises InputError for shards, weights or ranks that do not fit."""
     if not config.shards:
         raise InputError("a run needs clips: --shards FOLDER")
-    ranks = {"rank": world.rank, "world": world.size}
+    share = {"rank": ranks.rank, "world": ranks.size}
     return stream(
-        config.shards, batch_size=config.batch_size, weights=config.weights or None, config=config.data, **ranks
+        config.shards, batch_size=config.batch_size, weights=config.weights or None, config=config.data, **share
     )
 
 
 def next_batches(
-    config: TrainConfig, data: Stream, world: World, steps: int, pace: Pace
+    config: TrainConfig, data: Stream, ranks: Ranks, steps: int, throughput: Throughput
 ) -> Iterator[tuple[int, Batch]]:
     """Yield (epoch, this rank's next batch on its device), from where the stream stands, over the ends of epochs."""
     while steps:
         epoch = data.state_dict()["epoch"]
         rest = data.epoch(epoch)
-        batches = prefetch(Headspace(rest) if config.headspace else rest, world.device)
+        batches = prefetch(Headspace(rest) if config.headspace else rest, ranks.device)
         while steps:
-            with pace.spend("waiting"):
+            with throughput.spend("waiting"):
                 batch = next(batches, None)
             if batch is None:
                 break

@@ -18,17 +18,17 @@ from torch.nn.parallel import DistributedDataParallel
 from egocurate.errors import InputError
 from egocurate.loaders import Batch
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 
 
 @dataclass(frozen=True)
-class Part:
+class MicroBatch:
     """Some rows of a batch, what they draw with, and the seed of their dropout."""
 
     batch: Batch
-    draws: Draws
+    step_rng: StepRng
     seed: int
     last: bool
 
@@ -36,10 +36,10 @@ class Part:
 class Learning:
     """The way from a batch to the gradients of a network's parameters."""
 
-    def __init__(self, config: TrainConfig, system: System, network: nn.Module, world: World) -> None:
+    def __init__(self, config: TrainConfig, system: System, network: nn.Module, ranks: Ranks) -> None:
         """Raise InputError for parts that the system cannot have, or that are not equal."""
-        self.system, self.network, self.world, self.count = system, network, world, config.micro_batches
-        anchors = config.batch_size // world.size
+        self.system, self.network, self.ranks, self.count = system, network, ranks, config.micro_batches
+        anchors = config.batch_size // ranks.size
         if self.count < 1 or anchors % self.count:
             raise InputError(f"micro_batches={self.count} does not divide the {anchors} anchors of a rank")
         if self.count > 1 and system.parts == "whole":
@@ -48,32 +48,32 @@ class Learning:
                 "memory with activation_checkpointing=true, or with more ranks"
             )
 
-    def learn(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def learn(self, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Add the gradient of the batch's "loss" to the parameters; returns all its losses, without their graph."""
         if self.count == 1:
-            with self.world.autocast():
-                losses = self.system.losses(self.network, batch, draws)
+            with self.ranks.autocast():
+                losses = self.system.losses(self.network, batch, step_rng)
             losses["loss"].backward()
             return _detached(losses)
-        parts = list(self._parts(batch, draws))
+        parts = list(self._parts(batch, step_rng))
         return self._by_rows(parts) if self.system.parts == "rows" else self._by_embeddings(parts, batch)
 
-    def _by_rows(self, parts: list[Part]) -> dict[str, Tensor]:
+    def _by_rows(self, parts: list[MicroBatch]) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
         for part in parts:
             with self._sync(part):
-                with self.world.autocast():
-                    losses = self.system.losses(self.network, part.batch, part.draws)
+                with self.ranks.autocast():
+                    losses = self.system.losses(self.network, part.batch, part.step_rng)
                 losses = {name: loss / self.count for name, loss in losses.items()}
                 losses["loss"].backward()
             total = {name: total.get(name, 0) + loss for name, loss in _detached(losses).items()}
         return total
 
-    def _by_embeddings(self, parts: list[Part], batch: Batch) -> dict[str, Tensor]:
+    def _by_embeddings(self, parts: list[MicroBatch], batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
             cached = zip(*(self._embed(part) for part in parts), strict=True)
         whole = tuple(torch.cat(rows).requires_grad_() for rows in cached)
-        with self.world.autocast():
+        with self.ranks.autocast():
             losses = self.system.compare(whole, batch)
         wanted = torch.autograd.grad(losses["loss"], whole)
         sizes = [len(part.batch) for part in parts]
@@ -82,25 +82,25 @@ class Learning:
                 torch.autograd.backward(self._embed(part), gradients)
         return _detached(losses)
 
-    def _embed(self, part: Part) -> tuple[Tensor, ...]:
+    def _embed(self, part: MicroBatch) -> tuple[Tensor, ...]:
         torch.manual_seed(part.seed)  # both times the same dropout
-        with self.world.autocast():
-            return self.system.embed(self.network, part.batch, part.draws)
+        with self.ranks.autocast():
+            return self.system.embed(self.network, part.batch, part.step_rng)
 
-    def _sync(self, part: Part) -> torch.autograd.graph.saved_tensors_hooks | nullcontext:
+    def _sync(self, part: MicroBatch) -> torch.autograd.graph.saved_tensors_hooks | nullcontext:
         """Average gradients over ranks once, in the last part (sharded ones are: nobody keeps them whole)."""
         network = self.network
         return network.no_sync() if isinstance(network, DistributedDataParallel) and not part.last else nullcontext()
 
-    def _parts(self, batch: Batch, draws: Draws) -> Iterator[Part]:
+    def _parts(self, batch: Batch, step_rng: StepRng) -> Iterator[MicroBatch]:
         """Cut a batch into runs of equally many rows: its anchors, then its negatives."""
         rows = len(batch) // self.count
         seeds = torch.randint(2**62, (self.count,)).tolist()
         for number, seed in enumerate(seeds):
             start = number * rows
-            anchors = min(max(draws.anchors - start, 0), rows)
+            anchors = min(max(step_rng.anchors - start, 0), rows)
             part = _rows(batch, slice(start, start + rows))
-            yield Part(part, replace(draws, anchors=anchors), seed, number == self.count - 1)
+            yield MicroBatch(part, replace(step_rng, anchors=anchors), seed, number == self.count - 1)
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:

@@ -4,7 +4,7 @@ import torch
 
 from egocurate.loaders import Stream
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
 from egocurate.training.systems.egovlp import EgoVLPSystem
 from egocurate.training.systems.egovlpv2 import EgoVLPv2System
@@ -23,10 +23,10 @@ SYSTEMS: dict[str, type[System]] = {
 }
 
 
-def build_system(config: TrainConfig, data: Stream | None, world: World) -> System:
-    """Return the config's system with first weights that its seed draws; raises InputError for what does not fit.
+def build_system(config: TrainConfig, data: Stream | None, ranks: Ranks) -> System:
+    """Return the config's system with first weights that its seed step_rng; raises InputError for what does not fit.
 
     data: what a tokenizer is made from, where the config names none; None for a run that has one.
     """
     torch.manual_seed(config.data.seed)
-    return SYSTEMS[config.system](config, data, world)
+    return SYSTEMS[config.system](config, data, ranks)

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from egocurate.errors import InputError
 from egocurate.loaders import Batch
-from egocurate.loaders.device import normalise
+from egocurate.loaders.device import normalize
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.systems.initial_weights import load_start
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens
 
 
@@ -26,8 +26,8 @@ class System(ABC):
     embedding: int = 0
     """channels of the space that texts and clips share; 0 without one"""
     new: tuple[str, ...] = ()
-    """beginnings of names of parameters that start from nothing and may step faster (`OptimiserConfig.new_lr`)"""
-    fuses: bool = False
+    """beginnings of names of parameters that start from nothing and may step faster (`OptimizerConfig.new_lr`)"""
+    can_fuse: bool = False
     """whether it can tell by both together if a text belongs to a clip (`together`)"""
     parts: Literal["rows", "embeddings", "whole"] = "whole"
     """how a batch may go through the model in parts (`TrainConfig.micro_batches`) and give the same gradient.
@@ -40,14 +40,14 @@ class System(ABC):
         return [f"starts from {config.start}: {load_start(self.model, config.start)}"] if config.start else []
 
     @abstractmethod
-    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return scalars: "loss", which is learned from, and the parts to show beside it.
 
         network: the model as it is run, maybe compiled and data-parallel. The mean of each over ranks is that of the
-        whole batch (models/all_gather.py). Every rank calls this, inside the world's autocast.
+        whole batch (models/all_gather.py). Every rank calls this, inside the ranks's autocast.
         """
 
-    def embed(self, network: nn.Module, batch: Batch, draws: Draws) -> tuple[Tensor, ...]:
+    def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
         """Return what the losses need of the model: tensors [M, ...], each row of its own text and clip alone."""
         raise NotImplementedError(f"{type(self).__name__} has no embeddings to cache")
 
@@ -57,7 +57,7 @@ class System(ABC):
 
     def pixels(self, frames: Tensor) -> Tensor:
         """Return uint8 frames [B, T, 3, S, S] as what the model was made for."""
-        return normalise(frames)
+        return normalize(frames)
 
     def embed_clips(self, frames: Tensor) -> Tensor:
         """Embed uint8 frames [B, T, 3, S, S] as [B, embedding]."""
@@ -72,7 +72,7 @@ class System(ABC):
         return self.model.encode_text(*self.tokens(texts))
 
     def together(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
-        """Return the probability [Q, 5] that each of Q texts belongs to its five options, if the system `fuses`.
+        """Return the probability [Q, 5] that each of Q texts belongs to its five options, if the system `can_fuse`.
 
         frames: uint8 [K, T, 3, S, S] of distinct clips; options: int64 [Q, 5], rows of them.
         """

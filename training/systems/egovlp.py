@@ -12,9 +12,9 @@ from egocurate.models.layers.clip_weights import load_image_tower
 from egocurate.models.losses.contrastive import egonce, info_nce
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
 
@@ -23,7 +23,7 @@ class EgoVLPSystem(System):
 
     parts = "embeddings"
 
-    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
         video, text = config.model.video, config.model.text
         check_clips(config, video.image, video.max_frames)
@@ -34,15 +34,15 @@ class EgoVLPSystem(System):
         except ValueError as error:
             raise InputError(str(error)) from error
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
-        self.model, self.objective = model.to(world.device), config.objective
-        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), world.device)
+        self.model, self.objective = model.to(ranks.device), config.objective
+        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), ranks.device)
         self.embedding = config.model.projection
 
-    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the contrastive loss."""
-        return self.compare(self.embed(network, batch, draws), batch)
+        return self.compare(self.embed(network, batch, step_rng), batch)
 
-    def embed(self, network: nn.Module, batch: Batch, draws: Draws) -> tuple[Tensor, ...]:
+    def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
         """Embed texts and clips, [M, projection] each."""
         text, video = network(*self.tokens(batch.texts), self.pixels(batch.frames))
         return text.float(), video.float()

@@ -12,9 +12,9 @@ from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_toke
 from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
 from egocurate.models.layers.clip_weights import load_image_tower
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
 
@@ -23,9 +23,9 @@ class EgoVLPv2System(System):
 
     new = ("video_gates.", "text_gates.", "text_transform.", "video_transform.", "mlm_head.", "vtm_head.")
     new += ("vid_proj.", "txt_proj.")
-    fuses = True
+    can_fuse = True
 
-    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
         video, text = config.model.video, config.model.text
         check_clips(config, video.image, video.max_frames)
@@ -37,14 +37,14 @@ class EgoVLPv2System(System):
             raise InputError(str(error)) from error
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
         self.vocabulary = _vocabulary(tokenizer, config)
-        self.model, self.world = model.to(world.device), world
-        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), world.device)
+        self.model, self.ranks = model.to(ranks.device), ranks
+        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), ranks.device)
         self.embedding = config.model.projection
 
-    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the weighted sum and its parts egonce, mlm and vtm."""
         ids, mask = self.tokens(batch.texts, full=True)  # as long on every rank: lower layers' tokens travel
-        numbers = draws.uniform(batch, 3 + 3 * ids.shape[1])
+        numbers = step_rng.uniform(batch, 3 + 3 * ids.shape[1])
         hide = numbers[:, 3:].unflatten(1, (-1, 3))
         found = network(
             TrainingBatch(
@@ -56,7 +56,7 @@ class EgoVLPv2System(System):
                 nouns=batch.nouns,
                 valid=batch.valid,
                 uniform=numbers[:, :3],
-                place=places(len(batch), draws.anchors, self.world.rank, self.world.size).to(ids.device),
+                place=places(len(batch), step_rng.anchors, self.ranks.rank, self.ranks.size).to(ids.device),
             )
         )
         return {"loss": found.total, "egonce": found.egonce, "mlm": found.mlm, "vtm": found.vtm}

@@ -20,7 +20,7 @@ from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.egovlpv2.weights import load_egovlpv2
 from egocurate.models.videomae.model import VideoMAE
 from egocurate.models.videomae.weights import load_videomae
-from egocurate.models.videoprism.encoder import FactorisedEncoder
+from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.models.videoprism.weights import load_videoprism
 from egocurate.models.weights import LoadReport, load_egovlp, load_state, read_weights
@@ -28,7 +28,7 @@ from egocurate.training.run.files import newest_checkpoint
 
 # These read a release's names and the module's own.
 _PUBLISHED = {EgoVLP: load_egovlp, EgoVLPv2: load_egovlpv2, VideoMAE: load_videomae}
-_PRISM = (FactorisedEncoder, PrismVideoTower, VideoPrism)
+_PRISM = (FactorizedEncoder, PrismVideoTower, VideoPrism)
 
 
 def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) -> LoadReport:

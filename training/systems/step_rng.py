@@ -14,7 +14,7 @@ from egocurate.loaders.order.mixture import set_seed
 
 
 @dataclass(frozen=True)
-class Draws:
+class StepRng:
     """What a step may draw with."""
 
     seed: int

@@ -10,9 +10,9 @@ from egocurate.loaders import Batch, Stream
 from egocurate.models.layers.patches import cubes
 from egocurate.models.videomae.model import VideoMAE, draw_mask
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 
 
 class VideoMAESystem(System):
@@ -20,18 +20,18 @@ class VideoMAESystem(System):
 
     parts = "rows"
 
-    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes that do not fit."""
         check_clips(config, config.model.image, config.model.frames, exactly=True)
         try:
-            self.model = VideoMAE(config.model).to(world.device)
+            self.model = VideoMAE(config.model).to(ranks.device)
         except ValueError as error:
             raise InputError(str(error)) from error
         self.sizes = config.model
 
-    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the mean squared error: all clips hide as many cubes, so it is a mean over clips."""
-        mask = draw_mask(self.sizes, draws.uniform(batch, self.sizes.places))
+        mask = draw_mask(self.sizes, step_rng.uniform(batch, self.sizes.places))
         return {"loss": network(self.pixels(batch.frames), *mask)[0]}
 
     def features(self, frames: Tensor) -> Tensor:

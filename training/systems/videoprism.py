@@ -15,10 +15,10 @@ from egocurate.models.losses.contrastive import info_nce
 from egocurate.models.videoprism.distillation import Student, distance, frozen_teacher, shuffle
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips
 from egocurate.training.systems.initial_weights import load_whole
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
 _ENCODER = ("encoder.", "video.encoder.", "")  # as runs of the second stage, of the others, and weights name its parts
@@ -37,7 +37,7 @@ class VideoPrismSystem(_Prism):
 
     parts = "embeddings"
 
-    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes or a tokenizer that do not fit."""
         encoder, text, self.objective = config.model.encoder, config.model.text, config.objective
         check_clips(config, encoder.image, encoder.frames)
@@ -49,17 +49,17 @@ class VideoPrismSystem(_Prism):
         except ValueError as error:
             raise InputError(str(error)) from error
         tokenizer = tokenizer_for(config, data, text.vocab)
-        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), world.device)
-        self.model = model.to(world.device)
+        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), ranks.device)
+        self.model = model.to(ranks.device)
         self.embedding = encoder.width
 
-    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the contrastive loss."""
-        return self.compare(self.embed(network, batch, draws), batch)
+        return self.compare(self.embed(network, batch, step_rng), batch)
 
-    def embed(self, network: nn.Module, batch: Batch, draws: Draws) -> tuple[Tensor, ...]:
+    def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
         """Embed texts and what is left of the clips, [M, D] each."""
-        visible = tube_mask(draws.uniform(batch, self.places), self.dropped)[0] if self.dropped else None
+        visible = tube_mask(step_rng.uniform(batch, self.places), self.dropped)[0] if self.dropped else None
         text, video = network(*self.tokens(batch.texts), self.pixels(batch.frames), visible)
         return text.float(), video.float()
 
@@ -76,10 +76,10 @@ class LockedSystem(VideoPrismSystem):
     Text tower, joint layers and pooling go on from the first stage.
     """
 
-    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError as the first stage does."""
         # Its texts are read as that run's were.
-        super().__init__(replace(config, start=config.objective.towers or config.start), data, world)
+        super().__init__(replace(config, start=config.objective.towers or config.start), data, ranks)
         self.model.freeze_encoder()
 
     def begin(self, config: TrainConfig) -> list[str]:
@@ -109,7 +109,7 @@ class DistillationSystem(_Prism):
 
     parts = "rows"
 
-    def __init__(self, config: TrainConfig, data: Stream | None, world: World) -> None:
+    def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build student and teacher; raises InputError for sizes or a teacher that do not fit."""
         sizes, objective = config.model, config.objective
         check_clips(config, sizes.encoder.image, sizes.encoder.frames, exactly=True)
@@ -120,16 +120,16 @@ class DistillationSystem(_Prism):
             check_hidden(self.hidden, self.places)
             tower = PrismVideoTower(sizes.encoder, sizes.auxiliary_depth)
             load_whole(tower, objective.teacher, ("video.", ""))
-            self.model = Student(tower.encoder, sizes.decoder).to(world.device)
+            self.model = Student(tower.encoder, sizes.decoder).to(ranks.device)
         except ValueError as error:
             raise InputError(str(error)) from error
-        teacher = frozen_teacher(tower).to(world.device)
+        teacher = frozen_teacher(tower).to(ranks.device)
         self.teacher: nn.Module = torch.compile(teacher) if config.compile else teacher
         self.count = sizes.encoder.frames * self.places
 
-    def losses(self, network: nn.Module, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the distances of tokens and of clips to the teacher's, and their sum."""
-        hide, mix = draws.uniform(batch, self.places + self.count).split((self.places, self.count), dim=1)
+        hide, mix = step_rng.uniform(batch, self.places + self.count).split((self.places, self.count), dim=1)
         frames = self.pixels(batch.frames)
         with torch.no_grad():
             targets = self.teacher(frames)

@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from egocurate.errors import InputError
-from egocurate.loaders.egomcq_dataset import OPTIONS, MCQDataset
-from egocurate.models.metrics.egomcq import McqQuestions, mcq_accuracy, score_accuracy
+from egocurate.loaders.egomcq_dataset import OPTIONS, EgoMCQDataset
+from egocurate.models.metrics.egomcq import EgoMCQQuestions, egomcq_accuracy, score_accuracy
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import whole
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder
 
@@ -21,21 +21,21 @@ CLIPS = 64  # embedded at once
 HELD = 256  # clips whose tokens are held while the questions that ask for them are answered by fusing
 
 
-class Quiz:
+class EgoMCQEvaluator:
     """The questions of a run; without any it has no accuracy."""
 
-    def __init__(self, config: TrainConfig, system: System, world: World, report: Report) -> None:
+    def __init__(self, config: TrainConfig, system: System, ranks: Ranks, report: Report) -> None:
         """Read the questions; raises InputError for a system that cannot answer them, or not in the way asked for."""
-        self.config, self.system, self.world, self.report = config, system, world, report
-        self.embedder = Embedder(system, world, config.data.workers)
+        self.config, self.system, self.ranks, self.report = config, system, ranks, report
+        self.embedder = Embedder(system, ranks, config.data.workers)
         self.questions, self.texts = None, []
         if config.mcq_json:
             if not system.embedding:
                 raise InputError(f"{config.system} has no text tower to answer EgoMCQ with: leave out --mcq-json")
-            if config.mcq_mode != "dual" and not system.fuses:
+            if config.mcq_mode != "dual" and not system.can_fuse:
                 raise InputError(f"{config.system} cannot fuse text and clip for mcq_mode={config.mcq_mode}: take dual")
             shown = config.data
-            self.questions = MCQDataset(config.mcq_json, config.mcq_shards, frames=shown.frames, size=shown.size)
+            self.questions = EgoMCQDataset(config.mcq_json, config.mcq_shards, frames=shown.frames, size=shown.size)
             self.texts = self.questions.texts
 
     @torch.no_grad()
@@ -48,27 +48,27 @@ class Quiz:
         quiz, model = self.questions, self.system.model
         if quiz is None:
             return {}
-        asked = McqQuestions(quiz.choices, quiz.answers, quiz.types)
+        asked = EgoMCQQuestions(quiz.choices, quiz.answers, quiz.types)
         training = model.training
         model.eval()
         try:
             with whole(model):
                 if self.config.mcq_mode == "dual":
-                    return mcq_accuracy(self.embedder.texts(self.texts), self._embed_clips(quiz), asked)
+                    return egomcq_accuracy(self.embedder.texts(self.texts), self._embed_clips(quiz), asked)
                 return score_accuracy(self.fused_scores().cpu().numpy(), asked)
         finally:
             model.train(training)
 
-    def _embed_clips(self, quiz: MCQDataset) -> Tensor:
+    def _embed_clips(self, quiz: EgoMCQDataset) -> Tensor:
         """Embed each distinct clip once, each rank a part."""
-        world, done = self.world, 0
-        rows = torch.zeros(len(quiz.clips), self.system.embedding, device=world.device)
-        share = {"rank": world.rank, "world": world.size}
+        ranks, done = self.ranks, 0
+        rows = torch.zeros(len(quiz.clips), self.system.embedding, device=ranks.device)
+        share = {"rank": ranks.rank, "world": ranks.size}
         for batch in quiz.mcq_clips(batch_size=CLIPS, workers=self.config.data.workers, **share):
-            with world.autocast():
-                embedded = self.system.embed_clips(batch.frames.to(world.device))
+            with ranks.autocast():
+                embedded = self.system.embed_clips(batch.frames.to(ranks.device))
             rows[np.searchsorted(quiz.clips, batch.sample.numpy())] = embedded.float()
-            done = min(done + len(batch) * world.size, len(rows))
+            done = min(done + len(batch) * ranks.size, len(rows))
             self.report("EgoMCQ", done, len(rows))
         return self.embedder.of_all(rows)
 
@@ -77,21 +77,21 @@ class Quiz:
 
         The model must be in eval mode. Every rank calls this and gets all.
         """
-        quiz, world, done = self.questions, self.world, 0
-        rows = torch.zeros(len(quiz), OPTIONS, device=world.device)
-        blocks = blocks_of(quiz.choices, world.rank, world.size)
+        quiz, ranks, done = self.questions, self.ranks, 0
+        rows = torch.zeros(len(quiz), OPTIONS, device=ranks.device)
+        blocks = blocks_of(quiz.choices, ranks.rank, ranks.size)
         shown = [np.unique(quiz.choices[block]) for block in blocks]
         clips = quiz.batches(shown, self.config.data.workers)
         for block, places, batch in zip(blocks, shown, clips, strict=True):
-            options = torch.from_numpy(np.searchsorted(places, quiz.choices[block])).to(world.device)
-            rows[block] = self._block(batch.frames.to(world.device), [self.texts[q] for q in block], options)
-            done = min(done + len(block) * world.size, len(rows))
+            options = torch.from_numpy(np.searchsorted(places, quiz.choices[block])).to(ranks.device)
+            rows[block] = self._block(batch.frames.to(ranks.device), [self.texts[q] for q in block], options)
+            done = min(done + len(block) * ranks.size, len(rows))
             self.report("EgoMCQ", done, len(rows))
         return self.embedder.of_all(rows)
 
     def _block(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
         """Score Q texts against their options, int64 [Q, 5], rows of frames [K, T, 3, S, S]: float32 [Q, 5]."""
-        with self.world.autocast():
+        with self.ranks.autocast():
             together = self.system.together(frames, texts, options)
             if self.config.mcq_mode == "fused":
                 return together

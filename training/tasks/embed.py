@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from egocurate.progress import Report
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
 
 TEXTS = 256  # embedded at once
@@ -23,7 +23,7 @@ class Embedder(NamedTuple):
     """What embeds: a system, this rank among all, and how many processes decode for it."""
 
     system: System
-    world: World
+    ranks: Ranks
     workers: int
 
     @torch.no_grad()
@@ -31,10 +31,10 @@ class Embedder(NamedTuple):
         """Embed texts, each distinct one once, as float32 [M, D] of length 1."""
         distinct = list(dict.fromkeys(texts))
         rows = self._rows(len(distinct))
-        share = np.array_split(np.arange(len(distinct)), self.world.size)[self.world.rank]
+        share = np.array_split(np.arange(len(distinct)), self.ranks.size)[self.ranks.rank]
         for start in range(0, len(share), TEXTS):
             part = share[start : start + TEXTS]
-            with self.world.autocast():
+            with self.ranks.autocast():
                 rows[part] = self.system.embed_texts([distinct[i] for i in part]).float()
         place = {text: i for i, text in enumerate(distinct)}
         return self._unit(self.of_all(rows))[[place[text] for text in texts]]
@@ -47,7 +47,7 @@ class Embedder(NamedTuple):
         """
         total = len(clips)
         rows, failed, done = self._rows(total), {}, 0
-        share = np.array_split(np.arange(total), self.world.size)[self.world.rank]
+        share = np.array_split(np.arange(total), self.ranks.size)[self.ranks.rank]
         parts = [share[start : start + CLIPS] for start in range(0, len(share), CLIPS)]
         loader = DataLoader(
             clips,
@@ -60,19 +60,19 @@ class Embedder(NamedTuple):
             failed |= {int(i): item for i, item in zip(part, items, strict=True) if isinstance(item, str)}
             shown = [i for i, item in zip(part, items, strict=True) if not isinstance(item, str)]
             if shown:
-                frames = torch.stack([item for item in items if not isinstance(item, str)]).to(self.world.device)
-                with self.world.autocast():
+                frames = torch.stack([item for item in items if not isinstance(item, str)]).to(self.ranks.device)
+                with self.ranks.autocast():
                     rows[shown] = self.system.embed_clips(frames).float()
-            done = min(done + len(part) * self.world.size, total)
+            done = min(done + len(part) * self.ranks.size, total)
             report(stage, done, total)
         return self._unit(self.of_all(rows)), self._together(failed)
 
     def _rows(self, count: int) -> Tensor:
-        return torch.zeros(count, self.system.embedding, device=self.world.device)
+        return torch.zeros(count, self.system.embedding, device=self.ranks.device)
 
     def of_all(self, rows: Tensor) -> Tensor:
         """Add up rows of all ranks, each of which is 0 but on one rank."""
-        if self.world.size > 1:
+        if self.ranks.size > 1:
             dist.all_reduce(rows)
         return rows
 
@@ -80,8 +80,8 @@ class Embedder(NamedTuple):
         return torch.nn.functional.normalize(rows, dim=1, eps=1e-8)
 
     def _together(self, failed: dict[int, str]) -> dict[int, str]:
-        if self.world.size == 1:
+        if self.ranks.size == 1:
             return failed
-        parts: list[dict[int, str]] = [{}] * self.world.size
+        parts: list[dict[int, str]] = [{}] * self.ranks.size
         dist.all_gather_object(parts, failed)
         return dict(sorted(item for part in parts for item in part.items()))

@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from egocurate.errors import InputError
 from egocurate.loaders.long_videos import BadVideo, DenseClips
-from egocurate.loaders.worker_status import Board, worker_lost
+from egocurate.loaders.worker_status import WorkerStatus, worker_lost
 from egocurate.progress import Report, Stage
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.files import write_json, write_whole
 from egocurate.training.systems import System
 
@@ -43,19 +43,19 @@ class FeatureJob:
 
 
 def write_features(
-    job: FeatureJob, made_by: dict[str, object], system: System, world: World, report: Report
+    job: FeatureJob, made_by: dict[str, object], system: System, ranks: Ranks, report: Report
 ) -> dict[str, str]:
     """Write `<name>.pt`, float32 [N, D], for each video that has none yet; return the bad ones with the reason.
 
     made_by: what the features depend on, kept beside them; every rank calls this and reports of its own videos. Raises
     InputError if OUT has features made otherwise.
     """
-    _claim(job, {**made_by, "rate": job.rate, "frames": job.frames, "size": job.size}, world)
+    _claim(job, {**made_by, "rate": job.rate, "frames": job.frames, "size": job.size}, ranks)
     missing = [name for name in job.videos if not _path(job, name).exists()]
-    world.barrier()  # all have looked before one writes
+    ranks.barrier()  # all have looked before one writes
     # The longest first, so that ranks and their processes end at about the same time.
     missing.sort(key=lambda name: (-_bytes(job.videos[name]), name))
-    _write_share(job, missing[world.rank :: world.size], system, world, report)
+    _write_share(job, missing[ranks.rank :: ranks.size], system, ranks, report)
     # The files tell when the others have ended: it may take longer than processes wait for each other.
     waiting = missing
     while waiting := [name for name in waiting if not (_path(job, name).exists() or _note(job, name).exists())]:
@@ -64,7 +64,7 @@ def write_features(
     return {name: _note(job, name).read_text() for name in missing if _note(job, name).exists()}
 
 
-def _claim(job: FeatureJob, made_by: dict[str, object], world: World) -> None:
+def _claim(job: FeatureJob, made_by: dict[str, object], ranks: Ranks) -> None:
     """Say in OUT what its features are, and forget which videos were bad; raises InputError for others there."""
     path = job.out / MADE_BY
     if path.exists():
@@ -72,19 +72,19 @@ def _claim(job: FeatureJob, made_by: dict[str, object], world: World) -> None:
         odd = [f"{key} ({old.get(key)} -> {made_by[key]})" for key in made_by if old.get(key) != made_by[key]]
         if odd:
             raise InputError(f"{job.out} holds other features: {', '.join(odd)}; repeat that, or name another folder")
-    world.barrier()  # all have looked before one writes
-    if world.main:
+    ranks.barrier()  # all have looked before one writes
+    if ranks.main:
         (job.out / BAD).mkdir(parents=True, exist_ok=True)
         for note in (job.out / BAD).iterdir():
             note.unlink()
         write_json(path, made_by)
-    world.barrier()
+    ranks.barrier()
 
 
-def _write_share(job: FeatureJob, names: list[str], system: System, world: World, report: Report) -> None:
-    board = Board(job.workers)
+def _write_share(job: FeatureJob, names: list[str], system: System, ranks: Ranks, report: Report) -> None:
+    board = WorkerStatus(job.workers)
     try:
-        _embed(job, names, board, system, world, report)
+        _embed(job, names, board, system, ranks, report)
     except RuntimeError as error:  # raised wherever this process is when a worker dies
         lost = worker_lost(error, board)
         if lost is None:
@@ -92,13 +92,15 @@ def _write_share(job: FeatureJob, names: list[str], system: System, world: World
         raise lost from error
 
 
-def _embed(job: FeatureJob, names: list[str], board: Board, system: System, world: World, report: Report) -> None:
+def _embed(
+    job: FeatureJob, names: list[str], board: WorkerStatus, system: System, ranks: Ranks, report: Report
+) -> None:
     loader = DataLoader(
         _Parts(job, names, board),
         batch_size=None,
         num_workers=min(job.workers, len(names)),
         multiprocessing_context="fork" if job.workers and names else None,
-        pin_memory=world.device.type == "cuda",
+        pin_memory=ranks.device.type == "cuda",
         in_order=False,  # each process has videos of its own
     )
     rows: dict[str, list[Tensor]] = defaultdict(list)
@@ -108,8 +110,8 @@ def _embed(job: FeatureJob, names: list[str], board: Board, system: System, worl
             rows.pop(part.video, None)
             write_whole(_note(job, part.video), lambda file, why=part.bad: file.write_text(why))
         else:
-            with torch.no_grad(), world.autocast():
-                embedded = system.features(part.frames.to(world.device, non_blocking=True))
+            with torch.no_grad(), ranks.autocast():
+                embedded = system.features(part.frames.to(ranks.device, non_blocking=True))
             rows[part.video].append(embedded.float())
             if part.last:
                 features = torch.cat(rows.pop(part.video)).cpu()
@@ -117,7 +119,7 @@ def _embed(job: FeatureJob, names: list[str], board: Board, system: System, worl
         progress.add(part)
 
 
-class Part(NamedTuple):
+class FeatureChunk(NamedTuple):
     """Some clips of a video in order, uint8 [B, T, 3, S, S], and how much of it that is; or why it is bad."""
 
     video: str
@@ -130,25 +132,25 @@ class Part(NamedTuple):
 class _Parts(IterableDataset):
     """The clips of videos, one video after another; each worker process has its own share of them."""
 
-    def __init__(self, job: FeatureJob, names: list[str], board: Board) -> None:
+    def __init__(self, job: FeatureJob, names: list[str], board: WorkerStatus) -> None:
         self._job, self._names, self._board = job, names, board
 
-    def __iter__(self) -> Iterator[Part]:
+    def __iter__(self) -> Iterator[FeatureChunk]:
         worker = get_worker_info()
         for name in self._names[worker.id :: worker.num_workers] if worker else self._names:
             self._board.note(str(self._job.videos[name]))
             yield from self._video(name)
         self._board.clear()
 
-    def _video(self, name: str) -> Iterator[Part]:
+    def _video(self, name: str) -> Iterator[FeatureChunk]:
         job, done = self._job, 0
         try:
             clips = DenseClips(job.videos[name], frames=job.frames, size=job.size, rate=job.rate)
             for frames in clips.batches(CLIPS):
                 done += len(frames)
-                yield Part(name, frames, len(frames) / len(clips), done == len(clips))
+                yield FeatureChunk(name, frames, len(frames) / len(clips), done == len(clips))
         except BadVideo as error:
-            yield Part(name, torch.empty(0), 0.0, True, " ".join(str(error).split()))
+            yield FeatureChunk(name, torch.empty(0), 0.0, True, " ".join(str(error).split()))
 
 
 class _Progress:
@@ -159,7 +161,7 @@ class _Progress:
         self._total = sum(sizes.values())
         self._done, self._videos, self._bad, self._clips = 0.0, 0, 0, 0
 
-    def add(self, part: Part) -> None:
+    def add(self, part: FeatureChunk) -> None:
         seconds = time.monotonic() - self._began
         self._done += part.share * self._sizes[part.video]
         self._clips += len(part.frames)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from egocurate.curation.config import EgoMCQConfig
 from egocurate.curation.egomcq.check import check_egomcq, check_file
 from egocurate.curation.egomcq.draw import INTER, INTRA, ITEM_FIELDS, build_egomcq, one_pass, write_egomcq
-from egocurate.curation.text.marks import normalise
+from egocurate.curation.text.marks import normalize
 from egocurate.errors import InputError
 
 CONFIG = EgoMCQConfig(videos="all", inter=60, intra=40, seed=3)
@@ -42,7 +42,7 @@ def clips_table(videos=8, per_pass=30, verbs=9, nouns=12, seed=0):
                         "clip_text": text,
                         "tag_verb": verb,
                         "tag_noun": noun,
-                        "text": normalise(text),
+                        "text": normalize(text),
                         "negatives": [0],
                     }
                 )

@@ -1,4 +1,4 @@
-"""EPIC-KITCHENS-100's labelled segments as a clip table."""
+"""EPIC-KITCHENS-100's labeled segments as a clip table."""
 
 import pytest
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egocurate.curation.text.marks import clean_text, is_unsure, normalise, sentence, word_count
+from egocurate.curation.text.marks import clean_text, is_unsure, normalize, sentence, word_count
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_clean_text_folds_white_space_and_keeps_marks(raw, clean):
         ("", ""),
     ],
 )
-def test_normalise(text, normal):
-    assert normalise(text) == normal
+def test_normalize(text, normal):
+    assert normalize(text) == normal
 
 
 def test_actor_and_letter():
@@ -70,7 +70,7 @@ def test_is_unsure(text, unsure):
 
 @given(st.text(alphabet="#@ CcOoXxAaunsreky.,-\t\n", max_size=40))
 def test_normal_form_is_lower_case_folded_and_without_marks(raw):
-    normal = normalise(clean_text(raw))
+    normal = normalize(clean_text(raw))
     assert normal == normal.lower() == " ".join(normal.split())
     assert not is_unsure(normal)
     assert "#c " not in normal

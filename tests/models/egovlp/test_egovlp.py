@@ -10,7 +10,7 @@ from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
 from egocurate.models.layers.distilbert import TextConfig, TextTower
 from egocurate.models.layers.video_tower import VideoConfig, VideoTower
 from egocurate.models.losses.contrastive import info_nce
-from egocurate.models.metrics.egomcq import INTER, INTRA, McqQuestions, mcq_accuracy
+from egocurate.models.metrics.egomcq import INTER, INTRA, EgoMCQQuestions, egomcq_accuracy
 from egocurate.models.tokenizer import load_tokenizer, train_tokenizer
 from egocurate.models.weights import load_egovlp, load_vit
 
@@ -41,13 +41,13 @@ def test_small_learns_to_tell_clips_apart():
     tokenizer = train_tokenizer(TEXTS)
     tokens = tokenizer(TEXTS, padding=True, return_tensors="pt")
     frames = torch.randn(4, 4, 3, 64, 64)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
     losses = []
     for _ in range(40):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = info_nce(*model(tokens.input_ids, tokens.attention_mask, frames))
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 2
     assert losses[-1] < 0.2
@@ -118,15 +118,15 @@ def test_mcq_accuracy_by_type():
     types = np.array([INTER, INTER, INTRA, INTER])
     text = torch.stack([clips[1], clips[0], clips[5] * 7, clips[4] * 0 + clips[5]])
     answer = np.array([1, 2, 0, 4])
-    accuracy = mcq_accuracy(text, clips, McqQuestions(choices, answer, types))
+    accuracy = egomcq_accuracy(text, clips, EgoMCQQuestions(choices, answer, types))
     assert accuracy == {"inter": pytest.approx(200 / 3), "intra": 100.0}
 
 
 def test_mcq_ties_go_to_the_first_and_nan_is_wrong():
     clips = torch.ones(5, 3)
-    questions = McqQuestions(np.arange(5)[None].repeat(2, 0), np.array([0, 1]), np.array([INTER, INTER]))
-    assert mcq_accuracy(torch.ones(2, 3), clips, questions) == {"inter": 50.0}
-    assert mcq_accuracy(torch.full((2, 3), torch.nan), clips, questions) == {"inter": 0.0}
+    questions = EgoMCQQuestions(np.arange(5)[None].repeat(2, 0), np.array([0, 1]), np.array([INTER, INTER]))
+    assert egomcq_accuracy(torch.ones(2, 3), clips, questions) == {"inter": 50.0}
+    assert egomcq_accuracy(torch.full((2, 3), torch.nan), clips, questions) == {"inter": 0.0}
 
 
 def test_vit_weights_load_by_timm_names(tmp_path):

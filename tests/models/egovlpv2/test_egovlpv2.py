@@ -47,8 +47,8 @@ def sample(rows=3, seed=0, dtype=torch.float64):
 
 
 def norm(layer, x):
-    centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.pow(2).mean(-1, keepdim=True) + layer.eps).sqrt() * layer.weight + layer.bias
+    centered = x - x.mean(-1, keepdim=True)
+    return centered / (centered.pow(2).mean(-1, keepdim=True) + layer.eps).sqrt() * layer.weight + layer.bias
 
 
 def linear(layer, x):
@@ -241,13 +241,13 @@ def test_it_learns():
     model = EgoVLPv2(TINY)
     batch = training_batch()
     batch = batch._replace(frames=batch.frames.float(), uniform=batch.uniform.float())
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = model(batch)
         loss.total.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss)
     for name in ("egonce", "mlm", "vtm"):
         assert getattr(losses[-1], name) < 0.6 * getattr(losses[0], name), name

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from egocurate.models.layers.divided_attention import DividedAttention
-from egocurate.models.layers.video_tower import Block, VideoConfig, VideoTower
+from egocurate.models.layers.video_tower import DividedBlock, VideoConfig, VideoTower
 
 torch.set_num_threads(1)
 TINY = VideoConfig(image=32, patch=8, max_frames=4, width=24, depth=2, heads=3)
@@ -33,8 +33,8 @@ def naive_attention(layer, x, frames):
 
 
 def layer_norm(norm, x):
-    centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt() * norm.weight + norm.bias
+    centered = x - x.mean(-1, keepdim=True)
+    return centered / (centered.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt() * norm.weight + norm.bias
 
 
 def naive_tower(tower, video):
@@ -123,12 +123,12 @@ def test_published_time_init_never_learns_query_and_key():
     for time_init in ("proj", "published"):
         torch.manual_seed(0)
         tower = VideoTower(VideoConfig(image=16, patch=8, max_frames=4, width=8, depth=1, heads=2, time_init=time_init))
-        optimiser = torch.optim.SGD(tower.parameters(), lr=1.0)
+        optimizer = torch.optim.SGD(tower.parameters(), lr=1.0)
         before = tower.blocks[0].timeattn.qkv.weight.detach().clone()
         for _ in range(3):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             (tower(torch.randn(4, 4, 3, 16, 16)) @ torch.randn(8)).square().mean().backward()
-            optimiser.step()
+            optimizer.step()
         change = (tower.blocks[0].timeattn.qkv.weight - before).abs().amax(1).view(3, 8).amin(1)
         moved[time_init] = change > 0
     assert moved["proj"].tolist() == [True, True, True]
@@ -164,7 +164,7 @@ def test_names_are_those_of_timm():
 
 def test_block_keeps_time_out_of_the_residual_stream():
     """With space attention silenced, time attention cannot reach the output: the residual starts from x."""
-    block = randomise(Block(VideoConfig(width=12, heads=3)).double())
+    block = randomise(DividedBlock(VideoConfig(width=12, heads=3)).double())
     torch.nn.init.zeros_(block.attn.proj.weight)
     x = torch.randn(1, 9, 12, dtype=torch.float64)
     before = block(x, 2)

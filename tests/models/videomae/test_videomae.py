@@ -167,7 +167,7 @@ def test_positions_equal_the_formula():
 
 
 def naive_loss(frames, masked, prediction, depth, side):
-    """The paper's loss on normalised frames of one clip: pixels restored to [0, 1], cube by cube, colour by colour."""
+    """The paper's loss on normalized frames of one clip: pixels restored to [0, 1], cube by cube, color by color."""
     pixels = frames * torch.tensor(IMAGENET_STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
     row = frames.shape[-1] // side
     total = 0.0
@@ -175,18 +175,18 @@ def naive_loss(frames, masked, prediction, depth, side):
         time, rest = divmod(place, row * row)
         top, left = divmod(rest, row)
         cube = pixels[time * depth :, :, top * side :, left * side :][:depth, :, :side, :side]
-        for colour in range(3):
-            x = [cube[t, colour, y, x] for t in range(depth) for y in range(side) for x in range(side)]
+        for color in range(3):
+            x = [cube[t, color, y, x] for t in range(depth) for y in range(side) for x in range(side)]
             mean = sum(x) / len(x)
             std = (sum((one - mean) ** 2 for one in x) / (len(x) - 1)) ** 0.5
             for i, one in enumerate(x):
-                total = total + (values[3 * i + colour] - (one - mean) / (std + 1e-6)) ** 2
+                total = total + (values[3 * i + color] - (one - mean) / (std + 1e-6)) ** 2
     return total / prediction.numel()
 
 
 def test_loss_and_gradient_equal_a_loop():
     frames = torch.randn(2, 2, 3, 4, 4, generator=seeded(), dtype=torch.float64)
-    # Nearly flat, where the 1e-6 decides; and flat in one colour.
+    # Nearly flat, where the 1e-6 decides; and flat in one color.
     frames[1] = frames[1] * 1e-6
     frames[1, :, 0] = 0.25
     masked = torch.tensor([[0, 3], [1, 2]])
@@ -249,13 +249,13 @@ def test_learns_to_restore_a_clip():
     model = VideoMAE(TINY)
     frames = torch.nn.functional.interpolate(torch.randn(4, 3, 3, 3, generator=seeded()), size=32, mode="bilinear")
     frames = frames[:, None].expand(-1, 4, -1, -1, -1)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     losses = []
     for step in range(300):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss, _ = model(frames, *draw_mask(TINY, noise(4, TINY.places, step)))
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 0.95
     assert np.mean(losses[-10:]) < 0.5

@@ -4,7 +4,7 @@ import torch
 
 from egocurate.models.layers.patches import tube_mask
 from egocurate.models.videoprism.distillation import DecoderConfig, Student, distance, frozen_teacher, shuffle
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorisedEncoder
+from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower
 
 torch.set_num_threads(1)
@@ -52,7 +52,7 @@ def test_distillation_loss_and_gradient_equal_a_loop():
 
 def small_student():
     torch.manual_seed(0)
-    return Student(FactorisedEncoder(TINY), DecoderConfig(width=32, depth=1, heads=2, hidden=64))
+    return Student(FactorizedEncoder(TINY), DecoderConfig(width=32, depth=1, heads=2, hidden=64))
 
 
 def test_decoder_gets_each_token_where_the_shuffle_puts_it():
@@ -103,14 +103,14 @@ def test_second_stage_learns_and_leaves_the_teacher_alone():
     frames = torch.rand(2, 4, 3, 36, 36, generator=seeded())
     targets = teacher(frames)
     assert not any(target.requires_grad for target in targets)
-    optimiser = torch.optim.AdamW(student.parameters(), lr=2e-3)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=2e-3)
     losses = []
     for step in range(40):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         visible, _ = tube_mask(noise(2, 16, step), int(0.65 * 16))
         loss = both(student(frames, visible, shuffle(noise(2, 64, step))), targets)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 1.5
     assert losses[-1] < 0.5

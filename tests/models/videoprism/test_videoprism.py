@@ -13,7 +13,7 @@ from transformers import VideoPrismConfig as PublishedConfig
 from egocurate.models.layers.patches import tube_mask, tube_tokens
 from egocurate.models.layers.pooling import AttentionPool
 from egocurate.models.losses.contrastive import info_nce
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorisedEncoder
+from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism, VideoPrismConfig, sine_then_cosine
 from egocurate.models.videoprism.weights import load_videoprism, videoprism_names
 
@@ -104,7 +104,7 @@ def test_gradients_equal_those_of_transformers(published, ours):
 )
 def test_published_sizes_of_the_encoder(config, millions):
     with torch.device("meta"):
-        assert round(count(FactorisedEncoder(config)) / 1e6, 1) == millions
+        assert round(count(FactorizedEncoder(config)) / 1e6, 1) == millions
 
 
 @pytest.mark.parametrize(("config", "millions"), [(VideoPrismConfig.base(), 248), (VideoPrismConfig.large(), 580)])
@@ -115,7 +115,7 @@ def test_published_sizes_with_text(config, millions):
 
 def test_dropped_places_leave_space_attention_among_the_rest():
     """With time attention silenced, a frame's kept tokens are those of a picture that has only them."""
-    encoder = randomise(FactorisedEncoder(TINY.encoder))
+    encoder = randomise(FactorizedEncoder(TINY.encoder))
     for block in encoder.time:
         torch.nn.init.zeros_(block.attn.proj.weight)
     frames = torch.rand(2, 4, 3, 36, 36, generator=seeded())
@@ -171,15 +171,15 @@ def test_frozen_encoder_lets_the_heads_learn():
 def test_first_stage_learns_to_tell_clips_apart():
     torch.manual_seed(0)
     model = VideoPrism(TINY)
-    video = torch.rand(3, 1, 3, 1, 1, generator=seeded()).expand(-1, 4, -1, 36, 36)  # three colours
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    video = torch.rand(3, 1, 3, 1, 1, generator=seeded()).expand(-1, 4, -1, 36, 36)  # three colors
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     losses = []
     for step in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         visible, _ = tube_mask(noise(3, 16, step), 8)
         loss = info_nce(*model(IDS, MASK, video, visible))
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 1.5
     assert losses[-1] < 0.2
@@ -256,7 +256,7 @@ def test_release_loads(tmp_path, ours):
     stem = "params/vision_encoder/"
     alone = {name.replace(stem, "params/"): value for name, value in arrays.items() if name.startswith(stem)}
     np.savez(tmp_path / "encoder.npz", **alone)
-    encoder = FactorisedEncoder(TINY.encoder)
+    encoder = FactorizedEncoder(TINY.encoder)
     report = load_videoprism(encoder, str(tmp_path / "encoder.npz"))
     assert report.missing == report.unused == []
     torch.testing.assert_close(encoder.state_dict(), ours.video.encoder.state_dict())
@@ -270,7 +270,7 @@ def test_file_of_transformers_loads_whole_and_in_part(tmp_path, published, ours)
         torch.testing.assert_close(model.state_dict(), same.state_dict())
     backbone = published.video_model.vision_model
     save_file(backbone.state_dict(), tmp_path / "backbone.safetensors")
-    encoder = FactorisedEncoder(TINY.encoder)
+    encoder = FactorizedEncoder(TINY.encoder)
     assert load_videoprism(encoder, str(tmp_path / "backbone.safetensors")).missing == []
     torch.testing.assert_close(encoder.state_dict(), ours.video.encoder.state_dict())
 
@@ -279,7 +279,7 @@ def test_bad_sizes_are_named(tmp_path, ours):
     with pytest.raises(ValueError, match="max_tokens=8"):
         ours.encode_text(torch.ones(1, 9, dtype=torch.long), torch.ones(1, 9))
     with pytest.raises(ValueError, match="not a multiple of patch=18"):
-        FactorisedEncoder(EncoderConfig(image=224))
+        FactorizedEncoder(EncoderConfig(image=224))
     with pytest.raises(ValueError, match="inner=10 is not a multiple of heads=3"):
         AttentionPool(12, 3, 10)
     with pytest.raises(ValueError, match=r"gone\.npz': no such file"):

@@ -3,13 +3,13 @@ from fractions import Fraction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from egocurate.shards.video.clip_frames import FramePicker, Window, microseconds, pick_frames
+from egocurate.shards.video.clip_frames import FramePicker, FrameWindow, microseconds, pick_frames
 
 MILLI = st.integers(0, 3000).map(lambda n: Fraction(n, 1000))
 FPS = st.sampled_from([None, Fraction(1), Fraction(8), Fraction(30000, 1001), Fraction(240)])
 
 
-def brute_force(times: list[Fraction], video_end: Fraction, window: Window) -> list[int]:
+def brute_force(times: list[Fraction], video_end: Fraction, window: FrameWindow) -> list[int]:
     """The rule word for word."""
     inside = [i for i, t in enumerate(times) if window.start <= t < window.end]
     if not inside:
@@ -33,16 +33,16 @@ def brute_force(times: list[Fraction], video_end: Fraction, window: Window) -> l
 @example([Fraction(n, 30) for n in range(30)], Fraction(1, 30), Fraction(1, 2), Fraction(15), 33)
 @example([Fraction(1)], Fraction(1), Fraction(1), Fraction(8), 33)
 def test_function_and_stream_follow_the_rule(times, start, end, fps, last_duration):
-    window = Window(start, end, fps)
+    window = FrameWindow(start, end, fps)
     video_end = (times[-1] if times else Fraction(0)) + Fraction(last_duration, 1000)
     expected = brute_force(times, video_end, window)
     assert pick_frames(times, video_end, window) == expected
 
-    picker = FramePicker(window)
+    frame_sampler = FramePicker(window)
     streamed = []
     for i, time in enumerate(times):
-        already_done = picker.done
-        if picker.takes(time):
+        already_done = frame_sampler.done
+        if frame_sampler.takes(time):
             assert not already_done
             streamed.append(i)
     inside = any(start <= time < end for time in times)
@@ -52,18 +52,18 @@ def test_function_and_stream_follow_the_rule(times, start, end, fps, last_durati
 def test_a_window_that_starts_on_a_frame_holds_it_and_one_that_ends_on_a_frame_does_not():
     times = [Fraction(n, 30) for n in range(300)]
     for n in range(0, 270, 7):
-        window = Window.of(n / 30, (n + 15) / 30, 30)
+        window = FrameWindow.of(n / 30, (n + 15) / 30, 30)
         assert pick_frames(times, Fraction(10), window) == list(range(n, n + 15))
 
 
 def test_windows_are_cut_to_whole_microseconds():
     assert microseconds(2 / 3) == 666_666
-    assert Window.of(0.25, 1.0, 8) == Window(Fraction(1, 4), Fraction(1), Fraction(8))
+    assert FrameWindow.of(0.25, 1.0, 8) == FrameWindow(Fraction(1, 4), Fraction(1), Fraction(8))
 
 
 @given(st.lists(MILLI, min_size=1, max_size=40, unique=True).map(sorted), MILLI, MILLI, FPS, st.integers(1, 200))
 def test_what_a_window_holds_can_be_told_from_neighbours(times, start, end, fps, last_duration):
-    window = Window(start, max(start, end), fps)
+    window = FrameWindow(start, max(start, end), fps)
     video_end = times[-1] + Fraction(last_duration, 1000)
     following = [*times[1:], Fraction(1_000_000)]
     held = {

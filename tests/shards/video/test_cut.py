@@ -11,9 +11,9 @@ import pytest
 
 import egocurate.shards.video.cut as cut_module
 from egocurate.shards.profiles import PROFILES, profile
-from egocurate.shards.video.clip_frames import Window, pick_frames
+from egocurate.shards.video.clip_frames import FrameWindow, pick_frames
 from egocurate.shards.video.cut import EncodedClip, Failure, cut_clips
-from egocurate.shards.video.reader import Video
+from egocurate.shards.video.reader import VideoReader
 from egocurate.shards.video.scaler import FrameScaler, stored_size
 
 H264 = {"preset": "ultrafast", "g": "40", "keyint_min": "40", "sc_threshold": "0"}
@@ -56,7 +56,7 @@ class RecordingEncoder:
         return self.frames
 
 
-class CountingVideo(Video):
+class CountingVideo(VideoReader):
     """Notes every packet that is decoded."""
 
     decoded: list[int]
@@ -97,14 +97,14 @@ def some_windows(seed: object, length: float, count: int) -> list[tuple[str, flo
 
 def check_against_brute_force(path, monkeypatch, windows_of):
     monkeypatch.setattr(cut_module, "clip_encoder", RecordingEncoder)
-    monkeypatch.setattr(cut_module, "Video", CountingVideo)
+    monkeypatch.setattr(cut_module, "VideoReader", CountingVideo)
     times, end, looks = all_frames(path)
     for count in (2, 12):
         windows = windows_of(float(end), count)
         cut = dict(cut_clips(path, windows, profile("train")))
         assert cut.keys() == {key for key, _, _ in windows}
         for key, start, stop in windows:
-            expected = [looks[i] for i in pick_frames(times, end, Window.of(start, stop, 8))]
+            expected = [looks[i] for i in pick_frames(times, end, FrameWindow.of(start, stop, 8))]
             if expected:
                 assert cut[key].members == expected
             else:
@@ -139,7 +139,7 @@ def test_the_made_videos_are_what_their_names_say(make_video, tmp_path):
 
 def test_stretches_that_no_clip_needs_are_not_decoded(make_video, tmp_path, monkeypatch):
     path = make_video(tmp_path / "video.mp4", **{**H264, "bf": "3", "g": "20", "keyint_min": "20"}, pts=range(900))
-    monkeypatch.setattr(cut_module, "Video", CountingVideo)
+    monkeypatch.setattr(cut_module, "VideoReader", CountingVideo)
     dict(cut_clips(path, [("a", 1.0, 1.2), ("b", 15.0, 15.2), ("c", 29.0, 29.2)], profile("train")))
     assert len(CountingVideo.decoded) < 3 * 40
 

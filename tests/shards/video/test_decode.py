@@ -14,7 +14,7 @@ HERE = [name for name in DECODERS if load(name).frames is not None]
 BT709, BT601, LIMITED, FULL = 1, 6, 1, 2
 
 
-def encode(count, *, fps=8, gop=4, b_frames=0, size=(96, 64), colour=None, options=None):
+def encode(count, *, fps=8, gop=4, b_frames=0, size=(96, 64), color=None, options=None):
     rng = np.random.default_rng(count * 31 + gop)
     width, height = size
     picture = np.kron(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8), np.ones((6, 6, 1), dtype=np.uint8))
@@ -23,8 +23,8 @@ def encode(count, *, fps=8, gop=4, b_frames=0, size=(96, 64), colour=None, optio
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"preset": "veryfast", "crf": "24", "g": str(gop), "bf": str(b_frames)} | (options or {})
-        if colour:
-            stream.codec_context.colorspace, stream.codec_context.color_range = colour
+        if color:
+            stream.codec_context.colorspace, stream.codec_context.color_range = color
         for i in range(count):
             part = np.ascontiguousarray(picture[i : i + height, 2 * i : 2 * i + width])
             container.mux(stream.encode(av.VideoFrame.from_ndarray(part, format="rgb24")))
@@ -51,8 +51,8 @@ CLIPS = {
         "options": {"x264-params": "open-gop=1"},
     },
     "portrait": {"count": 8, "size": (64, 98)},
-    "bt709": {"count": 6, "colour": (BT709, LIMITED)},
-    "full range": {"count": 6, "colour": (BT601, FULL)},
+    "bt709": {"count": 6, "color": (BT709, LIMITED)},
+    "full range": {"count": 6, "color": (BT601, FULL)},
 }
 
 

@@ -12,7 +12,7 @@ from egocurate.shards.video.cut import cut_clips
 from egocurate.shards.video.decoder_watchdog import EXIT_HUNG, Watchdog
 from egocurate.shards.write import build_shard as build_module
 from egocurate.shards.write.build_shard import ShardNote, ShardTask, build_shard, trouble_file
-from egocurate.shards.write.job import VideoFile, make_plan
+from egocurate.shards.write.job import VideoFile, make_shard_plan
 from egocurate.shards.write.write_shards import write_shards
 
 
@@ -60,7 +60,7 @@ def run_in_child(task, stop_after=None, how=None) -> int:
 @pytest.fixture
 def task(job):
     job.out.mkdir()
-    clips = make_plan(replace(job, clips_per_shard=100)).rows(0)
+    clips = make_shard_plan(replace(job, clips_per_shard=100)).rows(0)
     return ShardTask(job.out / "a.tar", job.out / "a.tar.json", clips, job.videos, job.profile, stall_sec=0.5)
 
 

@@ -17,7 +17,7 @@ from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.open_files import OpenFiles
 from egocurate.shards.video.cut import cut_clips
 from egocurate.shards.write.build_shard import ShardTask, build_shard
-from egocurate.shards.write.job import make_plan
+from egocurate.shards.write.job import make_shard_plan
 from egocurate.shards.write.write_shards import write_shards
 
 KINDS = {"jpg": "JPEG", "webp": "WEBP"}
@@ -82,7 +82,7 @@ def test_only_the_bytes_of_the_members_asked_for_are_read(written, monkeypatch):
 
 
 def test_one_worker_and_two_write_the_same_bytes(written, tmp_path):
-    plan = make_plan(written)
+    plan = make_shard_plan(written)
     for shard, path in enumerate(sorted(written.out.glob("*.tar"))):
         task = ShardTask(tmp_path / path.name, tmp_path / "note", plan.rows(shard), written.videos, written.profile)
         build_shard(task)

@@ -86,7 +86,7 @@ def decoded(path: Path, left_half: bool, until: float) -> tuple[list[Fraction], 
 
 
 def held(times: list[Fraction], video_end: Fraction, start: float, end: float, fps: int | None) -> list[int]:
-    """The rule of the picker, word for word, over windows of whole microseconds."""
+    """The rule of the frame_sampler, word for word, over windows of whole microseconds."""
     first, last = (Fraction(int(np.floor(second * 1_000_000)), 1_000_000) for second in (start, end))
     inside = [i for i, time in enumerate(times) if first <= time < last]
     if not inside:

@@ -25,7 +25,7 @@ from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.cut import cut_clips
 from egocurate.shards.write import build_shard as build_module
 from egocurate.shards.write.build_shard import ShardNote, ShardTask, build_shard
-from egocurate.shards.write.job import VideoFile, make_plan
+from egocurate.shards.write.job import VideoFile, make_shard_plan
 from egocurate.shards.write.write_shards import write_shards
 from egocurate.storage.lock import locked
 
@@ -224,11 +224,11 @@ def changed(clips: pa.Table, name: str, change) -> pa.Table:
 
 
 def test_plan_does_not_depend_on_how_the_table_lies_in_memory(job):
-    whole = make_plan(job)
+    whole = make_shard_plan(job)
     pieces = pa.concat_tables([job.clips.slice(9), job.clips.slice(0, 4), job.clips.slice(4, 5)])
-    assert make_plan(replace(job, clips=pieces)).planned == whole.planned
+    assert make_shard_plan(replace(job, clips=pieces)).planned == whole.planned
     nudged = changed(job.clips, "clip_start", lambda value: value + 1e-9)
-    assert make_plan(replace(job, clips=nudged)).planned["windows"] == whole.planned["windows"]
+    assert make_shard_plan(replace(job, clips=nudged)).planned["windows"] == whole.planned["windows"]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_place_that_is_no_folder_is_refused(job):
 def test_of_stereo_video_the_left_half_is_stored(job):
     job.out.mkdir()
     videos = {uid: replace(video, is_stereo=True) for uid, video in job.videos.items()}
-    task = ShardTask(job.out / "a.tar", job.out / "a.json", make_plan(job).rows(0), videos, job.profile)
+    task = ShardTask(job.out / "a.tar", job.out / "a.json", make_shard_plan(job).rows(0), videos, job.profile)
     build_shard(task)
     with tarfile.open(task.tar) as archive, av.open(archive.extractfile(archive.getmembers()[1])) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (32, 48)
@@ -393,7 +393,7 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(written, tmp_path):
 
 def test_a_task_without_space_leaves_no_file(job, monkeypatch):
     job.out.mkdir()
-    clips = make_plan(job).rows(0)
+    clips = make_shard_plan(job).rows(0)
     task = ShardTask(job.out / "a.tar", job.out / "a.json", clips, job.videos, job.profile)
 
     def full(self, name, content):

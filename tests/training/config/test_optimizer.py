@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
-from egocurate.training.config.optimizer import OptimiserConfig, build_optimiser, learning_rate
+from egocurate.training.config.optimizer import OptimizerConfig, build_optimizer, learning_rate
 
 torch.set_num_threads(1)
 
@@ -14,17 +14,17 @@ def meta_model():
         return EgoVLP(EgoVLPConfig.small())
 
 
-def names_in(model, optimiser):
+def names_in(model, optimizer):
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {
         (group["weight_decay"], group["rate"]): {names[id(p)] for p in group["params"]}
-        for group in optimiser.param_groups
+        for group in optimizer.param_groups
     }
 
 
 def test_only_matrices_decay():
     model = meta_model()
-    groups = names_in(model, build_optimiser(model, OptimiserConfig(weight_decay=0.1)))
+    groups = names_in(model, build_optimizer(model, OptimizerConfig(weight_decay=0.1)))
     pulled, free = groups[0.1, 1.0], groups[0.0, 1.0]
     assert pulled | free == {name for name, _ in model.named_parameters()}
     assert not pulled & free
@@ -39,8 +39,8 @@ def test_only_matrices_decay():
 def test_new_parts_have_a_rate_of_their_own_and_frozen_ones_none():
     model = meta_model()
     model.video.requires_grad_(False)
-    config = OptimiserConfig(lr=3e-5, new_lr=12e-5, weight_decay=0.1)
-    groups = names_in(model, build_optimiser(model, config, ("vid_proj", "txt_proj")))
+    config = OptimizerConfig(lr=3e-5, new_lr=12e-5, weight_decay=0.1)
+    groups = names_in(model, build_optimizer(model, config, ("vid_proj", "txt_proj")))
     assert groups[0.1, 4.0] == {"vid_proj.weight", "txt_proj.1.weight"}
     assert groups[0.0, 4.0] == {"vid_proj.bias", "txt_proj.1.bias"}
     assert not any(name.startswith("video.") for names in groups.values() for name in names)
@@ -48,8 +48,8 @@ def test_new_parts_have_a_rate_of_their_own_and_frozen_ones_none():
 
 def test_adafactor_takes_the_same_groups():
     model = EgoVLP(EgoVLPConfig.small())
-    optimiser = build_optimiser(model, OptimiserConfig(kind="adafactor", lr=1e-3, weight_decay=0.1))
-    assert names_in(model, optimiser).keys() == {(0.1, 1.0), (0.0, 1.0)}
+    optimizer = build_optimizer(model, OptimizerConfig(kind="adafactor", lr=1e-3, weight_decay=0.1))
+    assert names_in(model, optimizer).keys() == {(0.1, 1.0), (0.0, 1.0)}
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_adafactor_takes_the_same_groups():
 )
 def test_rate_rises_and_falls(schedule, expected):
     for warmup in ({"warmup_steps": 2}, {"warmup_epochs": 0.5}):
-        config = OptimiserConfig(lr=1.0, schedule=schedule, final_lr=0.1, **warmup)
+        config = OptimizerConfig(lr=1.0, schedule=schedule, final_lr=0.1, **warmup)
         assert [learning_rate(config, step, 6, 4) for step in range(6)] == pytest.approx(expected, abs=1e-4)

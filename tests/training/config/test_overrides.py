@@ -10,7 +10,7 @@ from egocurate.training.config.recipes import egovlp, egovlp_tiny
 def test_settings_are_read_by_type():
     config = egovlp()
     for setting in (
-        "optimiser.lr=1e-4",
+        "optimizer.lr=1e-4",
         "data.negatives=false",
         "data.scale=0.3,1",
         "objective.loss=info_nce",
@@ -18,14 +18,14 @@ def test_settings_are_read_by_type():
         "model.text.depth=2",
     ):
         config = with_setting(config, setting)
-    assert (config.optimiser.lr, config.data.negatives, config.data.scale) == (1e-4, False, (0.3, 1.0))
+    assert (config.optimizer.lr, config.data.negatives, config.data.scale) == (1e-4, False, (0.3, 1.0))
     assert (config.objective.loss, config.model.text.depth, config.model.text.heads) == ("info_nce", 2, 12)
 
 
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("lr=1", r"'lr'; there are system, .*optimiser"),
+        ("lr=1", r"'lr'; there are system, .*optimizer"),
         ("model.video.size=1", "image, patch"),
         ("model=1", "video, text, projection"),
         ("epochs.x=1", "epochs has no keys"),
@@ -45,5 +45,5 @@ def test_a_wrong_setting_names_the_right_ones(setting, words):
 def test_the_published_recipe():
     config = egovlp()
     assert (config.batch_size, config.data.frames, config.model.video.image, config.epochs) == (512, 4, 224, 10)
-    assert (config.optimiser.lr, config.optimiser.schedule, config.optimiser.weight_decay) == (3e-5, "constant", 0.0)
+    assert (config.optimizer.lr, config.optimizer.schedule, config.optimizer.weight_decay) == (3e-5, "constant", 0.0)
     assert (config.objective.temperature, config.objective.positives) == (0.05, "and")

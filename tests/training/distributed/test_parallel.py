@@ -18,18 +18,18 @@ from egocurate.loaders.worker_status import WorkerLost
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.layers.distilbert import TextConfig
 from egocurate.train import train
-from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.distributed.parallel import spread, whole
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.step.batches import open_stream
 from egocurate.training.step.micro_batches import Learning
 from egocurate.training.systems import build_system
 from egocurate.training.systems.base import System
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 from tests.training.ranks import together
 from tests.training.runs import rows, run
 
-ALONE = World(0, 1, torch.device("cpu"), False)
+ALONE = Ranks(0, 1, torch.device("cpu"), False)
 
 
 def two_layers(tiny, dropout=0.0):
@@ -44,7 +44,7 @@ def gradients(config, system=None):
     network, seen = spread(system.model, config, ALONE), []
     network.register_forward_hook(lambda module, inputs, out: seen.append(out))
     torch.manual_seed(5)
-    losses = Learning(config, system, network, ALONE).learn(next(data.epoch(0)), Draws(0, 0, config.batch_size))
+    losses = Learning(config, system, network, ALONE).learn(next(data.epoch(0)), StepRng(0, 0, config.batch_size))
     grads = {name: parameter.grad for name, parameter in system.model.named_parameters()}
     return losses, grads, seen
 
@@ -86,7 +86,7 @@ def test_a_part_drops_the_same_both_times(tiny):
 
 
 class Brightness(System):
-    """A model whose loss is a mean over rows, with draws by clip."""
+    """A model whose loss is a mean over rows, with step_rng by clip."""
 
     parts = "rows"
 
@@ -94,9 +94,9 @@ class Brightness(System):
         torch.manual_seed(0)
         self.model = nn.Linear(3, 2)
 
-    def losses(self, network, batch, draws):
+    def losses(self, network, batch, step_rng):
         shown = network(self.pixels(batch.frames).mean(dim=(1, 3, 4)))
-        return {"loss": F.mse_loss(shown, draws.uniform(batch, 2)), "mean": shown.mean()}
+        return {"loss": F.mse_loss(shown, step_rng.uniform(batch, 2)), "mean": shown.mean()}
 
 
 def test_parts_of_a_mean_give_the_gradient_of_the_whole(tiny):
@@ -120,14 +120,14 @@ def test_parts_that_cannot_be_are_refused(tiny, monkeypatch, tmp_path):
 
 def sharded(config, folder):
     dist.init_process_group("gloo")
-    rank, world = dist.get_rank(), World(dist.get_rank(), 2, torch.device("cpu"), False)
+    rank, ranks = dist.get_rank(), Ranks(dist.get_rank(), 2, torch.device("cpu"), False)
     torch.manual_seed(0)
     model = EgoVLP(config.model).eval()
     frames = torch.randn(2, 4, 3, 32, 32)
     ids = torch.randint(0, 128, (2, 8))
     plain = model.encode_video(frames).detach(), model.encode_text(ids, torch.ones_like(ids)).detach()
     kept = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    spread(model, config, world)
+    spread(model, config, ranks)
     here = {name: parameter.to_local().numel() for name, parameter in model.named_parameters()}
     assert here.keys() == kept.keys()
     assert sum(here.values()) < 0.7 * sum(kept.values())
@@ -141,7 +141,7 @@ def sharded(config, folder):
                 torch.testing.assert_close(model.video(frames), model.video(frames))
     assert {name: parameter.to_local().numel() for name, parameter in model.named_parameters()} == here
     with pytest.raises(InputError, match=r"Adafactor.*parallel=ddp"):
-        spread(EgoVLP(config.model), replace(config, optimiser=OptimiserConfig(kind="adafactor")), world)
+        spread(EgoVLP(config.model), replace(config, optimizer=OptimizerConfig(kind="adafactor")), ranks)
     (folder / str(rank)).touch()
     dist.barrier()
     dist.destroy_process_group()

@@ -30,7 +30,7 @@ def test_a_picture(tmp_path, answered, points):
         shown = np.asarray(picture.convert("RGB")).astype(int)
     top = (shown[:350, :690], shown[:350, 730:]) if answered else (shown[:350],)
     for part in (*top, shown[400:, :460], shown[400:, 510:890], shown[400:, 930:]):
-        assert (np.ptp(part, axis=2) > 40).sum() > 50  # a curve's colour in every panel
+        assert (np.ptp(part, axis=2) > 40).sum() > 50  # a curve's color in every panel
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 

@@ -13,8 +13,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from egocurate.training import screen as screens
-from egocurate.training.monitor.metrics_log import FIRST, LAST, Log, clock, progress_line
-from egocurate.training.monitor.throughput import Pace
+from egocurate.training.monitor.metrics_log import FIRST, LAST, MetricsLog, clock, progress_line
+from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.versions import commit_of
 from tests.training.runs import Stop, rows, run
 
@@ -45,13 +45,13 @@ def test_the_clock(seconds, words):
 
 def test_parts_of_the_loss_get_columns_and_older_rows_keep_theirs(tmp_path):
     lines = []
-    log = Log(tmp_path, -1, lines.append)
+    log = MetricsLog(tmp_path, -1, lines.append)
     log.answers(0, {"inter": 20.0, "intra": 21.5})
     assert not (tmp_path / "curves.png").exists()  # there is no loss yet
     for step in (1, 2):
         log.progress(step, 3, {"loss": 2.0, "mlm": 1.5, **ROW, "mfu": 0.4}, 1.0)
     log.close()
-    log = Log(tmp_path, 1, lines.append)
+    log = MetricsLog(tmp_path, 1, lines.append)
     log.progress(2, 3, {"loss": 1.0, "mlm": 0.5, **ROW}, None)
     log.answers(2, {"inter": 40.0, "intra": 30.0})
     log.close()
@@ -108,7 +108,7 @@ def test_the_commit(tmp_path):
 
 
 def test_the_pace():
-    pace = Pace(10, torch.device("cpu"))
+    pace = Throughput(10, torch.device("cpu"))
     pace.ideal = 0.05
     for _ in range(2):
         with pace.spend("waiting"):

@@ -12,18 +12,18 @@ from egocurate.loaders import Batch
 from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.parallel import spread
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.monitor.mfu import PEAKS, ideal_seconds, peak_flops, step_flops
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
 from egocurate.training.systems.base import System
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 
 TOKENS = 15  # as benchmarks/model_counts.py takes
 
 
 def alone(bf16=False):
-    return World(0, 1, torch.device("cpu"), bf16)
+    return Ranks(0, 1, torch.device("cpu"), bf16)
 
 
 def blank(rows, frames, size):
@@ -44,7 +44,7 @@ class Towers(System):
     def __init__(self, config):
         self.model = EgoVLP(config)
 
-    def losses(self, network, batch, draws):
+    def losses(self, network, batch, step_rng):
         ids = torch.ones(len(batch), TOKENS, dtype=torch.long, device=batch.frames.device)
         text, video = network(ids, torch.ones_like(ids), self.pixels(batch.frames))
         return {"loss": (text * video).sum()}
@@ -56,7 +56,7 @@ def test_egovlp_at_its_published_size():
     with torch.device("meta"):  # shapes alone
         system, batch = Towers(EgoVLPConfig.base()), blank(1, 4, 224)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        found = step_flops(system, batch, Draws(0, 0, 1), alone())
+        found = step_flops(system, batch, StepRng(0, 0, 1), alone())
     assert found == pytest.approx(6 * count.macs, rel=0.02)
 
 
@@ -68,7 +68,7 @@ class Layers(System):
         self.model[1].requires_grad_(False)
         self.teacher = nn.Linear(48, 4).requires_grad_(False)
 
-    def losses(self, network, batch, draws):
+    def losses(self, network, batch, step_rng):
         x = batch.frames.flatten(1).float()
         with torch.no_grad():
             y = self.teacher(x)
@@ -79,19 +79,19 @@ class Layers(System):
 def test_each_gradient_counts_where_there_is_one(bf16):
     """First layer: forward and weight. Frozen one: forward and input. Last one: all three. Teacher: forward."""
     macs = 2 * 48 * 8 + 2 * 8 * 16 + 3 * 16 * 4 + 48 * 4
-    found = step_flops(Layers(), blank(12, 1, 4), Draws(0, 0, 6), alone(bf16))
+    found = step_flops(Layers(), blank(12, 1, 4), StepRng(0, 0, 6), alone(bf16))
     assert found == 12 * 2 * macs
 
 
 def test_a_compiled_or_checkpointed_model_counts_the_same(tiny):
     config = EgoVLPConfig.small()
-    batch, draws = blank(2, 4, 64), Draws(0, 0, 1)
+    batch, step_rng = blank(2, 4, 64), StepRng(0, 0, 1)
     plain, other, saving = Towers(config), Towers(config), Towers(config)
-    expected = step_flops(plain, batch, draws, alone())
+    expected = step_flops(plain, batch, step_rng, alone())
     other.model.compile()
-    assert step_flops(other, batch, draws, alone()) == expected > 0
+    assert step_flops(other, batch, step_rng, alone()) == expected > 0
     spread(saving.model, replace(tiny, activation_checkpointing=True), alone())
-    assert step_flops(saving, batch, draws, alone()) == expected
+    assert step_flops(saving, batch, step_rng, alone()) == expected
 
 
 @pytest.mark.parametrize("recipe", ["egovlp-tiny", "egovlpv2-tiny", "videomae-tiny", "videoprism-stage1-tiny"])
@@ -103,14 +103,14 @@ def test_real_batches(tiny, recipe):
         config = replace(plain, shards=tiny.shards, batch_size=size, data=shown, device="cpu")
         data = open_stream(config, alone())
         system = build_system(config, data, alone())
-        work.append(step_flops(system, next(iter(data)), Draws(0, 0, size), alone()))
+        work.append(step_flops(system, next(iter(data)), StepRng(0, 0, size), alone()))
     assert work[0] > 0
     assert work[1] == pytest.approx(2 * work[0], rel=0.05)
     assert not any(parameter.grad is not None for parameter in system.model.parameters())
 
 
 def test_without_a_known_device_there_is_no_ideal():
-    assert ideal_seconds(Layers(), blank(2, 1, 4), Draws(0, 0, 2), alone()) == 0
+    assert ideal_seconds(Layers(), blank(2, 1, 4), StepRng(0, 0, 2), alone()) == 0
 
 
 @pytest.mark.parametrize(

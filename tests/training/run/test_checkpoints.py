@@ -13,7 +13,7 @@ from torch import nn
 from torch.distributed.checkpoint import FileSystemWriter
 
 from egocurate.errors import InputError
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.checkpoints import Checkpoints
 from tests.training.ranks import together
 from tests.training.runs import run, saved
@@ -21,8 +21,8 @@ from tests.training.runs import run, saved
 
 @pytest.fixture
 def alone():
-    with World(0, 1, torch.device("cpu"), False).ends as ends:
-        yield World(0, 1, torch.device("cpu"), False, ends)
+    with Ranks(0, 1, torch.device("cpu"), False).ends as ends:
+        yield Ranks(0, 1, torch.device("cpu"), False, ends)
 
 
 @pytest.fixture
@@ -34,18 +34,18 @@ def held(monkeypatch):
     go.set()
 
 
-def learner(config, world):
+def learner(config, ranks):
     """A model, a step that changes it, and its checkpoints."""
     torch.manual_seed(0)
     model = nn.Linear(40, 30)
-    optimiser = torch.optim.AdamW(model.parameters())
+    optimizer = torch.optim.AdamW(model.parameters())
 
     def step():
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model(torch.ones(1, 40)).sum().backward()
-        optimiser.step()
+        optimizer.step()
 
-    return model, step, Checkpoints(config, world, model, optimiser)
+    return model, step, Checkpoints(config, ranks, model, optimizer)
 
 
 def names(out):
@@ -65,7 +65,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(tiny, tmp_path, alone, h
     assert names(tmp_path) == ["step-00000001"]
     kept = saved(tmp_path, 1, tmp_path)
     assert torch.equal(kept["/model/weight"], weight)
-    assert kept["/optimiser/state/weight/step"] == 1
+    assert kept["/optimizer/state/weight/step"] == 1
     assert checkpoints.load(tmp_path / "checkpoints" / "step-00000001") == {"step": 1, "before": {}}
     assert torch.equal(model.weight, weight)
 
@@ -83,8 +83,8 @@ def test_one_is_written_at_a_time(tiny, tmp_path, alone, held):
 
 
 def test_leaving_a_run_lets_it_finish_what_it_writes(tiny, tmp_path, held):
-    with World(0, 1, torch.device("cpu"), False).ends as ends:
-        _, step, checkpoints = learner(replace(tiny, out=str(tmp_path)), World(0, 1, torch.device("cpu"), False, ends))
+    with Ranks(0, 1, torch.device("cpu"), False).ends as ends:
+        _, step, checkpoints = learner(replace(tiny, out=str(tmp_path)), Ranks(0, 1, torch.device("cpu"), False, ends))
         step()
         checkpoints.save(1, {})
         threading.Timer(0.2, held.set).start()
@@ -142,8 +142,8 @@ def test_the_end_of_a_run_says_what_could_not_be_written(tiny, tmp_path, monkeyp
 def one_rank_fails(config, folder):
     dist.init_process_group("gloo")
     rank = dist.get_rank()
-    with World(rank, 2, torch.device("cpu"), False).ends as ends:
-        _, step, checkpoints = learner(config, World(rank, 2, torch.device("cpu"), False, ends))
+    with Ranks(rank, 2, torch.device("cpu"), False).ends as ends:
+        _, step, checkpoints = learner(config, Ranks(rank, 2, torch.device("cpu"), False, ends))
         step()
         with full_disk(2000 if rank == 1 else resource.RLIM_INFINITY):
             checkpoints.save(1, {})

@@ -1,4 +1,4 @@
-"""EgoVLPv2 as it is trained: three losses over ranks, draws, rates, resume, and EgoMCQ in three modes."""
+"""EgoVLPv2 as it is trained: three losses over ranks, step_rng, rates, resume, and EgoMCQ in three modes."""
 
 import os
 from dataclasses import replace
@@ -13,22 +13,22 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from egocurate.errors import InputError
-from egocurate.loaders.egomcq_dataset import MCQDataset
+from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.models.egovlpv2.model import EgoVLPv2Config, Losses, ObjectiveConfig
 from egocurate.models.layers.roberta import RobertaTextConfig
 from egocurate.models.layers.video_tower import VideoConfig
-from egocurate.models.metrics.egomcq import McqQuestions, score_accuracy
+from egocurate.models.metrics.egomcq import EgoMCQQuestions, score_accuracy
 from egocurate.models.tokenizer import train_tokenizer
-from egocurate.training.config.optimizer import OptimiserConfig, build_optimiser
+from egocurate.training.config.optimizer import OptimizerConfig, build_optimizer
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.parallel import spread
-from egocurate.training.distributed.ranks import World, open_world
+from egocurate.training.distributed.ranks import Ranks, open_ranks
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
 from egocurate.training.systems.egovlpv2 import places
-from egocurate.training.systems.step_rng import Draws
-from egocurate.training.tasks.egomcq import Quiz, blocks_of
+from egocurate.training.systems.step_rng import StepRng
+from egocurate.training.tasks.egomcq import EgoMCQEvaluator, blocks_of
 from tests.training.runs import STEPS, Stop, rows, run, saved
 
 MODEL = EgoVLPv2Config(
@@ -37,7 +37,7 @@ MODEL = EgoVLPv2Config(
     fused_layers=1,
     projection=8,
 )
-ALONE = World(0, 1, torch.device("cpu"), False)
+ALONE = Ranks(0, 1, torch.device("cpu"), False)
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,9 @@ def config(tiny):
     return replace(tiny, system="egovlpv2", model=MODEL, objective=ObjectiveConfig())
 
 
-def built(config, world=ALONE):
+def built(config, ranks=ALONE):
     """A system whose weights are far from their start: open gates, certain heads."""
-    system = build_system(config, open_stream(config, world), world)
+    system = build_system(config, open_stream(config, ranks), ranks)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in system.model.parameters():
@@ -59,9 +59,9 @@ def built(config, world=ALONE):
 
 
 def test_it_learns_and_is_logged(config, tmp_path):
-    optimiser = OptimiserConfig(lr=3e-3, new_lr=6e-3, warmup_steps=2, clip_grad=1.0)
+    optimizer = OptimizerConfig(lr=3e-3, new_lr=6e-3, warmup_steps=2, clip_grad=1.0)
     few = {"eval_every": 60, "checkpoint_every": 60}
-    run(replace(config, out=str(tmp_path / "run"), max_steps=60, optimiser=optimiser, **few))
+    run(replace(config, out=str(tmp_path / "run"), max_steps=60, optimizer=optimizer, **few))
     losses = [loss for (loss,) in rows(tmp_path / "run", "loss") if loss is not None]
     assert np.mean(losses[-12:]) < 0.8 * np.mean(losses[:6])
 
@@ -89,9 +89,9 @@ def test_half_precision_trains(config, tmp_path):
 
 def test_what_starts_from_nothing_steps_faster_and_scalars_do_not_decay(config):
     system = built(config)
-    optimiser = build_optimiser(system.model, RECIPES["egovlpv2"]().optimiser, system.new)
+    optimizer = build_optimizer(system.model, RECIPES["egovlpv2"]().optimizer, system.new)
     names = {id(parameter): name for name, parameter in system.model.named_parameters()}
-    group_of = {names[id(p)]: group for group in optimiser.param_groups for p in group["params"]}
+    group_of = {names[id(p)]: group for group in optimizer.param_groups for p in group["params"]}
     assert group_of.keys() == set(names.values())
     for name, rate, decay in (
         ("video_gates.0.gate", 4, 0),
@@ -113,14 +113,14 @@ def test_what_starts_from_nothing_steps_faster_and_scalars_do_not_decay(config):
         assert any(name.startswith(start) for name in group_of), start
 
 
-# Draws.
+# StepRng.
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_places_are_those_of_one_process(config, ranks):
     (whole,) = islice(open_stream(config, ALONE).epoch(0), 1)
     for rank in range(ranks):
-        (part,) = islice(open_stream(config, World(rank, ranks, torch.device("cpu"), False)).epoch(0), 1)
+        (part,) = islice(open_stream(config, Ranks(rank, ranks, torch.device("cpu"), False)).epoch(0), 1)
         assert torch.equal(part.sample, whole.sample[places(len(part), 4 // ranks, rank, ranks)])
     assert places(3, 3, 1, 2).tolist() == [3, 4, 5]  # a stream without negatives
 
@@ -129,7 +129,7 @@ def drawn(config, epoch=0):
     """What the model is given for the first batch."""
     (batch,) = islice(open_stream(config, ALONE).epoch(0), 1)
     network = mock.Mock(return_value=Losses(*torch.zeros(4)))
-    built(config).losses(network, batch, Draws(0, epoch, 4))
+    built(config).losses(network, batch, StepRng(0, epoch, 4))
     return network.call_args.args[0]
 
 
@@ -157,18 +157,18 @@ def test_draws_do_not_depend_on_the_length_of_padding(config):
 def first_steps(config, count=5):
     """Losses, averaged over ranks, and gradients of some steps from the same weights; scores of EgoMCQ."""
     found = []
-    with open_world(config) as world:
-        system = built(config, world)
-        network = spread(system.model, config, world)
-        for batch in islice(open_stream(config, world).epoch(0), count):
+    with open_ranks(config) as ranks:
+        system = built(config, ranks)
+        network = spread(system.model, config, ranks)
+        for batch in islice(open_stream(config, ranks).epoch(0), count):
             system.model.zero_grad()
-            losses = system.losses(network, batch, Draws(0, 0, config.batch_size // world.size))
+            losses = system.losses(network, batch, StepRng(0, 0, config.batch_size // ranks.size))
             losses["loss"].backward()
-            found.append((world.mean(losses), {n: p.grad.clone() for n, p in system.model.named_parameters()}))
+            found.append((ranks.mean(losses), {n: p.grad.clone() for n, p in system.model.named_parameters()}))
         system.model.eval()
         with torch.no_grad():
             scores = {
-                mode: Quiz(replace(config, mcq_mode=mode), system, world, lambda *_: None).fused_scores()
+                mode: EgoMCQEvaluator(replace(config, mcq_mode=mode), system, ranks, lambda *_: None).fused_scores()
                 for mode in ("fused", "ensemble")
             }
         del network
@@ -200,7 +200,7 @@ def test_any_number_of_ranks_is_one_process(config, tmp_path):
 
 
 def test_modes_score_as_pairs_one_by_one(config):
-    system, questions = built(config), MCQDataset(config.mcq_json, config.mcq_shards, size=32)
+    system, questions = built(config), EgoMCQDataset(config.mcq_json, config.mcq_shards, size=32)
     model = system.model.eval()
     expected = {"dual": [], "fused": [], "ensemble": []}
     with torch.no_grad():
@@ -213,10 +213,13 @@ def test_modes_score_as_pairs_one_by_one(config):
                 cosine = torch.cosine_similarity(model.encode_video(frames), model.encode_text(ids, mask)).item()
                 for mode, score in (("dual", cosine), ("fused", fused), ("ensemble", cosine + fused)):
                     expected[mode].append(score)
-    asked = McqQuestions(questions.choices, questions.answers, questions.types)
+    asked = EgoMCQQuestions(questions.choices, questions.answers, questions.types)
     answers = set()
     for mode, scores in expected.items():
-        scores, quiz = np.array(scores).reshape(-1, 5), Quiz(replace(config, mcq_mode=mode), system, ALONE, print)
+        scores, quiz = (
+            np.array(scores).reshape(-1, 5),
+            EgoMCQEvaluator(replace(config, mcq_mode=mode), system, ALONE, print),
+        )
         quiz.report = lambda *_: None
         if mode != "dual":
             with torch.no_grad():
@@ -230,7 +233,7 @@ def test_modes_score_as_pairs_one_by_one(config):
 
 def test_a_block_runs_each_of_its_clips_once(config):
     system = built(config)
-    quiz = Quiz(replace(config, mcq_mode="fused"), system, ALONE, lambda *_: None)
+    quiz = EgoMCQEvaluator(replace(config, mcq_mode="fused"), system, ALONE, lambda *_: None)
     with mock.patch.object(system.model, "lower_video", wraps=system.model.lower_video) as lower:
         quiz.accuracy()
     assert sum(len(call.args[0]) for call in lower.call_args_list) == len(quiz.questions.clips)
@@ -268,7 +271,7 @@ def test_a_mistake_is_one_line(config, tiny, tmp_path):
 
 def test_the_published_recipe():
     config = RECIPES["egovlpv2"]()
-    rates, data, model = config.optimiser, config.data, config.model
+    rates, data, model = config.optimizer, config.data, config.model
     assert (config.batch_size, config.epochs, config.max_tokens, data.frames, data.size) == (256, 20, 30, 4, 224)
     assert (rates.lr, rates.new_lr, rates.final_lr, rates.warmup_epochs) == (3e-5, 12e-5, 1e-7, 2)
     assert (rates.schedule, rates.beta1, rates.beta2, rates.eps, rates.weight_decay) == (

@@ -68,7 +68,7 @@ def test_a_new_run_starts_there_and_reads_texts_alike(past, tmp_path):
     config = replace(past, out=str(tmp_path / "run"), start=past.out, max_steps=1)
     expected = drawn(past)
     load_whole(expected, past.out)
-    run(replace(config, optimiser=replace(past.optimiser, lr=1e-12)))
+    run(replace(config, optimizer=replace(past.optimizer, lr=1e-12)))
     ours = saved(tmp_path / "run", 1, tmp_path)
     for name, value in expected.state_dict().items():
         torch.testing.assert_close(ours[f"/model/{name}"], value, rtol=0, atol=1e-9, msg=name)

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders.presets import RECIPES as STREAMS
+from egocurate.loaders.presets import PRESETS
 from egocurate.models.videomae.model import VideoMAEConfig
-from egocurate.training.config.loss_configs import Restoration
-from egocurate.training.config.optimizer import OptimiserConfig, learning_rate
+from egocurate.training.config.loss_configs import Reconstruction
+from egocurate.training.config.optimizer import OptimizerConfig, learning_rate
 from egocurate.training.config.recipes import RECIPES
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 from tests.training.ranks import together
 from tests.training.runs import Stop, rows, run, saved
 
@@ -32,9 +32,9 @@ def small(tiny):
         tiny,
         system="videomae",
         model=VideoMAEConfig.tiny(),
-        objective=Restoration(),
-        data=replace(STREAMS["videomae"], frames=4, size=32, workers=0),
-        optimiser=OptimiserConfig(lr=3e-3, warmup_steps=2, schedule="cosine", weight_decay=0.05, beta2=0.95),
+        objective=Reconstruction(),
+        data=replace(PRESETS["videomae"], frames=4, size=32, workers=0),
+        optimizer=OptimizerConfig(lr=3e-3, warmup_steps=2, schedule="cosine", weight_decay=0.05, beta2=0.95),
         mcq_json="",
         mcq_shards="",
         max_steps=STEPS,
@@ -50,7 +50,7 @@ def straight(small, tmp_path_factory):
 
 
 def test_the_loss_falls(small, tmp_path):
-    """To that of grey, 1: the tests' picture is of random squares, of which nobody can tell the hidden ones."""
+    """To that of gray, 1: the tests' picture is of random squares, of which nobody can tell the hidden ones."""
     run(replace(small, out=str(tmp_path / "run"), epochs=10, max_steps=40, checkpoint_every=40))
     losses = [loss for (loss,) in rows(tmp_path / "run", "loss")]
     assert np.mean(losses[:5]) > 1.04
@@ -81,9 +81,9 @@ def test_a_batch_in_parts_gives_the_same_losses(straight, small, tmp_path):
 
 
 def test_a_clip_hides_the_same_in_every_batch_of_an_epoch_and_other_places_in_the_next(small):
-    world = World(0, 1, torch.device("cpu"), False)
-    data = open_stream(small, world)
-    system, batch, masks = build_system(small, data, world), next(iter(data)), []
+    ranks = Ranks(0, 1, torch.device("cpu"), False)
+    data = open_stream(small, ranks)
+    system, batch, masks = build_system(small, data, ranks), next(iter(data)), []
 
     def network(frames, visible, masked):
         masks.append(masked)
@@ -93,7 +93,7 @@ def test_a_clip_hides_the_same_in_every_batch_of_an_epoch_and_other_places_in_th
         batch, **{n: getattr(batch, n)[2:] for n in ("frames", "texts", "verbs", "nouns", "valid", "sample", "source")}
     )
     for part, epoch in ((batch, 0), (half, 0), (batch, 1)):
-        system.losses(network, part, Draws(0, epoch, len(part)))
+        system.losses(network, part, StepRng(0, epoch, len(part)))
     assert torch.equal(masks[0][2:], masks[1])
     assert not torch.equal(masks[0], masks[2])
     assert len({tuple(mask.tolist()) for mask in masks[0]}) > 1
@@ -104,8 +104,8 @@ def test_a_clip_hides_the_same_in_every_batch_of_an_epoch_and_other_places_in_th
     ("change", "words"),
     [
         ({"mcq_json": "egomcq.json", "mcq_shards": "shards"}, "leave out --mcq-json"),
-        ({"data": replace(STREAMS["videomae"], frames=2, size=32, workers=0)}, "data.frames=2"),
-        ({"data": replace(STREAMS["videomae"], frames=4, size=64, workers=0)}, "image is 32"),
+        ({"data": replace(PRESETS["videomae"], frames=2, size=32, workers=0)}, "data.frames=2"),
+        ({"data": replace(PRESETS["videomae"], frames=4, size=64, workers=0)}, "image is 32"),
         ({"model": replace(VideoMAEConfig.tiny(), patch=12)}, "do not divide into cubes"),
         ({"model": replace(VideoMAEConfig.tiny(), mask_ratio=1.0)}, "16 of 16 places hidden"),
     ],
@@ -119,10 +119,10 @@ def test_a_mistake_is_one_line(small, tmp_path, change, words):
 
 def test_the_published_recipe():
     config = RECIPES["videomae"]()
-    optimiser = config.optimiser
+    optimizer = config.optimizer
     assert (config.batch_size, config.epochs, config.model.mask_ratio) == (1024, 800, 0.9)
-    assert (optimiser.kind, optimiser.beta1, optimiser.beta2, optimiser.weight_decay) == ("adamw", 0.9, 0.95, 0.05)
+    assert (optimizer.kind, optimizer.beta1, optimizer.beta2, optimizer.weight_decay) == ("adamw", 0.9, 0.95, 0.05)
     steps = 10  # an epoch's
-    rates = [learning_rate(optimiser, step, 800 * steps, steps) for step in (0, 399, 7999)]
+    rates = [learning_rate(optimizer, step, 800 * steps, steps) for step in (0, 399, 7999)]
     assert rates == pytest.approx([6e-4 / 400, 6e-4, 4e-5], rel=1e-3)
     assert (config.data.frames, config.data.size, config.data.pick) == (16, 224, "stride-1")

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders.presets import RECIPES as STREAMS
+from egocurate.loaders.presets import PRESETS
 from egocurate.models.videoprism.distillation import DecoderConfig, DistillationConfig
 from egocurate.models.videoprism.encoder import EncoderConfig
 from egocurate.models.videoprism.model import PrismTextConfig, VideoPrismConfig
 from egocurate.models.weights import save_weights
 from egocurate.training.config.loss_configs import Distillation, LockedContrast, PlainContrast
 from egocurate.training.config.recipes import RECIPES
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
-from egocurate.training.systems.step_rng import Draws
+from egocurate.training.systems.step_rng import StepRng
 from tests.training.ranks import together
 from tests.training.runs import Stop, rows, run, saved
 
@@ -25,13 +25,13 @@ torch.set_num_threads(1)
 STEPS = 8
 ENCODER = EncoderConfig(image=32, patch=8, frames=4, width=48, depth=1, time_depth=1, heads=4, hidden=96)
 TEXT = PrismTextConfig(vocab=128, width=48, depth=1, heads=4, hidden=96, max_tokens=16)
-ALONE = World(0, 1, torch.device("cpu"), False)
+ALONE = Ranks(0, 1, torch.device("cpu"), False)
 
 
 @pytest.fixture(scope="module")
 def first(tiny):
     """Eight steps of the first stage; OUT is still open."""
-    data = replace(STREAMS["videoprism-stage1"], frames=4, size=32, scale=(1.0, 1.0), workers=0)
+    data = replace(PRESETS["videoprism-stage1"], frames=4, size=32, scale=(1.0, 1.0), workers=0)
     model = VideoPrismConfig(ENCODER, TEXT, auxiliary_depth=1)
     return replace(
         tiny,
@@ -93,7 +93,7 @@ def test_the_loss_falls(request, tmp_path, stage):
 
 
 def test_adafactor_resumes_to_the_bit(first, tmp_path):
-    first = replace(first, optimiser=replace(first.optimiser, kind="adafactor", schedule="linear"))
+    first = replace(first, optimizer=replace(first.optimizer, kind="adafactor", schedule="linear"))
     unbroken, broken = (replace(first, out=str(tmp_path / name)) for name in ("unbroken", "broken"))
     run(unbroken)
     with pytest.raises(Stop):
@@ -140,9 +140,9 @@ def test_a_step_leaves_the_teacher_alone(second):
     system, batch = build_system(second, data, ALONE), next(iter(data))
     data.close()
     before = {name: value.clone() for name, value in system.teacher.state_dict().items()}
-    optimiser = torch.optim.SGD(system.model.parameters(), lr=1.0)
-    system.losses(system.model, batch, Draws(0, 0, len(batch)))["loss"].backward()
-    optimiser.step()
+    optimizer = torch.optim.SGD(system.model.parameters(), lr=1.0)
+    system.losses(system.model, batch, StepRng(0, 0, len(batch)))["loss"].backward()
+    optimizer.step()
     assert all(torch.equal(before[name], value) for name, value in system.teacher.state_dict().items())
 
 
@@ -213,8 +213,8 @@ def test_the_published_recipes():
     one, two, lit = (RECIPES[f"videoprism-{name}"]() for name in ("stage1", "stage2", "lit"))
     assert [config.batch_size for config in (one, two, lit)] == [4096] * 3
     assert [config.max_steps for config in (one, two)] == [200_000, 300_000]
-    assert [config.optimiser.warmup_steps for config in (one, two)] == [20_000, 25_000]
-    assert {config.optimiser.kind for config in (one, two, lit)} == {"adafactor"}
-    assert [config.optimiser.weight_decay for config in (one, two)] == [1e-4, 0.05]
+    assert [config.optimizer.warmup_steps for config in (one, two)] == [20_000, 25_000]
+    assert {config.optimizer.kind for config in (one, two, lit)} == {"adafactor"}
+    assert [config.optimizer.weight_decay for config in (one, two)] == [1e-4, 0.05]
     assert (one.objective.drop, two.objective.mask, lit.objective.drop) == (0.5, 0.65, 0.0)
-    assert (two.optimiser.lr, two.optimiser.final_lr, two.optimiser.schedule) == (5e-4, 1e-5, "cosine")
+    assert (two.optimizer.lr, two.optimizer.final_lr, two.optimizer.schedule) == (5e-4, 1e-5, "cosine")

@@ -15,18 +15,18 @@ from egocurate.commands.jobs.jobs import RunOptions, run_shards
 from egocurate.commands.train_verbs import VERBS
 from egocurate.curation.sources.epic_kitchens import EpicKitchensSource
 from egocurate.errors import InputError
-from egocurate.loaders.crops import centre_view, show
-from egocurate.loaders.egomcq_dataset import MCQDataset
+from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.loaders.long_videos import spread_frames
 from egocurate.models.egovlpv2.model import EgoVLPv2Config, ObjectiveConfig
 from egocurate.models.layers.roberta import RobertaTextConfig
-from egocurate.models.metrics.egomcq import McqQuestions, mcq_accuracy
+from egocurate.models.metrics.egomcq import EgoMCQQuestions, egomcq_accuracy
 from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.decode import decode
 from egocurate.train import main
 from egocurate.training.config.recipes import RECIPES
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.files import write_json
 from egocurate.training.run.load_run import read_run, restore
 from egocurate.training.tasks.charades import charades_ego
@@ -53,12 +53,12 @@ PHRASES = ["Holding some clothes", "Putting clothes somewhere", "Opening a door"
 
 def write_video(path, seed, seconds=3, fps=8):
     path.parent.mkdir(parents=True, exist_ok=True)
-    colours = np.random.default_rng(seed)
+    colors = np.random.default_rng(seed)
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for _ in range(seconds * fps):
-            picture = colours.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            picture = colors.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
 
@@ -133,7 +133,7 @@ def written(out):
 
 
 def system_of(out):
-    return restore(read_run(out, []), World(0, 1, torch.device("cpu"), False))
+    return restore(read_run(out, []), Ranks(0, 1, torch.device("cpu"), False))
 
 
 def unit(rows):
@@ -206,11 +206,11 @@ def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, dat
 
     system, _ = system_of(out)
     with torch.no_grad():
-        asked = MCQDataset(data / "egomcq.json", data / "shards", frames=4, size=32)
-        assert mcq_accuracy(
+        asked = EgoMCQDataset(data / "egomcq.json", data / "shards", frames=4, size=32)
+        assert egomcq_accuracy(
             system.embed_texts(asked.texts),
             torch.cat([system.embed_clips(batch.frames) for batch in asked.mcq_clips(batch_size=1)]),
-            McqQuestions(asked.choices, asked.answers, asked.types),
+            EgoMCQQuestions(asked.choices, asked.answers, asked.types),
         ) == pytest.approx(result.after)
         texts = unit(system.embed_texts([text for _, text in SENTENCES]))
         clips = unit(torch.cat([system.embed_clips(frames[None]) for frames in cut_clips(epic, tiny)]))
@@ -238,7 +238,7 @@ def cut_clips(epic, tiny):
         count = int(index.frame_count[sample])
         places = np.array([(2 * t + 1) * count // 8 for t in range(4)])
         frames = decode(index.read_video(sample), places)
-        yield show(frames, centre_view(*frames.shape[-2:]), tiny.data.size)
+        yield show(frames, center_view(*frames.shape[-2:]), tiny.data.size)
 
 
 def naive_map(scores, relevance):
@@ -344,7 +344,7 @@ def test_every_recipe_is_read_back(name, tmp_path):
     config = RECIPES[name]()
     write_json(tmp_path / "recipe.json", asdict(config))
     again = read_run(tmp_path, [])
-    kept = ("system", "model", "objective", "data", "optimiser", "tokenizer", "parallel", "mcq_mode")
+    kept = ("system", "model", "objective", "data", "optimizer", "tokenizer", "parallel", "mcq_mode")
     assert [getattr(again, key) for key in kept] == [getattr(config, key) for key in kept]
 
 

@@ -18,32 +18,32 @@ import torch
 
 from egocurate.commands.train_verbs import VERBS
 from egocurate.errors import InputError
-from egocurate.loaders.crops import centre_view, show
+from egocurate.loaders.crops import center_view, show
 from egocurate.loaders.frame_sampling import dense
 from egocurate.models.videomae.model import VideoMAEConfig
 from egocurate.shards.profiles import profile
 from egocurate.shards.video.scaler import FrameScaler
 from egocurate.train import main
 from egocurate.training.config.loss_configs import Contrast
-from egocurate.training.distributed.ranks import World
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.load_run import read_run, restore
 from egocurate.training.systems import build_system
 from tests.training.ranks import together
 from tests.training.runs import run
 
 REPOSITORY = Path(__file__).parents[3]
-CPU = World(0, 1, torch.device("cpu"), False)
+CPU = Ranks(0, 1, torch.device("cpu"), False)
 FPS, LENGTHS = 8, {"a": 30, "b": 41, "c": 3, "d": 17}  # frames; a clip has 4.27 of them
 CLIPS = {"a": 7, "b": 9, "c": 1, "d": 3}
 
 
 def write_video(path, seed, count):
-    colours = np.random.default_rng(seed)
+    colors = np.random.default_rng(seed)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for _ in range(count):
-            picture = colours.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            picture = colors.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
 
@@ -88,7 +88,7 @@ def test_features_are_those_of_the_clips_one_by_one(trained, videos, made, tiny)
         with av.open(str(videos / f"{name}.mp4")) as container:
             frames = [scaler.scale(frame, 1).to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
-        pictures = show(pictures, centre_view(*pictures.shape[-2:]), tiny.data.size)
+        pictures = show(pictures, center_view(*pictures.shape[-2:]), tiny.data.size)
         with torch.no_grad():
             places = dense(len(frames), 4, rate=1.875, fps=FPS)
             expected = torch.cat([system.embed_clips(pictures[clip][None]) for clip in places])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from egocurate.loaders.presets import RECIPES as STREAMS
+from egocurate.loaders.presets import PRESETS
 from egocurate.models.egovlp.model import EgoVLPConfig
 from egocurate.training.config.loss_configs import Contrast
-from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 
 
@@ -22,7 +22,7 @@ def egovlp() -> TrainConfig:
         system="egovlp",
         model=replace(model, text=replace(model.text, pretrained="distilbert-base-uncased")),
         objective=Contrast(),
-        data=replace(STREAMS["egovlp"], workers=4),
+        data=replace(PRESETS["egovlp"], workers=4),
         video_weights="timm/vit_base_patch16_224.orig_in21k_ft_in1k",
         tokenizer="distilbert-base-uncased",
         compile=True,
@@ -35,9 +35,9 @@ def egovlp_tiny() -> TrainConfig:
         system="egovlp",
         model=EgoVLPConfig.small(),
         objective=Contrast(),
-        data=replace(STREAMS["egovlp"], size=64, scale=(0.7, 1.0), workers=1),
+        data=replace(PRESETS["egovlp"], size=64, scale=(0.7, 1.0), workers=1),
         batch_size=32,
-        optimiser=OptimiserConfig(
+        optimizer=OptimizerConfig(
             lr=1e-3, warmup_steps=50, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
         ),
         epochs=6,

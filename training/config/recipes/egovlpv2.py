@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from egocurate.loaders.presets import RECIPES as STREAMS
+from egocurate.loaders.presets import PRESETS
 from egocurate.models.egovlpv2.model import EgoVLPv2Config, ObjectiveConfig
 from egocurate.models.layers.roberta import RobertaTextConfig
 from egocurate.models.layers.video_tower import VideoConfig
-from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 
 
@@ -23,13 +23,13 @@ def egovlpv2() -> TrainConfig:
         system="egovlpv2",
         model=replace(model, text=replace(model.text, pretrained="roberta-base")),
         objective=ObjectiveConfig(),
-        data=replace(STREAMS["egovlpv2"], workers=4),
+        data=replace(PRESETS["egovlpv2"], workers=4),
         # The paper says ImageNet-21k; the file that the release names was tuned on ImageNet-1k after that.
         video_weights="timm/vit_base_patch16_224.orig_in21k_ft_in1k",
         tokenizer="roberta-base",
         max_tokens=30,
         batch_size=256,
-        optimiser=OptimiserConfig(
+        optimizer=OptimizerConfig(
             lr=3e-5,
             new_lr=12e-5,
             warmup_epochs=2,
@@ -54,10 +54,10 @@ def egovlpv2_tiny() -> TrainConfig:
             projection=128,
         ),
         objective=ObjectiveConfig(),
-        data=replace(STREAMS["egovlpv2"], size=64, scale=(0.7, 1.0), workers=1),
+        data=replace(PRESETS["egovlpv2"], size=64, scale=(0.7, 1.0), workers=1),
         max_tokens=16,
         batch_size=32,
-        optimiser=OptimiserConfig(
+        optimizer=OptimizerConfig(
             lr=2e-3, warmup_steps=20, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
         ),
         epochs=2,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from egocurate.loaders.presets import RECIPES as STREAMS
+from egocurate.loaders.presets import PRESETS
 from egocurate.models.videomae.model import VideoMAEConfig
-from egocurate.training.config.loss_configs import Restoration
-from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.loss_configs import Reconstruction
+from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 
 _BATCH = 1024  # the paper's; the released scripts have 2048
-_SCALE = _BATCH / 256  # what the published rates are multiplied by: of another batch_size set optimiser.lr too
+_SCALE = _BATCH / 256  # what the published rates are multiplied by: of another batch_size set optimizer.lr too
 
 
 def videomae() -> TrainConfig:
@@ -23,10 +23,10 @@ def videomae() -> TrainConfig:
     return TrainConfig(
         system="videomae",
         model=VideoMAEConfig.base(),
-        objective=Restoration(),
-        data=replace(STREAMS["videomae"], workers=4),
+        objective=Reconstruction(),
+        data=replace(PRESETS["videomae"], workers=4),
         batch_size=_BATCH,
-        optimiser=OptimiserConfig(
+        optimizer=OptimizerConfig(
             lr=1.5e-4 * _SCALE,
             final_lr=1e-5 * _SCALE,
             warmup_epochs=40,
@@ -60,10 +60,10 @@ def videomae_tiny() -> TrainConfig:
     return TrainConfig(
         system="videomae",
         model=model,
-        objective=Restoration(),
-        data=replace(STREAMS["videomae"], frames=4, size=64, scale=(0.7, 1.0), workers=1),
+        objective=Reconstruction(),
+        data=replace(PRESETS["videomae"], frames=4, size=64, scale=(0.7, 1.0), workers=1),
         batch_size=64,
-        optimiser=OptimiserConfig(
+        optimizer=OptimizerConfig(
             lr=3e-3, final_lr=1e-5, warmup_steps=20, schedule="cosine", weight_decay=0.05, beta2=0.95
         ),
         epochs=12,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from egocurate.loaders.presets import RECIPES as STREAMS
+from egocurate.loaders.presets import PRESETS
 from egocurate.models.videoprism.distillation import DecoderConfig, DistillationConfig
 from egocurate.models.videoprism.encoder import EncoderConfig
 from egocurate.models.videoprism.model import PrismTextConfig, VideoPrismConfig
 from egocurate.training.config.loss_configs import Distillation, LockedContrast, PlainContrast
-from egocurate.training.config.optimizer import OptimiserConfig
+from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 
 _ENDLESS = 10**6  # epochs: the steps are what is published
 # Table 10; the text has a rate of 1e-4 for this size. The published Adafactor's other settings are not known: torch's
 # steps are relative to a parameter's own size.
-_STAGE1 = OptimiserConfig(kind="adafactor", lr=5e-4, warmup_steps=20_000, schedule="linear", weight_decay=1e-4)
-_STAGE2 = OptimiserConfig(
+_STAGE1 = OptimizerConfig(kind="adafactor", lr=5e-4, warmup_steps=20_000, schedule="linear", weight_decay=1e-4)
+_STAGE2 = OptimizerConfig(
     kind="adafactor", lr=5e-4, final_lr=1e-5, warmup_steps=25_000, schedule="cosine", weight_decay=0.05
 )
 
@@ -32,10 +32,10 @@ def videoprism_stage1() -> TrainConfig:
         system="videoprism-stage1",
         model=VideoPrismConfig.base(),
         objective=PlainContrast(),
-        data=replace(STREAMS["videoprism-stage1"], workers=4),
+        data=replace(PRESETS["videoprism-stage1"], workers=4),
         max_tokens=64,
         batch_size=4096,
-        optimiser=_STAGE1,
+        optimizer=_STAGE1,
         epochs=_ENDLESS,
         max_steps=200_000,
         compile=True,
@@ -51,9 +51,9 @@ def videoprism_stage2() -> TrainConfig:
         system="videoprism-stage2",
         model=DistillationConfig(),
         objective=Distillation(),
-        data=replace(STREAMS["videoprism-stage2"], workers=4),
+        data=replace(PRESETS["videoprism-stage2"], workers=4),
         batch_size=4096,
-        optimiser=_STAGE2,
+        optimizer=_STAGE2,
         epochs=_ENDLESS,
         max_steps=300_000,
         compile=True,
@@ -63,13 +63,13 @@ def videoprism_stage2() -> TrainConfig:
 def videoprism_lit() -> TrainConfig:
     """VideoPrism-B's texts for the second stage's encoder: set objective.encoder (stage 2) and objective.towers (1).
 
-    On the first stage's data. The rest is not published: optimiser and steps are the first stage's, clips are whole.
+    On the first stage's data. The rest is not published: optimizer and steps are the first stage's, clips are whole.
     """
     return replace(
         videoprism_stage1(),
         system="videoprism-lit",
         objective=LockedContrast(),
-        data=replace(STREAMS["videoprism-lit"], workers=4),
+        data=replace(PRESETS["videoprism-lit"], workers=4),
     )
 
 
@@ -83,9 +83,9 @@ def videoprism_stage1_tiny() -> TrainConfig:
         system="videoprism-stage1",
         model=VideoPrismConfig(_ENCODER, _TEXT, auxiliary_depth=1),
         objective=PlainContrast(),
-        data=replace(STREAMS["videoprism-stage1"], frames=4, size=64, scale=(0.7, 1.0), workers=1),
+        data=replace(PRESETS["videoprism-stage1"], frames=4, size=64, scale=(0.7, 1.0), workers=1),
         batch_size=64,
-        optimiser=OptimiserConfig(
+        optimizer=OptimizerConfig(
             lr=1e-3, warmup_steps=20, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
         ),
         epochs=10,
