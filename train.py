@@ -39,7 +39,7 @@ from torch import nn
 
 from egocurate.commands.train_verbs import VERBS, run_verb
 from egocurate.errors import InputError
-from egocurate.loaders import Stream
+from egocurate.loaders.clip_stream import Stream
 from egocurate.progress import Report
 from egocurate.training.config.optimizer import build_optimizer, learning_rate
 from egocurate.training.config.overrides import with_setting
@@ -150,7 +150,7 @@ def _train(
         if not throughput.steps:
             with throughput.spend("aside"):
                 throughput.ideal = ideal_seconds(system, batch, step_rng, ranks)
-        # Dropout is a function of seed, step and rank: a resumed run step_rng what an unbroken one would.
+        # Dropout is a function of seed, step and rank: a resumed run draws what an unbroken one would.
         torch.manual_seed((config.data.seed * 1_000_003 + step) * 65_536 + ranks.rank)
         lr = learning_rate(config.optimizer, step, total, data.steps_per_epoch)
         for group in optimizer.param_groups:

@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 
-from egocurate.loaders import StreamConfig
+from egocurate.loaders.config import StreamConfig
 from egocurate.models.egovlp.model import EgoVLPConfig
 from egocurate.models.layers.distilbert import TextConfig
 from egocurate.models.layers.video_tower import VideoConfig

@@ -8,7 +8,7 @@ import torch
 
 # Forked from a process that has imported torch and runs no threads: a rank starts in milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
-multiprocessing.set_forkserver_preload(["train"])
+multiprocessing.set_forkserver_preload(["egocurate.train"])
 
 
 def start(size, work, *args):

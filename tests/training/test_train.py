@@ -15,7 +15,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from egocurate.errors import InputError
-from egocurate.loaders import StreamConfig
+from egocurate.loaders.config import StreamConfig
 from egocurate.train import main, train
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.optimizer import OptimizerConfig
@@ -124,7 +124,7 @@ def test_old_checkpoints_go(tiny, tmp_path):
 
 
 def test_info_nce_and_the_published_rules_train_too(tiny, tmp_path):
-    """Seed 2 step_rng a first batch with a pair that lacks a noun, so that the rules differ on it."""
+    """Seed 2 draws a first batch with a pair that lacks a noun, so that the rules differ on it."""
     losses, seeded = {}, replace(tiny.data, seed=2)
     for name, change in {
         "egonce": {},

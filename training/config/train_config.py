@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from egocurate.loaders import StreamConfig
+from egocurate.loaders.config import StreamConfig
 from egocurate.models.egovlp.model import EgoVLPConfig
 from egocurate.models.egovlpv2.model import EgoVLPv2Config
 from egocurate.models.videomae.model import VideoMAEConfig

@@ -12,7 +12,7 @@ from torch.ops import aten
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from egocurate.loaders import Batch
+from egocurate.loaders.batch import Batch
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
 from egocurate.training.systems.step_rng import StepRng

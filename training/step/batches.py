@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from egocurate.errors import InputError
-from egocurate.loaders import Batch, Stream
-from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import Stream, stream
 from egocurate.loaders.device import crop, prefetch
 from egocurate.loaders.headspace import Headspace
 from egocurate.training.config.train_config import TrainConfig

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from egocurate.errors import InputError
-from egocurate.loaders import Batch
+from egocurate.loaders.batch import Batch
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System

@@ -2,7 +2,7 @@
 
 import torch
 
-from egocurate.loaders import Stream
+from egocurate.loaders.clip_stream import Stream
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
@@ -24,7 +24,7 @@ SYSTEMS: dict[str, type[System]] = {
 
 
 def build_system(config: TrainConfig, data: Stream | None, ranks: Ranks) -> System:
-    """Return the config's system with first weights that its seed step_rng; raises InputError for what does not fit.
+    """Return the config's system with first weights that its seed draws; raises InputError for what does not fit.
 
     data: what a tokenizer is made from, where the config names none; None for a run that has one.
     """

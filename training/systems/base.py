@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from egocurate.errors import InputError
-from egocurate.loaders import Batch
+from egocurate.loaders.batch import Batch
 from egocurate.loaders.device import normalize
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.systems.initial_weights import load_start

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from egocurate.errors import InputError
-from egocurate.loaders import Batch, Stream
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.layers.clip_weights import load_image_tower

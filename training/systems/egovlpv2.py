@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from egocurate.errors import InputError
-from egocurate.loaders import Batch, Stream
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import Stream
 from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
 from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
 from egocurate.models.layers.clip_weights import load_image_tower

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from egocurate.loaders import Batch
+from egocurate.loaders.batch import Batch
 from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.loaders.order.mixture import set_seed
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from egocurate.errors import InputError
-from egocurate.loaders import Stream
+from egocurate.loaders.clip_stream import Stream
 from egocurate.models.tokenizer import load_tokenizer, train_tokenizer
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.systems.initial_weights import tokenizer_of

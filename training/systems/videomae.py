@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from egocurate.errors import InputError
-from egocurate.loaders import Batch, Stream
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import Stream
 from egocurate.models.layers.patches import cubes
 from egocurate.models.videomae.model import VideoMAE, draw_mask
 from egocurate.training.config.train_config import TrainConfig

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from egocurate.errors import InputError
-from egocurate.loaders import Batch, Stream
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.layers.patches import check_hidden, tube_mask
 from egocurate.models.losses.contrastive import info_nce

@@ -86,7 +86,7 @@ def test_a_part_drops_the_same_both_times(tiny):
 
 
 class Brightness(System):
-    """A model whose loss is a mean over rows, with step_rng by clip."""
+    """A model whose loss is a mean over rows, with random numbers by clip."""
 
     parts = "rows"
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 
 from benchmarks.model_counts import egovlp_counts
-from egocurate.loaders import Batch
+from egocurate.loaders.batch import Batch
 from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.parallel import spread
