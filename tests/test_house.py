@@ -2,6 +2,7 @@
 
 import ast
 import collections
+from collections.abc import Callable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -40,9 +41,13 @@ MODULES = modules()
 
 
 def imports(name: str, *, at_import: bool = False) -> set[str]:
-    """The modules of ours that a module imports; `at_import`: those only that its own import runs."""
+    """The modules of ours that a module imports; `at_import`: those only that its own import runs.
+
+    What a package's face names for type checkers alone is no import: it reaches Python as text (`lazy_face`).
+    """
     tree = ast.parse(MODULES[name].read_text())
-    nodes = _run_at_import(tree) if at_import else ast.walk(tree)
+    skipped = _is_later if at_import else _is_for_type_checkers if MODULES[name].name == "__init__.py" else _nothing
+    nodes = _walk(tree, skipped)
     found = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -53,14 +58,25 @@ def imports(name: str, *, at_import: bool = False) -> set[str]:
     return {target for target in found if target in MODULES and target != name}
 
 
-def _run_at_import(tree: ast.AST):
+def _walk(tree: ast.AST, skipped: Callable[[ast.AST], bool]) -> Iterator[ast.AST]:
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "__name__ == '__main__'"):
-            continue
-        yield node
-        yield from _run_at_import(node)
+        if not skipped(node):
+            yield node
+            yield from _walk(node, skipped)
+
+
+def _nothing(node: ast.AST) -> bool:
+    return False
+
+
+def _is_for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _is_later(node: ast.AST) -> bool:
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
+        return True
+    return _is_for_type_checkers(node) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
 
 
 def room_of(name: str) -> str:
