@@ -1,6 +1,5 @@
 """EgoMCQ: one narration, five clips, which one is meant?"""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +8,15 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from egocurate.clip_table import clip_key
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch, Clip, collate
 from egocurate.loaders.clip_dataset import BadSample, read_frames
 from egocurate.loaders.crops import center_view, show
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, generator
+from egocurate.questions import read_questions
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.decode import first_loading
-
-OPTIONS = 5
 
 
 @dataclass(frozen=True)
@@ -52,28 +49,25 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
         """Read the questions; InputError if the file cannot be read or no question has its clips in the shards."""
         self.index = ShardIndex.open(shards)
         self.frames, self.size, self.pick, self.decoder = frames, size, frame_sampler(pick), first_loading(decoder)
-        found = {}
-        asked = _read(Path(questions))
-        for name, question in asked.items():
-            found[name] = _parse(question, name, self.index, Path(questions))
-        kept = {name: entry for name, entry in found.items() if -1 not in entry[0]}
-        if not kept:
+        asked = read_questions(questions)
+        options = {name: [_sample(self.index, option.key) for option in asked[name].options] for name in asked}
+        self.names: list[str] = [name for name in asked if -1 not in options[name]]
+        """Q keys of the questions that can be asked"""
+        self.missing: list[str] = [name for name in asked if -1 in options[name]]
+        """keys of the questions left out because a clip is not in the shards"""
+        if not self.names:
             raise InputError(
                 f"none of the {len(asked)} questions of {questions} has its five clips in {shards}: "
                 "cut the clips of the same `curate egomcq` run into these shards"
             )
-        self.names: list[str] = list(kept)
-        """Q keys of the questions that can be asked"""
-        self.missing: list[str] = [name for name in found if name not in kept]
-        """keys of the questions left out because a clip is not in the shards"""
-        samples = np.array([entry[0] for entry in kept.values()], dtype=np.int64)
+        samples = np.array([options[name] for name in self.names], dtype=np.int64)
         self.clips, places = np.unique(samples, return_inverse=True)
         """int64[K] sample ids of the distinct clips, ascending"""
         self.choices: np.ndarray = places.reshape(samples.shape)
         """int64[Q, 5] places in `clips`"""
-        self.answers = np.array([entry[1] for entry in kept.values()], dtype=np.int64)
+        self.answers = np.array([asked[name].answer for name in self.names], dtype=np.int64)
         """int64[Q], 0 to 4"""
-        self.types = np.array([entry[2] for entry in kept.values()], dtype=np.int64)
+        self.types = np.array([asked[name].type for name in self.names], dtype=np.int64)
         """int64[Q], 1 = inter-video, 2 = intra-video"""
 
     def __len__(self) -> int:
@@ -146,32 +140,8 @@ def _shown(clip: Clip | BadSample) -> Clip:
     return clip
 
 
-def _read(path: Path) -> dict[str, dict]:
-    try:
-        questions = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the egomcq.json that `curate egomcq` wrote") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    if not isinstance(questions, dict) or not questions:
-        raise InputError(f"{path} holds no questions")
-    return questions
-
-
-def _parse(question: dict, name: str, index: ShardIndex, path: Path) -> tuple[list[int], int, int]:
-    """Return the five options' sample ids (-1 where the shards have no such clip), the answer and the type."""
-    try:
-        options = [question["choices"][str(option)] for option in range(OPTIONS)]
-        keys = [clip_key(o["video_uid"], o["narration_source"], int(o["narration_ind"])) for o in options]
-        answer, kind = int(question["answer"]), int(question["types"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: question {name!r} is not as published: {type(error).__name__} {error}") from error
-    if not 0 <= answer < OPTIONS:
-        raise InputError(f"{path}: question {name!r} has answer {answer}, not one of 0 to {OPTIONS - 1}")
-    return [_sample(index, key) for key in keys], answer, kind
-
-
 def _sample(index: ShardIndex, key: str) -> int:
+    """Return the id of a clip, -1 where the shards have none of this name."""
     try:
         return index.find(key)
     except InputError:

@@ -17,6 +17,7 @@ from egocurate.commands.report import charts, clips, questions, strips
 from egocurate.curation.clips.read_clips import read_clips
 from egocurate.curation.text.taxonomy import Lexicon, load_lexicon
 from egocurate.errors import InputError
+from egocurate.questions import QUESTIONS_FILE, read_questions
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.parquet import read_parquet
 
@@ -137,8 +138,8 @@ def _picture_facts(folder: Path, lexicon: Lexicon, rng: np.random.Generator) -> 
     if index is not None:
         labels = ([clips.plain(label) for label in part.labels] for part in (lexicon.verbs, lexicon.nouns))
         facts["pairs"] = strips.clip_pairs(index, *labels, rng)
-    if (folder / "egomcq.json").exists():
-        asked = questions.read_questions(folder / "egomcq.json")
+    if (folder / QUESTIONS_FILE).exists():
+        asked = read_questions(folder / QUESTIONS_FILE)
         facts |= {"kinds": questions.balance(asked), "reuse": questions.reuse(asked)}
         index = strips.open_shards(folder / MCQ_SHARDS)
         if index is not None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from egocurate.commands.report.charts import Bar, bars
 from egocurate.commands.report.strips import OPTION_NAMES
-from egocurate.curation.egomcq.draw import INTER, INTRA, OPTIONS
-from egocurate.errors import InputError
+from egocurate.questions import INTER, INTRA, OPTIONS, Option, Question
 
 ASKED = {INTER: "inter_asked", INTRA: "intra_asked"}
 KINDS = {INTER: "between videos (inter)", INTRA: "inside a video (intra)"}
@@ -28,21 +24,9 @@ class Kind:
     evenness: str
 
 
-def read_questions(path: Path) -> dict[str, dict[str, Any]]:
-    """Read an egomcq.json; raises InputError if it is none."""
-    try:
-        questions = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a json file ({error}); run `curate egomcq` again") from error
-    needed = {"answer", "choices", "query", "types"}
-    if not isinstance(questions, dict) or not all(needed <= set(question) for question in questions.values()):
-        raise InputError(f"{path}: its entries lack {', '.join(sorted(needed))}; run `curate egomcq` again")
-    return questions
-
-
-def balance(questions: dict[str, dict[str, Any]]) -> list[Kind]:
+def balance(questions: dict[str, Question]) -> list[Kind]:
     """Return the questions of each type that occurs, with the answers of each slot."""
-    counts = Counter((question["types"], int(question["answer"])) for question in questions.values())
+    counts = Counter((question.type, question.answer) for question in questions.values())
     kinds = []
     for number, name in KINDS.items():
         slots = [counts[number, slot] for slot in range(OPTIONS)]
@@ -53,13 +37,10 @@ def balance(questions: dict[str, dict[str, Any]]) -> list[Kind]:
     return kinds
 
 
-def reuse(questions: dict[str, dict[str, Any]]) -> str:
+def reuse(questions: dict[str, Question]) -> str:
     """Say how many clips and videos the options come from."""
-    clips: Counter[tuple[str, str, int]] = Counter()
-    for question in questions.values():
-        for choice in question["choices"].values():
-            clips[choice["video_uid"], choice["narration_source"], choice["narration_ind"]] += 1
-    options, videos = sum(clips.values()), len({video for video, _, _ in clips})
+    clips: Counter[Option] = Counter(option for question in questions.values() for option in question.options)
+    options, videos = clips.total(), len({option.video_uid for option in clips})
     return (
         f"{options:,} options are {len(clips):,} clips of {videos:,} videos: "
         f"a clip is shown {options / max(len(clips), 1):.1f} times, {max(clips.values(), default=0):,} at most"

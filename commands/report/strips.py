@@ -6,14 +6,13 @@ import base64
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from egocurate.clip_table import clip_key
 from egocurate.commands.report.film_strip import read_mp4, read_pictures, strip_jpeg
 from egocurate.errors import InputError
+from egocurate.questions import Question
 from egocurate.shards.read.index import Sample, ShardIndex
 from egocurate.shards.shard_format import MP4
 
@@ -76,32 +75,28 @@ def clip_pairs(index: ShardIndex, verbs: list[str], nouns: list[str], rng: np.ra
 
 
 def shown_questions(
-    questions: dict[str, dict[str, Any]], kinds: dict[int, str], index: ShardIndex, rng: np.random.Generator
+    questions: dict[str, Question], kinds: dict[int, str], index: ShardIndex, rng: np.random.Generator
 ) -> list[QuestionDrawing]:
     """Return some questions of each of `kinds` (number in "types" -> name) whose five clips are there and decode."""
     shown = []
     for number, kind in kinds.items():
-        asked = [question for question in questions.values() if question["types"] == number]
+        asked = [question for question in questions.values() if question.type == number]
         made = 0
         for at in rng.permutation(len(asked))[: QUESTIONS * TRIES]:
             options = _options(asked[at], index)
             if options:
-                shown.append(QuestionDrawing(asked[at]["query"]["clip_text"], kind, options))
+                shown.append(QuestionDrawing(asked[at].text, kind, options))
                 made += 1
             if made == QUESTIONS:
                 break
     return shown
 
 
-def _options(question: dict[str, Any], index: ShardIndex) -> list[Strip] | None:
+def _options(question: Question, index: ShardIndex) -> list[Strip] | None:
     options = []
-    for name, choice in question["choices"].items():
-        key = clip_key(choice["video_uid"], choice["narration_source"], int(choice["narration_ind"]))
-        answer = int(name) == int(question["answer"])
-        number = _find(index, key)
-        strip = (
-            None if number is None else _strip(index, index.row(number), mark=OPTION_NAMES[int(name)], answer=answer)
-        )
+    for place, option in enumerate(question.options):
+        number, mark = _find(index, option.key), OPTION_NAMES[place]
+        strip = None if number is None else _strip(index, index.row(number), mark=mark, answer=place == question.answer)
         if strip is None:
             return None
         options.append(strip)

@@ -1,7 +1,6 @@
 """Check an egomcq.json against what EgoMCQ promises, whoever wrote it."""
 
 import ast
-import json
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -12,9 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from egocurate.curation.egomcq.draw import INTER, INTRA, ITEM_FIELDS, OPTIONS
 from egocurate.curation.text.marks import normalize
-from egocurate.errors import InputError
+from egocurate.questions import CLIPS_FILE, INTER, INTRA, ITEM_FIELDS, OPTIONS, read_json
 
 Item = Mapping[str, Any]
 _NUMBERS = ("video_dur", "narration_time", "clip_start", "clip_end")
@@ -25,19 +23,14 @@ _CACHED = 1 << 16  # distinct texts and tags kept: the same clip is read in many
 
 
 def check_file(path: str | Path) -> list[str]:
-    """Check an egomcq.json; raises InputError if it is no JSON.
+    """Check an egomcq.json; raises InputError if it cannot be read or is not JSON.
 
     Where egomcq_clips.parquet lies beside it, options must be its clips, and intra options consecutive by its `place`;
     where egoclip.parquet does, no video may be one of its.
     """
     path = Path(path)
-    try:
-        questions = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
-    beside, trained = path.with_name("egomcq_clips.parquet"), path.with_name("egoclip.parquet")
+    questions = read_json(path)
+    beside, trained = path.with_name(CLIPS_FILE), path.with_name("egoclip.parquet")
     clips = pq.read_table(beside) if beside.is_file() else None
     videos = pq.read_table(trained, columns=["video_uid"])["video_uid"].unique() if trained.is_file() else None
     return check_egomcq(questions, shown=clips, trained_on=None if videos is None else videos.to_pylist())

@@ -15,16 +15,9 @@ from numpy.typing import NDArray
 from egocurate.curation.clips.class_sets import Ints, Ragged, ragged, share, with_none
 from egocurate.curation.config import EgoMCQConfig
 from egocurate.errors import InputError
+from egocurate.questions import CLIPS_FILE, INTER, INTRA, ITEM_FIELDS, OPTIONS, QUESTIONS_FILE
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.paths import AnyPath, as_path, make_folder
-
-INTER, INTRA = 1, 2  # EgoVLP's numbers in "types"
-OPTIONS = 5
-ITEM_FIELDS = (
-    *("video_uid", "video_dur", "narration_source", "narration_ind", "narration_time"),
-    *("clip_start", "clip_end", "clip_text", "tag_verb", "tag_noun"),
-)
-"""Keys of a query or a choice: the columns of egoclip.csv without clip_idx, tags as text."""
 
 _PAIRS = np.array(list(itertools.combinations(range(OPTIONS), 2)))  # [10, 2]
 _CHUNK = 1 << 15  # questions looked at together: bounds memory
@@ -118,9 +111,9 @@ def write_egomcq(egomcq: EgoMCQ, out: str | AnyPath) -> None:
     """Write egomcq_clips.parquet, then egomcq.json, into `out`."""
     out = as_path(out)
     make_folder(out)
-    atomic_write(out / "egomcq_clips.parquet", lambda stream: pq.write_table(egomcq.clips, stream))
+    atomic_write(out / CLIPS_FILE, lambda stream: pq.write_table(egomcq.clips, stream))
     text = json.dumps(egomcq.questions, ensure_ascii=False)
-    atomic_write(out / "egomcq.json", lambda stream: stream.write(text.encode()))
+    atomic_write(out / QUESTIONS_FILE, lambda stream: stream.write(text.encode()))
 
 
 def _pool(clips: pa.Table, scenes: Mapping[str, int], rng: np.random.Generator) -> _Pool:

@@ -8,7 +8,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-INTER, INTRA = 1, 2  # ids in the published file; EgoVLP's and LaViLa's code print the two names swapped
+from egocurate.questions import INTER, INTRA
 
 
 class EgoMCQQuestions(NamedTuple):

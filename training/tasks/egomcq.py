@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from egocurate.errors import InputError
-from egocurate.loaders.egomcq_dataset import OPTIONS, EgoMCQDataset
+from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.models.metrics.egomcq import EgoMCQQuestions, egomcq_accuracy, score_accuracy
 from egocurate.progress import Report
+from egocurate.questions import OPTIONS
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import whole
 from egocurate.training.distributed.ranks import Ranks

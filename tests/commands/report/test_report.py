@@ -30,6 +30,7 @@ from egocurate.curation.sources.videos_table import write_video_facts
 from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
 from egocurate.progress import silent
+from egocurate.questions import Question
 from egocurate.shards.read.index import ShardIndex
 
 
@@ -170,7 +171,7 @@ def test_classes_are_counted_and_the_tail_is_told(made):
 
 
 def test_answer_slots_are_counted_by_type():
-    asked = {str(i): {"types": 1 + i % 2, "answer": i % 4} for i in range(8)}
+    asked = {str(i): Question("", (), answer=i % 4, type=1 + i % 2) for i in range(8)}
     kinds = balance(asked)
     assert [(kind.count, [bar.count for bar in kind.slots]) for kind in kinds] == [
         (4, [2, 0, 2, 0, 0]),

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from egocurate.curation.config import EgoMCQConfig
 from egocurate.curation.egomcq.check import check_egomcq, check_file
-from egocurate.curation.egomcq.draw import INTER, INTRA, ITEM_FIELDS, build_egomcq, one_pass, write_egomcq
+from egocurate.curation.egomcq.draw import build_egomcq, one_pass, write_egomcq
 from egocurate.curation.text.marks import normalize
 from egocurate.errors import InputError
+from egocurate.questions import INTER, INTRA, ITEM_FIELDS
 
 CONFIG = EgoMCQConfig(videos="all", inter=60, intra=40, seed=3)
 
