@@ -1,5 +1,7 @@
 """Train on tar shards; what has a text tower answers EgoMCQ before, during and after.
 
+This file in a checkout, `python -m egocurate.train` and `curate train` are the same command.
+
 One process, on a GPU if there is one:
     python train.py egovlp-tiny --shards D/shards --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards --out runs/1
 
@@ -11,7 +13,7 @@ Two machines with 8 GPUs each: the same line on both, HOST is one of them, runs/
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 train.py egovlp \\
         --shards D/shards --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards --out runs/2
 
-Several folders, three clips of the first for each one of the second: --shards A B --set weights=3,1
+Several folders, three clips of the first for each one of the second: --shards A --shards B --set weights=3,1
 To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.
 To change a recipe: --set optimizer.lr=1e-4 --set model.video.depth=6 --set data.negatives=false
 
@@ -25,11 +27,17 @@ it was made from the narrations (docs/training.md).
 
 from __future__ import annotations
 
-import argparse
+import sys
+
+if __name__ == "__main__":
+    # The command line imports this file again, as egocurate.train, when it trains; a mistake is said before that takes
+    # its seconds. `main` ends the process, so that nothing below is run or loaded under a second name.
+    from egocurate.commands.curate import main
+
+    main(sys.argv[1:] if sys.argv[1:2] in (["eval"], ["features"]) else ["train", *sys.argv[1:]])
+
 import json
 import math
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -37,13 +45,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from egocurate.commands.train_verbs import VERBS, run_verb
 from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream
 from egocurate.progress import Report
 from egocurate.training.config.optimizer import build_optimizer, learning_rate
-from egocurate.training.config.overrides import with_setting
-from egocurate.training.config.recipes import RECIPES, egovlp_tiny
+from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import spread
 from egocurate.training.distributed.ranks import Ranks, open_ranks
@@ -51,10 +57,9 @@ from egocurate.training.monitor.metrics_log import MetricsLog
 from egocurate.training.monitor.mfu import ideal_seconds
 from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.checkpoints import Checkpoints
-from egocurate.training.run.errors import OneLineParser, explained, one_line_errors
+from egocurate.training.run.errors import explained
 from egocurate.training.run.files import write_json
 from egocurate.training.run.run_folder import claim_run, find_run
-from egocurate.training.screen import screen
 from egocurate.training.step.batches import next_batches, open_stream
 from egocurate.training.step.micro_batches import Learning
 from egocurate.training.systems import build_system
@@ -96,7 +101,7 @@ def train(
 def train_demo(shards: Path, mcq_json: Path, mcq_shards: Path, out: Path, report: Report) -> TrainResult:
     """Run the small recipe on the demo's data, or go on with it, without a word."""
     paths = {"mcq_json": str(mcq_json), "mcq_shards": str(mcq_shards), "out": str(out)}
-    config = replace(egovlp_tiny(), shards=(str(shards),), **paths)
+    config = replace(RECIPES["egovlp-tiny"](), shards=(str(shards),), **paths)
     return train(config, resume=True, report=report, say=lambda _: None)
 
 
@@ -189,43 +194,3 @@ def _train(
         log.close()
         write_json(out / "result.json", asdict(result))
     return result
-
-
-@one_line_errors()
-def main() -> None:
-    """Read the command line and train, or do what it names first; a user's mistake is one line and exit status 2."""
-    name, *arguments = sys.argv[1:] or [""]
-    if name in VERBS:
-        run_verb(name, arguments)
-    parser = OneLineParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument(
-        "recipe",
-        choices=RECIPES,
-        help="; ".join(f"{n}: {r.__doc__.splitlines()[0].strip('.').replace('%', '%%')}" for n, r in RECIPES.items()),
-    )
-    parser.add_argument("--shards", required=True, nargs="+", help="folder of tar shards to learn from, or several")
-    parser.add_argument("--mcq-json", default="", help="EgoMCQ's questions; without them nothing is evaluated")
-    parser.add_argument("--mcq-shards", default="", help="folder of shards with their clips")
-    parser.add_argument("--out", required=True, help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in OUT, if it has one")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change what the recipe sets")
-    given = parser.parse_args()
-    if given.mcq_json and not given.mcq_shards:
-        parser.error("--mcq-json needs --mcq-shards")
-    try:
-        paths = {name: getattr(given, name) for name in ("mcq_json", "mcq_shards", "out")}
-        config = replace(RECIPES[given.recipe](), shards=tuple(given.shards), **paths)
-        for setting in given.set:
-            config = with_setting(config, setting)
-        with screen() as (say, report):
-            train(config, resume=given.resume, report=report, say=say)
-    except KeyboardInterrupt:
-        if os.environ.get("RANK", "0") == "0":
-            print("stopped; the same line with --resume goes on", file=sys.stderr)
-        raise SystemExit(130) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -1,25 +1,36 @@
-"""The `curate` command: one verb a step, from an Ego4D root to shards that train a model.
+"""The `curate` command: one verb a step, from an Ego4D root to a trained model.
 
-Every verb imports what it needs when it runs, so that `curate --help` answers at once.
+Every verb imports what it needs when it runs, so that `curate --help` answers at once and a mistake in the options is
+found before torch is loaded.
+
+The command line is typer's alone. tyro and jsonargparse would make an option of each of the hundred settings of a
+training run, but both need the classes of these settings, and so torch, before they can show any help, and they would
+be a second style beside the verbs that cut and curate. `--set KEY=VALUE` reads the same classes when it is used, and
+`curate train --settings RECIPE` prints them.
 """
 
 from __future__ import annotations
 
-import errno
+import os
 import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 import typer.core
 
+from egocurate.commands.exit_status import Interrupted, explain
 from egocurate.commands.verbs.build import egoclip, egomcq, export, segments, shards
 from egocurate.commands.verbs.demo import demo
+from egocurate.commands.verbs.evaluate import evaluate
+from egocurate.commands.verbs.features import features
 from egocurate.commands.verbs.look import doctor, report, show, verify, windows
-from egocurate.commands.verbs.options import EXIT_INCOMPLETE, EXIT_INPUT, EXIT_INTERRUPTED
-from egocurate.errors import ClusterLost, DiskFull, InputError, StoreError
+from egocurate.commands.verbs.train import train
 
-
-class Interrupted(Exception):  # noqa: N818 (it is no error)
-    """Ctrl-C, on its way to `main` past the argument parser, which would say "Aborted"."""
+_HOW_TO_GO_ON = {
+    "train": "the same command with --resume goes on from the newest checkpoint",
+    "eval": "the same command starts again",
+}
 
 
 class Verbs(typer.core.TyperGroup):
@@ -30,46 +41,47 @@ class Verbs(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise Interrupted from None
+            kept = "what is finished is kept, and the same command goes on from there"
+            raise Interrupted(_HOW_TO_GO_ON.get(ctx.invoked_subcommand or "", kept)) from None
 
 
 app = typer.Typer(
     cls=Verbs,
-    help="From Ego4D narrations to a trained video-language model: clips, questions, shards.",
+    help="From Ego4D narrations to a trained video-language model: clips, questions, shards, training.",
     epilog="Start with `curate demo --out demo/`: everything, on invented videos, in a few minutes.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, doctor, demo):
+for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, train):
+    app.command()(verb)
+app.command("eval")(evaluate)
+for verb in (features, doctor, demo):
     app.command()(verb)
 
 
-def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit 2."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line, by default that of this process, and end the process; a mistake is one line on stderr.
+
+    Of the ranks that torchrun has started only the first that fails says why.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app()
-    except (DiskFull, StoreError, ClusterLost) as error:
-        code = _say(error, EXIT_INCOMPLETE)
-    except InputError as error:
-        code = _say(error, EXIT_INPUT)
-    except Interrupted:
-        code = _say("interrupted; what is finished is kept, and the same command goes on from there", EXIT_INTERRUPTED)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        status = app(arguments or ["--help"], prog_name="curate", standalone_mode=False)
+    except Exception as error:
+        line, status = explain(error) or (None, 1)
+        rank = os.environ.get("RANK")
+        if rank is not None and not isinstance(error, Interrupted):
+            from egocurate.training.run.errors import end_rank
+
+            end_rank(error, line, status)
+        if line is None:
             raise
-        code = _say(
-            f"{error.filename or 'output folder'}: {error.strerror}; free space or name another --out", EXIT_INCOMPLETE
-        )
-    sys.exit(code)
-
-
-def _say(error: object, code: int) -> int:
-    print(f"curate: {error}", file=sys.stderr)
-    return code
+        if rank in (None, "0"):
+            print(f"curate: {line}", file=sys.stderr)
+    sys.exit(status or 0)
 
 
 if __name__ == "__main__":

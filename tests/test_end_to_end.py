@@ -10,7 +10,7 @@ import pytest
 import webdataset
 
 from egocurate.loaders import StreamConfig
-from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.clip_stream import stream
 from egocurate.shards.read.index import ShardIndex
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from egocurate.commands.exit_status import EXIT_INCOMPLETE
 from egocurate.commands.verbs.options import (
-    EXIT_INCOMPLETE,
     Json,
     Profile,
     Root,

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from egocurate.commands.exit_status import EXIT_INCOMPLETE
 from egocurate.console import print_summary
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
     from egocurate.commands.jobs.jobs import Outcome
     from egocurate.storage.paths import AnyPath
-
-EXIT_INPUT, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
 
 
 class Videos(StrEnum):
@@ -90,6 +89,15 @@ Lexicon = Annotated[
 Window = Annotated[str, typer.Option("--window", help="Window strategy; `curate windows` lists them side by side.")]
 Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean gap of this run.")]
 
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")]
+McqJson = Annotated[str, typer.Option("--mcq-json", metavar="PATH", help="EgoMCQ's questions, egomcq.json.")]
+McqShards = Annotated[
+    str, typer.Option("--mcq-shards", metavar="PATH|URL", help="Folder of shards with the clips of the questions.")
+]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+]
+
 
 def read_alpha(text: str) -> float | str:
     """Return seconds or "auto"; raises InputError."""
@@ -109,3 +117,38 @@ def finish(title: str, outcome: Outcome, as_json: bool) -> None:
     print_summary(title, outcome.summary, as_json)
     if not outcome.whole:
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def check_pair(one: str, its_value: str, other: str, other_value: str) -> None:
+    """Raise InputError if one of two options that go together is given without the other."""
+    if bool(its_value) != bool(other_value):
+        raise InputError(f"{one} needs {other}" if its_value else f"{other} needs {one}")
+
+
+def check_folder(option: str, where: str) -> None:
+    """Raise InputError if a folder of this machine that an option names ("": none) is not there."""
+    from egocurate.storage.paths import as_path, is_remote
+
+    path = as_path(where)
+    if where and not is_remote(path) and not path.is_dir():
+        raise InputError(f"{option} {where}: there is no such folder")
+
+
+def check_out_folder(out: str | Path) -> None:
+    """Raise InputError if what is to be made a folder is a file."""
+    if Path(out).is_file():
+        raise InputError(f"--out {out}: is a file; name a folder")
+
+
+def check_run(run: Path) -> None:
+    """Raise InputError if the folder of a training run is not there."""
+    if not run.is_dir():
+        raise InputError(f"{run}: there is no such folder; give the OUT of a training run")
+
+
+def check_changes(changes: list[str] | None) -> list[str]:
+    """Return the changes to settings, none for None; raises InputError for one that is not KEY=VALUE."""
+    for change in changes or ():
+        if "=" not in change:
+            raise InputError(f"--set {change}: write key=value")
+    return changes or []

@@ -14,9 +14,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from egocurate.commands.curate import main
 from egocurate.errors import InputError
 from egocurate.loaders.config import StreamConfig
-from egocurate.train import main, train
+from egocurate.train import train
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.distributed.ranks import Ranks
@@ -196,27 +197,26 @@ def test_ranks_that_do_not_divide_the_batch_are_refused(tiny):
         open_stream(tiny, ranks)
 
 
-def command(monkeypatch, *arguments):
-    monkeypatch.setattr("sys.argv", ["train.py", *map(str, arguments)])
+def command(*arguments):
     with pytest.raises(SystemExit) as left:
-        main()
+        main(["train", *map(str, arguments)])
     return left.value.code
 
 
-def test_the_command_says_a_mistake_in_one_line(monkeypatch, capsys, tmp_path):
-    code = command(monkeypatch, "egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run", "--set", "speed=9")
+def test_the_command_says_a_mistake_in_one_line(capsys, tmp_path):
+    code = command("egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run", "--set", "speed=9")
     assert code == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: --set speed")
+    assert error.startswith("curate: --set speed")
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
-    code = command(monkeypatch, "egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run", "--mcq-json", "a")
+    code = command("egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run", "--mcq-json", "a")
     assert code == 2
     assert "--mcq-shards" in capsys.readouterr().err
 
 
-def test_help_shows_lines_to_copy(monkeypatch, capsys):
-    assert command(monkeypatch, "--help") == 0
+def test_help_shows_lines_to_copy(capsys):
+    assert command("--help") == 0
     shown = capsys.readouterr().out
     assert "torchrun --nnodes 2" in shown
     assert "--set optimizer.lr=1e-4" in shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import json
 import os
@@ -30,14 +29,6 @@ _GONE = re.compile(r"gloo|NCCL|Connection (closed|reset)|Broken pipe|Socket clos
 
 class RankLost(InputError):  # noqa: N818 (reads as what happened)
     """Another rank ended."""
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A command line whose mistakes are an InputError."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what is wrong."""
-        raise InputError(f"{message} (--help shows lines to copy)")
 
 
 @contextmanager
@@ -97,35 +88,24 @@ def _not_met(said: str) -> InputError:
     )
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Run a command (as a decorator, too): a mistake is one line and exit status 2, whatever the number of ranks.
+def end_rank(error: Exception, line: str | None, status: int) -> NoReturn:
+    """End a rank that torchrun started, at once; the first of them to fail says why.
 
-    Under torchrun the first rank that fails speaks and the process ends at once, for a group that has lost a rank
-    cannot be left in good order: NCCL would wait for the others for ever.
+    error is on its way out, line what is to be said of it: None for a fault of the program, which shows its traceback.
+    A group that has lost a rank cannot be left in good order: NCCL would wait for the others for ever.
     """
-    rank = os.environ.get("RANK")
-    try:
-        yield
-    except InputError as error:
-        if rank is None:
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(2) from error
-        _end(f"error (rank {rank}): {error}", 2, late=isinstance(error, RankLost))
-    except Exception:
-        if rank is None:
-            raise
-        _end(f"{traceback.format_exc()}error (rank {rank}): a fault in the program, see above", 1)
-
-
-def _end(said: str, status: int, late: bool = False) -> NoReturn:
-    if late:
+    rank = os.environ["RANK"]
+    if line is None:
+        message = f"{traceback.format_exc()}curate (rank {rank}): a fault in the program, see above"
+    else:
+        message = f"curate (rank {rank}): {line}"
+    if isinstance(error, RankLost):
         time.sleep(LOST_SEC)
     if _first_to_speak():
-        print(said, file=sys.stderr)
+        print(message, file=sys.stderr)
     if "TORCHELASTIC_ERROR_FILE" in os.environ:  # torchrun's summary ends with what this says
-        told = json.dumps({"message": said, "timestamp": str(int(time.time()))})
-        Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(told)
+        record = json.dumps({"message": message, "timestamp": str(int(time.time()))})
+        Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(record)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -4,7 +4,7 @@ import pytest
 
 from egocurate.errors import InputError
 from egocurate.training.config.overrides import with_setting
-from egocurate.training.config.recipes import egovlp, egovlp_tiny
+from egocurate.training.config.recipes.egovlp import egovlp, egovlp_tiny
 
 
 def test_settings_are_read_by_type():

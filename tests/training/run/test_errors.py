@@ -23,7 +23,7 @@ import os, signal, sys
 sys.path.insert(0, {root!r})
 import torch
 torch.set_num_threads(1)
-import train
+from egocurate.commands.curate import main
 from egocurate.training.systems.egovlp import EgoVLPSystem
 
 plain, steps = EgoVLPSystem.losses, 0
@@ -38,7 +38,7 @@ def losses(self, *given):
     return plain(self, *given)
 
 EgoVLPSystem.losses = losses
-train.main()
+main()
 """
 
 
@@ -51,7 +51,7 @@ def failing(tmp_path, how):
 def arguments(data, out, *more):
     settings = ("batch_size=4", "max_steps=3", "device=cpu", "data.workers=0")
     return [
-        *("egovlp-tiny", "--shards", str(data / "shards"), "--out", str(out)),
+        *("train", "egovlp-tiny", "--shards", str(data / "shards"), "--out", str(out)),
         *(part for setting in settings for part in ("--set", setting)),
         *more,
     ]
@@ -69,7 +69,7 @@ def torchrun(*command):
 
 
 def errors(text):
-    return [line for line in text.splitlines() if line.startswith("error")]
+    return [line for line in text.splitlines() if line.startswith("curate")]
 
 
 def test_one_rank_out_of_memory(data, tmp_path):
@@ -77,12 +77,12 @@ def test_one_rank_out_of_memory(data, tmp_path):
     assert done.returncode != 0
     assert "exitcode  : 2" in done.stderr  # as torchrun tells it
     [line] = errors(done.stderr)
-    assert line.startswith("error (rank 1): out of memory on the host: a rank has 4 clips of 4 frames (batch_size=4")
+    assert line.startswith("curate (rank 1): out of memory on the host: a rank has 4 clips of 4 frames (batch_size=4")
     assert done.stderr.count("Traceback") == 1  # torchrun's own
 
 
 def test_a_mistake_of_all_ranks_is_said_once(data, tmp_path):
-    done = torchrun(str(ROOT / "train.py"), *arguments(data, tmp_path / "run", "--set", "data.frames=5"))
+    done = torchrun(str(ROOT / "train.py"), *arguments(data, tmp_path / "run", "--set", "data.frames=5")[1:])
     [line] = errors(done.stderr)
     assert "data.frames=5, but the model takes 4" in line
     assert done.stderr.count("Traceback") == 1
@@ -100,7 +100,7 @@ def test_a_killed_rank_is_told_of_by_another(data, tmp_path):
     said = [process.communicate(timeout=120)[1] for process in ranks]
     assert [process.returncode for process in ranks] == [2, -signal.SIGKILL]
     assert errors(said[0]) == [said[0].splitlines()[-1]]
-    assert "error (rank 0): another rank ended without a word" in said[0]
+    assert "curate (rank 0): another rank ended without a word" in said[0]
     assert "--resume" in said[0]
     assert "Traceback" not in said[0]
 

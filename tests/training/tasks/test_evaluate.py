@@ -1,4 +1,4 @@
-"""`train.py eval`: from published files and cut clips to figures worked out by hand, and by another way."""
+"""`curate eval`: from published files and cut clips to figures worked out by hand, and by another way."""
 
 import csv
 import json
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from egocurate.commands.curate import app, main
 from egocurate.commands.jobs.jobs import RunOptions, run_shards
-from egocurate.commands.train_verbs import VERBS
 from egocurate.curation.sources.epic_kitchens import EpicKitchensSource
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, show
@@ -24,7 +24,6 @@ from egocurate.models.metrics.egomcq import EgoMCQQuestions, egomcq_accuracy
 from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.decode import decode
-from egocurate.train import main
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.files import write_json
@@ -115,10 +114,14 @@ def trained(tiny, tmp_path_factory):
     return out, run(replace(tiny, out=str(out)))
 
 
-def command(monkeypatch, *arguments):
-    monkeypatch.setattr("sys.argv", ["train.py", *map(str, arguments)])
+def evaluate(*arguments):
+    """The exit status of `curate eval`; raises what went wrong."""
+    return app(["eval", *map(str, arguments)], standalone_mode=False) or 0
+
+
+def command(*arguments):
     with pytest.raises(SystemExit) as left:
-        main()
+        main([str(one) for one in arguments])
     return left.value.code
 
 
@@ -192,10 +195,10 @@ def test_charades_by_hand(charades, tiny):
     assert missing == ["GONEEGO (not there)"]
 
 
-def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, data, tiny, monkeypatch, capsys):
+def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, data, tiny, capsys):
     """Each clip embedded on its own, and the metrics by another way where they are short."""
     out, result = trained
-    assert command(monkeypatch, "eval", out, *everything(epic, charades, data)) == 3
+    assert command("eval", out, *everything(epic, charades, data)) == 3
     said, found = capsys.readouterr().out, written(out)
     assert {"inter", "intra"} <= found["eval-egomcq-dual.json"].keys()
     for name, value in result.after.items():
@@ -258,14 +261,14 @@ def test_segments_are_cut_from_their_start_to_their_stop(epic):
 
 
 def evaluate_there(out, arguments, places):
-    assert VERBS["eval"]([str(out), *arguments]) == 3
+    assert evaluate(out, *arguments) == 3
     Path(places).touch()
 
 
 def test_two_ranks_find_what_one_finds(trained, epic, charades, data, tmp_path):
     out, _ = trained
     arguments = everything(epic, charades, data)
-    assert VERBS["eval"]([str(out), *arguments]) == 3
+    assert evaluate(out, *arguments) == 3
     one = written(out)
     for path in out.glob("eval-*.json"):
         path.unlink()
@@ -291,7 +294,7 @@ def test_weights_that_two_ranks_hold_in_parts_are_read_by_one(tiny, data, tmp_pa
     together(2, train_there, config)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     mcq = ["--mcq-json", str(data / "egomcq.json"), "--mcq-shards", str(data / "shards")]
-    assert VERBS["eval"]([config.out, *mcq]) == 0
+    assert evaluate(config.out, *mcq) == 0
     found = written(tmp_path / "run")["eval-egomcq-dual.json"]
     assert found["step"] == 3
     assert {name: found[name] for name in result["after"]} == pytest.approx(result["after"])
@@ -308,7 +311,7 @@ def test_a_model_that_fuses_answers_in_three_ways(tiny, data, tmp_path):
     result = run(replace(config, out=str(tmp_path / "run")))
     mcq = ["--mcq-json", str(data / "egomcq.json"), "--mcq-shards", str(data / "shards")]
     for mode in ((), ("--mode", "dual"), ("--mode", "ensemble")):
-        assert VERBS["eval"]([str(tmp_path / "run"), *mcq, *mode]) == 0
+        assert evaluate(tmp_path / "run", *mcq, *mode) == 0
     found = written(tmp_path / "run")
     assert found.keys() == {f"eval-egomcq-{mode}.json" for mode in ("fused", "dual", "ensemble")}
     assert {name: found["eval-egomcq-fused.json"][name] for name in result.after} == pytest.approx(result.after)
@@ -317,13 +320,13 @@ def test_a_model_that_fuses_answers_in_three_ways(tiny, data, tmp_path):
     assert system.features(frames).shape == (1, sizes.video.width)
 
 
-def test_questions_without_their_clips_are_missing(trained, data, tmp_path, monkeypatch, capsys):
+def test_questions_without_their_clips_are_missing(trained, data, tmp_path, capsys):
     questions = json.loads((data / "egomcq.json").read_text())
     questions["lost"] = json.loads(json.dumps(questions["0"]))
     questions["lost"]["choices"]["0"]["narration_ind"] = 999
     (tmp_path / "more.json").write_text(json.dumps(questions))
     mcq = ("--mcq-json", tmp_path / "more.json", "--mcq-shards", data / "shards")
-    assert command(monkeypatch, "eval", trained[0], *mcq, "--mode", "dual") == 3
+    assert command("eval", trained[0], *mcq, "--mode", "dual") == 3
     assert "question lost" in capsys.readouterr().out
 
 
@@ -348,7 +351,7 @@ def test_every_recipe_is_read_back(name, tmp_path):
     assert [getattr(again, key) for key in kept] == [getattr(config, key) for key in kept]
 
 
-def test_a_mistake_is_one_line(trained, epic, charades, data, monkeypatch, capsys, tmp_path):
+def test_a_mistake_is_one_line(trained, epic, charades, data, capsys, tmp_path):
     out, _ = trained
     mcq = ("--mcq-json", data / "egomcq.json", "--mcq-shards", data / "shards")
     retrieval = epic / "retrieval_annotations"
@@ -372,10 +375,10 @@ def test_a_mistake_is_one_line(trained, epic, charades, data, monkeypatch, capsy
         ((out, "--charades", charades, "--charades-videos", epic), "none of the 4 videos"),
         ((out, "--charades", epic, "--charades-videos", epic), "Charades_v1_classes.txt"),
     ]:
-        assert command(monkeypatch, "eval", *arguments) == 2, words
+        assert command("eval", *arguments) == 2, words
         said = capsys.readouterr().err
         assert words in said
-        assert said.startswith("error: ")
+        assert said.startswith("curate: ")
         assert said.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""`train.py features`: each clip's embedding, whatever the ranks, the stops and the bad videos."""
+"""`curate features`: each clip's embedding, whatever the ranks, the stops and the bad videos."""
 
 import json
 import multiprocessing
@@ -16,14 +16,13 @@ import numpy as np
 import pytest
 import torch
 
-from egocurate.commands.train_verbs import VERBS
+from egocurate.commands.curate import app, main
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, show
 from egocurate.loaders.frame_sampling import dense
 from egocurate.models.videomae.model import VideoMAEConfig
 from egocurate.shards.profiles import profile
 from egocurate.shards.video.scaler import FrameScaler
-from egocurate.train import main
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.load_run import read_run, restore
@@ -69,7 +68,7 @@ def read(folder):
 
 
 def features(*arguments):
-    return VERBS["features"]([str(one) for one in arguments])
+    return app(["features", *map(str, arguments)], standalone_mode=False) or 0
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +101,7 @@ def features_there(*arguments):
     assert features(*arguments) == 3
 
 
-def test_two_ranks_write_what_one_does_and_name_the_bad(trained, videos, made, tmp_path, monkeypatch, capsys):
+def test_two_ranks_write_what_one_does_and_name_the_bad(trained, videos, made, tmp_path, capsys):
     listed = tmp_path / "list.txt"
     (tmp_path / "noise.mp4").write_bytes(bytes(5000))
     listed.write_text("".join(f"{path}\n" for path in [*sorted(videos.iterdir()), "noise.mp4", "absent.mp4"]))
@@ -117,9 +116,8 @@ def test_two_ranks_write_what_one_does_and_name_the_bad(trained, videos, made, t
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "two").glob("*.pt")}
     write_video(tmp_path / "noise.mp4", 9, 20)
     arguments = (trained, "--videos", listed, "--out", tmp_path / "two", "--set", "data.workers=2")
-    monkeypatch.setattr("sys.argv", ["train.py", "features", *map(str, arguments)])
     with pytest.raises(SystemExit) as left:
-        main()
+        main(["features", *map(str, arguments)])
     assert left.value.code == 3
     said = capsys.readouterr()
     assert "5 of 6 videos" in said.out
@@ -168,18 +166,17 @@ def test_a_decoding_process_that_is_killed_is_one_line(trained, tmp_path):
         features(trained, "--videos", tmp_path, "--out", tmp_path / "out", "--set", "data.workers=1")
 
 
-def test_other_features_in_the_folder_are_refused(trained, videos, made, monkeypatch, capsys, tmp_path):
+def test_other_features_in_the_folder_are_refused(trained, videos, made, capsys, tmp_path):
     for arguments, words in [
         ((trained, "--videos", videos, "--out", made, "--rate", 2), "rate (1.875 -> 2.0)"),
         ((trained, "--videos", videos, "--out", tmp_path / "a", "--rate", 0), "--rate 0.0"),
         ((trained, "--videos", tmp_path / "none", "--out", tmp_path / "a"), "neither a folder"),
     ]:
-        monkeypatch.setattr("sys.argv", ["train.py", "features", *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
-            main()
+            main(["features", *map(str, arguments)])
         assert left.value.code == 2
         said = capsys.readouterr().err
-        assert said.startswith("error: ")
+        assert said.startswith("curate: ")
         assert words in said
         assert said.count("\n") == 1
     assert not (tmp_path / "a").exists()

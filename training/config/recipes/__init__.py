@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from egocurate.training.config.recipes.egovlp import egovlp, egovlp_tiny
-from egocurate.training.config.recipes.egovlpv2 import egovlpv2, egovlpv2_tiny
-from egocurate.training.config.recipes.videomae import videomae, videomae_tiny
-from egocurate.training.config.recipes.videoprism import (
-    videoprism_lit,
-    videoprism_lit_tiny,
-    videoprism_stage1,
-    videoprism_stage1_tiny,
-    videoprism_stage2,
-    videoprism_stage2_tiny,
+if TYPE_CHECKING:
+    from egocurate.training.config.train_config import TrainConfig
+
+
+class _Recipes(Mapping):
+    """Recipe functions by name, each imported when it is asked for: torch is not loaded for the names alone."""
+
+    def __init__(self, modules: dict[str, str]) -> None:
+        self._modules = modules
+
+    def __getitem__(self, name: str) -> Callable[[], TrainConfig]:
+        module = import_module(f"{__name__}.{self._modules[name]}")
+        return getattr(module, name.replace("-", "_"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+RECIPES: Mapping[str, Callable[[], TrainConfig]] = _Recipes(
+    {
+        "egovlp": "egovlp",
+        "egovlp-tiny": "egovlp",
+        "egovlpv2": "egovlpv2",
+        "egovlpv2-tiny": "egovlpv2",
+        "videomae": "videomae",
+        "videomae-tiny": "videomae",
+        "videoprism-stage1": "videoprism",
+        "videoprism-stage1-tiny": "videoprism",
+        "videoprism-stage2": "videoprism",
+        "videoprism-stage2-tiny": "videoprism",
+        "videoprism-lit": "videoprism",
+        "videoprism-lit-tiny": "videoprism",
+    }
 )
-from egocurate.training.config.train_config import TrainConfig
-
-RECIPES: dict[str, Callable[[], TrainConfig]] = {
-    "egovlp": egovlp,
-    "egovlp-tiny": egovlp_tiny,
-    "egovlpv2": egovlpv2,
-    "egovlpv2-tiny": egovlpv2_tiny,
-    "videomae": videomae,
-    "videomae-tiny": videomae_tiny,
-    "videoprism-stage1": videoprism_stage1,
-    "videoprism-stage1-tiny": videoprism_stage1_tiny,
-    "videoprism-stage2": videoprism_stage2,
-    "videoprism-stage2-tiny": videoprism_stage2_tiny,
-    "videoprism-lit": videoprism_lit,
-    "videoprism-lit-tiny": videoprism_lit_tiny,
-}
+"""Name -> recipe; the function of `egovlp-tiny` is `egovlp_tiny` of the module named here."""

@@ -1,0 +1,44 @@
+"""How a command ends: its exit status, and a mistake in one line.
+
+The line begins with `curate: ` everywhere, with many ranks `curate (rank 3): `. A program that puts its name before
+what it says is told apart, in the log of a job, from the shell, torchrun and Ray, and one search finds its lines.
+"""
+
+from __future__ import annotations
+
+import errno
+
+import typer
+
+from egocurate.errors import ClusterLost, DiskFull, InputError, StoreError
+
+EXIT_INPUT, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+
+
+class Interrupted(Exception):  # noqa: N818 (it is no error)
+    """Ctrl-C, on its way past the argument parser, which would say "Aborted"; `str()` says how to go on."""
+
+
+def explain(error: Exception) -> tuple[str, int] | None:
+    """Return the line and the exit status for an error; None for one that is a fault of the program."""
+    if isinstance(error, Interrupted):
+        return f"interrupted; {error}", EXIT_INTERRUPTED
+    if isinstance(error, DiskFull | StoreError | ClusterLost):
+        return str(error), EXIT_INCOMPLETE
+    if isinstance(error, InputError):
+        return str(error), EXIT_INPUT
+    if isinstance(error, typer.TyperException):  # the command line itself is wrong
+        return _usage(error), EXIT_INPUT
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        place = error.filename or "output folder"
+        return f"{place}: {error.strerror}; free space or name another --out", EXIT_INCOMPLETE
+    return None
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Say on one line what typer says on several, and where an example is."""
+    message = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message} (`{context.command_path} --help` has an example)" if context else message

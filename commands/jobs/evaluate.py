@@ -1,0 +1,112 @@
+"""Benchmarks of a run: figures, as a table and as a file in its folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from egocurate.console import progress
+from egocurate.errors import InputError
+from egocurate.progress import Report
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import Ranks, open_ranks
+from egocurate.training.run.files import write_json
+from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.systems import System
+from egocurate.training.tasks.charades import charades_ego
+from egocurate.training.tasks.egomcq import EgoMCQEvaluator
+from egocurate.training.tasks.embed import Embedder
+from egocurate.training.tasks.epic_retrieval import epic_retrieval
+from egocurate.training.tasks.tables import named
+
+
+@dataclass(frozen=True)
+class Benchmarks:
+    """What is to be evaluated: annotations and clips of each benchmark, "" for one that is not asked for.
+
+    `mcq_mode` is how EgoMCQ is answered, "" for the way of the run.
+    """
+
+    mcq_json: str = ""
+    mcq_shards: str = ""
+    mcq_mode: str = ""
+    epic_retrieval: str = ""
+    epic_shards: str = ""
+    charades: str = ""
+    charades_videos: str = ""
+
+
+class Figures(NamedTuple):
+    """What a benchmark gives: numbers by name, the clips they leave out, and how the numbers are printed."""
+
+    values: dict[str, float]
+    missing: list[str]
+    table: Callable[[dict[str, float]], str]
+
+
+def evaluate_run(run: Path, benchmarks: Benchmarks, changes: list[str]) -> bool:
+    """Evaluate a run, changed by `key=value` settings; returns whether no clip was missing. Every rank calls this.
+
+    The first rank prints the figures and writes them to the run's folder. Raises InputError for a user's mistake.
+    """
+    config = read_run(run, changes)
+    config = replace(
+        config,
+        mcq_json=benchmarks.mcq_json,
+        mcq_shards=benchmarks.mcq_shards,
+        mcq_mode=benchmarks.mcq_mode or config.mcq_mode,
+    )
+    whole = True
+    with open_ranks(config) as ranks, progress(ranks.main) as report:
+        system, step = restore(config, ranks)
+        if not system.embedding:
+            raise InputError(f"{config.system} has no text tower: of it there are only features (`curate features`)")
+        for name, settings, figures in _each_benchmark(benchmarks, config, system, ranks, report):
+            whole &= not figures.missing
+            if ranks.main:
+                record = {"step": step, **settings, "frames": config.data.frames, **_rounded(figures.values)}
+                write_json(run / f"eval-{name}.json", record | {"missing": figures.missing})
+                print(f"{name}, step {step} of {run}\n{figures.table(figures.values)}", flush=True)
+                if figures.missing:
+                    print(f"left out, {len(figures.missing):,} missing: {named(figures.missing)}", flush=True)
+    return whole
+
+
+def _each_benchmark(
+    benchmarks: Benchmarks, config: TrainConfig, system: System, ranks: Ranks, report: Report
+) -> Iterator[tuple[str, dict[str, str], Figures]]:
+    """Give name, settings and figures of each benchmark that is asked for."""
+    embedder = Embedder(system, ranks, config.data.workers)
+    if benchmarks.mcq_json:
+        settings = {"mode": config.mcq_mode, "questions": config.mcq_json, "shards": config.mcq_shards}
+        evaluator = EgoMCQEvaluator(config, system, ranks, report)
+        missing = [f"question {name}" for name in evaluator.questions.missing]
+        yield f"egomcq-{config.mcq_mode}", settings, Figures(evaluator.accuracy(), missing, _accuracies)
+    if benchmarks.epic_retrieval:
+        annotations, shards = benchmarks.epic_retrieval, benchmarks.epic_shards
+        values, missing = epic_retrieval(Path(annotations), shards, config.data, embedder, report)
+        yield "epic-retrieval", {"annotations": annotations, "shards": shards}, Figures(values, missing, _directions)
+    if benchmarks.charades:
+        annotations, videos = benchmarks.charades, benchmarks.charades_videos
+        values, missing = charades_ego(Path(annotations), Path(videos), config.data, embedder, report)
+        settings = {"annotations": annotations, "videos": videos}
+        yield "charades-ego", settings, Figures(values, missing, lambda figures: f"  mAP  {figures['map']:6.2f}")
+
+
+def _accuracies(figures: dict[str, float]) -> str:
+    return "\n".join(f"  {name}  {value:6.2f} %" for name, value in figures.items())
+
+
+def _directions(figures: dict[str, float]) -> str:
+    lines = ["         V->T    T->V     avg"]
+    for name, title in (("map", "mAP"), ("ndcg", "nDCG")):
+        lines.append(f"  {title:<5}" + "".join(f"{figures[f'{name}_{side}']:7.2f} " for side in ("v2t", "t2v", "avg")))
+    return "\n".join(lines)
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float | None]:
+    """Figures for a file; one that is not a number is null, as JSON has none."""
+    return {name: None if math.isnan(value) else round(value, 4) for name, value in figures.items()}

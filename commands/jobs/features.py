@@ -1,0 +1,36 @@
+"""Features of long videos by a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from egocurate.console import progress
+from egocurate.loaders.long_videos import find_videos
+from egocurate.training.distributed.ranks import open_ranks
+from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.tasks.features import FeatureJob, write_features
+
+NAMED = 20  # of the bad videos, so many are named
+
+
+def features_of_run(run: Path, videos: Path, out: Path, rate: float, changes: list[str]) -> bool:
+    """Write features of videos, `rate` clips a second, into `out`; returns whether all could be read.
+
+    Every rank calls this; the first one says what came out. `changes` are `key=value` settings of the run. Raises
+    InputError for a user's mistake.
+    """
+    config = read_run(run, changes)
+    paths = find_videos(videos)
+    job = FeatureJob(paths, out, rate, config.data.frames, config.data.size, config.data.workers)
+    with open_ranks(config) as ranks, progress(ranks.main) as report:
+        system, step = restore(config, ranks)
+        made_by = {"run": str(run.resolve()), "step": step, "bf16": ranks.bf16}
+        bad = write_features(job, made_by, system, ranks, report)
+        if ranks.main:
+            for name in list(bad)[:NAMED]:
+                print(f"bad: {paths[name]} ({bad[name]})", file=sys.stderr)
+            if len(bad) > NAMED:
+                print(f"and {len(bad) - NAMED:,} more bad ones: {out / 'failed'} names them", file=sys.stderr)
+            print(f"{len(paths) - len(bad):,} of {len(paths):,} videos have features in {out}", flush=True)
+    return not bad

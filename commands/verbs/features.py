@@ -1,0 +1,47 @@
+"""The verb that writes features of long videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from egocurate.commands.exit_status import EXIT_INCOMPLETE
+from egocurate.commands.verbs.options import Changes, Run, check_changes, check_out_folder, check_run
+from egocurate.errors import InputError
+
+
+def features(
+    run: Run,
+    videos: Annotated[
+        Path,
+        typer.Option("--videos", metavar="PATH", help="Folder of videos, or a text file with a path on each line."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Folder for the features.")],
+    rate: Annotated[float, typer.Option("--rate", help="Clips per second.")] = 1.875,
+    change: Changes = None,
+) -> None:
+    """Write features of long videos, as models for Ego4D's NLQ and MQ read them.
+
+    \b
+    Examples:
+      curate features runs/1 --videos ego4d/v2/full_scale --out features/1
+      torchrun --standalone --nproc-per-node 8 -m egocurate.train features runs/2 --videos list.txt --out features/2
+
+    OUT gets <video>.pt, a float32 tensor [N, D] with an embedding for each clip of a video, by the newest checkpoint of
+    RUN: VSLNet and VSGN read it as it is. Repeat the line to go on after a stop. Videos that cannot be read are named,
+    OUT/failed says why, and the exit status is 3.
+    """
+    if not videos.exists():
+        raise InputError(f"--videos {videos}: neither a folder of videos nor a text file with a path on each line")
+    if not rate > 0:
+        raise InputError(f"--rate {rate}: give clips per second above 0")
+    check_out_folder(out)
+    check_run(run)
+    changes = check_changes(change)
+
+    from egocurate.commands.jobs.features import features_of_run
+
+    if not features_of_run(run, videos, out, rate, changes):
+        raise typer.Exit(EXIT_INCOMPLETE)

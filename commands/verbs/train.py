@@ -1,0 +1,75 @@
+"""The verb that trains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import typer
+
+from egocurate.commands.verbs.options import (
+    Changes,
+    McqJson,
+    McqShards,
+    check_changes,
+    check_folder,
+    check_out_folder,
+    check_pair,
+)
+from egocurate.training.config.recipes import RECIPES
+
+
+def train(
+    recipe: Annotated[
+        Literal[*RECIPES], typer.Argument(metavar="RECIPE", help=f"What is trained: {', '.join(RECIPES)}.")
+    ],
+    shards: Annotated[
+        list[str],
+        typer.Option("--shards", metavar="PATH|URL", help="Folder of tar shards to learn from; may be repeated."),
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="PATH", help="Folder of the run.")],
+    mcq_json: McqJson = "",
+    mcq_shards: McqShards = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in OUT, if it has one.")
+    ] = False,
+    change: Changes = None,
+) -> None:
+    """Train a recipe on shards; with questions it answers EgoMCQ.
+
+    EgoMCQ is answered before, during and after training, by recipes with a text tower.
+
+    \b
+    One process, on a GPU if there is one:
+      curate train egovlp-tiny --shards D/shards --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards --out runs/1
+    One machine with 8 GPUs:
+      torchrun --standalone --nproc-per-node 8 -m egocurate.train egovlp --shards D/shards --out runs/2
+    Two machines with 8 GPUs each: the same line on both; HOST is one of them, and both see the folder runs/:
+      torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \\
+          -m egocurate.train egovlp --shards D/shards --out runs/2
+    Three clips of one folder for each one of another:
+      curate train egovlp --shards A --shards B --set weights=3,1 --out runs/3
+    Other settings than the recipe's:
+      curate train egovlp --shards D/shards --out runs/4 --set optimizer.lr=1e-4 --set model.video.depth=6
+
+    To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.
+
+    OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json, and
+    tokenizer/ if it was made from the narrations.
+    """
+    check_pair("--mcq-json", mcq_json, "--mcq-shards", mcq_shards)
+    for folder in shards:
+        check_folder("--shards", folder)
+    check_folder("--mcq-shards", mcq_shards)
+    check_out_folder(out)
+    changes = check_changes(change)
+
+    from egocurate.train import train as train_config
+    from egocurate.training.config.overrides import with_setting
+    from egocurate.training.screen import screen
+
+    config = replace(RECIPES[recipe](), shards=tuple(shards), mcq_json=mcq_json, mcq_shards=mcq_shards, out=out)
+    for setting in changes:
+        config = with_setting(config, setting)
+    with screen() as (say, report):
+        train_config(config, resume=resume, report=report, say=say)
