@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 import typer.core
@@ -26,6 +27,8 @@ from egocurate.commands.verbs.evaluate import evaluate
 from egocurate.commands.verbs.features import features
 from egocurate.commands.verbs.look import doctor, report, show, verify, windows
 from egocurate.commands.verbs.train import train
+from egocurate.errors import InputError
+from egocurate.extras import way_to_install
 
 _HOW_TO_GO_ON = {
     "train": "the same command with --resume goes on from the newest checkpoint",
@@ -33,27 +36,47 @@ _HOW_TO_GO_ON = {
 }
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"egocurate {version('egocurate')}")
+        raise typer.Exit
+
+
 class Verbs(typer.core.TyperGroup):
-    """The group of verbs; tells a Ctrl-C apart from an aborted prompt."""
+    """The group of verbs; what ends one early is said in the words of that verb."""
 
     def invoke(self, ctx: typer.Context) -> object:
-        """Run the verb."""
+        """Run the verb; raises Interrupted for Ctrl-C, InputError for a package that only an extra brings."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             kept = "what is finished is kept, and the same command goes on from there"
             raise Interrupted(_HOW_TO_GO_ON.get(ctx.invoked_subcommand or "", kept)) from None
+        except ModuleNotFoundError as error:
+            line = way_to_install(error.name)
+            if line is None:
+                raise
+            raise InputError(f"{ctx.invoked_subcommand} needs {error.name}: {line}") from error
 
 
 app = typer.Typer(
     cls=Verbs,
     help="From Ego4D narrations to a trained video-language model: clips, questions, shards, training.",
     epilog="Start with `curate demo --out demo/`: everything, on invented videos, in a few minutes.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+
+@app.callback()
+def curate(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself; its help is the one given above."""
+
 
 for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, train):
     app.command()(verb)

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from egocurate.commands.verbs.options import (
     Alpha,
     Json,
-    Layouts,
     Lexicon,
-    Likes,
     Out,
     Profile,
     RayAddress,
     Root,
     ShardClips,
     SourceKind,
-    Sources,
     TablesOnly,
-    Videos,
     Window,
     finish,
     path_or_url,
     read_alpha,
 )
 from egocurate.console import progress
-from egocurate.errors import InputError
+from egocurate.curation.config import DEFAULT_FILTERS, FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
+from egocurate.shards.export.chunk_layouts import LAYOUTS
+
+# An enumeration, as typer reads no list of a Literal.
+Filter = StrEnum("Filter", {name: name for name in DEFAULT_FILTERS if name not in REQUIRED_FILTERS})
+
+
+def _describe_layouts() -> str:
+    return "; ".join(f"{name}: chunks of {one.seconds} s, {one.short_side} px" for name, one in LAYOUTS.items())
 
 
 def egoclip(
     ego4d_root: Root,
     out: Out,
-    source: SourceKind = Sources.ego4d,
+    source: SourceKind = "ego4d",
     window: Window = "egoclip",
     alpha: Alpha = "4.9",
     lexicon: Lexicon = "auto",
@@ -42,7 +47,8 @@ def egoclip(
         float, typer.Option("--min-clip-seconds", min=0, help="Leave shorter clips out.")
     ] = 0.0,
     without_filter: Annotated[
-        list[str] | None, typer.Option("--without-filter", help="Switch a filter off by name; may be repeated.")
+        list[Filter] | None,
+        typer.Option("--without-filter", help="Switch a filter off; may be repeated."),
     ] = None,
     fho_multi: Annotated[
         bool, typer.Option("--fho-multi", help="Leave videos out whose hand-object clips have several splits, too.")
@@ -66,12 +72,8 @@ def egoclip(
     Example: curate egoclip --ego4d-root /data/ego4d --out /data/egoclip
     """
     from egocurate.commands.jobs.jobs import RunOptions, run_egoclip
-    from egocurate.curation.config import DEFAULT_FILTERS, FILTERS, EgoClipConfig
     from egocurate.curation.sources.open import open_source
 
-    unknown = sorted(set(without_filter or ()) - set(DEFAULT_FILTERS))
-    if unknown:
-        raise InputError(f"--without-filter {unknown[0]}: no such filter; there are {', '.join(DEFAULT_FILTERS)}")
     config = EgoClipConfig(
         window=window,
         alpha=read_alpha(alpha),
@@ -87,7 +89,7 @@ def egoclip(
 def egomcq(
     ego4d_root: Root,
     out: Out,
-    source: SourceKind = Sources.ego4d,
+    source: SourceKind = "ego4d",
     egoclip: Annotated[
         Path | None,
         typer.Option(
@@ -97,7 +99,9 @@ def egomcq(
             help="EgoClip whose videos must not be asked about (default: the one in --out).",
         ),
     ] = None,
-    videos: Annotated[Videos, typer.Option("--videos", help="val: benchmark val videos; all: any video.")] = Videos.val,
+    videos: Annotated[
+        Literal["val", "all"], typer.Option("--videos", help="val: benchmark val videos; all: any video.")
+    ] = "val",
     inter: Annotated[int, typer.Option("--inter", min=0, help="Questions over five videos.")] = 24_000,
     intra: Annotated[int, typer.Option("--intra", min=0, help="Questions within one video.")] = 15_000,
     seed: Annotated[int, typer.Option("--seed", help="Fixes the questions.")] = 0,
@@ -115,12 +119,9 @@ def egomcq(
     Example: curate egomcq --ego4d-root /data/ego4d --out /data/egoclip
     """
     from egocurate.commands.jobs.jobs import RunOptions, run_egomcq
-    from egocurate.curation.config import EgoMCQConfig
     from egocurate.curation.sources.open import open_source
 
-    config = EgoMCQConfig(
-        videos=videos.value, inter=inter, intra=intra, seed=seed, window=window, alpha=read_alpha(alpha)
-    )
+    config = EgoMCQConfig(videos=videos, inter=inter, intra=intra, seed=seed, window=window, alpha=read_alpha(alpha))
     options = RunOptions(profile, shard_clips, tables_only, ray_address)
     with progress(not json) as report:
         outcome = run_egomcq(open_source(source, ego4d_root), out, config, egoclip, lexicon, options, report)
@@ -139,7 +140,7 @@ def shards(
     ],
     ego4d_root: Root,
     out: Out,
-    source: SourceKind = Sources.ego4d,
+    source: SourceKind = "ego4d",
     profile: Profile = "train",
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
@@ -161,7 +162,7 @@ def shards(
 def segments(
     ego4d_root: Root,
     out: Out,
-    source: SourceKind = Sources.ego4d,
+    source: SourceKind = "ego4d",
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Length of a clip.")] = 4.0,
     stride: Annotated[float, typer.Option("--stride", min=0.1, help="From one clip's start to the next.")] = 4.0,
     profile: Profile = "train",
@@ -186,11 +187,12 @@ def export(
     ego4d_root: Root,
     out: Out,
     like: Annotated[
-        Likes, typer.Option("--like", help="egovlp: 600 s chunks, 256 px; lavila: 300 s, avion: 15 s, both 288 px.")
+        Literal[*LAYOUTS],
+        typer.Option("--like", help=f"Whose code is to read them: {_describe_layouts()}."),
     ],
-    layout: Annotated[Layouts, typer.Option("--layout", help="chunks: a folder of mp4 files per video.")] = (
-        Layouts.chunks
-    ),
+    layout: Annotated[
+        Literal["chunks"], typer.Option("--layout", help="chunks: a folder of mp4 files per video.")
+    ] = "chunks",
     egoclip: Annotated[
         Path | None,
         typer.Option(
@@ -200,7 +202,7 @@ def export(
             help="Clips to write too: an EgoClip folder, egoclip.csv, or a parquet table.",
         ),
     ] = None,
-    source: SourceKind = Sources.ego4d,
+    source: SourceKind = "ego4d",
     ray_address: RayAddress = None,
     json: Json = False,
 ) -> None:
@@ -212,5 +214,5 @@ def export(
     from egocurate.curation.sources.open import open_source
 
     with progress(not json) as report:
-        outcome = run_export(open_source(source, ego4d_root), out, like.value, egoclip, ray_address, report)
+        outcome = run_export(open_source(source, ego4d_root), out, like, egoclip, ray_address, report)
     finish("Export", outcome, json)

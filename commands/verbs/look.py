@@ -15,7 +15,6 @@ from egocurate.commands.verbs.options import (
     Root,
     ShardClips,
     SourceKind,
-    Sources,
     path_or_url,
 )
 from egocurate.console import print_summary, progress
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 def windows(
     ego4d_root: Root,
-    source: SourceKind = Sources.ego4d,
+    source: SourceKind = "ego4d",
     gold: Annotated[Path | None, typer.Option("--gold", help="csv with gold segments to score against.")] = None,
     json: Json = False,
 ) -> None:
@@ -56,7 +55,7 @@ def verify(
         Path | None,
         typer.Option("--ego4d-root", "--root", parser=path_or_url, metavar="PATH|URL", help="The data to cut from."),
     ] = None,
-    source: SourceKind = Sources.ego4d,
+    source: SourceKind = "ego4d",
     egoclip: Annotated[
         Path | None,
         typer.Option(

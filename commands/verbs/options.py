@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
 from egocurate.console import print_summary
+from egocurate.curation.config import WINDOWS
 from egocurate.errors import InputError
+from egocurate.shards.profiles import PROFILES
 
 if TYPE_CHECKING:
     from egocurate.commands.jobs.jobs import Outcome
     from egocurate.storage.paths import AnyPath
-
-
-class Videos(StrEnum):
-    """Where EgoMCQ takes its videos from."""
-
-    val = "val"
-    all = "all"
-
-
-class Sources(StrEnum):
-    """Kinds of data sets: keys of `curation.sources.open.SOURCES`."""
-
-    ego4d = "ego4d"
-    epic_kitchens = "epic-kitchens"
-    table = "table"
-
-
-class Layouts(StrEnum):
-    """Forms other than shards that videos are written in."""
-
-    chunks = "chunks"
-
-
-class Likes(StrEnum):
-    """Whose chunks: keys of `shards.export.chunk_layouts.LAYOUTS`."""
-
-    egovlp = "egovlp"
-    lavila = "lavila"
-    avion = "avion"
 
 
 def path_or_url(text: str) -> AnyPath:
@@ -64,7 +36,7 @@ Root = Annotated[
     ),
 ]
 SourceKind = Annotated[
-    Sources,
+    Literal["ego4d", "epic-kitchens", "table"],
     typer.Option("--source", help="What the root is; a table has columns video, time, text (csv or parquet)."),
 ]
 Out = Annotated[
@@ -74,7 +46,7 @@ Out = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
-Profile = Annotated[str, typer.Option("--profile", help="How clips are encoded.")]
+Profile = Annotated[Literal[*PROFILES], typer.Option("--profile", help="How clips are encoded.")]
 ShardClips = Annotated[int, typer.Option("--shard-clips", min=1, help="Clips in one tar, about.")]
 RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="A running Ray cluster, e.g. auto or ray://head:10001.")
@@ -86,7 +58,9 @@ Lexicon = Annotated[
         "--lexicon", help="auto (the root's taxonomy, else wordnet), wordnet, or a folder with both csv files."
     ),
 ]
-Window = Annotated[str, typer.Option("--window", help="Window strategy; `curate windows` lists them side by side.")]
+Window = Annotated[
+    Literal[*WINDOWS], typer.Option("--window", help="Window strategy; `curate windows` lists them side by side.")
+]
 Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean gap of this run.")]
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")]

@@ -19,6 +19,7 @@ import fsspec
 from upath import UPath
 
 from egocurate.errors import InputError, StoreError
+from egocurate.extras import way_to_install
 
 AnyPath = Path | UPath
 Bytes = bytes | mmap.mmap
@@ -61,8 +62,8 @@ def as_path(where: "str | Path | UPath") -> AnyPath:
             f"{scheme}://{rest}: no such kind of store; give a folder, or an s3:// or gs:// URL"
         ) from error
     except ImportError as error:
-        extra = _EXTRAS.get(scheme)
-        way_out = f"pip install 'egocurate[{extra}]'" if extra else str(error).partition("\n")[0]
+        missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
+        way_out = way_to_install(missing) or str(error).partition("\n")[0]
         raise InputError(f"{scheme}://{rest}: what reads {scheme}:// is not installed; {way_out}") from error
     # Other processes write there as well: a listing that is remembered would be out of date.
     options: dict[str, Any] = {"use_listings_cache": False}
