@@ -19,9 +19,21 @@ from egocurate.commands.verbs.options import (
 from egocurate.training.config.recipes import RECIPES
 
 
+def _print_settings(recipe: str | None) -> None:
+    if recipe is None:
+        return
+    from egocurate.training.config.settings import list_settings
+
+    print(f"{recipe}: {(RECIPES[recipe].__doc__ or '').partition(chr(10))[0]}\n")
+    for setting in list_settings(RECIPES[recipe]()):
+        about = f"{setting.kind}; {setting.about}" if setting.about else setting.kind
+        print(f"{f'{setting.key}={setting.value}':<52} {about}")
+    raise typer.Exit
+
+
 def train(
     recipe: Annotated[
-        Literal[*RECIPES], typer.Argument(metavar="RECIPE", help=f"What is trained: {', '.join(RECIPES)}.")
+        Literal[*RECIPES], typer.Argument(metavar="RECIPE", help="What is trained; --settings tells what it sets.")
     ],
     shards: Annotated[
         list[str],
@@ -34,6 +46,16 @@ def train(
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in OUT, if it has one.")
     ] = False,
     change: Changes = None,
+    settings: Annotated[
+        Literal[*RECIPES] | None,
+        typer.Option(
+            "--settings",
+            metavar="RECIPE",
+            callback=_print_settings,
+            is_eager=True,
+            help="Print what --set can change: each setting of a recipe, its value and its meaning.",
+        ),
+    ] = None,
 ) -> None:
     """Train a recipe on shards; with questions it answers EgoMCQ.
 
@@ -49,8 +71,9 @@ def train(
           -m egocurate.train egovlp --shards D/shards --out runs/2
     Three clips of one folder for each one of another:
       curate train egovlp --shards A --shards B --set weights=3,1 --out runs/3
-    Other settings than the recipe's:
+    Other settings than the recipe's, and which there are:
       curate train egovlp --shards D/shards --out runs/4 --set optimizer.lr=1e-4 --set model.video.depth=6
+      curate train --settings egovlp
 
     To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.
 

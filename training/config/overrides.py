@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import is_dataclass, replace
+from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from egocurate.errors import InputError
+from egocurate.training.config.settings import list_settings
 from egocurate.training.config.train_config import TrainConfig
 
 
@@ -15,18 +17,27 @@ def with_setting(config: TrainConfig, setting: str) -> TrainConfig:
     key, equals, text = setting.partition("=")
     if not equals:
         raise InputError(f"--set {setting}: write key=value")
-    return _with(config, key.split("."), text, key)
+    return _with(config, key.split("."), text, key, config)
 
 
-def _with(config: Any, path: list[str], text: str, key: str) -> Any:  # noqa: ANN401 (any dataclass)
+def nearest_keys(config: TrainConfig, key: str, most: int = 3) -> list[str]:
+    """Return the keys of a config that a wrong key may have meant: those that end alike, then those spelled alike."""
+    keys = [setting.key for setting in list_settings(config)]
+    same_end = [one for one in keys if one.rpartition(".")[2] == key.rpartition(".")[2]]
+    return list(dict.fromkeys(same_end + get_close_matches(key, keys, most)))[:most]
+
+
+def _with(config: Any, path: list[str], text: str, key: str, whole: TrainConfig) -> Any:  # noqa: ANN401 (any dataclass)
     kinds, name = get_type_hints(type(config)), path[0]
     if name not in kinds:
-        raise InputError(f"--set {key}: there is no {name!r}; there are {', '.join(kinds)}")
+        near = nearest_keys(whole, key)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(f"--set {key}: there is no {name!r}; there are {', '.join(kinds)}{hint}")
     present = getattr(config, name)
     if is_dataclass(present):
         if len(path) == 1:
             raise InputError(f"--set {key}: name one of its keys: {', '.join(get_type_hints(type(present)))}")
-        value = _with(present, path[1:], text, key)
+        value = _with(present, path[1:], text, key, whole)
     elif len(path) > 1:
         raise InputError(f"--set {key}: {name} has no keys of its own")
     else:

@@ -25,7 +25,9 @@ def test_settings_are_read_by_type():
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("lr=1", r"'lr'; there are system, .*optimizer"),
+        ("lr=1", r"'lr'; there are system, .*optimizer.*; did you mean optimizer\.lr"),
+        ("optimiser.lr=1", r"did you mean optimizer\.lr"),
+        ("model.vidio.depth=1", r"did you mean .*model\.video\.depth"),
         ("model.video.size=1", "image, patch"),
         ("model=1", "video, text, projection"),
         ("epochs.x=1", "epochs has no keys"),
