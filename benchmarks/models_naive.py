@@ -16,7 +16,9 @@ from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
 from egocurate.models.layers.divided_attention import DividedAttention, Fuse
 from egocurate.models.layers.roberta import RobertaTower
 from egocurate.models.layers.video_tower import DividedBlock, VideoTower
-from egocurate.models.losses.contrastive import cosines, egonce, egonce_pairs
+from egocurate.models.losses.cosines import cosines
+from egocurate.models.losses.egonce import egonce
+from egocurate.models.losses.pairs import egonce_pairs
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -14,7 +14,9 @@ from egocurate.models.egovlpv2.cross_attention import GatedCrossAttention, MlmHe
 from egocurate.models.egovlpv2.masking_and_matching import MaskedTokens, match_rows, mlm_loss, vtm_loss
 from egocurate.models.layers.roberta import RobertaTextConfig, RobertaTower
 from egocurate.models.layers.video_tower import VideoConfig, VideoTower
-from egocurate.models.losses.contrastive import Pairs, Positives, Undecided, cosines, egonce, egonce_pairs
+from egocurate.models.losses.cosines import cosines
+from egocurate.models.losses.egonce import egonce
+from egocurate.models.losses.pairs import Pairs, Positives, Undecided, egonce_pairs
 
 
 @dataclass(frozen=True)

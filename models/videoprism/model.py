@@ -1,6 +1,6 @@
 """VideoPrism's first stage (2402.13217, section 3.2): a video tower and a text tower learn one space by contrast.
 
-The loss is `models.losses.contrastive.info_nce` on the two embeddings, half of every clip's places dropped
+The loss is `models.losses.info_nce.info_nce` on the two embeddings, half of every clip's places dropped
 (`tube_mask`). The second stage is in `models.videoprism.distillation`; after it, `freeze_encoder` leaves the heads to
 be tuned against text.
 """

@@ -10,7 +10,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from egocurate.models.all_gather import gather, local_rows, take, whole_mean
 from egocurate.models.egovlpv2.masking_and_matching import mlm_loss, vtm_loss
-from egocurate.models.losses.contrastive import egonce, egonce_pairs, egonce_plus, info_nce, max_margin, sigmoid_loss
+from egocurate.models.losses.egonce import egonce
+from egocurate.models.losses.egonce_plus import egonce_plus
+from egocurate.models.losses.info_nce import info_nce
+from egocurate.models.losses.max_margin import max_margin
+from egocurate.models.losses.pairs import egonce_pairs
+from egocurate.models.losses.sigmoid import sigmoid_loss
 
 ROWS, WIDTH, CLASSES = 12, 6, 4
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from egocurate.models.egovlpv2.model import ObjectiveConfig
-from egocurate.models.losses.contrastive import Positives, Undecided
+from egocurate.models.losses.pairs import Positives, Undecided
 
 __all__ = ["Contrast", "Distillation", "LockedContrast", "ObjectiveConfig", "PlainContrast", "Reconstruction"]
 

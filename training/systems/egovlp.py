@@ -10,7 +10,8 @@ from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.layers.clip_weights import load_image_tower
-from egocurate.models.losses.contrastive import egonce, info_nce
+from egocurate.models.losses.egonce import egonce
+from egocurate.models.losses.info_nce import info_nce
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks

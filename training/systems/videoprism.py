@@ -12,7 +12,7 @@ from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.layers.patches import check_hidden, tube_mask
-from egocurate.models.losses.contrastive import info_nce
+from egocurate.models.losses.info_nce import info_nce
 from egocurate.models.videoprism.distillation import Student, distance, frozen_teacher, shuffle
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.training.config.train_config import TrainConfig

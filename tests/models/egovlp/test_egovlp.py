@@ -9,7 +9,7 @@ from transformers import DistilBertConfig, DistilBertModel
 from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
 from egocurate.models.layers.distilbert import TextConfig, TextTower
 from egocurate.models.layers.video_tower import VideoConfig, VideoTower
-from egocurate.models.losses.contrastive import info_nce
+from egocurate.models.losses.info_nce import info_nce
 from egocurate.models.metrics.egomcq import EgoMCQQuestions, egomcq_accuracy
 from egocurate.models.tokenizer import load_tokenizer, train_tokenizer
 from egocurate.models.weights import load_egovlp, load_vit

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, draw, mask_tokens, match_rows, mlm_loss, vtm_loss
-from egocurate.models.losses.contrastive import cosines, egonce_pairs
+from egocurate.models.losses.cosines import cosines
+from egocurate.models.losses.pairs import egonce_pairs
 
 torch.set_num_threads(1)
 WORDS = Vocabulary(size=50, mask_id=4, special_ids=(0, 1, 2, 3))

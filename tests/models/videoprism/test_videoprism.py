@@ -12,7 +12,7 @@ from transformers import VideoPrismConfig as PublishedConfig
 
 from egocurate.models.layers.patches import tube_mask, tube_tokens
 from egocurate.models.layers.pooling import AttentionPool
-from egocurate.models.losses.contrastive import info_nce
+from egocurate.models.losses.info_nce import info_nce
 from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism, VideoPrismConfig, sine_then_cosine
 from egocurate.models.videoprism.weights import load_videoprism, videoprism_names

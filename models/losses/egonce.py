@@ -1,0 +1,32 @@
+"""EgoNCE (EgoVLP, 2206.01670): a contrast in which rows that share verb and noun are positives of each other."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from egocurate.models.losses.cosines import contrast, cosines, mean_over_rows
+from egocurate.models.losses.pairs import ALL_ROWS, Positives, Undecided, egonce_pairs
+
+
+def egonce(
+    text: Tensor,
+    video: Tensor,
+    verbs: Tensor,
+    nouns: Tensor,
+    valid: Tensor | None = None,
+    *,
+    temperature: float = 0.05,
+    positives: Positives = "and",
+    undecided: Undecided = "mask",
+    rows: slice = ALL_ROWS,
+) -> Tensor:
+    """EgoNCE (2206.01670, eq. 5): -mean_i log(sum over i's positives / sum over all), both directions added.
+
+    text, video: [M, D], anchors and their hard negatives alike; verbs [M, V] and nouns [M, N]: bool, one per class;
+    valid [M]: rows that count, as rows and as columns (default all). A hard negative that shares the anchor's tags is a
+    positive like any other row. Undecided pairs (see `tag_pairs`) are left out of both sums; "negative" is the
+    published treatment, which pushes them apart.
+    """
+    pairs = egonce_pairs(verbs, nouns, valid, positives=positives, undecided=undecided, rows=rows)
+    loss = sum(contrast(cosines(a[rows], b) / temperature, pairs) for a, b in ((text, video), (video, text)))
+    return mean_over_rows(loss, valid, rows)

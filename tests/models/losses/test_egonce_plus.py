@@ -1,0 +1,19 @@
+"""EgoNCE++: what altered texts do."""
+
+import torch
+
+from egocurate.models.losses.egonce_plus import egonce_plus
+from tests.models.losses.loops import random_batch
+
+torch.set_num_threads(1)
+
+
+def test_altered_texts_push_their_own_clip_alone():
+    text, video, _, nouns, _ = random_batch(4)
+    altered = torch.randn(10, 2, 7, dtype=torch.float64, requires_grad=True)
+    video.requires_grad_()
+    plain = egonce_plus(text, video, altered[:, :0], nouns)
+    with_altered = egonce_plus(text, video, altered, nouns)
+    assert with_altered > plain
+    (difference,) = torch.autograd.grad(egonce_plus(text, video, altered[:3], nouns, rows=slice(0, 3)), altered)
+    assert (difference[:3] != 0).any(-1).all() and (difference[3:] == 0).all()
