@@ -1,30 +1,24 @@
-"""Load published weights into EgoVLP: image ViTs with timm's names, and EgoVLP's own checkpoints."""
+"""Weights as files: read them from disk or from the hub, rename them, and load what fits into a module.
+
+What a published file calls its parts is known beside each model (models/<name>/weights.py, layers/image_weights.py).
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-import torch.nn.functional as F
 from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.layers.video_tower import VideoTower
-
 _FILES = (".safetensors", ".pth", ".pt", ".bin")
 _NESTED = ("state_dict", "model", "module")  # where a training checkpoint keeps its weights
-# EgoVLP's name of a part -> ours, after a leading `module.` of data-parallel training.
-_EGOVLP_NAMES = {
-    "video_model.": "video.",
-    "text_model.": "text.model.",
-    "vid_proj.0.": "vid_proj.",
-    "txt_proj.": "txt_proj.",
-}
 
 
 @dataclass(frozen=True)
@@ -37,30 +31,6 @@ class LoadReport:
 
     def __str__(self) -> str:
         return f"{len(self.loaded)} loaded, {len(self.missing)} kept as drawn, {len(self.unused)} of the file unused"
-
-
-def load_vit(tower: VideoTower, source: str) -> LoadReport:
-    """Load an image ViT (file .safetensors/.pth, or a hub name such as timm/vit_base_patch16_224.orig_in21k_ft_in1k).
-
-    With it the tower is that image model on every frame. Raises ValueError if nothing fits.
-    """
-    return load_state(tower, read_weights(source), source)
-
-
-def load_egovlp(model: EgoVLP, source: str) -> LoadReport:
-    """Load a checkpoint of the EgoVLP release (file with `state_dict`); ValueError if nothing fits.
-
-    A checkpoint with more or fewer frames fits too: its temporal embedding is cut, or filled with zeros.
-    """
-    state = {}
-    for name, value in read_weights(source).items():
-        name = name.removeprefix("module.")
-        theirs = next((prefix for prefix in _EGOVLP_NAMES if name.startswith(prefix)), None)
-        state[name if theirs is None else _EGOVLP_NAMES[theirs] + name.removeprefix(theirs)] = value
-    frames = model.config.video.max_frames
-    if (time := state.get("video.temporal_embed")) is not None:
-        state["video.temporal_embed"] = F.pad(time[:, :frames], (0, 0, 0, max(0, frames - time.shape[1])))
-    return load_state(model, state, source)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -102,3 +72,19 @@ def load_state(module: nn.Module, state: dict[str, Tensor], source: str) -> Load
         raise ValueError(f"weights {source!r}: none of its {len(state)} tensors fits the model")
     module.load_state_dict(fits, strict=False)
     return LoadReport(sorted(fits), sorted(ours.keys() - fits.keys()), sorted(state.keys() - fits.keys()))
+
+
+def replace_patterns(name: str, patterns: Iterable[tuple[str, str]]) -> str:
+    """Return a parameter's name after each (regular expression, replacement) in turn."""
+    for pattern, ours in patterns:
+        name = re.sub(pattern, ours, name)
+    return name
+
+
+def replace_prefix(name: str, prefixes: Mapping[str, str]) -> str:
+    """Return a parameter's name with the first of their prefixes that it has replaced by ours; as it is if it has none.
+
+    prefixes: theirs -> ours.
+    """
+    theirs = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
+    return name if theirs is None else prefixes[theirs] + name.removeprefix(theirs)

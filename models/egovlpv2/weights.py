@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from egocurate.models.egovlpv2.model import EgoVLPv2
-from egocurate.models.weights import LoadReport, load_state, read_weights
+from egocurate.models.weights import LoadReport, load_state, read_weights, replace_prefix
 
 # The release's start of a name -> ours; the first that fits.
-_NAMES = {
+_PREFIXES = {
     "video_model.": "video.",
     "text_model.": "text.model.",
     "cls_token": "fused_cls_token",
@@ -62,7 +62,7 @@ def egovlpv2_names(state: dict[str, Tensor], model: EgoVLPv2) -> dict[str, Tenso
         if other in renamed:  # the release keeps key and value apart here
             renamed[re.sub(r"\.k\.", ".kv.", name)] = torch.cat([renamed.pop(name), renamed.pop(other)])
     if (time := renamed.get("video.temporal_embed")) is not None:
-        renamed["video.temporal_embed"] = _stretch(time, model.config.video.max_frames)
+        renamed["video.temporal_embed"] = _resized(time, model.config.video.max_frames)
     return renamed
 
 
@@ -71,11 +71,10 @@ def _rename(name: str, lower: int) -> str:
         return f"video_gates.{int(match[1]) - lower}.{_GATE_PARTS[match[2]]}{match[3]}"
     if match := _TEXT_GATE.fullmatch(name):
         return f"text_gates.{int(match[1]) - lower}.{_GATE_PARTS[match[2] or match[3]]}{match[4]}"
-    theirs = next((start for start in _NAMES if name.startswith(start)), None)
-    return name if theirs is None else _NAMES[theirs] + name.removeprefix(theirs)
+    return replace_prefix(name, _PREFIXES)
 
 
-def _stretch(time: Tensor, frames: int) -> Tensor:
+def _resized(time: Tensor, frames: int) -> Tensor:
     """Temporal embedding [1, T, D] for another number of frames."""
     if time.shape[1] >= frames:
         return time[:, :frames]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import torch
 from torch import Tensor
 
 from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
-from egocurate.models.weights import LoadReport, load_state, read_weights
+from egocurate.models.weights import LoadReport, load_state, read_weights, replace_patterns
 
 # transformers' name of a part -> the release's, tried in turn.
 _HF_NAMES = (
@@ -45,11 +43,7 @@ def videomae_names(state: dict[str, Tensor], model: VideoMAE | VideoMAEClassifie
 
 
 def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    renamed = {}
-    for name, value in state.items():
-        for pattern, ours in _HF_NAMES:
-            name = re.sub(pattern, ours, name)
-        renamed[name] = value
+    renamed = {replace_patterns(name, _HF_NAMES): value for name, value in state.items()}
     for name in [name for name in renamed if name.endswith(".attn.query")]:
         stem = name.removesuffix("query")
         renamed[stem + "qkv.weight"] = torch.cat([renamed.pop(stem + part) for part in ("query", "key", "value")])

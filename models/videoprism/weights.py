@@ -11,7 +11,7 @@ from torch import Tensor
 
 from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
-from egocurate.models.weights import LoadReport, load_state, read_weights
+from egocurate.models.weights import LoadReport, load_state, read_weights, replace_patterns
 
 # The release's name -> ours. A stack's tensors have all its layers in their first axis.
 _STACKS = {
@@ -114,9 +114,8 @@ def videoprism_names(state: dict[str, Tensor], model: Model) -> dict[str, Tensor
 
 def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     renamed = {}
-    for name, value in state.items():
-        for pattern, ours in _HF_NAMES:
-            name = re.sub(pattern, ours, name)
+    for theirs, value in state.items():
+        name = replace_patterns(theirs, _HF_NAMES)
         # Its patches are cubes of one frame.
         renamed[name] = value.squeeze(2) if name.endswith("patch_embed.proj.weight") else value
     return renamed

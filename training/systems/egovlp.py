@@ -9,7 +9,7 @@ from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.layers.clip_weights import load_image_tower
+from egocurate.models.layers.image_weights import load_image_tower
 from egocurate.models.losses.egonce import egonce
 from egocurate.models.losses.info_nce import info_nce
 from egocurate.training.config.loss_configs import Contrast

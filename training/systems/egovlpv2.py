@@ -11,7 +11,7 @@ from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
 from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
-from egocurate.models.layers.clip_weights import load_image_tower
+from egocurate.models.layers.image_weights import load_image_tower
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips

@@ -16,6 +16,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from egocurate.errors import InputError
 from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.egovlp.weights import load_egovlp
 from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.egovlpv2.weights import load_egovlpv2
 from egocurate.models.videomae.model import VideoMAE
@@ -23,7 +24,7 @@ from egocurate.models.videomae.weights import load_videomae
 from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.models.videoprism.weights import load_videoprism
-from egocurate.models.weights import LoadReport, load_egovlp, load_state, read_weights
+from egocurate.models.weights import LoadReport, load_state, read_weights
 from egocurate.training.run.files import newest_checkpoint
 
 # These read a release's names and the module's own.

@@ -1,15 +1,16 @@
-"""CLIP's image towers, under the names of its two kinds of checkpoints, give what transformers' class gives."""
+"""Image ViTs by timm's names; CLIP's image towers, by both kinds of names, give what transformers' class gives."""
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from egocurate.models.layers.clip_weights import load_clip
+from egocurate.models.layers.image_weights import load_clip, load_vit
 from egocurate.models.layers.video_tower import VideoConfig, VideoTower
 
 torch.set_num_threads(1)
 SIZES = {"image_size": 32, "patch_size": 8, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3}
+VIT = VideoConfig(image=16, patch=8, max_frames=4, width=8, depth=1, heads=2)
 TINY = VideoConfig(image=32, patch=8, max_frames=4, width=24, depth=2, heads=3, eps=1e-5, style="clip")
 OPENAI = (
     ("embeddings.class_embedding", "class_embedding"),
@@ -78,3 +79,28 @@ def test_another_tower_or_file_is_refused_in_a_line(clip, tmp_path):
     save_file({"other": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match=r"other\.safetensors.*fits"):
         load_clip(VideoTower(TINY), str(tmp_path / "other.safetensors"))
+
+
+def test_vit_weights_load_by_timm_names(tmp_path):
+    torch.manual_seed(0)
+    source, target = VideoTower(VIT), VideoTower(VIT)
+    state = {
+        name: value.clone() for name, value in source.state_dict().items() if "time" not in name and "norm3" not in name
+    }
+    del state["temporal_embed"]
+    save_file(
+        state | {"head.weight": torch.zeros(3, 8), "pos_embed": torch.zeros(1, 9, 8)}, tmp_path / "vit.safetensors"
+    )
+    report = load_vit(target, str(tmp_path / "vit.safetensors"))
+    assert report.unused == ["head.weight", "pos_embed"]  # no such layer; another number of patches
+    assert "pos_embed" in report.missing and "temporal_embed" in report.missing
+    assert set(report.loaded) == state.keys() - {"pos_embed"}
+    torch.testing.assert_close(target.blocks[0].attn.qkv.weight, source.blocks[0].attn.qkv.weight)
+
+
+def test_weights_that_do_not_fit_or_exist_are_named(tmp_path):
+    save_file({"other": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="none of its 1 tensors fits"):
+        load_vit(VideoTower(VIT), str(tmp_path / "other.safetensors"))
+    with pytest.raises(ValueError, match="no such file"):
+        load_vit(VideoTower(VIT), str(tmp_path / "nothing.pth"))

@@ -1,14 +1,15 @@
-"""Load CLIP's image towers into the video tower: OpenAI's, open_clip's and transformers' names for the same parts."""
+"""Load image models into the video tower: ViTs by timm's names, and CLIP's image towers.
+
+CLIP's parts have other names in OpenAI's and open_clip's files than in transformers'.
+"""
 
 from __future__ import annotations
-
-import re
 
 import torch
 from torch import Tensor
 
 from egocurate.models.layers.video_tower import VideoTower
-from egocurate.models.weights import LoadReport, load_state, load_vit, read_weights
+from egocurate.models.weights import LoadReport, load_state, read_weights, replace_patterns
 
 # (their name, ours): transformers' first, then OpenAI's and open_clip's, which have the same.
 _HF_NAMES = (
@@ -37,6 +38,19 @@ _OPENAI_NAMES = (
 )
 
 
+def load_image_tower(tower: VideoTower, source: str) -> LoadReport:
+    """Load image weights of the tower's style, CLIP's or an image ViT's; ValueError if nothing fits."""
+    return (load_clip if tower.config.style == "clip" else load_vit)(tower, source)
+
+
+def load_vit(tower: VideoTower, source: str) -> LoadReport:
+    """Load an image ViT (file .safetensors/.pth, or a hub name such as timm/vit_base_patch16_224.orig_in21k_ft_in1k).
+
+    With it the tower is that image model on every frame. Raises ValueError if nothing fits.
+    """
+    return load_state(tower, read_weights(source), source)
+
+
 def load_clip(tower: VideoTower, source: str) -> LoadReport:
     """Load CLIP's image tower (file, or a hub name such as openai/clip-vit-base-patch16) into one of style "clip".
 
@@ -48,19 +62,10 @@ def load_clip(tower: VideoTower, source: str) -> LoadReport:
     return load_state(tower, clip_names(read_weights(source)), source)
 
 
-def load_image_tower(tower: VideoTower, source: str) -> LoadReport:
-    """Load image weights of the tower's style, CLIP's or an image ViT's; ValueError if nothing fits."""
-    return (load_clip if tower.config.style == "clip" else load_vit)(tower, source)
-
-
 def clip_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the image tower's tensors of a CLIP checkpoint under the names and shapes that `VideoTower` has."""
     names = _OPENAI_NAMES if any(name.startswith("visual.") for name in state) else _HF_NAMES
-    renamed = {}
-    for name, value in state.items():
-        for theirs, ours in names:
-            name = re.sub(theirs, ours, name)
-        renamed[name] = value
+    renamed = {replace_patterns(name, names): value for name, value in state.items()}
     if not {"cls_token", "pos_embed", "patch_embed.proj.weight"} <= renamed.keys():
         return renamed  # of something else: nothing fits
     for name in [name for name in renamed if ".attn.q." in name]:

@@ -1,0 +1,38 @@
+"""Checkpoints with the EgoVLP release's names of the parameters."""
+
+import pytest
+import torch
+
+from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
+from egocurate.models.egovlp.weights import load_egovlp
+from egocurate.models.layers.distilbert import TextConfig
+from egocurate.models.layers.video_tower import VideoConfig
+
+torch.set_num_threads(1)
+TINY = EgoVLPConfig(
+    video=VideoConfig(image=16, patch=8, max_frames=4, width=8, depth=1, heads=2),
+    text=TextConfig(vocab=64, width=12, depth=1, heads=2, max_tokens=16, dropout=0.0),
+    projection=6,
+)
+
+
+@pytest.mark.parametrize("frames", [2, 6])
+def test_egovlp_checkpoint_loads(frames, tmp_path):
+    torch.manual_seed(0)
+    source, target = EgoVLP(TINY), EgoVLP(TINY)
+    names = {
+        "video.": "video_model.",
+        "text.model.": "text_model.",
+        "vid_proj.": "vid_proj.0.",
+        "txt_proj.": "txt_proj.",
+    }
+    state = {}
+    for name, value in source.state_dict().items():
+        ours = next(prefix for prefix in names if name.startswith(prefix))
+        state["module." + names[ours] + name.removeprefix(ours)] = value
+    state["module.video_model.temporal_embed"] = torch.ones(1, frames, 8)
+    torch.save({"state_dict": state}, tmp_path / "egovlp.pth")
+    report = load_egovlp(target, str(tmp_path / "egovlp.pth"))
+    assert (report.missing, report.unused) == ([], [])
+    assert target.video.temporal_embed[0, :, 0].tolist() == [1, 1, 0, 0] if frames == 2 else [1, 1, 1, 1]
+    torch.testing.assert_close(target.txt_proj[1].weight, source.txt_proj[1].weight)
