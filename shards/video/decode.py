@@ -20,13 +20,12 @@ import numpy as np
 import torch
 
 from egocurate.errors import InputError
+from egocurate.shards.video.h264 import is_idr, is_referred_to, length_size
 
 DecodeFrames = Callable[[bytes, list[int]], np.ndarray]
 """(file, ascending distinct indices) -> uint8 [T, H, W, 3]"""
 
 KEPT_DECODERS = 8
-# Of an H.264 unit (ITU-T H.264, 7.4.1): bits of its first byte, kinds of slices, and the bytes of its length in mp4.
-NAL_REF_IDC, NAL_TYPE, NAL_SLICE, NAL_IDR, NAL_LENGTH = 0x60, 0x1F, 1, 5, 4
 
 
 class DecodeError(Exception):
@@ -175,17 +174,17 @@ def _in_place(frames: Iterator, place: dict[int, int]) -> np.ndarray:
 
 def _wanted_frames(codec, packets: list, wanted: Set[int]) -> Iterator:  # noqa: ANN001
     """Yield the frames of the wanted times, decoding of each group no more than it takes."""
-    in_mp4 = _is_avc_in_mp4(codec)
+    unit_length = length_size(codec.name, codec.extradata)
     for group in _groups(packets):
         waiting = wanted & {packet.pts for packet in group}
         if not waiting:
             continue
         # Such a picture makes the decoder forget what came before, and keep its memory, which a flush gives back.
-        if not (in_mp4 and _slice_header(group[0]) & NAL_TYPE == NAL_IDR):
+        if unit_length is None or not is_idr(memoryview(group[0]), unit_length):
             codec.flush_buffers()
         for packet in [*group, None]:
-            skippable = in_mp4 and packet is not None and packet.pts not in waiting
-            if skippable and not _slice_header(packet) & NAL_REF_IDC:
+            skippable = unit_length is not None and packet is not None and packet.pts not in waiting
+            if skippable and not is_referred_to(memoryview(packet), unit_length):
                 continue  # no other picture refers to this one
             for frame in codec.decode(packet):
                 # Later frames are built on this one, and are not marked themselves.
@@ -199,24 +198,6 @@ def _wanted_frames(codec, packets: list, wanted: Set[int]) -> Iterator:  # noqa:
             if not waiting:
                 break
     codec.flush_buffers()
-
-
-def _is_avc_in_mp4(codec) -> bool:  # noqa: ANN001
-    """Tell whether packets hold H.264 units after lengths of `NAL_LENGTH` bytes (ISO/IEC 14496-15, 5.3.3)."""
-    head = bytes(codec.extradata or b"")[:5]
-    return codec.name == "h264" and len(head) == 5 and head[0] == 1 and head[4] & 3 == NAL_LENGTH - 1
-
-
-def _slice_header(packet) -> int:  # noqa: ANN001
-    """Return the first byte of a packet's first slice (ITU-T H.264, 7.3.1), or all bits if it has none."""
-    data = memoryview(packet)
-    place = 0
-    while place + NAL_LENGTH < len(data):
-        header = data[place + NAL_LENGTH]
-        if header & NAL_TYPE in (NAL_SLICE, NAL_IDR):
-            return header
-        place += NAL_LENGTH + int.from_bytes(data[place : place + NAL_LENGTH])
-    return 0xFF
 
 
 def _torchcodec() -> DecodeFrames:

@@ -54,7 +54,7 @@ class VideoReader:
             self._decoder.thread_count = 1
             self._files = self._files.pop_all()
         self._tick = Fraction(self._stream.time_base)
-        self._length_size = length_size(self._decoder.extradata) if self._decoder.name == "h264" else None
+        self._length_size = length_size(self._decoder.name, self._decoder.extradata)
         self._ahead = Lookahead(_with_bytes(self._container.demux(self._stream)))
         self._decoded: deque[av.VideoFrame] = deque()
         self._fed_dts: int | None = None
