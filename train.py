@@ -48,6 +48,7 @@ from torch import nn
 from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream
 from egocurate.progress import Report
+from egocurate.storage.atomic import write_json
 from egocurate.training.config.optimizer import build_optimizer, learning_rate
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
@@ -58,7 +59,6 @@ from egocurate.training.monitor.mfu import ideal_seconds
 from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.checkpoints import Checkpoints
 from egocurate.training.run.errors import explained
-from egocurate.training.run.files import write_json
 from egocurate.training.run.run_folder import claim_run, find_run
 from egocurate.training.step.batches import next_batches, open_stream
 from egocurate.training.step.micro_batches import Learning

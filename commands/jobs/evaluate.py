@@ -11,9 +11,9 @@ from typing import NamedTuple
 from egocurate.console import progress
 from egocurate.errors import InputError
 from egocurate.progress import Report
+from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, open_ranks
-from egocurate.training.run.files import write_json
 from egocurate.training.run.load_run import read_run, restore
 from egocurate.training.systems import System
 from egocurate.training.tasks.charades import charades_ego

@@ -16,7 +16,7 @@ from egocurate.curation.clips.class_sets import Ints, Ragged, ragged, share, wit
 from egocurate.curation.config import EgoMCQConfig
 from egocurate.errors import InputError
 from egocurate.questions import CLIPS_FILE, INTER, INTRA, ITEM_FIELDS, OPTIONS, QUESTIONS_FILE
-from egocurate.storage.atomic import atomic_write
+from egocurate.storage.atomic import atomic_write, write_text
 from egocurate.storage.paths import AnyPath, as_path, make_folder
 
 _PAIRS = np.array(list(itertools.combinations(range(OPTIONS), 2)))  # [10, 2]
@@ -112,8 +112,7 @@ def write_egomcq(egomcq: EgoMCQ, out: str | AnyPath) -> None:
     out = as_path(out)
     make_folder(out)
     atomic_write(out / CLIPS_FILE, lambda stream: pq.write_table(egomcq.clips, stream))
-    text = json.dumps(egomcq.questions, ensure_ascii=False)
-    atomic_write(out / QUESTIONS_FILE, lambda stream: stream.write(text.encode()))
+    write_text(out / QUESTIONS_FILE, json.dumps(egomcq.questions, ensure_ascii=False))
 
 
 def _pool(clips: pa.Table, scenes: Mapping[str, int], rng: np.random.Generator) -> _Pool:

@@ -15,7 +15,7 @@ from egocurate.curation.synthetic.render import render
 from egocurate.curation.synthetic.script import NOUNS, VERBS, Script, narrate, write_script
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
-from egocurate.storage.atomic import atomic_write
+from egocurate.storage.atomic import atomic_path, write_json
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Re
         "physical_settings": [],
     }
     val = {"videos": [{"video_uid": u, "clips": []} for u, r in zip(uids, roles, strict=True) if r == "val"]}
-    _write_json(annotations / "narration.json", narration)
-    _write_json(annotations / "nlq_val.json", val)
+    write_json(annotations / "narration.json", narration)
+    write_json(annotations / "nlq_val.json", val)
     _write_taxonomy(annotations / "narration_verb_taxonomy.csv", VERBS)
     _write_taxonomy(annotations / "narration_noun_taxonomy.csv", NOUNS)
-    _write_json(root / "ego4d.json", metadata)
-    _write_json(stamp, asdict(config))
+    write_json(root / "ego4d.json", metadata)
+    write_json(stamp, asdict(config))
 
 
 def _render_all(jobs: list[tuple[Script, Path, int]], config: DemoRootConfig, report: Report) -> None:
@@ -99,9 +99,8 @@ def _render_all(jobs: list[tuple[Script, Path, int]], config: DemoRootConfig, re
 
 def _render_one(job: tuple[Script, Path, int], config: DemoRootConfig) -> None:
     script, path, seed = job
-    partial = path.with_suffix(".partial.mp4")
-    render(script, partial, side=config.side, fps=config.fps, seed=seed)
-    partial.rename(path)
+    with atomic_path(path) as temp:
+        render(script, temp, side=config.side, fps=config.fps, seed=seed)
 
 
 def _pass(script: Script, uid: str, annotator: int, seed: int, video: int) -> dict:
@@ -161,7 +160,3 @@ def _write_taxonomy(path: Path, classes: Mapping[str, tuple[str, ...]]) -> None:
         writer = csv.writer(file)
         writer.writerow(["label", "group"])
         writer.writerows((label, str(sorted(words))) for label, words in sorted(classes.items()))
-
-
-def _write_json(path: Path, value: object) -> None:
-    atomic_write(path, lambda file: file.write(json.dumps(value, indent=1).encode()))

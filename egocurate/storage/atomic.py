@@ -1,6 +1,7 @@
 """Write a file so that its final name only ever holds the whole content."""
 
 import io
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -49,19 +50,38 @@ def atomic_write(path: str | AnyPath, writer: Callable[[BinaryIO], None]) -> Non
         writer(file)
 
 
+def write_text(path: str | AnyPath, text: str) -> None:
+    """Write `text` in UTF-8 to `path`: whole under its name, or not there at all."""
+    atomic_write(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: str | AnyPath, value: object) -> None:
+    """Write a value as indented JSON to `path`: whole under its name, or not there at all."""
+    write_text(path, json.dumps(value, indent=1))
+
+
 @contextmanager
-def _temporary(path: Path) -> Iterator[BinaryIO]:
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a path to write a file of this machine to: it is renamed `path` on a clean exit, and removed on any other.
+
+    For writers that take a path only; its name ends as that of `path` does, since they choose the format by it.
+    """
     temp = temp_path(path)
     try:
-        with temp.open("wb") as file:
-            yield file
-            file.flush()
+        yield temp
+        with temp.open("rb") as file:
             os.fsync(file.fileno())
         temp.replace(path)
     except BaseException:
         temp.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[BinaryIO]:
+    with atomic_path(path) as temp, temp.open("wb") as file:
+        yield file
 
 
 @contextmanager

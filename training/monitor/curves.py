@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
-from egocurate.training.run.files import write_whole
+from egocurate.storage.atomic import atomic_write
 
 COLORS = ("#1f5fa8", "#d1632a", "#3b8f5a", "#8a5aa8", "#8c6d2f", "#4d4d4d")
 CHANCE = 20.0  # percent of right answers by guessing: EgoMCQ's questions have five options
@@ -47,7 +47,7 @@ def draw_curves(table: Path, picture: Path) -> None:
                 line.set_marker("o")
         axes.set_xlim(0, last)
         axes.set_xlabel("step")
-    write_whole(picture, lambda path: figure.savefig(path, format="png", dpi=110))
+    atomic_write(picture, lambda file: figure.savefig(file, format="png", dpi=110))
 
 
 def read_curves(table: Path) -> dict[str, Curve]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from egocurate.storage.atomic import write_text
 from egocurate.training.monitor.curves import draw_curves
-from egocurate.training.run.files import write_whole
 
 FIRST, LAST = ("step", "loss"), ("lr", "clips_per_sec", "data_wait", "mfu", "mcq_inter", "mcq_intra")
 """columns of every metrics.csv; the parts of the loss stand between them"""
@@ -46,13 +47,11 @@ class Table:
         self._file.close()
 
     def _write(self, rows: list[dict[str, str]]) -> None:
-        def write(path: Path) -> None:
-            with path.open("w", newline="") as file:
-                table = csv.DictWriter(file, self.columns, restval="")
-                table.writeheader()
-                table.writerows(rows)
-
-        write_whole(self.path, write)
+        text = io.StringIO(newline="")
+        table = csv.DictWriter(text, self.columns, restval="")
+        table.writeheader()
+        table.writerows(rows)
+        write_text(self.path, text.getvalue())
         self._file = self.path.open("a", newline="")
         self._rows = csv.DictWriter(self._file, self.columns, restval="")
 

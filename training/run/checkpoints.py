@@ -17,11 +17,16 @@ from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
 from egocurate.errors import InputError
+from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.files import write_json
 
 warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process saves alone on purpose
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Return the folder of a run's newest whole checkpoint, None if it has none."""
+    return max((run / "checkpoints").glob("step-*"), default=None)
 
 
 class Checkpoints:

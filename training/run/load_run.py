@@ -12,7 +12,7 @@ from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.files import newest_checkpoint
+from egocurate.training.run.checkpoints import newest_checkpoint
 from egocurate.training.run.run_folder import RECIPE
 from egocurate.training.systems import System, build_system
 from egocurate.training.systems.initial_weights import load_whole

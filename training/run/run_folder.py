@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from egocurate.errors import InputError
+from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import MAY_CHANGE, TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.files import newest_checkpoint, write_json
+from egocurate.training.run.checkpoints import newest_checkpoint
 from egocurate.training.run.versions import versions
 
 RECIPE, VERSIONS = "recipe.json", "versions.json"

@@ -19,8 +19,8 @@ from egocurate.errors import InputError
 from egocurate.loaders.long_videos import BadVideo, DenseClips
 from egocurate.loaders.worker_status import WorkerStatus, worker_lost
 from egocurate.progress import Report, Stage
+from egocurate.storage.atomic import atomic_write, write_json, write_text
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.files import write_json, write_whole
 from egocurate.training.systems import System
 
 CLIPS = 32  # decoded and embedded at once
@@ -108,14 +108,14 @@ def _embed(
     for part in loader:
         if part.bad:
             rows.pop(part.video, None)
-            write_whole(_note(job, part.video), lambda file, why=part.bad: file.write_text(why))
+            write_text(_note(job, part.video), part.bad)
         else:
             with torch.no_grad(), ranks.autocast():
                 embedded = system.features(part.frames.to(ranks.device, non_blocking=True))
             rows[part.video].append(embedded.float())
             if part.last:
                 features = torch.cat(rows.pop(part.video)).cpu()
-                write_whole(_path(job, part.video), partial(torch.save, features))
+                atomic_write(_path(job, part.video), partial(torch.save, features))
         progress.add(part)
 
 

@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from egocurate.storage.atomic import atomic_file, atomic_write
+from egocurate.storage.atomic import atomic_file, atomic_path, atomic_write, write_json, write_text
 
 
 def test_a_whole_file_or_none(tmp_path):
@@ -24,3 +26,25 @@ def test_nothing_has_the_final_name_before_the_end(tmp_path):
         file.write(b"x")
         assert not path.exists()
     assert path.exists()
+
+
+def test_what_writes_to_a_path_gets_one_that_ends_alike_and_leaves_nothing_if_it_fails(tmp_path):
+    path = tmp_path / "a.mp4"
+    with atomic_path(path) as temp:
+        assert temp.suffix == ".mp4" and temp.parent == tmp_path
+        temp.write_bytes(b"one")
+        assert not path.exists()
+    assert path.read_bytes() == b"one"
+    with pytest.raises(RuntimeError), atomic_path(path) as temp:
+        temp.write_bytes(b"two, half")
+        raise RuntimeError
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_and_text_are_written_whole(tmp_path):
+    write_json(tmp_path / "a.json", {"é": [1]})
+    assert json.loads((tmp_path / "a.json").read_bytes()) == {"é": [1]}
+    write_text(tmp_path / "a.txt", "é\r\n")
+    assert (tmp_path / "a.txt").read_bytes() == "é\r\n".encode()
+    assert len(list(tmp_path.iterdir())) == 2

@@ -24,9 +24,9 @@ from egocurate.models.metrics.egomcq import EgoMCQQuestions, egomcq_accuracy
 from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.decode import decode
+from egocurate.storage.atomic import write_json
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.files import write_json
 from egocurate.training.run.load_run import read_run, restore
 from egocurate.training.tasks.charades import charades_ego
 from egocurate.training.tasks.epic_retrieval import epic_retrieval, read_retrieval
