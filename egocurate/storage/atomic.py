@@ -23,6 +23,12 @@ def temp_path(path: Path) -> Path:
     return path.with_name(f"{TEMP_PREFIX}{socket.gethostname()}-{os.getpid()}-{path.name}")
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half-written in `folder`; no other process may be writing there."""
+    for temp in folder.glob(f"{TEMP_PREFIX}*"):
+        temp.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from egocurate.errors import InputError
-from egocurate.storage.atomic import write_json
+from egocurate.storage.atomic import remove_leftovers, write_json
 from egocurate.training.config.train_config import MAY_CHANGE, TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.checkpoints import newest_checkpoint
@@ -46,6 +46,7 @@ def claim_run(config: TrainConfig, ranks: Ranks) -> None:
     ranks.barrier()  # all have looked before one writes
     if ranks.main:
         out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(out)
         write_json(out / RECIPE, asdict(config))
         before = json.loads((out / VERSIONS).read_text()) if (out / VERSIONS).exists() else []
         write_json(out / VERSIONS, [*before, started])

@@ -19,7 +19,7 @@ from egocurate.errors import InputError
 from egocurate.loaders.long_videos import BadVideo, DenseClips
 from egocurate.loaders.worker_status import WorkerStatus, worker_lost
 from egocurate.progress import Report, Stage
-from egocurate.storage.atomic import atomic_write, write_json, write_text
+from egocurate.storage.atomic import atomic_write, remove_leftovers, write_json, write_text
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
 
@@ -77,6 +77,7 @@ def _claim(job: FeatureJob, made_by: dict[str, object], ranks: Ranks) -> None:
         (job.out / BAD).mkdir(parents=True, exist_ok=True)
         for note in (job.out / BAD).iterdir():
             note.unlink()
+        remove_leftovers(job.out)
         write_json(path, made_by)
     ranks.barrier()
 

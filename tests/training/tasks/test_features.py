@@ -145,7 +145,7 @@ def test_killed_and_repeated_it_goes_on(trained, videos, made, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in out.glob("*.pt")}
     (tmp_path / "c.mp4").unlink()
     (tmp_path / "c.mp4").symlink_to(videos / "c.mp4")
-    (out / ".c.pt.writing").write_bytes(b"half")  # as a kill while it is written leaves it
+    (out / ".part-host-1-c.pt").write_bytes(b"half")  # as a kill while it is written leaves it
     assert features(trained, "--videos", tmp_path, "--out", out) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     for name, rows in read(out).items():
