@@ -87,9 +87,9 @@ def train(
     check_out_folder(out)
     changes = check_changes(change)
 
+    from egocurate.console import screen
     from egocurate.train import train as train_config
     from egocurate.training.config.overrides import with_setting
-    from egocurate.training.screen import screen
 
     config = replace(RECIPES[recipe](), shards=tuple(shards), mcq_json=mcq_json, mcq_shards=mcq_shards, out=out)
     for setting in changes:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from egocurate.progress import in_words
+
 
 def covered_seconds(clips: pa.Table) -> float:
     """Return how many seconds of source video the windows of a clip table cover; overlaps count once."""
@@ -45,12 +47,5 @@ class CutRate:
         if self._failed:
             said.append(f"{self._failed:,} failed")
         if self.clips_left:
-            said.append(f"{_in_words(self.clips_left / self._clips * seconds)} left")
+            said.append(f"{in_words(self.clips_left / self._clips * seconds)} left")
         return ", ".join(said)
-
-
-def _in_words(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

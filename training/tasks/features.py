@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from egocurate.errors import InputError
 from egocurate.loaders.long_videos import BadVideo, DenseClips
 from egocurate.loaders.worker_status import WorkerStatus, worker_lost
-from egocurate.progress import Report, Stage
+from egocurate.progress import Report, Stage, in_words
 from egocurate.storage.atomic import atomic_write, remove_leftovers, write_json, write_text
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
@@ -170,11 +170,11 @@ class _Progress:
         self._bad += bool(part.bad)
         if part.bad:  # it takes no more time, as far as it goes
             self._total -= self._sizes[part.video]
-        note = f"{self._videos:,} of {len(self._sizes):,} videos, {self._clips / seconds:,.1f} clips/s"
+        note = f"{self._clips / seconds:,.1f} clips/s"
         if self._bad:
             note += f", {self._bad:,} bad"
         if self._done:
-            note += f", {max(0.0, self._total / self._done - 1) * seconds:,.0f} s left"
+            note += f", {in_words(max(0.0, self._total / self._done - 1) * seconds)} left"
         self._report(Stage("features", note=note), self._videos, len(self._sizes))
 
 

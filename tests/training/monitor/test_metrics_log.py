@@ -1,10 +1,8 @@
 """What a person sees: the line, metrics.csv, TensorBoard, the pace, a terminal's line, versions.json."""
 
 import csv
-import io
 import json
 import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -12,7 +10,6 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from egocurate.training import screen as screens
 from egocurate.training.monitor.metrics_log import FIRST, LAST, MetricsLog, clock, progress_line
 from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.versions import commit_of
@@ -127,35 +124,3 @@ def test_the_pace():
     pace.steps += 1
     assert 0.5 <= pace.left(5) < 2  # all that passes counts, 0.1 s a step
     assert pace.clips_per_sec() > 0
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def spoken(monkeypatch, stdout):
-    monkeypatch.setattr(sys, "stdout", stdout)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("TERM", "xterm")
-    with screens.screen() as (say, report):
-        for done in range(4):
-            report("train", done, 4)
-        say("step 3/4  loss 1.0000  [not markup]" + " and on" * 20)
-        report("EgoMCQ", 8, 8)
-        report("EgoMCQ", 2, 8)
-        report("train", 4, 4)
-    return stdout.getvalue()
-
-
-def test_on_a_terminal_one_line_is_rewritten(monkeypatch):
-    shown = spoken(monkeypatch, Terminal())
-    assert "[not markup]" + " and on" * 20 + "\n" in shown  # never wrapped
-    assert "4/4" in shown
-    assert "\x1b[2K" in shown  # a line wiped
-    assert shown.rstrip("\n").endswith(("\x1b[2K", "\x1b[?25h"))  # and nothing of it stays
-
-
-def test_elsewhere_lines_are_plain(monkeypatch):
-    shown = spoken(monkeypatch, io.StringIO())
-    assert shown == "step 3/4  loss 1.0000  [not markup]" + " and on" * 20 + "\n"
