@@ -3,6 +3,9 @@
 A lock file names who writes there. Its holder refreshes it every few seconds, so that whoever comes later can tell a
 run that goes on from one that was killed. It needs nothing but "create if absent", which every file system and most
 object stores have; locks of the operating system end at the machine on many shared file systems.
+
+Not filelock's SoftFileLease: it knows no object stores, hands the lock of a suspended run of this machine to the next,
+and sees only after a minute of waiting that a run of another machine is gone, where the file's age says so at once.
 """
 
 import json

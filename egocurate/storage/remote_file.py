@@ -1,10 +1,15 @@
-"""Read a file of a store piece by piece, as a video is read: in order for a while, then further on."""
+"""Read a file of a store piece by piece, as a video is read: in order for a while, then further on.
+
+Not fsspec's own file with its block cache: it raises what the store's client does where we promise StoreError, and its
+memory:// has one position for all who read a file, while a video is read at two places at once.
+"""
 
 import io
-from collections import OrderedDict
+from functools import lru_cache, partial
 
 from upath import UPath
 
+from egocurate.errors import StoreError
 from egocurate.storage.paths import AnyPath, is_remote, named
 
 BLOCK_BYTES = 2 * 1024 * 1024  # some 10 s of 540p video: one request
@@ -16,10 +21,11 @@ class RemoteFile(io.RawIOBase):
 
     def __init__(self, path: UPath, block_bytes: int = BLOCK_BYTES) -> None:
         """Ask for the size; raises FileNotFoundError, StoreError."""
-        self._path, self._block_bytes, self._at = path, block_bytes, 0
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._block_bytes, self._at = block_bytes, 0
         with named(path):
             self._size = path.stat().st_size
+        # A function of no object: a cache that referred to this one would outlive it until the next garbage collection.
+        self._block = lru_cache(BLOCKS)(partial(_read_block, path, self._size, block_bytes))
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -48,17 +54,19 @@ class RemoteFile(io.RawIOBase):
         self._at += len(piece)
         return len(piece)
 
-    def _block(self, number: int) -> bytes:
-        if number in self._blocks:
-            self._blocks.move_to_end(number)
-            return self._blocks[number]
-        start = number * self._block_bytes
-        with named(self._path):
-            data = self._path.fs.cat_file(self._path.path, start=start, end=min(start + self._block_bytes, self._size))
-        self._blocks[number] = data
-        if len(self._blocks) > BLOCKS:
-            self._blocks.popitem(last=False)
-        return data
+
+def _read_block(path: UPath, size: int, block_bytes: int, number: int) -> bytes:
+    """Fetch one block of a file of `size` bytes; raises FileNotFoundError, StoreError."""
+    start = number * block_bytes
+    end = min(start + block_bytes, size)
+    with named(path):
+        data = path.fs.cat_file(path.path, start=start, end=end)
+    if len(data) != end - start:
+        raise StoreError(
+            f"{path}: {len(data):,} bytes came for the {end - start:,} asked for; its server must know ranges "
+            "(python -m http.server does not): serve it by another, or copy the file here"
+        )
+    return data
 
 
 def media(path: AnyPath) -> "str | RemoteFile":
