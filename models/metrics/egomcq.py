@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,31 +9,22 @@ from torch import Tensor
 from egocurate.questions import INTER, INTRA
 
 
-class EgoMCQQuestions(NamedTuple):
-    """Questions as numbers: the five clips of each, the right one's place among them, and the type."""
+def cosine_scores(text: Tensor, clips: Tensor, choices: np.ndarray) -> np.ndarray:
+    """Return the cosine of each question's text with each of its five clips, float32 [Q, 5].
 
-    choices: np.ndarray  # int64 [Q, 5], rows of the clip embeddings
-    answer: np.ndarray  # int64 [Q], 0..4
-    types: np.ndarray  # int64 [Q], INTER or INTRA
-
-
-def egomcq_accuracy(text: Tensor, clips: Tensor, questions: EgoMCQQuestions) -> dict[str, float]:
-    """Share of questions, in percent, whose right clip has the highest cosine with the text, by type.
-
-    text: [Q, D] one row per question, clips: [C, D] distinct clips. Ties go to the lowest place; a score that is not a
-    number answers wrong. A type without questions is left out.
+    text: [Q, D], one row per question; clips: [C, D], distinct clips; choices: int64 [Q, 5], rows of clips.
     """
     text, clips = F.normalize(text.float(), dim=1).cpu(), F.normalize(clips.float(), dim=1).cpu()
-    options = clips.numpy()[questions.choices]  # [Q, 5, D]
-    return score_accuracy(np.einsum("qd,qkd->qk", text.numpy(), options), questions)
+    options = clips.numpy()[choices]  # [Q, 5, D]
+    return np.einsum("qd,qkd->qk", text.numpy(), options)
 
 
-def score_accuracy(scores: np.ndarray, questions: EgoMCQQuestions) -> dict[str, float]:
-    """Share of questions, in percent, whose right clip has the highest of their scores [Q, 5], as `egomcq_accuracy`."""
-    right = (scores.argmax(axis=1) == questions.answer) & ~np.isnan(scores).any(axis=1)
+def egomcq_accuracy(scores: np.ndarray, answers: np.ndarray, types: np.ndarray) -> dict[str, float]:
+    """Return the percentage of questions whose right clip has the highest score, by type: "inter" and "intra".
+
+    scores: float [Q, 5]; answers: int64 [Q], the right clip's place, 0 to 4; types: int64 [Q], INTER or INTRA. Of equal
+    scores the lowest place counts; a score that is not a number answers wrong. A type without questions is left out.
+    """
+    right = (scores.argmax(axis=1) == answers) & ~np.isnan(scores).any(axis=1)
     names = {"inter": INTER, "intra": INTRA}
-    return {
-        name: 100 * float(right[questions.types == kind].mean())
-        for name, kind in names.items()
-        if kind in questions.types
-    }
+    return {name: 100 * float(right[types == kind].mean()) for name, kind in names.items() if kind in types}

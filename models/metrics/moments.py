@@ -1,4 +1,4 @@
-"""Metrics of stretches of time: Ego4D's natural language queries and moment queries."""
+"""Metrics of Ego4D's moment queries: where in a video does something of each label happen?"""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from egocurate.models.metrics.intervals import interval_iou
+
 
 class Moments(NamedTuple):
-    """Labeled stretches of time, found or true; `score` ranks those found and is not read of true ones."""
+    """Labeled intervals of time, predicted or true; `score` ranks predicted ones and is not read of true ones."""
 
     video: np.ndarray  # int64 [N]
     label: np.ndarray  # int64 [N]
@@ -17,33 +19,16 @@ class Moments(NamedTuple):
     score: np.ndarray  # float64 [N]
 
 
-def interval_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of intervals a [..., 2] and b [..., 2], broadcast; 0 where both are empty."""
-    common = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
-    common = np.maximum(common, 0)
-    union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - common
-    return np.divide(common, union, out=np.zeros_like(common, dtype=float), where=union > 0)
-
-
-def query_recall(
-    found: np.ndarray, true: np.ndarray, *, top: Sequence[int] = (1, 5), ious: Sequence[float] = (0.3, 0.5)
-) -> dict[tuple[int, float], float]:
-    """Percentage of queries of which one of the best k windows has an IoU above theta, by (k, theta) (Ego4D's NLQ).
-
-    found: [Q, K, 2] windows, best first, nan where there are fewer; true: [Q, 2].
-    """
-    overlap = np.nan_to_num(interval_iou(found, true[:, None]))
-    return {(k, iou): 100 * float((overlap[:, :k] > iou).any(1).mean()) for k in top for iou in ious}
-
-
-def moment_map(found: Moments, true: Moments, ious: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5)) -> dict[float, float]:
+def moment_map(
+    predicted: Moments, true: Moments, ious: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5)
+) -> dict[float, float]:
     """Mean average precision in percent over the true labels at each IoU, interpolated (ActivityNet's, Ego4D's MQ).
 
-    In order of score, a found moment takes the free true one of its video and label that it overlaps most, if by at
+    In order of score, a predicted moment takes the free true one of its video and label that it overlaps most, if by at
     least the IoU; else it is wrong.
     """
     labels = np.unique(true.label)
-    curves = [_hits(_only(found, label), _only(true, label), ious) for label in labels]
+    curves = [_hits(_only(predicted, label), _only(true, label), ious) for label in labels]
     counts = [(true.label == label).sum() for label in labels]
     return {
         iou: 100 * float(np.mean([_interpolated(hits[i], count) for hits, count in zip(curves, counts, strict=True)]))
@@ -52,18 +37,18 @@ def moment_map(found: Moments, true: Moments, ious: Sequence[float] = (0.1, 0.2,
 
 
 def moment_recall(
-    found: Moments, true: Moments, *, times: Sequence[int] = (1, 5), ious: Sequence[float] = (0.3, 0.5, 0.7)
+    predicted: Moments, true: Moments, *, times: Sequence[int] = (1, 5), ious: Sequence[float] = (0.3, 0.5, 0.7)
 ) -> dict[tuple[int, float], float]:
-    """Percentage of true moments that one of the best k * n found ones overlaps by more than the IoU.
+    """Percentage of true moments that one of the best k * n predicted ones overlaps by more than the IoU.
 
-    By (k, IoU); n: true moments of a video and label, of which k * n found ones are taken (Ego4D's MQ, R@kx).
+    By (k, IoU); n: true moments of a video and label, of which k * n predicted ones are taken (Ego4D's MQ, R@kx).
     """
     hits = {(k, iou): 0 for k in times for iou in ious}
     for video, label in np.unique(np.stack([true.video, true.label], 1), axis=0):
         spans = true.span[(true.video == video) & (true.label == label)]
-        here = np.flatnonzero((found.video == video) & (found.label == label))
-        here = here[np.argsort(-found.score[here], kind="stable")]
-        overlap = interval_iou(spans[:, None], found.span[here])
+        here = np.flatnonzero((predicted.video == video) & (predicted.label == label))
+        here = here[np.argsort(-predicted.score[here], kind="stable")]
+        overlap = interval_iou(spans[:, None], predicted.span[here])
         for k, iou in hits:
             hits[k, iou] += int((overlap[:, : k * len(spans)] > iou).any(1).sum())
     return {key: 100 * count / len(true.video) for key, count in hits.items()}
@@ -76,11 +61,11 @@ def _only(moments: Moments, label: int) -> Moments:
     return Moments(*(part[chosen] for part in moments))
 
 
-def _hits(found: Moments, true: Moments, ious: Sequence[float]) -> np.ndarray:
-    """Tell for each IoU which found moments are right, bool [len(ious), N]."""
-    right = np.zeros((len(ious), len(found.video)), bool)
+def _hits(predicted: Moments, true: Moments, ious: Sequence[float]) -> np.ndarray:
+    """Tell for each IoU which predicted moments are right, bool [len(ious), N]."""
+    right = np.zeros((len(ious), len(predicted.video)), bool)
     free = np.ones((len(ious), len(true.video)), bool)
-    for place, (video, span) in enumerate(zip(found.video, found.span, strict=True)):
+    for place, (video, span) in enumerate(zip(predicted.video, predicted.span, strict=True)):
         here = np.flatnonzero(true.video == video)
         overlap = interval_iou(span, true.span[here])
         order = np.argsort(-overlap, kind="stable")

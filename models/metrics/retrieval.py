@@ -1,4 +1,4 @@
-"""Ranking metrics: EPIC-KITCHENS-100 multi-instance retrieval, and average precision of multi-label classification."""
+"""The metrics of multi-instance retrieval on EPIC-KITCHENS-100: relevancy, mAP and nDCG."""
 
 from __future__ import annotations
 
@@ -62,26 +62,6 @@ def ndcg(similarity: np.ndarray, relevance: np.ndarray) -> float:
     asked = best > 0
     gained = (_ranked(similarity, relevance) * weight).sum(1)
     return float((gained[asked] / best[asked]).mean()) if asked.any() else np.nan
-
-
-def average_precision(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Average precision [C] of each class of a multi-label task, scores [N, C] against bool labels [N, C].
-
-    Items of equal score are ranked as one, as scikit-learn does; nan for a class without items. Charades-Ego's mAP is
-    the nanmean.
-    """
-    return np.array([_average_precision(score, label) for score, label in zip(scores.T, labels.T, strict=True)])
-
-
-def _average_precision(score: np.ndarray, label: np.ndarray) -> float:
-    if not label.any():
-        return np.nan
-    order = np.argsort(-score, kind="stable")
-    score, label = score[order], label[order]
-    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)  # of each group of equal scores
-    hits = label.cumsum()[last]
-    gained = np.diff(hits, prepend=0)
-    return float((gained * hits / (last + 1)).sum() / hits[-1])
 
 
 def _ranked(similarity: np.ndarray, relevance: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.loaders.egomcq_dataset import EgoMCQDataset
-from egocurate.models.metrics.egomcq import EgoMCQQuestions, egomcq_accuracy, score_accuracy
+from egocurate.models.metrics.egomcq import cosine_scores, egomcq_accuracy
 from egocurate.progress import Report
 from egocurate.questions import OPTIONS
 from egocurate.training.config.train_config import TrainConfig
@@ -49,14 +49,15 @@ class EgoMCQEvaluator:
         quiz, model = self.questions, self.system.model
         if quiz is None:
             return {}
-        asked = EgoMCQQuestions(quiz.choices, quiz.answers, quiz.types)
         training = model.training
         model.eval()
         try:
             with whole(model):
                 if self.config.mcq_mode == "dual":
-                    return egomcq_accuracy(self.embedder.texts(self.texts), self._embed_clips(quiz), asked)
-                return score_accuracy(self.fused_scores().cpu().numpy(), asked)
+                    scores = cosine_scores(self.embedder.texts(self.texts), self._embed_clips(quiz), quiz.choices)
+                else:
+                    scores = self.fused_scores().cpu().numpy()
+                return egomcq_accuracy(scores, quiz.answers, quiz.types)
         finally:
             model.train(training)
 

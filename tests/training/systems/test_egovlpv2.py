@@ -17,7 +17,7 @@ from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.models.egovlpv2.model import EgoVLPv2Config, Losses, ObjectiveConfig
 from egocurate.models.layers.roberta import RobertaTextConfig
 from egocurate.models.layers.video_tower import VideoConfig
-from egocurate.models.metrics.egomcq import EgoMCQQuestions, score_accuracy
+from egocurate.models.metrics.egomcq import egomcq_accuracy
 from egocurate.models.tokenizer import train_tokenizer
 from egocurate.training.config.optimizer import OptimizerConfig, build_optimizer
 from egocurate.training.config.overrides import with_setting
@@ -213,7 +213,6 @@ def test_modes_score_as_pairs_one_by_one(config):
                 cosine = torch.cosine_similarity(model.encode_video(frames), model.encode_text(ids, mask)).item()
                 for mode, score in (("dual", cosine), ("fused", fused), ("ensemble", cosine + fused)):
                     expected[mode].append(score)
-    asked = EgoMCQQuestions(questions.choices, questions.answers, questions.types)
     answers = set()
     for mode, scores in expected.items():
         scores, quiz = (
@@ -225,7 +224,7 @@ def test_modes_score_as_pairs_one_by_one(config):
             with torch.no_grad():
                 np.testing.assert_allclose(quiz.fused_scores(), scores, rtol=1e-4, atol=1e-6)
         model.train()
-        assert quiz.accuracy() == score_accuracy(scores, asked)
+        assert quiz.accuracy() == egomcq_accuracy(scores, questions.answers, questions.types)
         assert model.training
         answers.add(tuple(scores.argmax(1)))
     assert len(answers) > 1  # the modes differ

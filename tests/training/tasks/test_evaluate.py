@@ -20,7 +20,7 @@ from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.loaders.long_videos import spread_frames
 from egocurate.models.egovlpv2.model import EgoVLPv2Config, ObjectiveConfig
 from egocurate.models.layers.roberta import RobertaTextConfig
-from egocurate.models.metrics.egomcq import EgoMCQQuestions, egomcq_accuracy
+from egocurate.models.metrics.egomcq import cosine_scores, egomcq_accuracy
 from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.decode import decode
@@ -210,11 +210,9 @@ def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, dat
     system, _ = system_of(out)
     with torch.no_grad():
         asked = EgoMCQDataset(data / "egomcq.json", data / "shards", frames=4, size=32)
-        assert egomcq_accuracy(
-            system.embed_texts(asked.texts),
-            torch.cat([system.embed_clips(batch.frames) for batch in asked.mcq_clips(batch_size=1)]),
-            EgoMCQQuestions(asked.choices, asked.answers, asked.types),
-        ) == pytest.approx(result.after)
+        mcq_clips = torch.cat([system.embed_clips(batch.frames) for batch in asked.mcq_clips(batch_size=1)])
+        scores = cosine_scores(system.embed_texts(asked.texts), mcq_clips, asked.choices)
+        assert egomcq_accuracy(scores, asked.answers, asked.types) == pytest.approx(result.after)
         texts = unit(system.embed_texts([text for _, text in SENTENCES]))
         clips = unit(torch.cat([system.embed_clips(frames[None]) for frames in cut_clips(epic, tiny)]))
         whole = [spread_frames(charades / "videos" / f"{name}EGO.mp4", frames=4, size=32) for name in SHOWN]
