@@ -4,11 +4,11 @@ import pytest
 
 from egocurate.errors import InputError
 from egocurate.training.config.overrides import with_setting
-from egocurate.training.config.recipes.egovlp import egovlp, egovlp_tiny
+from egocurate.training.config.recipes.egovlp import egovlp_base, egovlp_tiny
 
 
 def test_settings_are_read_by_type():
-    config = egovlp()
+    config = egovlp_base()
     for setting in (
         "optimizer.lr=1e-4",
         "data.negatives=false",
@@ -45,7 +45,7 @@ def test_a_wrong_setting_names_the_right_ones(setting, words):
 
 
 def test_the_published_recipe():
-    config = egovlp()
+    config = egovlp_base()
     assert (config.batch_size, config.data.frames, config.model.video.image, config.epochs) == (512, 4, 224, 10)
     assert (config.optimizer.lr, config.optimizer.schedule, config.optimizer.weight_decay) == (3e-5, "constant", 0.0)
     assert (config.objective.temperature, config.objective.positives) == (0.05, "and")

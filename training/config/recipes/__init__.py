@@ -13,34 +13,35 @@ if TYPE_CHECKING:
 class _Recipes(Mapping):
     """Recipe functions by name, each imported when it is asked for: torch is not loaded for the names alone."""
 
-    def __init__(self, modules: dict[str, str]) -> None:
-        self._modules = modules
+    def __init__(self, functions: dict[str, str]) -> None:
+        """Take `module.function` of each recipe, the module's name as it is in this folder."""
+        self._functions = functions
 
     def __getitem__(self, name: str) -> Callable[[], TrainConfig]:
-        module = import_module(f"{__name__}.{self._modules[name]}")
-        return getattr(module, name.replace("-", "_"))
+        module, _, function = self._functions[name].partition(".")
+        return getattr(import_module(f"{__name__}.{module}"), function)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(self._functions)
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._functions)
 
 
 RECIPES: Mapping[str, Callable[[], TrainConfig]] = _Recipes(
     {
-        "egovlp": "egovlp",
-        "egovlp-tiny": "egovlp",
-        "egovlpv2": "egovlpv2",
-        "egovlpv2-tiny": "egovlpv2",
-        "videomae": "videomae",
-        "videomae-tiny": "videomae",
-        "videoprism-stage1": "videoprism",
-        "videoprism-stage1-tiny": "videoprism",
-        "videoprism-stage2": "videoprism",
-        "videoprism-stage2-tiny": "videoprism",
-        "videoprism-lit": "videoprism",
-        "videoprism-lit-tiny": "videoprism",
+        "egovlp": "egovlp.egovlp_base",
+        "egovlp-tiny": "egovlp.egovlp_tiny",
+        "egovlpv2": "egovlpv2.egovlpv2_base",
+        "egovlpv2-tiny": "egovlpv2.egovlpv2_tiny",
+        "videomae": "videomae.videomae_base",
+        "videomae-tiny": "videomae.videomae_tiny",
+        "videoprism-stage1": "videoprism.videoprism_stage1_base",
+        "videoprism-stage1-tiny": "videoprism.videoprism_stage1_tiny",
+        "videoprism-stage2": "videoprism.videoprism_stage2_base",
+        "videoprism-stage2-tiny": "videoprism.videoprism_stage2_tiny",
+        "videoprism-lit": "videoprism.videoprism_lit_base",
+        "videoprism-lit-tiny": "videoprism.videoprism_lit_tiny",
     }
 )
-"""Name -> recipe; the function of `egovlp-tiny` is `egovlp_tiny` of the module named here."""
+"""Name -> recipe; no function has the name of a module, or it would hide that."""

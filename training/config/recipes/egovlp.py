@@ -11,7 +11,7 @@ from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 
 
-def egovlp() -> TrainConfig:
+def egovlp_base() -> TrainConfig:
     """EgoVLP's pre-training (2206.01670, section 6.1): 512 pairs, 4 frames, 10 epochs at a constant 3e-5.
 
     The released code reads a second rate, 2e-4, at the end of the first epoch and trains the other nine with it; the

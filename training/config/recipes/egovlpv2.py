@@ -12,7 +12,7 @@ from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 
 
-def egovlpv2() -> TrainConfig:
+def egovlpv2_base() -> TrainConfig:
     """EgoVLPv2's pre-training (2307.05463, section 4 and appendix D): 256 pairs, 4 frames, 20 epochs from 3e-5 down.
 
     The paper's numbers. The released code differs in a batch of 1024, texts of 15 tokens, a cosine in place of the

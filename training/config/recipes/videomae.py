@@ -14,7 +14,7 @@ _BATCH = 1024  # the paper's; the released scripts have 2048
 _SCALE = _BATCH / 256  # what the published rates are multiplied by: of another batch_size set optimizer.lr too
 
 
-def videomae() -> TrainConfig:
+def videomae_base() -> TrainConfig:
     """VideoMAE-B's pre-training (2203.12602, section 7): batches of 1024, 800 epochs, nine tenths hidden, no text.
 
     Paper and released code differ in the batch (1024, 2048; the rates go with it) and in mirroring (on Kinetics, never;

@@ -21,7 +21,7 @@ _STAGE2 = OptimizerConfig(
 )
 
 
-def videoprism_stage1() -> TrainConfig:
+def videoprism_stage1_base() -> TrainConfig:
     """VideoPrism-B's first stage (2402.13217, 3.2): 4096 pairs, 16 frames of which half the places drop, 200 k steps.
 
     Left out: pictures as clips of one frame (WebLI), data sets in turn step by step, and CoCa's weights to start from,
@@ -42,7 +42,7 @@ def videoprism_stage1() -> TrainConfig:
     )
 
 
-def videoprism_stage2() -> TrainConfig:
+def videoprism_stage2_base() -> TrainConfig:
     """VideoPrism-B's second stage (section 3.3): set objective.teacher to a run of the first; 65 % hidden, 300 k steps.
 
     Videos alone; texts of the shards are not read.
@@ -60,13 +60,13 @@ def videoprism_stage2() -> TrainConfig:
     )
 
 
-def videoprism_lit() -> TrainConfig:
+def videoprism_lit_base() -> TrainConfig:
     """VideoPrism-B's texts for the second stage's encoder: set objective.encoder (stage 2) and objective.towers (1).
 
     On the first stage's data. The rest is not published: optimizer and steps are the first stage's, clips are whole.
     """
     return replace(
-        videoprism_stage1(),
+        videoprism_stage1_base(),
         system="videoprism-lit",
         objective=LockedContrast(),
         data=replace(PRESETS["videoprism-lit"], workers=4),
