@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
+from egocurate.models.counting import FlopCounter, count_parameters
 from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
 from egocurate.models.egovlpv2.model import EgoVLPv2, EgoVLPv2Config
 from egocurate.models.layers.video_tower import VideoConfig
@@ -30,17 +30,12 @@ class Count(NamedTuple):
     macs: float
 
 
-def parameters(module: nn.Module) -> int:
-    """Count parameters, each once."""
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
 def macs(run: Callable[[], object]) -> float:
-    """Count the multiply-adds of matrix products and attention in `run`, whose model is on the meta device."""
+    """Count the multiply-adds of one forward pass `run`, whose model is on the meta device."""
     # Fake tensors, because transformers looks into masks, and a meta tensor has nothing to look at.
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), FlopCounter() as counter:
         run()
-    return counter.get_total_flops() / 2
+    return counter.flops / 2
 
 
 def egovlp_counts(frames: int = 4) -> list[Count]:
@@ -50,9 +45,9 @@ def egovlp_counts(frames: int = 4) -> list[Count]:
     clip, ids, mask = _sample(frames)
     video, text = macs(lambda: model.encode_video(clip)), macs(lambda: model.encode_text(ids, mask))
     return [
-        Count(f"EgoVLP, {frames} frames, video", parameters(model.video), video),
-        Count(f"EgoVLP, {frames} frames, text", parameters(model.text), text),
-        Count(f"EgoVLP, {frames} frames", parameters(model), video + text),
+        Count(f"EgoVLP, {frames} frames, video", count_parameters(model.video), video),
+        Count(f"EgoVLP, {frames} frames, text", count_parameters(model.text), text),
+        Count(f"EgoVLP, {frames} frames", count_parameters(model), video + text),
     ]
 
 
@@ -62,7 +57,11 @@ def joint_counts(frames: int = 4) -> list[Count]:
     model = _meta(lambda: EgoVLP(config))
     clip, *_ = _sample(frames)
     return [
-        Count(f"EgoVLP, {frames} frames, video, joint", parameters(model.video), macs(lambda: model.encode_video(clip)))
+        Count(
+            f"EgoVLP, {frames} frames, video, joint",
+            count_parameters(model.video),
+            macs(lambda: model.encode_video(clip)),
+        )
     ]
 
 
@@ -86,10 +85,10 @@ def egovlpv2_counts(shared: bool = False) -> list[Count]:
     name = "EgoVLPv2, shared" if shared else "EgoVLPv2"
     step = dual + (0 if shared else lower_video) + lower_text + 2 * fused + head
     return [
-        Count(f"{name}, dual", parameters(model), dual),
-        Count(f"{name}, fused", parameters(model), match),
-        Count(f"{name}, training step", parameters(model), step),
-        Count(f"{name}, step with nothing reused", parameters(model), dual + 2 * match + head),
+        Count(f"{name}, dual", count_parameters(model), dual),
+        Count(f"{name}, fused", count_parameters(model), match),
+        Count(f"{name}, training step", count_parameters(model), step),
+        Count(f"{name}, step with nothing reused", count_parameters(model), dual + 2 * match + head),
     ]
 
 
@@ -103,8 +102,8 @@ def videomae_counts(size: str, config: VideoMAEConfig) -> list[Count]:
         for places in (config.places - hidden, hidden)
     )
     return [
-        Count(f"VideoMAE-{size}, pre-training", parameters(model), macs(lambda: model(frames, visible, masked))),
-        Count(f"VideoMAE-{size}, classifier", parameters(classifier), macs(lambda: classifier(frames))),
+        Count(f"VideoMAE-{size}, pre-training", count_parameters(model), macs(lambda: model(frames, visible, masked))),
+        Count(f"VideoMAE-{size}, classifier", count_parameters(classifier), macs(lambda: classifier(frames))),
     ]
 
 
@@ -113,7 +112,9 @@ def videoprism_counts(size: str, config: EncoderConfig) -> list[Count]:
     model = _meta(lambda: FactorizedEncoder(config))
     frames = torch.empty(1, config.frames, 3, config.image, config.image, device="meta")
     return [
-        Count(f"VideoPrism-{size}, encoder, {config.frames} frames", parameters(model), macs(lambda: model(frames)))
+        Count(
+            f"VideoPrism-{size}, encoder, {config.frames} frames", count_parameters(model), macs(lambda: model(frames))
+        )
     ]
 
 
@@ -125,7 +126,7 @@ def videoprism_pair_counts(size: str, config: VideoPrismConfig) -> list[Count]:
     return [
         Count(
             f"VideoPrism-{size}, video-text, {encoder.frames} frames",
-            parameters(model),
+            count_parameters(model),
             macs(lambda: model(ids, torch.ones_like(ids), frames)),
         )
     ]
@@ -156,7 +157,7 @@ def table(counts: Iterable[Count]) -> str:
 
 def _meta(build: Callable[[], nn.Module]) -> nn.Module:
     with torch.device("meta"):
-        return build().eval().requires_grad_(False)  # the counter's hooks want a gradient's node of what has one
+        return build().eval()
 
 
 def _sample(frames: int) -> tuple[Tensor, Tensor, Tensor]:

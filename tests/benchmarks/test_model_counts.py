@@ -8,12 +8,12 @@ from benchmarks.model_counts import (
     egovlpv2_counts,
     joint_counts,
     macs,
-    parameters,
     table,
     videomae_counts,
     videoprism_counts,
     videoprism_pair_counts,
 )
+from egocurate.models.counting import count_parameters
 from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, VideoMAEConfig
 from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
 from egocurate.models.videoprism.model import VideoPrism, VideoPrismConfig
@@ -71,8 +71,8 @@ def test_egovlpv2_has_the_published_size_and_its_steps_cost_less():
 def test_videomae_has_the_published_sizes(config, pretraining, classifier):
     with torch.device("meta"):
         whole, tuned = VideoMAE(config), VideoMAEClassifier(config, 400)
-    assert round(parameters(whole) / 1e6, 2) == pretraining
-    assert parameters(tuned) / 1e6 == pytest.approx(classifier, abs=0.06)
+    assert round(count_parameters(whole) / 1e6, 2) == pretraining
+    assert count_parameters(tuned) / 1e6 == pytest.approx(classifier, abs=0.06)
 
 
 def test_videomae_costs_less_than_published():
@@ -96,7 +96,7 @@ def test_videomae_costs_less_than_published():
 )
 def test_videoprism_has_the_published_sizes(model, config, millions):
     with torch.device("meta"):
-        assert round(parameters(model(config)) / 1e6, 1) == millions
+        assert round(count_parameters(model(config)) / 1e6, 1) == millions
 
 
 def test_videoprism_costs_what_its_sizes_say():

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.ops import aten
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from egocurate.loaders.batch import Batch
+from egocurate.models.counting import FlopCounter
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
 from egocurate.training.systems.step_rng import StepRng
 
-FEW = 4  # anchors that a step's work is counted on
-
-# How to count a product's work; torch's table lacks the attention that a CPU has.
-COUNTS = flop_registry | {
-    aten._scaled_dot_product_flash_attention_for_cpu: flop_registry[aten._scaled_dot_product_flash_attention]
-}
+COUNTED_ANCHORS = 4  # anchors of a batch that its work is counted on
 
 # Peak TFLOP/s in bf16 (tensor cores, sums in fp32, no sparsity; 0: it has no such cores) and in fp32 (no TF32), from
 # NVIDIA's and AMD's data sheets and white papers. Keys: the device's name without maker and memory.
@@ -70,7 +62,7 @@ def ideal_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks)
     """
     if ranks.device.type != "cuda":
         return 0.0
-    work = step_flops(system, batch, step_rng, ranks)  # by all ranks, though one of them may not know its device
+    work = step_flops(system, batch, step_rng, ranks)  # on all ranks, even if one of them does not know its device
     peak = peak_flops(torch.cuda.get_device_name(ranks.device), ranks.bf16)
     return work / peak if peak else 0.0
 
@@ -78,36 +70,18 @@ def ideal_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks)
 def step_flops(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) -> float:
     """Count the FLOPs, two for a multiply-add, of matrix products in a step on this rank's batch, forward and backward.
 
-    A few rows go through the bare model, neither compiled nor data-parallel; every product counts once, and once more
-    for each operand that wants a gradient. So what is frozen costs no backward pass, and what activation checkpointing
-    works out again does not count.
+    A few rows go forward through the bare model, neither compiled nor data-parallel (see `models.counting`): what is
+    frozen costs no backward pass, and what activation checkpointing works out again does not count.
     """
-    few, share = _few(batch, step_rng.anchors)
-    with torch.compiler.set_stance("force_eager"), ranks.autocast(), _Products() as found:
-        system.losses(system.model, few, replace(step_rng, anchors=min(FEW, step_rng.anchors)))
-    return found.flops * share
+    few_rows, times = _first_rows(batch, step_rng.anchors)
+    with torch.compiler.set_stance("force_eager"), ranks.autocast(), FlopCounter() as counter:
+        system.losses(system.model, few_rows, replace(step_rng, anchors=min(COUNTED_ANCHORS, step_rng.anchors)))
+    return counter.flops * times
 
 
-class _Products(TorchDispatchMode):
-    """Adds up the work of matrix products and convolutions, and of their gradients."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.flops = 0.0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:  # noqa: ANN401 (as torch has it)
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        count = COUNTS.get(func._overloadpacket)
-        if count is not None:
-            wanted = sum(isinstance(a, Tensor) and a.ndim > 1 and a.requires_grad for a in args)  # a bias has one
-            self.flops += count(*args, **kwargs, out_val=out) * (1 + min(wanted, 2))
-        return out
-
-
-def _few(batch: Batch, anchors: int) -> tuple[Batch, float]:
+def _first_rows(batch: Batch, anchors: int) -> tuple[Batch, float]:
     """Return the first anchors, with their negatives, and how many times as many the batch has."""
-    count = min(FEW, anchors)
+    count = min(COUNTED_ANCHORS, anchors)
     rows = [start + row for start in range(0, len(batch), anchors) for row in range(count)]
     values = {field.name: getattr(batch, field.name) for field in fields(batch)}
     tensors = {name: value[rows] for name, value in values.items() if isinstance(value, Tensor)}
