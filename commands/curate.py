@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
@@ -38,7 +37,9 @@ _HOW_TO_GO_ON = {
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"egocurate {version('egocurate')}")
+        from egocurate.version import __version__
+
+        print(f"egocurate {__version__}")
         raise typer.Exit
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from egocurate.errors import InputError
+from egocurate.extras import way_to_install
 
 TEXT_MODEL = "distilbert-base-uncased"
 
@@ -23,8 +24,9 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything but the decoders."""
-    return [_encoder(), _parser(), _wordnet(), _ray(), _torch(), _text_model(), _stores(), _memory(), _disk()]
+    """Look at everything; what only training needs may be absent."""
+    tables = [_encoder(), _parser(), _wordnet(), _ray()]
+    return [*tables, _torch(), _text_model(), _stores(), _memory(), _disk(), *_decoders()]
 
 
 def _encoder() -> Finding:
@@ -60,11 +62,13 @@ def _ray() -> Finding:
 
 
 def _text_model() -> Finding:
-    from huggingface_hub import try_to_load_from_cache
-
-    found = isinstance(try_to_load_from_cache(TEXT_MODEL, "config.json"), str)
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ModuleNotFoundError as error:
+        return _absent("text tower", error)
+    cached = isinstance(try_to_load_from_cache(TEXT_MODEL, "config.json"), str)
     how = f"{TEXT_MODEL} is not in the hub's cache: training `egovlp` fetches it (`hf download` where there is no net)"
-    return Finding("text tower", found, f"{TEXT_MODEL} is in the hub's cache" if found else how, needed=False)
+    return Finding("text tower", cached, f"{TEXT_MODEL} is in the hub's cache" if cached else how, needed=False)
 
 
 def _stores() -> Finding:
@@ -75,7 +79,7 @@ def _stores() -> Finding:
         except PackageNotFoundError:
             continue
     what = ", ".join(f"{name} {number}" for name, number in clients.items())
-    return Finding("object stores", bool(clients), what or "for s3:// pip install 'egocurate[s3]'", needed=False)
+    return Finding("object stores", bool(clients), what or f"for s3://: {way_to_install('s3fs')}", needed=False)
 
 
 def _memory() -> Finding:
@@ -89,10 +93,32 @@ def _memory() -> Finding:
 
 
 def _torch() -> Finding:
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        return _absent("torch", error)
     cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return Finding("torch", True, f"{torch.__version__}, {', '.join(cards) or 'no GPU: trains on the CPU'}")
+
+
+def _decoders() -> list[Finding]:
+    try:
+        from egocurate.shards.video.decode import DECODERS, load
+    except ModuleNotFoundError as error:
+        return [_absent("decoders", error)]
+    loaded = {name: load(name) for name in DECODERS}
+    return [
+        Finding(f"decoder {name}", one.frames is not None, one.note, needed=name == "pyav")
+        for name, one in loaded.items()
+    ]
+
+
+def _absent(name: str, error: ModuleNotFoundError) -> Finding:
+    """Say how to install what only training needs; raises the error again if no extra brings it."""
+    line = way_to_install(error.name)
+    if line is None:
+        raise error
+    return Finding(name, False, f"for training: {line}", needed=False)
 
 
 def _disk() -> Finding:

@@ -174,18 +174,13 @@ def report(
 
 
 def doctor() -> None:
-    """Tell what this machine has, and lacks, for the job."""
-    from egocurate.commands.jobs.doctor import Finding, examine
-    from egocurate.shards.video.decode import DECODERS, load
+    """Tell what this machine has, and lacks, for the job.
 
-    decoders = {name: load(name) for name in DECODERS}
-    findings = [
-        *examine(),
-        *(
-            Finding(f"decoder {name}", one.frames is not None, one.note, name == "pyav")
-            for name, one in decoders.items()
-        ),
-    ]
+    Example: curate doctor
+    """
+    from egocurate.commands.jobs.doctor import examine
+
+    findings = examine()
     for finding in findings:
         state = "ok" if finding.good else "MISSING" if finding.needed else "absent"
         print(f"{state:<8}{finding.name:<22} {finding.what}")
