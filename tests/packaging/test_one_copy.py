@@ -82,7 +82,7 @@ def test_ranks_load_each_module_once(watched, tmp_path):
     small = ["max_steps=1", "batch_size=4", "data.workers=1", "data.size=32", "model.video.image=32"]
     settings = [word for setting in small for word in ("--set", setting)]
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
-    ranks = [told for told in watched(*launch, *train, *settings) if "egocurate.train" in told["modules"]]
+    ranks = [p for p in watched(*launch, *train, *settings) if "egocurate.training.systems" in p["modules"]]
     assert len(ranks) == 2
     assert [rank["copies"] for rank in ranks] == [{}, {}]
 
