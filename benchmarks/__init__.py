@@ -1,1 +1,1 @@
-"""Measurements; `python -m benchmarks` writes their figures as JSON and into the README."""
+"""Measurements; `python -m benchmarks` writes their figures as JSON and into docs/figures.md."""

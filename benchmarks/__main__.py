@@ -1,13 +1,13 @@
-"""Measure the whole way and write the README's tables: `python -m benchmarks`; other measurements: benchmarks/*.py."""
+"""Measure the whole way and write the pages of figures: `python -m benchmarks`; other measurements: benchmarks/*.py."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from benchmarks.readme import write_figures
 from benchmarks.record import write_record
 from benchmarks.spine import measure
+from benchmarks.write_figures import write_figures
 
 
 def main() -> None:
