@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.record import figure, write_record
-from egocurate.loaders import Batch
+from egocurate.loaders.batch import Batch
 from egocurate.loaders.device import prefetch
 from egocurate.loaders.headspace import Headspace
 from egocurate.training.config.optimizer import build_optimizer

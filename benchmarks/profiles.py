@@ -27,9 +27,10 @@ from benchmarks.profile_table import write_page
 from benchmarks.record import figure, write_record
 from benchmarks.similarity import luma, ssim
 from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.decode_clip import as_tensor, decode_clip
 from egocurate.loaders.frame_sampling import segments_middle, segments_random
 from egocurate.shards.profiles import H264, PROFILES, Pictures, Profile
-from egocurate.shards.video.decode import DECODERS, decode, load
+from egocurate.shards.video.decode import DECODERS, load
 from egocurate.shards.video.decode_pictures import decode_pictures
 from egocurate.shards.video.encode_mp4 import clip_encoder
 
@@ -238,8 +239,8 @@ def _decode(members: tuple[bytes, ...], indices: np.ndarray, decoder: str) -> to
     if decoder == SEEKING:
         return _decord_seeking(members[0], indices)
     if decoder == "Pillow" or len(members) > 1:
-        return decode_pictures([members[n] for n in indices.tolist()])
-    return decode(members[0], indices, decoder)
+        return as_tensor(decode_pictures([members[n] for n in indices.tolist()]))
+    return decode_clip(members[0], indices, decoder)
 
 
 def _decord_seeking(data: bytes, indices: np.ndarray) -> torch.Tensor:
@@ -247,7 +248,7 @@ def _decord_seeking(data: bytes, indices: np.ndarray) -> torch.Tensor:
     import decord
 
     frames = decord.VideoReader(io.BytesIO(data), num_threads=1).get_batch(indices.tolist()).asnumpy()
-    return torch.from_numpy(frames).permute(0, 3, 1, 2)
+    return as_tensor(frames)
 
 
 def _point(name: str, clips: Sequence[Stored], bytes_per_clip: float | None = None, **more: object) -> dict:

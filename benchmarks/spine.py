@@ -17,14 +17,15 @@ from egocurate.commands.jobs.jobs import SHARDS, RunOptions, run_egoclip
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
-from egocurate.loaders import Batch, StreamConfig
-from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import stream
+from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.epoch_order import epoch_order
 from egocurate.progress import silent
 from egocurate.ray_session import ray_session
-from egocurate.shards.video.decode import decode
 
 BATCH, FRAMES, SIZE, WORKERS = 32, 4, 224, 2
 EGOCLIP_ROWS = 3_847_723
@@ -70,7 +71,7 @@ def _view(sample: dict[str, bytes]) -> tuple[torch.Tensor]:
 
     rng = np.random.default_rng()
     count = json.load(io.BytesIO(sample["json"]))["frame_count"]
-    frames = decode(sample["mp4"], frame_sampler("segments-random")(count, FRAMES, rng))
+    frames = decode_clip(sample["mp4"], frame_sampler("segments-random")(count, FRAMES, rng))
     return (show(frames, random_view(rng, *frames.shape[-2:], scale=(0.5, 1.0), flip=True), SIZE),)
 
 

@@ -20,14 +20,14 @@ import torch.multiprocessing  # teaches ForkingPickler to share tensors
 
 from benchmarks.peers.data import source, write_profile
 from benchmarks.record import figure, write_record
-from egocurate.loaders import StreamConfig
-from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.clip_dataset import ClipDataset, Item, read_frames
-from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.clip_dataset import ClipDataset, Item
+from egocurate.loaders.clip_stream import Stream, stream
+from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.decode_clip import read_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, generator
-from egocurate.loaders.shared_buffers import Slots
+from egocurate.loaders.workers.shared_buffers import SharedBuffers
 from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import PROFILES
 from egocurate.shards.read.index import ShardIndex
@@ -118,7 +118,7 @@ def _stages(index: ShardIndex) -> dict[str, float]:
     config = StreamConfig(negatives=False, workers=0)
     dataset = ClipDataset(index, config)
     clock, device = _Clock(), torch.device("cuda") if torch.cuda.is_available() else None
-    slots = Slots(1, (BATCH, config.frames, config.size, config.size, 3))
+    slots = SharedBuffers(1, (BATCH, config.frames, config.size, config.size, 3))
     for first in range(0, CLIPS, BATCH):
         items = []
         for sample in range(first, first + BATCH):
@@ -128,7 +128,7 @@ def _stages(index: ShardIndex) -> dict[str, float]:
             clock.lap("draw")
             index.read_members(sample, [1] if index.members == "mp4" else (indices + 1).tolist())
             clock.lap("fetch")
-            frames = read_frames(index, sample, indices, config.decoder)
+            frames = read_clip(index, sample, indices, config.decoder)
             clock.lap("fetch and decode")
             show(frames, random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip), config.size)
             clock.lap("crop and resize")

@@ -11,8 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.device import normalize, prefetch
+from egocurate.loaders import normalize, prefetch, stream
 
 FRAMES, EPOCHS = 4, 2
 

@@ -9,10 +9,8 @@ import lightning
 import torch
 from torch import nn
 
-from egocurate.loaders import Batch, Stream
-from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.device import normalize
-from egocurate.shards.read.index import ShardIndex
+from egocurate.loaders import Batch, Stream, normalize, stream
+from egocurate.shards import ShardIndex
 
 FRAMES = 4
 

@@ -13,8 +13,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.device import normalize, prefetch
+from egocurate.loaders import normalize, prefetch, stream
 
 FRAMES, EPOCHS = 4, 2
 

@@ -1,6 +1,5 @@
 """One anchor of one epoch, with its negative: fetch, decode, crop. A function of (seed, epoch, sample id) alone."""
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,34 +7,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from egocurate.errors import InputError, StoreError
+from egocurate.errors import StoreError
 from egocurate.loaders.batch import Batch, Clip, collate
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.decode_clip import read_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, below, generator, permutation
-from egocurate.loaders.worker_status import WorkerStatus
+from egocurate.loaders.workers.worker_status import WorkerStatus
 from egocurate.shards.read.index import ShardIndex
-from egocurate.shards.shard_format import MP4
-from egocurate.shards.video.decode import DecodeError, decode
-from egocurate.shards.video.decode_pictures import decode_pictures
-
-FIRST_MEMBER = 1  # after the json: the mp4 or frame 0
-
-
-@dataclass(frozen=True)
-class BadSample:
-    """A sample whose frames could not be had."""
-
-    sample: int
-    key: str
-    shard: str
-    reason: str
-    source: int = 0
-
-    def __str__(self) -> str:
-        """Name the clip, where it is and what is wrong."""
-        return f"{self.key} in {self.shard} ({self.reason})"
+from egocurate.shards.read.read_frames import BadSample
 
 
 @dataclass(frozen=True)
@@ -49,41 +30,6 @@ class Item:
     negative: Clip | None
     bad: list[BadSample]
     failure: StoreError | None = None
-
-
-def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: str) -> torch.Tensor | BadSample:
-    """Return the frames at indices int64[T] of a sample as uint8 [T, 3, H, W], or why they cannot be had.
-
-    The failure is a value, not an exception: raised in a worker process it would arrive as a traceback.
-    """
-    try:
-        if index.members == MP4:
-            return decode(_sound_members(index, sample, [FIRST_MEMBER])[0], indices, decoder)
-        return _pictures(index, sample, indices)
-    except StoreError:
-        raise  # the store, not the sample, is at fault: the run ends
-    except (DecodeError, InputError, OSError) as error:
-        return BadSample(sample, index.key(sample), str(index.row(sample).shard_path), str(error))
-
-
-def _pictures(index: ShardIndex, sample: int, indices: np.ndarray) -> torch.Tensor:
-    """Return frames that are stored one by one, reading no others."""
-    distinct, place = np.unique(indices, return_inverse=True)
-    count = int(index.frame_count[sample])
-    if len(distinct) == 0 or distinct[0] < 0 or distinct[-1] >= count:
-        raise DecodeError(f"frames {indices.tolist()} of {count} were asked for")
-    pictures = decode_pictures(_sound_members(index, sample, (distinct + FIRST_MEMBER).tolist()))
-    return pictures if len(distinct) == len(indices) and np.array_equal(distinct, indices) else pictures[place]
-
-
-def _sound_members(index: ShardIndex, sample: int, numbers: list[int]) -> list[bytes]:
-    members, crc32 = index.read_members(sample, numbers), index.crc32(sample)
-    # Not all damage stops a decoder; some show a gray smear and go on.
-    if any(zlib.crc32(data) != crc32[number] for data, number in zip(members, numbers, strict=True)):
-        if index.fetch_again(sample):
-            return _sound_members(index, sample, numbers)
-        raise DecodeError("its bytes are not those that were written")
-    return members
 
 
 def same_shard_first(negatives: np.ndarray, shard: np.ndarray, anchor: int) -> np.ndarray:
@@ -167,7 +113,7 @@ class ClipDataset(Dataset):
         config, row = self.config, self.index.row(sample)
         self.board.note(f"{row.key} in {row.shard_path}")
         indices = frame_sampler(config.pick)(row.frame_count, config.frames, rng)
-        frames = read_frames(self.index, sample, indices, config.decoder)
+        frames = read_clip(self.index, sample, indices, config.decoder)
         if isinstance(frames, BadSample):
             self._known_bad[sample] = frames
             bad.append(frames)

@@ -13,15 +13,15 @@ from torch.utils.data import DataLoader
 from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.batch_sampler import BatchPlan
-from egocurate.loaders.clip_dataset import BadSample
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.mixed_dataset import MixedDataset, Orders, check_lexicons
 from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
 from egocurate.loaders.presets import with_settings
 from egocurate.loaders.ranks import rank_and_world
-from egocurate.loaders.shared_buffers import SharedBuffers
-from egocurate.loaders.worker_status import StallWatch, worker_lost
+from egocurate.loaders.workers.shared_buffers import SharedBuffers
+from egocurate.loaders.workers.worker_status import StallWatch, worker_lost
 from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.read_frames import BadSample
 from egocurate.shards.read.shard_cache import ShardCache
 from egocurate.shards.video.decode import first_loading
 

@@ -10,12 +10,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch, Clip, collate
-from egocurate.loaders.clip_dataset import BadSample, read_frames
 from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.decode_clip import read_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.questions import read_questions
 from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.read_frames import BadSample
 from egocurate.shards.video.decode import first_loading
 
 
@@ -114,7 +115,7 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
     def _clip(self, sample: int) -> Clip | BadSample:
         row = self.index.row(sample)
         indices = self.pick(row.frame_count, self.frames, generator(0, 0, Purpose.VIEW, sample))
-        frames = read_frames(self.index, sample, indices, self.decoder)
+        frames = read_clip(self.index, sample, indices, self.decoder)
         if isinstance(frames, BadSample):
             return frames
         frames = show(frames, center_view(*frames.shape[-2:]), self.size)

@@ -3,11 +3,12 @@
 import torch
 from torch.utils.data import Dataset
 
-from egocurate.loaders.clip_dataset import BadSample, read_frames
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.decode_clip import read_clip
 from egocurate.loaders.frame_sampling import segments_middle
 from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.read_frames import BadSample
 from egocurate.shards.video.decode import first_loading
 
 
@@ -27,7 +28,7 @@ class ShardClips(Dataset):
         """Return uint8 [T, 3, S, S], or why there is none."""
         sample = self._samples[place]
         places = segments_middle(int(self._index.frame_count[sample]), self._shown.frames)
-        frames = read_frames(self._index, sample, places, self._decoder)
+        frames = read_clip(self._index, sample, places, self._decoder)
         if isinstance(frames, BadSample):
             return str(frames)
         return show(frames, center_view(*frames.shape[-2:]), self._shown.size)

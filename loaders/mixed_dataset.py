@@ -9,11 +9,12 @@ from torch.utils.data import Dataset
 from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch, Clip
 from egocurate.loaders.batch_sampler import BatchPlan
-from egocurate.loaders.clip_dataset import BadSample, ClipDataset, Item
+from egocurate.loaders.clip_dataset import ClipDataset, Item
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.order.mixture import set_seed
-from egocurate.loaders.shared_buffers import SharedBuffers
+from egocurate.loaders.workers.shared_buffers import SharedBuffers
 from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.read_frames import BadSample
 
 
 class MixedDataset(Dataset):

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from egocurate.loaders import StreamConfig
 from egocurate.loaders.clip_stream import stream
+from egocurate.loaders.config import StreamConfig
 from egocurate.shards.read.index import ShardIndex
 
 

@@ -13,8 +13,8 @@ import torch
 from benchmarks.peers.data import Data
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.frame_sampling import frame_sampler
-from egocurate.shards.video.decode import decode
 
 BATCH, SEED = 32, 0
 SHOWN = StreamConfig(negatives=False, seed=SEED)
@@ -76,7 +76,7 @@ def shown(key: str, mp4: bytes, about: bytes) -> Shown:
     """Return a clip of the `train` profile as a trainer sees it; `about` is its json member."""
     rng = draw()
     indices = frame_sampler(SHOWN.pick)(json.loads(about)["frame_count"], SHOWN.frames, rng)
-    return cropped(key, decode(mp4, indices, SHOWN.decoder), rng)
+    return cropped(key, decode_clip(mp4, indices, SHOWN.decoder), rng)
 
 
 def cropped(key: str, frames: torch.Tensor, rng: np.random.Generator) -> Shown:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from benchmarks.peers.common import BATCH, SHOWN, Batch
 from benchmarks.peers.data import Data
-from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.clip_stream import stream
 
 PACKAGE = "egocurate"
 PROFILE = "train"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import av
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -17,40 +16,28 @@ FILM = (22, 23, 27)
 
 
 def draw_strip(frames: np.ndarray, caption: str, path: Path) -> None:
-    """Write a PNG of `frames` (uint8 [T, 3, H, W]) in a row, with the caption above."""
-    count, _, height, width = frames.shape
+    """Write a PNG of `frames` (uint8 [T, H, W, 3]) in a row, with the caption above."""
+    count, height, width, _ = frames.shape
     picture = Image.new("RGB", (count * width, height + CAPTION_PX), "white")
     ImageDraw.Draw(picture).text((4, 2), caption, fill="black")
     for i, frame in enumerate(frames):
-        picture.paste(Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0))), (i * width, CAPTION_PX))
+        picture.paste(Image.fromarray(frame), (i * width, CAPTION_PX))
     picture.save(path)
 
 
-def read_mp4(video: bytes) -> list[Image.Image]:
-    """Return the frames of an mp4; raises OSError if it does not decode."""
-    try:
-        with av.open(io.BytesIO(video)) as container:
-            return [frame.to_image() for frame in container.decode(video=0)]
-    except av.error.FFmpegError as error:
-        raise OSError(str(error)) from error
-
-
-def read_pictures(files: list[bytes]) -> list[Image.Image]:
-    """Return picture files as frames; raises OSError for one that is none."""
-    return [Image.open(io.BytesIO(file)).convert("RGB") for file in files]
-
-
-def strip_jpeg(frames: list[Image.Image]) -> bytes:
+def strip_jpeg(frames: np.ndarray) -> bytes:
     """Return a JPEG of some of a clip's frames, evenly spaced over all of it: three to six by their shape.
 
-    The strip of a clip that has fewer frames ends in unexposed film, so that frames of all strips are of one size.
+    frames: uint8 [T, H, W, 3], all of the clip's. The strip of a clip that has fewer ends in unexposed film, so that
+    frames of all strips are of one size.
     """
-    width = max(round(frames[0].width * STRIP_HEIGHT / frames[0].height), 1)
+    _, frame_height, frame_width, _ = frames.shape
+    width = max(round(frame_width * STRIP_HEIGHT / frame_height), 1)
     places = min(max(round(STRIP_WIDTH / width), 3), 6)
     count = min(places, len(frames))
     strip = Image.new("RGB", (places * (width + GAP_PX) - GAP_PX, STRIP_HEIGHT), FILM)
     for i in range(count):
-        frame = frames[(2 * i + 1) * len(frames) // (2 * count)]
+        frame = Image.fromarray(frames[(2 * i + 1) * len(frames) // (2 * count)])
         strip.paste(frame.resize((width, STRIP_HEIGHT), Image.Resampling.LANCZOS), (i * (width + GAP_PX), 0))
     jpeg = io.BytesIO()
     strip.save(jpeg, "JPEG", quality=JPEG_QUALITY, optimize=True)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from egocurate.commands.report.film_strip import read_mp4, read_pictures, strip_jpeg
+from egocurate.commands.report.film_strip import strip_jpeg
 from egocurate.errors import InputError
 from egocurate.questions import Question
 from egocurate.shards.read.index import Sample, ShardIndex
-from egocurate.shards.shard_format import MP4
+from egocurate.shards.read.read_frames import BadSample, read_frames
 
 CLIPS, QUESTIONS = 8, 2  # clips shown; questions of each type
 TRIES = 5  # candidates looked at for each one shown, as some clips may not be there or not decode
@@ -120,12 +119,6 @@ def _find(index: ShardIndex, key: str) -> int | None:
         return None
 
 
-def _frames(index: ShardIndex, sample: int) -> list[Image.Image]:
-    if index.members == MP4:
-        return read_mp4(index.read_video(sample))
-    return read_pictures(index.read_members(sample, range(1, len(index.spans(sample)))))
-
-
 def _strip(
     index: ShardIndex,
     sample: Sample,
@@ -134,15 +127,14 @@ def _strip(
     mark: str = "",
     answer: bool = False,
 ) -> Strip | None:
-    try:
-        jpeg = strip_jpeg(_frames(index, sample.sample))
-    except OSError:
+    frames = read_frames(index, sample.sample, np.arange(sample.frame_count))
+    if isinstance(frames, BadSample):
         return None
     tags = [
         labels[i] for labels, found in ((verbs, sample.tag_verb), (nouns, sample.tag_noun)) if labels for i in found
     ]
     return Strip(
-        image="data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
+        image="data:image/jpeg;base64," + base64.b64encode(strip_jpeg(frames)).decode(),
         text=sample.clip_text,
         seconds=sample.clip_end - sample.clip_start,
         start=sample.clip_start,

@@ -126,9 +126,9 @@ def show(
     """
     from egocurate.commands.jobs.jobs import find_shard_folders
     from egocurate.commands.report.film_strip import draw_strip
-    from egocurate.loaders.clip_dataset import BadSample, read_frames
     from egocurate.loaders.frame_sampling import uniform
     from egocurate.shards.read.index import ShardIndex
+    from egocurate.shards.read.read_frames import BadSample, read_frames
 
     index = ShardIndex.open(find_shard_folders(folder)[0])
     number = int(key) if key.isdigit() else index.find(key)
@@ -149,10 +149,10 @@ def show(
         print(f"{name:<14} {getattr(sample, name)}")
     print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
     if out:
-        frames = read_frames(index, number, uniform(sample.frame_count, 8), "auto")
+        frames = read_frames(index, number, uniform(sample.frame_count, 8))
         if isinstance(frames, BadSample):
             raise InputError(f"{folder}: {frames}")
-        draw_strip(frames.numpy(), sample.clip_text, out)
+        draw_strip(frames, sample.clip_text, out)
         print(f"{'frames':<14} {out}")
 
 

@@ -1,20 +1,20 @@
 """Mend a shard folder: cut again what is broken, keep what is whole, write index and manifest anew out of the tars."""
 
 import hashlib
-import io
 import json
 import tarfile
 import zlib
 from dataclasses import dataclass
 
-import av
 import pyarrow as pa
 
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
 from egocurate.shards.check.verify import verify
 from egocurate.shards.shard_format import FAILED_FILE, INDEX_FILE, MANIFEST_FILE, member_suffixes
+from egocurate.shards.video.count_frames import count_frames
 from egocurate.shards.video.cut import EncodedClip
+from egocurate.shards.video.decoder_protocol import DecodeError
 from egocurate.shards.write.build_shard import ShardNote, sample_json
 from egocurate.shards.write.job import ShardJob, ShardPlan, ShardSummary, make_shard_plan
 from egocurate.shards.write.shard_folder import ShardFolder, read_manifest
@@ -113,8 +113,9 @@ class _Known:
         entry = self.entries.get(path.name)
         if entry is not None and entry["sha256"] != sha256:
             return None
-        note = note_of_tar(data, plan, shard, folder.job.profile.codec.members)
-        if note is None or (entry is None and not self._videos_are_whole(data, note)):
+        kind = folder.job.profile.codec.members
+        note = note_of_tar(data, plan, shard, kind)
+        if note is None or (entry is None and not self._videos_are_whole(data, note, kind)):
             return None
         written = set(note.keys)
         lost = [key for key in plan.rows(shard)["key"].to_pylist() if key not in written]
@@ -125,15 +126,17 @@ class _Known:
         note.bytes, note.sha256 = len(data), sha256
         return note
 
-    def _videos_are_whole(self, data: bytes, note: ShardNote) -> bool:
+    def _videos_are_whole(self, data: bytes, note: ShardNote, kind: str) -> bool:
         for key, offsets, sizes, crc32, frames in zip(
             note.keys, note.offsets, note.sizes, note.crc32, note.frame_count, strict=True
         ):
             if key in self.crc32:
                 if self.crc32[key] != crc32:
                     return False
-            elif sum(_frames(data[at : at + size]) for at, size in zip(offsets[1:], sizes[1:], strict=True)) != frames:
-                return False
+            else:
+                members = [data[at : at + size] for at, size in zip(offsets[1:], sizes[1:], strict=True)]
+                if not _hold(members, kind, frames):
+                    return False
         return True
 
 
@@ -194,12 +197,11 @@ def _sample_at(data: bytes, at: int, rows: dict[str, dict], members: str) -> _Sa
     return _Sample(row["key"], offsets, sizes, clip.frame_count, clip.fps, at)
 
 
-def _frames(video: bytes) -> int:
+def _hold(members: list[bytes], kind: str, frames: int) -> bool:
     try:
-        with av.open(io.BytesIO(video)) as container:
-            return sum(1 for _ in container.decode(video=0))
-    except av.error.FFmpegError:
-        return -1
+        return count_frames(members, kind) == frames
+    except DecodeError:
+        return False
 
 
 def _manifest(folder: ShardFolder) -> dict | None:

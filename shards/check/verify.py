@@ -1,18 +1,16 @@
 """Check a shard folder against its manifest and index, and name every clip whose bytes are not what was written."""
 
 import hashlib
-import io
 import tarfile
 import zlib
 from dataclasses import dataclass
 
-import av
 import numpy as np
-from PIL import Image
 
 from egocurate.progress import Report, silent
 from egocurate.shards.read.index import ShardIndex
-from egocurate.shards.shard_format import FAILED_FILE, MP4
+from egocurate.shards.read.read_frames import check_frames
+from egocurate.shards.shard_format import FAILED_FILE
 from egocurate.shards.write.tar import BLOCK, member_header
 from egocurate.storage.paths import AnyPath, Bytes, whole_file
 
@@ -93,22 +91,6 @@ def _found(data: Bytes, offset: int) -> str:
 
 
 def _check_clip(index: ShardIndex, sample: int) -> list[Problem]:
-    shard, key = index.row(sample).shard_path.name, index.key(sample)
-    try:
-        frames = _count_frames(index, sample)
-    # Of FFmpeg; Pillow raises OSError for what is no picture or is cut short.
-    except (av.error.FFmpegError, OSError) as error:
-        return [Problem(shard, key, f"does not decode: {error}")]
-    expected = int(index.frame_count[sample])
-    return [] if frames == expected else [Problem(shard, key, f"has {frames} frames, the index says {expected}")]
-
-
-def _count_frames(index: ShardIndex, sample: int) -> int:
-    """Decode a clip whole and return its number of frames."""
-    if index.members == MP4:
-        with av.open(io.BytesIO(index.read_video(sample))) as container:
-            return sum(1 for _ in container.decode(video=0))
-    pictures = index.read_members(sample, range(1, len(index.spans(sample))))
-    for picture in pictures:
-        Image.open(io.BytesIO(picture)).load()
-    return len(pictures)
+    bad = check_frames(index, sample)
+    shard = index.row(sample).shard_path.name
+    return [] if bad is None else [Problem(shard, bad.key, f"does not decode as it was written: {bad.reason}")]

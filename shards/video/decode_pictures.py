@@ -1,16 +1,15 @@
-"""Pictures of a clip that is stored as one file per frame."""
+"""Frames of a clip that is stored as one picture file per frame."""
 
 import io
 
 import numpy as np
-import torch
 from PIL import Image
 
-from egocurate.shards.video.decode import DecodeError
+from egocurate.shards.video.decoder_protocol import DecodeError, first_line
 
 
-def decode_pictures(files: list[bytes]) -> torch.Tensor:
-    """Return JPEG or WebP files of one size as uint8 [T, 3, H, W], channels last in memory; raises DecodeError.
+def decode_pictures(files: list[bytes]) -> np.ndarray:
+    """Return JPEG or WebP files of one size as uint8 [T, H, W, 3]; raises DecodeError.
 
     Pillow alone: others that use libjpeg-turbo return the same pixels, and gain less than a third.
     """
@@ -25,7 +24,7 @@ def decode_pictures(files: list[bytes]) -> torch.Tensor:
             pictures[number] = picture
     # Pillow raises OSError for what is no picture or cut short, SyntaxError for some broken headers; ValueError: sizes.
     except (OSError, SyntaxError, ValueError) as error:
-        raise DecodeError(f"Pillow: {str(error).partition(chr(10))[0]}") from error
+        raise DecodeError(f"Pillow: {first_line(error)}") from error
     if pictures is None:
         raise DecodeError("a clip without pictures")
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    return pictures

@@ -6,10 +6,10 @@ from egocurate.errors import InputError
 from egocurate.loaders.clip_dataset import ClipDataset, same_shard_first
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.frame_sampling import segments_random
 from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.shards.read.index import ShardIndex
-from egocurate.shards.video.decode import decode
 
 SMALL = {"frames": 3, "size": 32, "workers": 0}
 
@@ -18,7 +18,7 @@ def expected_frames(index, epoch, sample, purpose, anchor, config):
     """What the config says, step by step and by hand."""
     rng = generator(config.seed, epoch, purpose, anchor)
     picked = segments_random(index.row(sample).frame_count, config.frames, rng)
-    frames = decode(index.read_video(sample), picked, "decord")
+    frames = decode_clip(index.read_video(sample), picked, "decord")
     return show(frames, random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip), config.size)
 
 
@@ -117,4 +117,4 @@ def test_settings_that_cannot_work_are_refused(wrong, named):
 def test_fixture_has_what_the_tests_need(index):
     assert len(np.unique(index.shard)) >= 6
     assert any(len(index.negatives(i)) == 0 for i in range(len(index)))
-    assert len({decode(index.read_video(i), np.array([0])).shape for i in range(len(index))}) >= 3
+    assert len({decode_clip(index.read_video(i), np.array([0])).shape for i in range(len(index))}) >= 3

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders import Stream, StreamConfig
-from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import Stream, stream
+from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.device import prefetch
 from egocurate.loaders.order.epoch_order import epoch_order
 from egocurate.shards.read.index import ShardIndex

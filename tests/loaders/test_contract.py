@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders import StreamConfig
-from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.batch_sampler import BatchPlan
-from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.clip_stream import Stream, stream
+from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
 from egocurate.shards.read.index import ShardIndex
 

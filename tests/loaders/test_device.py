@@ -8,12 +8,14 @@ import torch
 from torch.utils.data import DataLoader
 
 from egocurate.errors import InputError
-from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.batch import Clip, collate, multi_hot
+from egocurate.loaders.clip_stream import stream
 from egocurate.loaders.crops import View, random_view, show
+from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.device import IMAGENET_MEAN, IMAGENET_STD, crop, normalize, prefetch
 from egocurate.loaders.order.counter_rng import Purpose, generator
-from egocurate.shards.video.decode import DecodeError, decode, load
+from egocurate.shards.video.decode import load
+from egocurate.shards.video.decoder_protocol import DecodeError
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 
@@ -153,26 +155,26 @@ def test_without_nvdec_the_host_decodes_and_one_line_says_so():
     wanted = np.array([4, 1, 1])
     if torch.cuda.is_available():
         with warnings.catch_warnings(record=True):
-            got = decode(video(), wanted, device="cuda")
+            got = decode_clip(video(), wanted, device="cuda")
         assert got.device.type == "cuda"
-        assert (got.cpu().int() - decode(video(), wanted).int()).abs().float().mean() < 4
+        assert (got.cpu().int() - decode_clip(video(), wanted).int()).abs().float().mean() < 4
         return
     with pytest.warns(UserWarning, match=r"^the GPU does not decode, the host does \(torch sees no GPU\)$"):
-        got = decode(video(), wanted, device="cuda")
-    assert torch.equal(got, decode(video(), wanted))
+        got = decode_clip(video(), wanted, device="cuda")
+    assert torch.equal(got, decode_clip(video(), wanted))
     with pytest.raises(DecodeError, match=r"\S"):
-        decode(b"no video", wanted, device="cuda")
+        decode_clip(b"no video", wanted, device="cuda")
 
 
 def test_a_torchcodec_without_nvdec_says_so(monkeypatch):
     """As on a machine with a GPU whose torchcodec was built for none."""
     if load("torchcodec").frames is None:
         pytest.skip(f"torchcodec does not load here: {load('torchcodec').note}")
-    wanted, host = np.array([0, 3]), decode(video(), np.array([0, 3]))
+    wanted, host = np.array([0, 3]), decode_clip(video(), np.array([0, 3]))
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device: self)
     with pytest.warns(UserWarning, match="the host does \\(torchcodec: .+\\)$") as caught:
-        assert torch.equal(decode(video(), wanted, device="cuda"), host)
+        assert torch.equal(decode_clip(video(), wanted, device="cuda"), host)
     assert "\n" not in str(caught[0].message)

@@ -6,8 +6,8 @@ import torch
 
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.egomcq_dataset import EgoMCQDataset
-from egocurate.shards.video.decode import decode
 
 SMALL = {"frames": 3, "size": 32}
 
@@ -40,7 +40,7 @@ def test_a_question_shows_its_five_clips(questions, shards, index):
     sample = int(dataset.clips[dataset.choices[3, 2]])
     count = index.row(sample).frame_count
     middle = np.floor((np.arange(3) + 0.5) * count / 3).astype(int)
-    frames = decode(index.read_video(sample), middle, "decord")
+    frames = decode_clip(index.read_video(sample), middle, "decord")
     assert torch.equal(question.frames[2], show(frames, center_view(*frames.shape[-2:]), 32))
 
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders import PRESETS, StreamConfig
-from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.clip_stream import stream
+from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.presets import PRESETS
 from egocurate.loaders.ranks import rank_and_world
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

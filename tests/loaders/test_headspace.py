@@ -1,7 +1,7 @@
 import torch
 
-from egocurate.loaders import StreamConfig
-from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.clip_stream import stream
+from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.device import prefetch
 from egocurate.loaders.headspace import Headspace
 

@@ -10,15 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
-from egocurate.loaders.clip_dataset import BadSample, ClipDataset, read_frames
+from egocurate.loaders.clip_dataset import ClipDataset
 from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.decode_clip import read_clip
 from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import PROFILES, Pictures
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.open_files import OpenFiles
+from egocurate.shards.read.read_frames import BadSample
 from egocurate.shards.video.clip_frames import FrameWindow, pick_frames
-from egocurate.shards.video.decode import DECODERS, DecodeError, load
+from egocurate.shards.video.decode import DECODERS, load
 from egocurate.shards.video.decode_pictures import decode_pictures
+from egocurate.shards.video.decoder_protocol import DecodeError
 from egocurate.shards.write.job import ShardJob, VideoFile
 from egocurate.shards.write.write_shards import write_shards
 
@@ -65,7 +68,7 @@ def test_frames_are_those_of_the_source_in_their_order(name, folders, source):
         window = FrameWindow.of(row.clip_start, row.clip_end, PROFILES[name].fps)
         expected = pick_frames(times, Fraction(len(pictures), FPS), window)
         assert row.frame_count == len(expected) > 3
-        frames = read_frames(index, sample, np.arange(row.frame_count), "auto").numpy()
+        frames = read_clip(index, sample, np.arange(row.frame_count), "auto").numpy()
         assert frames.shape == (row.frame_count, *pictures.shape[1:])
         for frame, number in zip(frames, expected, strict=True):
             near = [psnr(frame, pictures[other]) for other in range(max(0, number - 2), number + 3)]
@@ -78,9 +81,9 @@ def test_every_decoder_shows_the_same_of_every_profile(name, decoder, folders):
     index = ShardIndex.open(folders / name)
     for sample in range(0, CLIPS, 5):
         count = index.row(sample).frame_count
-        whole = read_frames(index, sample, np.arange(count), "auto")
+        whole = read_clip(index, sample, np.arange(count), "auto")
         for indices in ([count - 1], [0, count // 2, count - 1], [2, 2, 0]):
-            frames = read_frames(index, sample, np.array(indices), decoder)
+            frames = read_clip(index, sample, np.array(indices), decoder)
             assert torch.equal(frames, whole[indices])
             assert frames.dtype == torch.uint8 and frames.is_contiguous(memory_format=torch.channels_last)
 
@@ -92,7 +95,7 @@ def test_only_the_pictures_that_are_drawn_are_read(folders, monkeypatch):
         OpenFiles, "read", lambda self, path, size, offset: read.append(size) or plain(self, path, size, offset)
     )
     sizes = [size for _, size in index.spans(4)]
-    read_frames(index, 4, np.array([1, 3, 3]), "auto")
+    read_clip(index, 4, np.array([1, 3, 3]), "auto")
     assert read == [sizes[2], sizes[4]] and sum(read) < sum(sizes) / 2
 
 
@@ -106,10 +109,10 @@ def test_a_damaged_picture_is_told_when_it_is_drawn(folders, tmp_path):
     with index.row(5).shard_path.open("r+b") as file:
         file.seek(offset + size // 2)
         file.write(b"\1\2\3\4")
-    assert isinstance(read_frames(index, 5, np.array([0, 1, 3]), "auto"), torch.Tensor)
-    bad = read_frames(index, 5, np.array([0, 2]), "auto")
+    assert isinstance(read_clip(index, 5, np.array([0, 1, 3]), "auto"), torch.Tensor)
+    bad = read_clip(index, 5, np.array([0, 2]), "auto")
     assert isinstance(bad, BadSample) and bad.key == index.key(5) and "not those that were written" in str(bad)
-    beyond = read_frames(index, 5, np.array([0, 99]), "auto")
+    beyond = read_clip(index, 5, np.array([0, 99]), "auto")
     assert isinstance(beyond, BadSample) and "were asked for" in beyond.reason
 
 

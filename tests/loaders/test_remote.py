@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from egocurate.errors import StoreError
-from egocurate.loaders import clip_stream as stream
 from egocurate.loaders import shard_prefetch as ahead
+from egocurate.loaders.clip_stream import stream
 from egocurate.loaders.order.epoch_order import epoch_order
 from egocurate.loaders.shard_prefetch import first_needs
 from egocurate.storage import paths as store
@@ -116,7 +116,7 @@ def test_a_store_that_stays_down_ends_the_run_in_one_line(server, tmp_path, monk
 
 SCRIPT = """
 import sys, time
-from egocurate.loaders import stream
+from egocurate.loaders.clip_stream import stream
 there = stream(sys.argv[1], batch_size=4, frames=2, size=24, workers=2, cache_dir=sys.argv[2])
 epoch = 0
 while True:

@@ -109,15 +109,24 @@ def make_clips() -> Callable[..., pa.Table]:
     return clip_table
 
 
-@pytest.fixture
-def job(small_videos: dict[str, Path], tmp_path: Path) -> ShardJob:
+@pytest.fixture(scope="session")
+def make_job(small_videos: dict[str, Path]) -> Callable[[Path], ShardJob]:
     """Overlapping clips of two videos, one clip beyond the end of its video, one of a video that is not there."""
     rng = np.random.default_rng(0)
     rows = [("cook", s, s + 1.0) for s in rng.uniform(0, 9, 14)] + [("dig", s, s + 1.5) for s in rng.uniform(0, 3, 6)]
     rows += [("dig", 90.0, 91.0), ("lost", 1.0, 2.0)]
     videos = {uid: VideoFile(path) for uid, path in small_videos.items()} | {"lost": VideoFile(None)}
-    clips = clip_table(rows)
-    return ShardJob(clips, videos, tmp_path / "shards", profile("train"), clips_per_shard=5, num_verbs=3, num_nouns=5)
+
+    def make(folder: Path) -> ShardJob:
+        more = {"clips_per_shard": 5, "num_verbs": 3, "num_nouns": 5}
+        return ShardJob(clip_table(rows), videos, folder / "shards", profile("train"), **more)
+
+    return make
+
+
+@pytest.fixture
+def job(make_job: Callable[[Path], ShardJob], tmp_path: Path) -> ShardJob:
+    return make_job(tmp_path)
 
 
 @pytest.fixture(scope="session")

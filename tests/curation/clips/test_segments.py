@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from egocurate.curation.clips.segments import fixed_segments
-from egocurate.loaders import StreamConfig
-from egocurate.loaders import clip_stream as stream
+from egocurate.loaders.clip_stream import stream
+from egocurate.loaders.config import StreamConfig
 from egocurate.shards.read.index import ShardIndex
 
 

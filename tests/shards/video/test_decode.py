@@ -8,7 +8,9 @@ import pytest
 
 from egocurate.errors import InputError
 from egocurate.shards.video import decode as module
-from egocurate.shards.video.decode import DECODERS, DecodeError, decode, first_loading, load
+from egocurate.shards.video.decode import DECODERS, decode_frames, first_loading, load
+from egocurate.shards.video.decode_pyav import wanted_frames
+from egocurate.shards.video.decoder_protocol import DecodeError
 
 HERE = [name for name in DECODERS if load(name).frames is not None]
 BT709, BT601, LIMITED, FULL = 1, 6, 1, 2
@@ -35,7 +37,7 @@ def encode(count, *, fps=8, gop=4, b_frames=0, size=(96, 64), color=None, option
 def all_frames(data):
     """Every frame in the order shown, decoded from the first to the last."""
     with av.open(io.BytesIO(data)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).transpose(0, 3, 1, 2)
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 CLIPS = {
@@ -67,8 +69,8 @@ def test_every_decoder_returns_the_very_frames(decoder, clip):
     wanted = [np.arange(count), np.array([count - 1]), np.array([count - 1, 0, 0])]
     wanted += [np.sort(rng.integers(0, count, 4)) for _ in range(6)]
     for indices in wanted:
-        got = decode(data, indices, decoder)
-        assert np.array_equal(got.numpy(), expected[indices]), indices
+        got = decode_frames(data, indices, decoder)
+        assert np.array_equal(got, expected[indices]), indices
 
 
 def test_pyav_and_decord_are_among_them():
@@ -85,18 +87,18 @@ def test_pyav_and_decord_are_among_them():
 )
 def test_what_is_no_clip_is_one_line(decoder, data):
     with pytest.raises(DecodeError) as error:
-        decode(data, np.array([0, 3]), decoder)
+        decode_frames(data, np.array([0, 3]), decoder)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("decoder", HERE)
 def test_frames_beyond_the_end_are_refused(decoder):
     with pytest.raises(DecodeError):
-        decode(encode(8), np.array([2, 8]), decoder)
+        decode_frames(encode(8), np.array([2, 8]), decoder)
     with pytest.raises(DecodeError, match="asked for"):
-        decode(encode(8), np.array([-1, 2]), decoder)
+        decode_frames(encode(8), np.array([-1, 2]), decoder)
     with pytest.raises(DecodeError, match="asked for"):
-        decode(encode(8), np.array([], dtype=np.int64), decoder)
+        decode_frames(encode(8), np.array([], dtype=np.int64), decoder)
 
 
 def test_pyav_tells_damage_before_a_wanted_frame():
@@ -105,9 +107,9 @@ def test_pyav_tells_damage_before_a_wanted_frame():
         second = [packet for packet in container.demux(video=0) if packet.size][1]
     damaged = bytearray(data)
     damaged[second.pos + 8 : second.pos + second.size] = bytes(second.size - 8)
-    decode(bytes(damaged), np.array([0]), "pyav")
+    decode_frames(bytes(damaged), np.array([0]), "pyav")
     with pytest.raises(DecodeError, match="damaged frame"):
-        decode(bytes(damaged), np.array([0, 6]), "pyav")
+        decode_frames(bytes(damaged), np.array([0, 6]), "pyav")
 
 
 def test_a_decoder_that_does_not_load_says_why_in_a_line(monkeypatch):
@@ -116,10 +118,10 @@ def test_a_decoder_that_does_not_load_says_why_in_a_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
     try:
         with pytest.raises(InputError, match="'torchcodec' does not load"):
-            decode(encode(4), np.array([0]), "torchcodec")
+            decode_frames(encode(4), np.array([0]), "torchcodec")
         assert "\n" not in load("torchcodec").note
         with pytest.raises(InputError, match="no decoder is called 'cv2'"):
-            decode(encode(4), np.array([0]), "cv2")
+            decode_frames(encode(4), np.array([0]), "cv2")
     finally:
         module._load.cache_clear()
 
@@ -144,8 +146,8 @@ def test_pyav_decodes_no_picture_that_nothing_wanted_is_built_on():
         codec = CountingCodec(av.CodecContext.create(theirs.name, "r"))
         codec._codec.extradata = codec.extradata = theirs.extradata
         last = max(packet.pts for packet in packets)
-        (frame,) = module._wanted_frames(codec, packets, {last})
-    assert np.array_equal(frame.to_ndarray(format="rgb24").transpose(2, 0, 1), all_frames(data)[-1])
+        (frame,) = wanted_frames(codec, packets, {last})
+    assert np.array_equal(frame.to_ndarray(format="rgb24"), all_frames(data)[-1])
     assert codec.count < 15, "three of four are B frames, which nothing refers to"
 
 
@@ -159,10 +161,10 @@ def test_a_decoder_that_met_damage_shows_the_next_clip_as_it_is(clip):
     damaged[packet.pos + 8 : packet.pos + packet.size] = bytes(packet.size - 8)
     for _ in range(2):
         try:
-            decode(bytes(damaged), np.arange(len(expected)), "pyav")
+            decode_frames(bytes(damaged), np.arange(len(expected)), "pyav")
         except DecodeError as error:
             assert "\n" not in str(error)
-        assert np.array_equal(decode(data, np.array([1, 3, 5]), "pyav").numpy(), expected[[1, 3, 5]])
+        assert np.array_equal(decode_frames(data, np.array([1, 3, 5]), "pyav"), expected[[1, 3, 5]])
 
 
 def test_threads_do_not_share_a_decoder():
@@ -171,7 +173,7 @@ def test_threads_do_not_share_a_decoder():
 
     def all_match(number):
         place = number % len(clips)
-        return np.array_equal(decode(clips[place], np.array([0, 2, 7]), "pyav").numpy(), expected[place][[0, 2, 7]])
+        return np.array_equal(decode_frames(clips[place], np.array([0, 2, 7]), "pyav"), expected[place][[0, 2, 7]])
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(all_match, range(60)))

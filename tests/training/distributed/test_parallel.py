@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from egocurate.errors import InputError
-from egocurate.loaders.worker_status import WorkerLost
+from egocurate.loaders.workers.worker_status import WorkerLost
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.layers.distilbert import TextConfig
 from egocurate.train import train

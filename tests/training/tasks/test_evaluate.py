@@ -16,6 +16,7 @@ from egocurate.commands.jobs.jobs import RunOptions, run_shards
 from egocurate.curation.sources.epic_kitchens import EpicKitchensSource
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.loaders.long_videos import spread_frames
 from egocurate.models.egovlpv2.model import EgoVLPv2Config, ObjectiveConfig
@@ -23,7 +24,6 @@ from egocurate.models.layers.roberta import RobertaTextConfig
 from egocurate.models.metrics.egomcq import cosine_scores, egomcq_accuracy
 from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
-from egocurate.shards.video.decode import decode
 from egocurate.storage.atomic import write_json
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
@@ -238,7 +238,7 @@ def cut_clips(epic, tiny):
         sample = index.find(key)
         count = int(index.frame_count[sample])
         places = np.array([(2 * t + 1) * count // 8 for t in range(4)])
-        frames = decode(index.read_video(sample), places)
+        frames = decode_clip(index.read_video(sample), places)
         yield show(frames, center_view(*frames.shape[-2:]), tiny.data.size)
 
 

@@ -5,9 +5,9 @@ import pickle
 
 import torch
 
-from egocurate.loaders import StreamConfig
-from egocurate.loaders import clip_stream as stream
-from egocurate.loaders.shared_buffers import SharedBuffers
+from egocurate.loaders.clip_stream import stream
+from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.workers.shared_buffers import SharedBuffers
 
 
 def test_a_place_is_free_again_when_its_last_view_is_gone():

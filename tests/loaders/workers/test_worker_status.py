@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from egocurate.loaders import clip_stream as stream
 from egocurate.loaders.clip_dataset import ClipDataset
+from egocurate.loaders.clip_stream import stream
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.worker_status import WorkerLost
+from egocurate.loaders.workers.worker_status import WorkerLost
 
 SETTINGS = {"frames": 2, "size": 24, "seed": 3}
 

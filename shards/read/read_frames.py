@@ -1,0 +1,89 @@
+"""Frames of a sample by its row of the index, out of sound bytes only; what cannot be had is a value with a reason."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from egocurate.errors import InputError, StoreError
+from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.shard_format import MP4
+from egocurate.shards.video.count_frames import count_frames
+from egocurate.shards.video.decode import decode_frames, frames_at
+from egocurate.shards.video.decode_pictures import decode_pictures
+from egocurate.shards.video.decoder_protocol import DecodeError
+
+FIRST_MEMBER = 1  # after the json: the mp4, or the picture of frame 0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """A sample whose frames cannot be had, and why; `source` numbers the folder where several are read together."""
+
+    sample: int
+    key: str
+    shard: str
+    reason: str
+    source: int = 0
+
+    def __str__(self) -> str:
+        """Name the clip, where it is and what is wrong."""
+        return f"{self.key} in {self.shard} ({self.reason})"
+
+
+def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: str = "auto") -> np.ndarray | BadSample:
+    """Return the frames at indices int64[T] (any order, repeats too) of a sample as uint8 [T, H, W, 3], or why not.
+
+    Of a clip stored as pictures no others are read. Raises StoreError: then the store, not the sample, is at fault.
+    """
+
+    def read() -> np.ndarray:
+        if index.members == MP4:
+            return decode_frames(_sound_members(index, sample, [FIRST_MEMBER])[0], indices, decoder)
+        return frames_at(indices, lambda distinct: decode_pictures(_sound_pictures(index, sample, distinct)))
+
+    return _or_why_not(index, sample, read)
+
+
+def check_frames(index: ShardIndex, sample: int) -> BadSample | None:
+    """Decode a sample whole and return what is wrong with it, None if all its frames are there; errors as above."""
+
+    def check() -> None:
+        expected = int(index.frame_count[sample])
+        members = _sound_members(index, sample, range(FIRST_MEMBER, len(index.spans(sample))))
+        count = count_frames(members, index.members)
+        if count != expected:
+            raise DecodeError(f"it holds {count} frames, the index says {expected}")
+
+    return _or_why_not(index, sample, check)
+
+
+def _or_why_not(index: ShardIndex, sample: int, read: Callable[[], T]) -> T | BadSample:
+    """Return what `read` returns; its failure is a value, as raised in a worker process it arrives as a traceback."""
+    try:
+        return read()
+    except StoreError:
+        raise
+    except (DecodeError, InputError, OSError) as error:
+        return BadSample(sample, index.key(sample), str(index.row(sample).shard_path), str(error))
+
+
+def _sound_pictures(index: ShardIndex, sample: int, frames: list[int]) -> list[bytes]:
+    count = int(index.frame_count[sample])
+    if frames[-1] >= count:
+        raise DecodeError(f"frames {frames} of {count} were asked for")
+    return _sound_members(index, sample, [frame + FIRST_MEMBER for frame in frames])
+
+
+def _sound_members(index: ShardIndex, sample: int, numbers: Sequence[int]) -> list[bytes]:
+    members, crc32 = index.read_members(sample, numbers), index.crc32(sample)
+    # Not all damage stops a decoder; some show a gray smear and go on.
+    if any(zlib.crc32(data) != crc32[number] for data, number in zip(members, numbers, strict=True)):
+        if index.fetch_again(sample):
+            return _sound_members(index, sample, numbers)
+        raise DecodeError("its bytes are not those that were written")
+    return members
