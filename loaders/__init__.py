@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from egocurate.loaders.device import normalize as normalize
     from egocurate.loaders.device import prefetch as prefetch
     from egocurate.loaders.egomcq_dataset import EgoMCQDataset as EgoMCQDataset
+    from egocurate.loaders.evaluation_clips import EvaluationClips as EvaluationClips
     from egocurate.loaders.presets import PRESETS as PRESETS
     from egocurate.shards.read.index import ShardIndex as ShardIndex
 else:
@@ -22,6 +23,7 @@ else:
             "PRESETS": "egocurate.loaders.presets",
             "Batch": "egocurate.loaders.batch",
             "EgoMCQDataset": "egocurate.loaders.egomcq_dataset",
+            "EvaluationClips": "egocurate.loaders.evaluation_clips",
             "ShardIndex": "egocurate.shards.read.index",
             "Stream": "egocurate.loaders.clip_stream",
             "StreamConfig": "egocurate.loaders.config",

@@ -10,14 +10,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch, Clip, collate
-from egocurate.loaders.crops import center_view, show
-from egocurate.loaders.decode_clip import read_clip
-from egocurate.loaders.frame_sampling import frame_sampler
-from egocurate.loaders.order.counter_rng import Purpose, generator
+from egocurate.loaders.evaluation_clips import EvaluationClips
 from egocurate.questions import read_questions
 from egocurate.shards.read.index import ShardIndex
-from egocurate.shards.read.read_frames import BadSample
-from egocurate.shards.video.decode import first_loading
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class EgoMCQItem:
 class EgoMCQDataset(Dataset[EgoMCQItem]):
     """The questions of an egomcq.json whose clips are in a folder of shards.
 
-    To evaluate, embed each distinct clip once (`mcq_clips`), then gather: option o of question q is row
+    To evaluate, embed each distinct clip once (`evaluation_clips`), then gather: option o of question q is row
     `choices[q, o]` of the embeddings in the order of `clips`.
     """
 
@@ -49,7 +44,6 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
     ) -> None:
         """Read the questions; InputError if the file cannot be read or no question has its clips in the shards."""
         self.index = ShardIndex.open(shards)
-        self.frames, self.size, self.pick, self.decoder = frames, size, frame_sampler(pick), first_loading(decoder)
         asked = read_questions(questions)
         options = {name: [_sample(self.index, option.key) for option in asked[name].options] for name in asked}
         self.names: list[str] = [name for name in asked if -1 not in options[name]]
@@ -70,6 +64,7 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
         """int64[Q], 0 to 4"""
         self.types = np.array([asked[name].type for name in self.names], dtype=np.int64)
         """int64[Q], 1 = inter-video, 2 = intra-video"""
+        self._clips = EvaluationClips(self.index, self.clips, frames=frames, size=size, pick=pick, decoder=decoder)
 
     def __len__(self) -> int:
         """Return Q."""
@@ -78,17 +73,20 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
     @property
     def texts(self) -> list[str]:
         """The Q narrations asked for, normalized as in training: each is that of the answer's clip."""
-        answers = self.clips[self.choices[np.arange(len(self)), self.answers]]
-        return [self.index.row(int(sample)).text for sample in answers]
+        return [self._text(question) for question in range(len(self))]
+
+    def evaluation_clips(self) -> EvaluationClips:
+        """Return the distinct clips, in the order of `clips`, to be embedded once each."""
+        return self._clips
 
     def __getitem__(self, question: int) -> EgoMCQItem:
         """Return a question; InputError naming a clip that does not decode."""
-        samples = self.clips[self.choices[question]]
-        clips = [_shown(self._clip(int(sample))) for sample in samples]
-        answer = int(self.answers[question])
-        return EgoMCQItem(
-            clips[answer].text, torch.stack([clip.frames for clip in clips]), answer, int(self.types[question])
-        )
+        frames = torch.stack([_decoded(self._clips[int(place)]) for place in self.choices[question]])
+        return EgoMCQItem(self._text(question), frames, int(self.answers[question]), int(self.types[question]))
+
+    def _text(self, question: int) -> str:
+        answer = self.clips[self.choices[question, self.answers[question]]]
+        return self.index.row(int(answer)).text
 
     def mcq_clips(self, *, batch_size: int, workers: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """Yield the distinct clips in the order of `clips`, each once: rank's even share of them.
@@ -102,41 +100,24 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
     def batches(self, places: Sequence[np.ndarray], workers: int = 0) -> Iterator[Batch]:
         """Yield a batch of the clips at each of these int64 arrays of places in `clips`; errors as for `mcq_clips`."""
         loader = DataLoader(
-            _Clips(self, self.clips),
+            self._clips,
             batch_sampler=places,
             collate_fn=list,
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,
             generator=torch.Generator(),
         )
-        for clips in loader:
-            yield collate([_shown(clip) for clip in clips], None, self.index.num_verbs, self.index.num_nouns)
-
-    def _clip(self, sample: int) -> Clip | BadSample:
-        row = self.index.row(sample)
-        indices = self.pick(row.frame_count, self.frames, generator(0, 0, Purpose.VIEW, sample))
-        frames = read_clip(self.index, sample, indices, self.decoder)
-        if isinstance(frames, BadSample):
-            return frames
-        frames = show(frames, center_view(*frames.shape[-2:]), self.size)
-        return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample)
+        for part, clips in zip(places, loader, strict=True):
+            rows = [self.index.row(int(sample)) for sample in self.clips[part]]
+            shown = [
+                Clip(_decoded(clip), row.text, row.tag_verb, row.tag_noun, row.sample)
+                for clip, row in zip(clips, rows, strict=True)
+            ]
+            yield collate(shown, None, self.index.num_verbs, self.index.num_nouns)
 
 
-class _Clips(Dataset):
-    """The clips of some sample ids, in order; a failure is returned, as an error loses its type in a worker."""
-
-    def __init__(self, questions: EgoMCQDataset, samples: np.ndarray) -> None:
-        self._questions, self._samples = questions, samples
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __getitem__(self, place: int) -> Clip | BadSample:
-        return self._questions._clip(int(self._samples[place]))
-
-
-def _shown(clip: Clip | BadSample) -> Clip:
-    if isinstance(clip, BadSample):
+def _decoded(clip: torch.Tensor | str) -> torch.Tensor:
+    if isinstance(clip, str):
         raise InputError(f"an EgoMCQ clip does not decode: {clip}; run `curate verify` on the shards")
     return clip
 

@@ -13,7 +13,7 @@ from egocurate.clip_table import clip_key
 from egocurate.errors import InputError
 from egocurate.loaders import ShardIndex
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.evaluation_clips import ShardClips
+from egocurate.loaders.evaluation_clips import EvaluationClips
 from egocurate.models.metrics.retrieval import Actions, multi_instance_retrieval, relevancy
 from egocurate.progress import Report
 from egocurate.training.tasks.embed import Embedder
@@ -79,7 +79,8 @@ def epic_retrieval(
             f"{shards}: has none of the {len(asked.ids)} clips of {folder / CLIPS}, as {clip_name(asked.ids[0])}; "
             f"cut them with `curate shards --egoclip {folder / CLIPS} --source epic-kitchens --root EPIC --out S`"
         )
-    clips = ShardClips(index, [sample[i] for i in there], shown)
+    samples = [sample[i] for i in there]
+    clips = EvaluationClips(index, samples, frames=shown.frames, size=shown.size, decoder=shown.decoder)
     video, failed = embedder.clips(clips, "EPIC-KITCHENS-100 clips", report)
     kept = [place for place in range(len(there)) if place not in failed]
     if not kept:
