@@ -53,8 +53,8 @@ class BatchPlan:
         """
         self.stop()
         for number, index in enumerate(self._indexes):
-            if index.cache is not None:
-                self._ahead.append(ShardPrefetch(index, self._needs(number)))
+            if index.reader.cache is not None:
+                self._ahead.append(ShardPrefetch(index.reader, self._needs(number)))
 
     def _needs(self, number: int) -> Iterator[tuple[int, int]]:
         """Yield (steps from now, shard) of a set: the steps planned, then as many as the set's next epoch has."""

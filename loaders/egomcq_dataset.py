@@ -45,10 +45,10 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
         """Read the questions; InputError if the file cannot be read or no question has its clips in the shards."""
         self.index = ShardIndex.open(shards)
         asked = read_questions(questions)
-        options = {name: [_sample(self.index, option.key) for option in asked[name].options] for name in asked}
-        self.names: list[str] = [name for name in asked if -1 not in options[name]]
+        options = {name: [self.index.get(option.key) for option in asked[name].options] for name in asked}
+        self.names: list[str] = [name for name in asked if None not in options[name]]
         """Q keys of the questions that can be asked"""
-        self.missing: list[str] = [name for name in asked if -1 in options[name]]
+        self.missing: list[str] = [name for name in asked if None in options[name]]
         """keys of the questions left out because a clip is not in the shards"""
         if not self.names:
             raise InputError(
@@ -120,11 +120,3 @@ def _decoded(clip: torch.Tensor | str) -> torch.Tensor:
     if isinstance(clip, str):
         raise InputError(f"an EgoMCQ clip does not decode: {clip}; run `curate verify` on the shards")
     return clip
-
-
-def _sample(index: ShardIndex, key: str) -> int:
-    """Return the id of a clip, -1 where the shards have none of this name."""
-    try:
-        return index.find(key)
-    except InputError:
-        return -1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from egocurate.errors import StoreError
-from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.shard_reader import ShardReader
 
 SHARDS_AHEAD = 8
 """shards of the steps to come that are fetched before their first sample is asked for"""
@@ -27,11 +27,11 @@ def first_needs(shards: np.ndarray) -> list[tuple[int, int]]:
 
 
 class ShardPrefetch:
-    """Threads that bring one plan's shards into the index's cache, never many more than the steps reached need."""
+    """Threads that bring one plan's shards into the reader's cache, never many more than the steps reached need."""
 
-    def __init__(self, index: ShardIndex, needs: Iterator[tuple[int, int]]) -> None:
+    def __init__(self, reader: ShardReader, needs: Iterator[tuple[int, int]]) -> None:
         """Begin with the shards of step 0; `needs` are (step, shard), steps ascending."""
-        self._index, self._needs = index, needs
+        self._reader, self._needs = reader, needs
         self._reached, self._over = 0, False
         self._waiting_for: deque[int] = deque()  # steps, not reached, whose shards are taken
         self._take, self._changed = threading.Lock(), threading.Condition()
@@ -55,7 +55,7 @@ class ShardPrefetch:
     def _fetch(self) -> None:
         while (shard := self._next()) is not None:
             try:
-                self._index.cache.fetch(self._index.stored(shard))
+                self._reader.fetch(shard)
             except StoreError as error:
                 log.warning("%s", error)  # whoever needs the shard asks again, and ends the run if it must
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from egocurate.commands.report.film_strip import strip_jpeg
-from egocurate.errors import InputError
 from egocurate.questions import Question
-from egocurate.shards.read.index import Sample, ShardIndex
+from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import BadSample, read_frames
+from egocurate.shards.read.sample import Sample
 
 CLIPS, QUESTIONS = 8, 2  # clips shown; questions of each type
 TRIES = 5  # candidates looked at for each one shown, as some clips may not be there or not decode
@@ -94,7 +94,7 @@ def shown_questions(
 def _options(question: Question, index: ShardIndex) -> list[Strip] | None:
     options = []
     for place, option in enumerate(question.options):
-        number, mark = _find(index, option.key), OPTION_NAMES[place]
+        number, mark = index.get(option.key), OPTION_NAMES[place]
         strip = None if number is None else _strip(index, index.row(number), mark=mark, answer=place == question.answer)
         if strip is None:
             return None
@@ -110,13 +110,6 @@ def _other_videos_first(samples: list[Sample]) -> list[Sample]:
         turns.append(seen[sample.video_uid])
         seen[sample.video_uid] += 1
     return [samples[i] for i in sorted(range(len(samples)), key=turns.__getitem__)]
-
-
-def _find(index: ShardIndex, key: str) -> int | None:
-    try:
-        return index.find(key)
-    except InputError:  # the clip could not be cut: it stands in failed.parquet
-        return None
 
 
 def _strip(

@@ -83,7 +83,7 @@ def _sound_members(index: ShardIndex, sample: int, numbers: Sequence[int]) -> li
     members, crc32 = index.read_members(sample, numbers), index.crc32(sample)
     # Not all damage stops a decoder; some show a gray smear and go on.
     if any(zlib.crc32(data) != crc32[number] for data, number in zip(members, numbers, strict=True)):
-        if index.fetch_again(sample):
+        if index.reader.fetch_again(int(index.shard[sample])):
             return _sound_members(index, sample, numbers)
         raise DecodeError("its bytes are not those that were written")
     return members

@@ -84,7 +84,7 @@ def test_shards_are_fetched_before_they_are_asked_for_and_not_all_at_once(server
     there = stream(server.url, batch_size=1, **settings)
     order = epoch_order(there.index.shard, there.index.neighbourhood, seed=3, epoch=0, global_batch=1)
     needs = first_needs(there.index.shard[order])
-    names = [there.index.stored(shard).path.name for _, shard in needs]
+    names = [there.index.reader.shards[shard].path.name for _, shard in needs]
     batches = there.epoch(0)
     taken = 1 + 2 * workers  # steps that the loader has asked for
     for done in range(len(order)):

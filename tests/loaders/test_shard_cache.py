@@ -98,7 +98,7 @@ def test_the_least_recently_used_goes_and_those_in_use_stay(cached, index, tmp_p
     first = [int((index.shard == shard).argmax()) for shard in range(5)]
     for shard in (0, 1, 2):
         there.read_video(first[shard])
-    files = [there.cache.file(there.stored(shard)) for shard in range(5)]
+    files = [there.reader.cache.file(there.reader.shards[shard]) for shard in range(5)]
     # All in use: the fourth is read by ranges, and nothing of it is kept.
     assert there.read_video(first[3]) == index.read_video(first[3])
     assert sorted(folder.iterdir()) == sorted(files[:3])
@@ -113,7 +113,7 @@ def test_the_least_recently_used_goes_and_those_in_use_stay(cached, index, tmp_p
 def test_one_that_is_being_read_is_not_evicted(cached, index, tmp_path):
     there = cached(index.manifest["shards"][0]["bytes"] + index.manifest["shards"][1]["bytes"] // 2)
     there.read_video(0)
-    path = there.cache.file(there.stored(0))
+    path = there.reader.cache.file(there.reader.shards[0])
     age(path)
     reader = path.open("rb")
     cache_module.fcntl.flock(reader, cache_module.fcntl.LOCK_SH)
@@ -131,7 +131,7 @@ def test_a_full_disk_falls_back_to_ranges_with_one_warning(cached, index, server
     monkeypatch.setattr(os, "posix_fallocate", lambda *_: None)  # /dev/full has none
     monkeypatch.setattr(os, "ftruncate", lambda *_: None)
     for shard in range(len(index.manifest["shards"])):
-        there.cache.file(there.stored(shard)).with_suffix(".part").symlink_to("/dev/full")
+        there.reader.cache.file(there.reader.shards[shard]).with_suffix(".part").symlink_to("/dev/full")
     for sample in (0, 30, 60):
         assert there.read_video(sample) == index.read_video(sample)
     (warning,) = caplog.messages
@@ -146,7 +146,7 @@ def test_a_damaged_copy_is_fetched_once_more(cached, index, server, tmp_path):
     there = cached()
     offset, _ = index.row(5).video_span
     there.read_video(5)
-    path = there.cache.file(there.stored(int(index.shard[5])))
+    path = there.reader.cache.file(there.reader.shards[index.shard[5]])
     data = bytearray(path.read_bytes())
     data[offset + 10 : offset + 60] = bytes(50)
     path.write_bytes(data)
@@ -166,7 +166,7 @@ def test_what_is_bad_in_the_store_is_fetched_twice_and_then_bad(broken, tmp_path
     for epoch in range(3):
         for sample in (5, 6):
             assert dataset[epoch, sample].bad[0].sample == sample
-    assert server.tars().count(there.stored(0).path.name) == 2
+    assert server.tars().count(there.reader.shards[0].path.name) == 2
     server.stop()
 
 
@@ -195,7 +195,7 @@ def test_a_store_that_stays_down_is_one_line(cached, server, monkeypatch):
 
 def test_a_missing_shard_is_the_users_to_solve(cached, shards, tmp_path, server, index):
     there = cached()
-    gone = there.stored(0).path.name
+    gone = there.reader.shards[0].path.name
     server.stop()
     folder = tmp_path / "some"
     folder.mkdir()

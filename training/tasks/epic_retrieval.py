@@ -72,8 +72,8 @@ def epic_retrieval(
     """
     asked = read_retrieval(folder)
     index = ShardIndex.open(shards)
-    sample = [_sample(index, narration) for narration in asked.ids]
-    there = [i for i, found in enumerate(sample) if found >= 0]
+    sample = [index.get(clip_name(narration)) for narration in asked.ids]
+    there = [i for i, number in enumerate(sample) if number is not None]
     if not there:
         raise InputError(
             f"{shards}: has none of the {len(asked.ids)} clips of {folder / CLIPS}, as {clip_name(asked.ids[0])}; "
@@ -100,10 +100,3 @@ def clip_name(narration: str) -> str:
     if not parts:
         raise InputError(f"narration id {narration!r}: EPIC's end in a number, as P01_11_0 does")
     return clip_key(parts[1], PASS, int(parts[2]))
-
-
-def _sample(index: ShardIndex, narration: str) -> int:
-    try:
-        return index.find(clip_name(narration))
-    except InputError:
-        return -1
