@@ -26,7 +26,7 @@ from benchmarks.profile_plot import draw
 from benchmarks.profile_table import write_page
 from benchmarks.record import figure, write_record
 from benchmarks.similarity import luma, ssim
-from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.decode_clip import as_tensor, decode_clip
 from egocurate.loaders.frame_sampling import segments_middle, segments_random
 from egocurate.shards.profiles import H264, PROFILES, Pictures, Profile
@@ -282,7 +282,7 @@ def _rate(clips: Sequence[Stored], decoder: str, frames: int) -> float:
             for clip in clips:
                 indices = clip.draw(frames, rng)
                 picture = _decode(clip.members, indices, decoder)
-                show(picture, center_view(*picture.shape[-2:]), SIZE)
+                crop_and_resize(picture, center_view(*picture.shape[-2:]), SIZE)
             done += len(clips)
         fastest = max(fastest, done / spent)
     return fastest

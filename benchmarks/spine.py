@@ -20,7 +20,7 @@ from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import stream
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.crops import crop_and_resize, random_view
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.epoch_order import epoch_order
@@ -72,7 +72,7 @@ def _view(sample: dict[str, bytes]) -> tuple[torch.Tensor]:
     rng = np.random.default_rng()
     count = json.load(io.BytesIO(sample["json"]))["frame_count"]
     frames = decode_clip(sample["mp4"], frame_sampler("segments-random")(count, FRAMES, rng))
-    return (show(frames, random_view(rng, *frames.shape[-2:], scale=(0.5, 1.0), flip=True), SIZE),)
+    return (crop_and_resize(frames, random_view(rng, *frames.shape[-2:], scale=(0.5, 1.0), flip=True), SIZE),)
 
 
 def _clips_per_sec(batches: Iterable[Batch | list]) -> float:

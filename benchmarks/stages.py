@@ -23,7 +23,7 @@ from benchmarks.record import figure, write_record
 from egocurate.loaders.clip_dataset import ClipDataset, Item
 from egocurate.loaders.clip_stream import Stream, stream
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.crops import crop_and_resize, random_view
 from egocurate.loaders.decode_clip import read_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, generator
@@ -118,7 +118,7 @@ def _stages(index: ShardIndex) -> dict[str, float]:
     config = StreamConfig(negatives=False, workers=0)
     dataset = ClipDataset(index, config)
     clock, device = _Clock(), torch.device("cuda") if torch.cuda.is_available() else None
-    slots = SharedBuffers(1, (BATCH, config.frames, config.size, config.size, 3))
+    buffers = SharedBuffers(1, (BATCH, config.frames, config.size, config.size, 3))
     for first in range(0, CLIPS, BATCH):
         items = []
         for sample in range(first, first + BATCH):
@@ -130,13 +130,15 @@ def _stages(index: ShardIndex) -> dict[str, float]:
             clock.lap("fetch")
             frames = read_clip(index, sample, indices, config.decoder)
             clock.lap("fetch and decode")
-            show(frames, random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip), config.size)
+            crop_and_resize(
+                frames, random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip), config.size
+            )
             clock.lap("crop and resize")
             items.append(dataset[0, sample])
         clock.lap("between")
-        batch, _ = dataset.collate([Item(item.anchor, None, []) for item in items], slots.open(0))
+        batch, _ = dataset.collate([Item(item.anchor, None, []) for item in items], buffers.writable(0))
         clock.lap("collate")
-        ForkingPickler.dumps(replace(batch, frames=slots.crossing(0)))  # moves the small tensors into shared memory
+        ForkingPickler.dumps(replace(batch, frames=buffers.reference(0)))  # moves the small tensors into shared memory
         clock.lap("send")
         if device is not None:
             batch = batch.pin_memory()

@@ -18,17 +18,17 @@ class BatchPlan:
         rank_slice(np.empty(mixture.global_batch), rank, world)
         self._indexes, self._mixture, self._rank, self._world = indexes, mixture, rank, world
         self._first = self._end = 0
-        self._ahead: list[ShardPrefetch] = []
+        self._prefetches: list[ShardPrefetch] = []
 
     def start(self, first: int, end: int) -> None:
         """Give the batches of steps first to end - 1 to whoever iterates next."""
         self._first, self._end = first, end
 
     def stop(self) -> None:
-        """Fetch no further shard ahead."""
-        for ahead in self._ahead:
-            ahead.stop()
-        self._ahead = []
+        """Prefetch no further shard."""
+        for prefetch in self._prefetches:
+            prefetch.stop()
+        self._prefetches = []
 
     def __len__(self) -> int:
         """Return the number of batches."""
@@ -37,24 +37,26 @@ class BatchPlan:
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         """Yield each batch as (set, the set's epoch, sample) of its anchors."""
         first, end = self._first, self._end
-        self._fetch_ahead()
+        self._start_prefetches()
         for step in range(first, end):
-            for ahead in self._ahead:
-                ahead.reached(step - first)
-            yield list(zip(*self._own(self._mixture, step).tolist(), strict=True))
+            for prefetch in self._prefetches:
+                prefetch.reached(step - first)
+            yield list(zip(*self._rank_batch(self._mixture, step).tolist(), strict=True))
 
-    def _own(self, mixture: Mixture, step: int) -> np.ndarray:
+    def _rank_batch(self, mixture: Mixture, step: int) -> np.ndarray:
+        """Return (set, the set's epoch, sample) of this rank's anchors of a step, int64[3, G / world]."""
         return rank_slice(np.stack(mixture.batch(step)), self._rank, self._world)
 
-    def _fetch_ahead(self) -> None:
-        """Fetch the shards of each set that has a cache, in the order of their need.
+    def _start_prefetches(self) -> None:
+        """Prefetch the shards of each set that has a cache, in the order of their need.
 
-        Begun by the loader's first question for a batch, when the workers have forked: threads would not come along.
+        Begun when the loader asks for its first batch: by then the workers have forked, and threads would not have come
+        along.
         """
         self.stop()
         for number, index in enumerate(self._indexes):
             if index.reader.cache is not None:
-                self._ahead.append(ShardPrefetch(index.reader, self._needs(number)))
+                self._prefetches.append(ShardPrefetch(index.reader, self._needs(number)))
 
     def _needs(self, number: int) -> Iterator[tuple[int, int]]:
         """Yield (steps from now, shard) of a set: the steps planned, then as many as the set's next epoch has."""
@@ -63,8 +65,8 @@ class BatchPlan:
         for steps in (range(first, end), range(end, end + mixture.pass_steps[0])):
             seen = set()
             for step in steps:
-                source, _, sample = self._own(mixture, step)
-                for _, name in first_needs(shard[sample[source == number]][None]):
-                    if name not in seen:
-                        seen.add(name)
-                        yield step - first, name
+                source, _, sample = self._rank_batch(mixture, step)
+                for _, needed in first_needs(shard[sample[source == number]][None]):
+                    if needed not in seen:
+                        seen.add(needed)
+                        yield step - first, needed

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from egocurate.errors import StoreError
 from egocurate.loaders.batch import Batch, Clip, collate
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.crops import crop_and_resize, random_view
 from egocurate.loaders.decode_clip import read_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, below, generator, permutation
@@ -45,26 +45,26 @@ class ClipDataset(Dataset):
         """Show the index's samples as the config says."""
         self.index = index
         self.config = config
-        self.board = WorkerStatus(config.workers)
+        self.status = WorkerStatus(config.workers)
         self._known_bad: dict[int, BadSample] = {}  # by this process: read once, not again in each epoch
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.index)
 
-    def __getitem__(self, where: tuple[int, int]) -> Item:
-        """Return the item of an anchor; a sample that fails is replaced by others that its own generator draws.
+    def __getitem__(self, anchor: tuple[int, int]) -> Item:
+        """Return the item of an anchor, (epoch, sample id).
 
-        The replacement is shown as it would be in its own place of this epoch. After max_bad replacements the item has
-        no anchor.
+        A sample that fails is replaced by others that its own generator draws. The replacement is shown as it would be
+        in its own place of this epoch. After max_bad replacements the item has no anchor.
         """
         bad: list[BadSample] = []
         try:
-            return self._item(*where, bad)
+            return self._item(*anchor, bad)
         except StoreError as error:
             return Item(None, None, bad, error)
         finally:
-            self.board.clear()
+            self.status.clear()
 
     def _item(self, epoch: int, sample: int, bad: list[BadSample]) -> Item:
         for candidate in self._with_replacements(epoch, sample):
@@ -111,7 +111,7 @@ class ClipDataset(Dataset):
             bad.append(self._known_bad[sample])
             return None
         config, row = self.config, self.index.row(sample)
-        self.board.note(f"{row.key} in {row.shard_path}")
+        self.status.note(f"{row.key} in {row.shard_path}")
         indices = frame_sampler(config.pick)(row.frame_count, config.frames, rng)
         frames = read_clip(self.index, sample, indices, config.decoder)
         if isinstance(frames, BadSample):
@@ -121,7 +121,7 @@ class ClipDataset(Dataset):
         view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
         if config.crop == "device":
             return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample, view)
-        return Clip(show(frames, view, config.size), row.text, row.tag_verb, row.tag_noun, sample)
+        return Clip(crop_and_resize(frames, view, config.size), row.text, row.tag_verb, row.tag_noun, sample)
 
     def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
         return generator(self.config.seed, epoch, purpose, sample)

@@ -7,30 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.utils.data import DataLoader
 
 from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.mixed_dataset import MixedDataset, Orders, check_lexicons
+from egocurate.loaders.mixed_dataset import MixedDataset, check_lexicons
 from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
 from egocurate.loaders.presets import with_settings
 from egocurate.loaders.ranks import rank_and_world
-from egocurate.loaders.workers.shared_buffers import SharedBuffers
+from egocurate.loaders.workers.data_loader import data_loader
 from egocurate.loaders.workers.worker_status import StallWatch, worker_lost
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import BadSample
 from egocurate.shards.read.shard_cache import ShardCache
 from egocurate.shards.video.decode import first_loading
 
-__all__ = ["Batch", "EpochBatches", "Stream", "StreamConfig", "stream"]
-
-PREFETCHED = 2
-"""batches that each worker makes ahead of need"""
-IN_USE = 4
-"""batches that a trainer may hold, each in a place that is used again; more get memory of their own"""
 _NAMED = 8  # bad samples that an error lists
 
 log = logging.getLogger(__name__)
@@ -60,11 +53,11 @@ def stream(
     if preset is not None and config is not None:
         raise InputError(f"preset {preset!r} and a config were both given: give one of them")
     rank, world = rank_and_world(rank, world)
-    shown = with_settings(config or preset or "egovlp", settings)
-    cache = ShardCache(shown.cache_dir, shown.cache_bytes) if shown.cache_dir is not None else None
+    config = with_settings(config or preset or "egovlp", settings)
+    cache = ShardCache(config.cache_dir, config.cache_bytes) if config.cache_dir is not None else None
     folders = [folder] if isinstance(folder, str) or not isinstance(folder, Sequence) else folder
     indexes = [ShardIndex.open(each, cache) for each in folders]
-    return Stream(indexes, batch_size, shown, rank=rank, world=world, weights=weights)
+    return Stream(indexes, batch_size, config, rank=rank, world=world, weights=weights)
 
 
 class Stream:
@@ -104,16 +97,16 @@ class Stream:
         first_loading(config.decoder)  # one that does not load fails here, not in a worker
         self._plan, self._anchors = BatchPlan(self.indexes, mixture, rank, world), batch_size // world
         self._dataset = MixedDataset(indexes, config)
-        self._watch = StallWatch(self._dataset.board, config.stall_sec)
+        self._watch = StallWatch(self._dataset.status, config.stall_sec)
         # Threads end with the stream, not with its last reference to them, which they hold themselves.
         for end in (self._plan.stop, self._watch.close):
             weakref.finalize(self, end)
         self._loader: DataLoader | None = None
         self._epoch = self._step = 0
         self._resumed = False
-        # A number, not the batches themselves: they hold the stream, and a DataLoader that only the garbage collector
-        # can free waits five seconds for each worker.
-        self._reading = 0
+        # Of the batches that may still be read. A number, not the batches themselves: they hold the stream, and a
+        # DataLoader that only the garbage collector can free waits five seconds for each worker.
+        self._iteration = 0
 
     @property
     def index(self) -> ShardIndex:
@@ -134,8 +127,8 @@ class Stream:
                 )
             self._epoch = epoch
         self._resumed = False
-        self._reading += 1
-        return EpochBatches(self, self._epoch, self._step, self._reading)
+        self._iteration += 1
+        return EpochBatches(self, self._epoch, self._step, self._iteration)
 
     def __iter__(self) -> "EpochBatches":
         """Return the rest of the epoch in which the stream stands: after a break or a resume not all of it."""
@@ -151,7 +144,7 @@ class Stream:
             raise InputError(f"step {step} of epoch {epoch} does not exist: an epoch has {self.steps_per_epoch} steps")
         self._epoch, self._step = divmod(epoch * self.steps_per_epoch + step, self.steps_per_epoch)
         self._resumed = False
-        self._reading += 1
+        self._iteration += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the stream stands and what its order depends on: plain numbers and a string."""
@@ -170,14 +163,14 @@ class Stream:
 
     def close(self) -> None:
         """End the worker processes; batches being read are refused from now on, the next epoch starts new workers."""
-        self._reading += 1
+        self._iteration += 1
         self._loader = None
         self._plan.stop()
         self._watch.close()
 
     def lost_worker(self, error: RuntimeError) -> InputError | None:
         """Return one line for what PyTorch raises, anywhere in the main thread, when a worker was killed; else None."""
-        return worker_lost(error, self._dataset.board)
+        return worker_lost(error, self._dataset.status)
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -190,15 +183,15 @@ class Stream:
     def _load(self, epoch: int, step: int) -> Iterator[tuple[Batch | StoreError | None, list[BadSample]]]:
         self._plan.start(epoch * self.steps_per_epoch + step, (epoch + 1) * self.steps_per_epoch)
         if self._loader is None:
-            self._loader = _loader(self._dataset, self._plan, self.config, self._anchors)
+            self._loader = data_loader(self._dataset, self._plan, self.config, self._anchors)
         return iter(self._loader)
 
-    def _hand(self, epoch: int, step: int, reading: int) -> None:
-        self._check(reading)
+    def _hand(self, epoch: int, step: int, iteration: int) -> None:
+        self._check(iteration)
         self._epoch, self._step = divmod(epoch * self.steps_per_epoch + step, self.steps_per_epoch)
 
-    def _check(self, reading: int) -> None:
-        if reading != self._reading:
+    def _check(self, iteration: int) -> None:
+        if iteration != self._iteration:
             raise RuntimeError(
                 "these batches are out of date: load_state_dict, seek or epoch was called after them; "
                 "load the state first, then ask for epoch(...) and read that"
@@ -222,11 +215,11 @@ class Stream:
 class EpochBatches(Iterator[Batch]):
     """The rest of an epoch of a stream; `prefetch` reads it ahead without moving the stream's step."""
 
-    def __init__(self, owner: Stream, epoch: int, step: int, reading: int) -> None:
-        """Read from a step of an epoch on, as the owner's reading of that number."""
+    def __init__(self, owner: Stream, epoch: int, step: int, iteration: int) -> None:
+        """Read from a step of an epoch on, as the owner's iteration of that number."""
         self.epoch = epoch
         self._owner = owner
-        self._reading = reading
+        self._iteration = iteration
         self._handed = step
         self._source: Iterator[tuple[Batch | StoreError | None, list[BadSample]]] | None = None
 
@@ -243,18 +236,18 @@ class EpochBatches(Iterator[Batch]):
     def pull(self) -> Batch:
         """Return the next batch uncounted; see `loaders.device.Counted`."""
         owner = self._owner
-        owner._check(self._reading)
+        owner._check(self._iteration)
         try:
             if self._source is None:
                 self._source = owner._load(self.epoch, self._handed)
             with owner._watch.waiting():
                 batch, bad = next(self._source)
         except RuntimeError as error:
-            lost = owner.lost_worker(error)
-            if lost is None:
+            worker_error = owner.lost_worker(error)
+            if worker_error is None:
                 raise
             self._end()
-            raise lost from None
+            raise worker_error from None
         error = owner._note(bad, hopeless=batch is None)
         if isinstance(batch, StoreError):
             error = batch
@@ -269,33 +262,8 @@ class EpochBatches(Iterator[Batch]):
 
     def handed(self) -> None:
         """Count one pulled batch as having reached the user."""
-        self._owner._hand(self.epoch, self._handed + 1, self._reading)
+        self._owner._hand(self.epoch, self._handed + 1, self._iteration)
         self._handed += 1
-
-
-def _loader(dataset: MixedDataset, plan: BatchPlan, config: StreamConfig, anchors: int) -> DataLoader:
-    """Return a DataLoader whose workers live as long as it does.
-
-    They are forked: they share the index's memory with this process and start in milliseconds, where a fresh process
-    would import torch and read the index again. They touch neither CUDA nor Ray, so what those keep is not used there.
-    """
-    workers, rows = config.workers, anchors * (2 if config.negatives else 1)
-    # Clips as stored are of many sizes.
-    fixed = workers and config.crop == "host"
-    shape = (rows, config.frames, config.size, config.size, 3)
-    dataset.slots = SharedBuffers(workers * PREFETCHED + IN_USE, shape) if fixed else None
-    return DataLoader(
-        dataset,
-        batch_sampler=Orders(plan, dataset),
-        collate_fn=dataset.collate,
-        num_workers=workers,
-        prefetch_factor=PREFETCHED if workers else None,
-        persistent_workers=workers > 0,
-        multiprocessing_context="fork" if workers else None,
-        pin_memory=torch.cuda.is_available(),
-        # Of its own, or each epoch would draw from the global generator and a resumed run would differ in its dropout.
-        generator=torch.Generator(),
-    )
 
 
 _WAY_OUT = {

@@ -52,7 +52,7 @@ def center_view(height: int, width: int) -> View:
     return View((height - side) // 2, (width - side) // 2, side, side)
 
 
-def show(frames: torch.Tensor, view: View, size: int) -> torch.Tensor:
+def crop_and_resize(frames: torch.Tensor, view: View, size: int) -> torch.Tensor:
     """Return the view of uint8 frames [T, 3, H, W] resized to uint8 [T, 3, size, size], bilinear with antialiasing.
 
     PyTorch's integer arithmetic for uint8: eight times as fast as in float, at most one level from it, and the same for

@@ -41,18 +41,18 @@ def prefetch(batches: Iterable[Item], device: torch.device | str) -> Iterator[It
     device = torch.device(device)
     source = iter(batches)
     copies = torch.cuda.Stream(device) if device.type == "cuda" else None
-    ahead = _next_on(source, device, copies)
-    while ahead is not None:
-        batch = ahead
+    upcoming = _next_on(source, device, copies)
+    while upcoming is not None:
+        batch = upcoming
         if copies is None:
             _count(source)
             yield batch
-            ahead = _next_on(source, device, copies)
+            upcoming = _next_on(source, device, copies)
             continue
         current = torch.cuda.current_stream(device)
         current.wait_stream(copies)
         batch.record_stream(current)
-        ahead = _next_on(source, device, copies)
+        upcoming = _next_on(source, device, copies)
         _count(source)
         yield batch
 
@@ -76,7 +76,7 @@ def crop(frames: torch.Tensor, views: torch.Tensor, size: int) -> torch.Tensor:
 
     Views are a `Batch`'s: int64 [M, 5]. Cropping, bilinear resizing with antialiasing and mirroring are linear in the
     rows and in the columns, so they are two batched matrix products, whatever the sizes of the views. At most one level
-    from `loaders.crops.show`, which computes in integers.
+    from `loaders.crops.crop_and_resize`, which computes in integers.
     """
     clips, count, colors, height, width = frames.shape
     top, left, view_height, view_width, flip = views.to(frames.device).unbind(1)
@@ -85,8 +85,8 @@ def crop(frames: torch.Tensor, views: torch.Tensor, size: int) -> torch.Tensor:
     down = _resizing(top, view_height, height, size)
     narrow = frames.reshape(clips, -1, width).float() @ across.mT
     narrow = narrow.view(clips, count * colors, height, size).transpose(1, 2).reshape(clips, height, -1)
-    shown = (down @ narrow).view(clips, size, count * colors, size).transpose(1, 2)
-    return shown.round().clamp(0, 255).byte().reshape(clips, count, colors, size, size)
+    resized = (down @ narrow).view(clips, size, count * colors, size).transpose(1, 2)
+    return resized.round().clamp(0, 255).byte().reshape(clips, count, colors, size, size)
 
 
 def _resizing(start: torch.Tensor, length: torch.Tensor, pixels: int, size: int) -> torch.Tensor:

@@ -109,11 +109,11 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
         )
         for part, clips in zip(places, loader, strict=True):
             rows = [self.index.row(int(sample)) for sample in self.clips[part]]
-            shown = [
+            decoded = [
                 Clip(_decoded(clip), row.text, row.tag_verb, row.tag_noun, row.sample)
                 for clip, row in zip(clips, rows, strict=True)
             ]
-            yield collate(shown, None, self.index.num_verbs, self.index.num_nouns)
+            yield collate(decoded, None, self.index.num_verbs, self.index.num_nouns)
 
 
 def _decoded(clip: torch.Tensor | str) -> torch.Tensor:

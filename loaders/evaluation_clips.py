@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch.utils.data import Dataset
 
-from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.decode_clip import read_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, generator
@@ -50,4 +50,4 @@ class EvaluationClips(Dataset[torch.Tensor | str]):
         clip = read_clip(self.index, sample, indices, self._decoder)
         if isinstance(clip, BadSample):
             return str(clip)
-        return show(clip, center_view(*clip.shape[-2:]), self.size)
+        return crop_and_resize(clip, center_view(*clip.shape[-2:]), self.size)

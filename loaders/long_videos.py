@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.frame_sampling import dense, segments_middle
 from egocurate.shards.profiles import profile
 from egocurate.shards.video.reader import BrokenStretch, VideoReader
@@ -112,21 +112,21 @@ def _pictures(video: VideoReader, places: np.ndarray, size: int) -> Iterator[tor
 
     def picture(frame: av.VideoFrame) -> torch.Tensor:
         pixels = torch.from_numpy(scaler.scale(frame, video.pixel_aspect).to_ndarray(format="rgb24")).permute(2, 0, 1)
-        return show(pixels[None], center_view(*pixels.shape[1:]), size)[0]
+        return crop_and_resize(pixels[None], center_view(*pixels.shape[1:]), size)[0]
 
     try:
-        done, shown = 0, video.read()
-        if shown is None:
+        done, current = 0, video.read()
+        if current is None:
             raise BadVideo("no frame decodes")
         while done < len(wanted):
-            _, frame = shown
-            following = video.read()
-            until = len(wanted) if following is None else max(done, _first(wanted, following[0]))
+            _, frame = current
+            upcoming = video.read()
+            until = len(wanted) if upcoming is None else max(done, _first(wanted, upcoming[0]))
             if until > done:
-                now = picture(frame)
-                yield from (now for _ in range(done, until))
+                pixels = picture(frame)
+                yield from (pixels for _ in range(done, until))
             done = until
-            shown = shown if following is None else following
+            current = current if upcoming is None else upcoming
     except (BrokenStretch, OSError, av.error.FFmpegError) as error:
         raise BadVideo(str(error)) from error
 

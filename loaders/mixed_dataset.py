@@ -1,6 +1,6 @@
 """The items of several shard sets, each marked with the set it is from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,7 +8,6 @@ from torch.utils.data import Dataset
 
 from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch, Clip
-from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.clip_dataset import ClipDataset, Item
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.order.mixture import set_seed
@@ -26,56 +25,44 @@ class MixedDataset(Dataset):
             ClipDataset(index, replace(config, seed=set_seed(config.seed, number)))
             for number, index in enumerate(indexes)
         ]
-        self.board = self.sets[0].board
-        for each in self.sets:
-            each.board = self.board
-        self.slots: SharedBuffers | None = None
+        self.status = self.sets[0].status
+        for dataset in self.sets:
+            dataset.status = self.status
+        self.buffers: SharedBuffers | None = None
         """where workers put frames; without any each batch gets memory of its own"""
 
     def __len__(self) -> int:
         """Return the number of samples of all sets."""
-        return sum(len(each) for each in self.sets)
+        return sum(len(dataset) for dataset in self.sets)
 
-    def __getitem__(self, where: tuple[int, int, int]) -> Item:
+    def __getitem__(self, anchor: tuple[int, int, int]) -> Item:
         """Return the item of an anchor; replacements and negatives are of the anchor's own set."""
-        source, epoch, sample = where
+        source, epoch, sample = anchor
         item = self.sets[source][epoch, sample]
-        bad = [replace(each, source=source) for each in item.bad]
+        bad = [replace(one, source=source) for one in item.bad]
         return replace(item, anchor=_marked(item.anchor, source), negative=_marked(item.negative, source), bad=bad)
 
-    def __getitems__(self, order: "Order") -> tuple[int | None, list[Item]]:
-        """Return the items of a batch, and the place that its frames are for."""
-        return order.slot, [self[where] for where in order.places]
+    def __getitems__(self, request: "BatchRequest") -> tuple[int | None, list[Item]]:
+        """Return the items of a batch, and the buffer that its frames are for."""
+        return request.buffer, [self[anchor] for anchor in request.anchors]
 
-    def collate(self, found: tuple[int | None, list[Item]]) -> tuple[Batch | StoreError | None, list[BadSample]]:
+    def collate(self, batch: tuple[int | None, list[Item]]) -> tuple[Batch | StoreError | None, list[BadSample]]:
         """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad."""
-        slot, items = found
-        if slot is None or self.slots is None:
+        buffer, items = batch
+        if buffer is None or self.buffers is None:
             return self.sets[0].collate(items)
-        batch, bad = self.sets[0].collate(items, self.slots.open(slot))
-        if isinstance(batch, Batch):
-            batch = replace(batch, frames=self.slots.crossing(slot))
-        return batch, bad
+        collated, bad = self.sets[0].collate(items, self.buffers.writable(buffer))
+        if isinstance(collated, Batch):
+            collated = replace(collated, frames=self.buffers.reference(buffer))
+        return collated, bad
 
 
-class Order(NamedTuple):
-    """What a worker is asked for: where a batch's anchors are, and a place for their frames if one is free."""
+class BatchRequest(NamedTuple):
+    """What a worker is asked for: a batch by its anchors, and a buffer for its frames if one is free."""
 
-    slot: int | None
-    places: list[tuple[int, int, int]]
-
-
-class Orders:
-    """A plan's batches as orders."""
-
-    def __init__(self, plan: BatchPlan, dataset: MixedDataset) -> None:
-        """Give each batch a place among the dataset's, as long as there are free ones."""
-        self._plan, self._dataset = plan, dataset
-
-    def __iter__(self) -> Iterator[Order]:
-        """Begin where the plan stands."""
-        for places in self._plan:
-            yield Order(None if self._dataset.slots is None else self._dataset.slots.take(), places)
+    buffer: int | None
+    anchors: list[tuple[int, int, int]]
+    """(set, the set's epoch, sample id) of each"""
 
 
 def check_lexicons(indexes: Sequence[ShardIndex]) -> None:

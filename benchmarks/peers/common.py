@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.peers.data import Data
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.crops import crop_and_resize, random_view
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 
@@ -82,7 +82,7 @@ def shown(key: str, mp4: bytes, about: bytes) -> Shown:
 def cropped(key: str, frames: torch.Tensor, rng: np.random.Generator) -> Shown:
     """Return decoded frames uint8 [T, 3, H, W] cropped and resized."""
     view = random_view(rng, *frames.shape[-2:], scale=SHOWN.scale, flip=SHOWN.flip)
-    return key, show(frames, view, SHOWN.size)
+    return key, crop_and_resize(frames, view, SHOWN.size)
 
 
 def stacked(clips: Sequence[Shown]) -> Batch:

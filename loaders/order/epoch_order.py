@@ -68,16 +68,16 @@ def rank_slice(batch: np.ndarray, rank: int, world: int) -> np.ndarray:
 
 
 def _shuffled_shards(shard: np.ndarray, left_out: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the kept samples int64[N - left_out], shards in a random order, rows of a shard in the index's order."""
+    """Return int64[N - left_out] samples, shards in a random order, rows of a shard in that of the index."""
     shards = int(shard.max()) + 1
     place = np.argsort(permutation(rng, shards))
     line = np.argsort(place[shard], kind="stable")
     draw = rng.random(len(shard))
     if left_out == 0:
         return line
-    kept = np.ones(len(shard), dtype=bool)
-    kept[np.argpartition(draw, left_out)[:left_out]] = False
-    return line[kept[line]]
+    remaining = np.ones(len(shard), dtype=bool)
+    remaining[np.argpartition(draw, left_out)[:left_out]] = False
+    return line[remaining[line]]
 
 
 def _deal_streams(

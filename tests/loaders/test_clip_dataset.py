@@ -5,7 +5,7 @@ import torch
 from egocurate.errors import InputError
 from egocurate.loaders.clip_dataset import ClipDataset, same_shard_first
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.crops import random_view, show
+from egocurate.loaders.crops import crop_and_resize, random_view
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.frame_sampling import segments_random
 from egocurate.loaders.order.counter_rng import Purpose, generator
@@ -19,7 +19,9 @@ def expected_frames(index, epoch, sample, purpose, anchor, config):
     rng = generator(config.seed, epoch, purpose, anchor)
     picked = segments_random(index.row(sample).frame_count, config.frames, rng)
     frames = decode_clip(index.read_video(sample), picked, "decord")
-    return show(frames, random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip), config.size)
+    return crop_and_resize(
+        frames, random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip), config.size
+    )
 
 
 def test_an_item_is_what_its_generators_say(index):

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egocurate.loaders.crops import ASPECT_RATIO, View, center_view, random_view, show
+from egocurate.loaders.crops import ASPECT_RATIO, View, center_view, crop_and_resize, random_view
 from egocurate.loaders.order.counter_rng import Purpose, generator
 
 
@@ -47,12 +47,12 @@ def test_center_view_is_the_short_side_squared():
 def test_show_is_antialiased_bilinear_of_the_box():
     frames = torch.randint(0, 256, (3, 96, 128, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     view = View(5, 20, 80, 90, flip=True)
-    got = show(frames, view, 32)
+    got = crop_and_resize(frames, view, 32)
     part = frames[:, :, 5:85, 20:110].float()
     expected = F.interpolate(part, size=(32, 32), mode="bilinear", antialias=True).flip(-1)
     assert got.dtype == torch.uint8 and got.shape == (3, 3, 32, 32)
     assert (got.float() - expected).abs().max() <= 1.01
-    assert torch.equal(show(frames, View(0, 0, 32, 32), 32), frames[..., :32, :32])
+    assert torch.equal(crop_and_resize(frames, View(0, 0, 32, 32), 32), frames[..., :32, :32])
 
 
 def test_show_is_the_same_for_any_number_of_threads():
@@ -61,6 +61,6 @@ def test_show_is_the_same_for_any_number_of_threads():
     shown = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        shown.append(show(frames, view, 224))
+        shown.append(crop_and_resize(frames, view, 224))
     torch.set_num_threads(1)
     assert torch.equal(*shown)

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Clip, collate, multi_hot
 from egocurate.loaders.clip_stream import stream
-from egocurate.loaders.crops import View, random_view, show
+from egocurate.loaders.crops import View, crop_and_resize, random_view
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.device import IMAGENET_MEAN, IMAGENET_STD, crop, normalize, prefetch
 from egocurate.loaders.order.counter_rng import Purpose, generator
@@ -103,7 +103,7 @@ def test_crop_on_the_device_is_the_hosts_to_a_level(device, size):
         view = random_view(generator(0, 0, Purpose.VIEW, n), height, width, scale=(0.1, 1.0), flip=True)
         view = View(0, 0, height, width, flip=True) if n == 0 else view
         clips.append(Clip(frames, "", [], [], n, view))
-        expected.append(show(frames, view, size))
+        expected.append(crop_and_resize(frames, view, size))
     batch = collate(clips, None, 1, 1).to(device)
     assert batch.frames.shape == (24, 2, 3, 64, 72)
     assert {bool(flip) for flip in batch.views[:, 4]} == {False, True}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 
@@ -41,7 +41,7 @@ def test_a_question_shows_its_five_clips(questions, shards, index):
     count = index.row(sample).frame_count
     middle = np.floor((np.arange(3) + 0.5) * count / 3).astype(int)
     frames = decode_clip(index.read_video(sample), middle, "decord")
-    assert torch.equal(question.frames[2], show(frames, center_view(*frames.shape[-2:]), 32))
+    assert torch.equal(question.frames[2], crop_and_resize(frames, center_view(*frames.shape[-2:]), 32))
 
 
 @pytest.mark.parametrize(("workers", "world"), [(0, 1), (2, 1), (0, 3)])

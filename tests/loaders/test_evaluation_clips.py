@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.evaluation_clips import EvaluationClips
 from egocurate.shards.read.index import ShardIndex
@@ -16,7 +16,7 @@ def test_clips_are_the_same_frames_each_time_and_their_center(index):
     count = int(index.frame_count[5])
     middles = np.array([(2 * t + 1) * count // 6 for t in range(3)])
     frames = decode_clip(index.read_video(5), middles)
-    assert torch.equal(clips[0], show(frames, center_view(*frames.shape[-2:]), 32))
+    assert torch.equal(clips[0], crop_and_resize(frames, center_view(*frames.shape[-2:]), 32))
 
 
 def test_frames_that_are_drawn_are_drawn_alike_in_every_evaluation(index):

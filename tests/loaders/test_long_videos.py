@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
-from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.frame_sampling import dense, segments_middle
 from egocurate.loaders.long_videos import BadVideo, DenseClips, find_videos, spread_frames
 from egocurate.shards.profiles import profile
@@ -34,7 +34,7 @@ def shown(path, size):
     with av.open(str(path)) as container:
         frames = [scaler.scale(frame, 1).to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
-    return show(pictures, center_view(*pictures.shape[-2:]), size)
+    return crop_and_resize(pictures, center_view(*pictures.shape[-2:]), size)
 
 
 @pytest.mark.parametrize("b_frames", [0, 3])

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from egocurate.errors import StoreError
-from egocurate.loaders import shard_prefetch as ahead
+from egocurate.loaders import shard_prefetch
 from egocurate.loaders.clip_stream import stream
 from egocurate.loaders.order.epoch_order import epoch_order
 from egocurate.loaders.shard_prefetch import first_needs
@@ -77,8 +77,8 @@ def test_an_s3_store_is_asked_once_for_each_shard(shards, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_shards_are_fetched_before_they_are_asked_for_and_not_all_at_once(server, tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(ahead, "SHARDS_AHEAD", 2)
-    monkeypatch.setattr(ahead, "FETCHERS", 1)
+    monkeypatch.setattr(shard_prefetch, "SHARDS_AHEAD", 2)
+    monkeypatch.setattr(shard_prefetch, "FETCHERS", 1)
     server.delay_sec = 0.02
     settings = SETTINGS | {"negatives": False, "workers": workers, "cache_dir": tmp_path / "cache"}
     there = stream(server.url, batch_size=1, **settings)

@@ -11,29 +11,29 @@ from egocurate.loaders.workers.shared_buffers import SharedBuffers
 
 
 def test_a_place_is_free_again_when_its_last_view_is_gone():
-    slots = SharedBuffers(2, (2, 3))
-    first, second = slots.take(), slots.take()
-    assert {first, second} == {0, 1} and slots.take() is None
-    slots.open(first).fill_(7)
-    lent = slots.lend(first)
+    buffers = SharedBuffers(2, (2, 3))
+    first, second = buffers.reserve(), buffers.reserve()
+    assert {first, second} == {0, 1} and buffers.reserve() is None
+    buffers.writable(first).fill_(7)
+    lent = buffers.lend(first)
     part = lent[1:]
     del lent
     gc.collect()
-    assert slots.take() is None and part.eq(7).all()
+    assert buffers.reserve() is None and part.eq(7).all()
     del part
     gc.collect()
-    assert slots.take() == first
+    assert buffers.reserve() == first
 
 
 def test_frames_arrive_as_the_tensor_itself_with_channels_first():
-    slots = SharedBuffers(1, (2, 4, 5, 5, 3))
-    slot = slots.take()
-    slots.open(slot).copy_(torch.arange(2 * 4 * 5 * 5 * 3).remainder(251).view(slots.shape))
-    sent = pickle.dumps(slots.crossing(slot))
+    buffers = SharedBuffers(1, (2, 4, 5, 5, 3))
+    buffer = buffers.reserve()
+    buffers.writable(buffer).copy_(torch.arange(2 * 4 * 5 * 5 * 3).remainder(251).view(buffers.shape))
+    sent = pickle.dumps(buffers.reference(buffer))
     assert len(sent) < 200
     arrived = pickle.loads(sent)
     assert arrived.shape == (2, 4, 3, 5, 5)
-    assert torch.equal(arrived.movedim(-3, -1), slots.open(slot))
+    assert torch.equal(arrived.movedim(-3, -1), buffers.writable(buffer))
 
 
 def test_batches_that_are_kept_are_never_written_over(shards):

@@ -51,7 +51,7 @@ def test_a_shard_that_never_comes_is_named_too(shards, tmp_path, caplog):
             (folder / path.name).write_bytes(path.read_bytes())
     there = stream(folder, batch_size=8, workers=1, stall_sec=0.3, max_bad=0, **SETTINGS)
     with caplog.at_level(logging.WARNING):
-        kill = lambda: os.kill(there._dataset.board.readings()[0].pid, signal.SIGKILL)  # noqa: E731
+        kill = lambda: os.kill(there._dataset.status.readings()[0].pid, signal.SIGKILL)  # noqa: E731
         threading.Timer(2.0, kill).start()
         with pytest.raises(WorkerLost, match=r"hung/egoclip-\d+\.tar"):
             next(there.epoch(0))
@@ -65,7 +65,7 @@ def test_a_killed_worker_is_one_line_that_names_what_it_read(server):
     server.failures, server.stall_sec = ["stall"] * 500, 5.0
 
     def kill():
-        while not (reading := there._dataset.board.readings()):
+        while not (reading := there._dataset.status.readings()):
             time.sleep(0.01)
         time.sleep(0.5)
         os.kill(reading[-1].pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ from egocurate.commands.curate import app, main
 from egocurate.commands.jobs.jobs import RunOptions, run_shards
 from egocurate.curation.sources.epic_kitchens import EpicKitchensSource
 from egocurate.errors import InputError
-from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.loaders.long_videos import spread_frames
@@ -239,7 +239,7 @@ def cut_clips(epic, tiny):
         count = int(index.frame_count[sample])
         places = np.array([(2 * t + 1) * count // 8 for t in range(4)])
         frames = decode_clip(index.read_video(sample), places)
-        yield show(frames, center_view(*frames.shape[-2:]), tiny.data.size)
+        yield crop_and_resize(frames, center_view(*frames.shape[-2:]), tiny.data.size)
 
 
 def naive_map(scores, relevance):

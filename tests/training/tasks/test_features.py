@@ -18,7 +18,7 @@ import torch
 
 from egocurate.commands.curate import app, main
 from egocurate.errors import InputError
-from egocurate.loaders.crops import center_view, show
+from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.frame_sampling import dense
 from egocurate.models.videomae.model import VideoMAEConfig
 from egocurate.shards.profiles import profile
@@ -87,7 +87,7 @@ def test_features_are_those_of_the_clips_one_by_one(trained, videos, made, tiny)
         with av.open(str(videos / f"{name}.mp4")) as container:
             frames = [scaler.scale(frame, 1).to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
-        pictures = show(pictures, center_view(*pictures.shape[-2:]), tiny.data.size)
+        pictures = crop_and_resize(pictures, center_view(*pictures.shape[-2:]), tiny.data.size)
         with torch.no_grad():
             places = dense(len(frames), 4, rate=1.875, fps=FPS)
             expected = torch.cat([system.embed_clips(pictures[clip][None]) for clip in places])
