@@ -173,18 +173,18 @@ def _ffmpeg_each(ffmpeg: str, video: Path, windows: Windows, scratch: Path) -> N
 def _seek_each(video: Path, windows: Windows) -> None:
     for _, start, end in windows:
         window = FrameWindow.of(start, end, PROFILE.fps)
-        frame_sampler, scaler, encoder = FramePicker(window), FrameScaler(PROFILE, left_half=False), None
+        picker, scaler, encoder = FramePicker(window), FrameScaler(PROFILE, left_half=False), None
         with av.open(str(video)) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             container.seek(int(window.start / stream.time_base), stream=stream)
             for frame in container.decode(stream):
                 time_sec = frame.pts * stream.time_base
-                if frame_sampler.takes(time_sec):
+                if picker.accepts(time_sec):
                     scaled = scaler.scale(frame, Fraction(1))
                     encoder = encoder or clip_encoder(scaled.width, scaled.height, Fraction(PROFILE.fps), PROFILE)
                     encoder.add(scaled)
-                if frame_sampler.done or time_sec >= window.end:
+                if picker.done or time_sec >= window.end:
                     break
         if encoder is not None:
             encoder.finish()

@@ -38,6 +38,8 @@ class Profile:
     short_side: int | None
     fps: int | None
     codec: H264 | Pictures
+    help: str = ""
+    """what it is for, in a line"""
 
     def stored_rate(self, source_rate: Fraction) -> Fraction:
         """Return the rate at which clips of a source are stored: never above the source's own."""
@@ -53,13 +55,37 @@ class Profile:
 # per second and core, against a 15 s chunk with a group of 250 and a 30 fps clip of x264's defaults of equal quality.
 PROFILES = {
     # 10.5 to 12 times the chunk, 3.4 to 3.8 times the 30 fps clip, at 0.93 of its bytes; on 16 frames level with GOP 8.
-    "train": Profile("train", short_side=256, fps=8, codec=H264(gop=2, crf=25.5)),
+    "train": Profile(
+        "train",
+        short_side=256,
+        fps=8,
+        codec=H264(gop=2, crf=25.5),
+        help="mp4 that decodes fast, 256 pixels, 8 frames per second",
+    ),
     # 28 to 38 times the chunk, at 1.6 of the clip's bytes, of which a reader fetches only the pictures that it draws.
-    "fast": Profile("fast", short_side=224, fps=8, codec=Pictures("jpg", quality=74)),
+    "fast": Profile(
+        "fast",
+        short_side=224,
+        fps=8,
+        codec=Pictures("jpg", quality=74),
+        help="a JPEG for each frame, 224 pixels: the fastest, with the most bytes",
+    ),
     # 0.64 of the clip's bytes and 5 times the chunk: deblocking and CABAC cost half the speed of `train`.
-    "small": Profile("small", short_side=256, fps=8, codec=H264(32, crf=24.4, preset="medium", tune="", b_frames=3)),
+    "small": Profile(
+        "small",
+        short_side=256,
+        fps=8,
+        codec=H264(32, crf=24.4, preset="medium", tune="", b_frames=3),
+        help="mp4 with two thirds of the bytes of train, half as fast",
+    ),
     # Every frame at its own size, better than the clip; at 256 pixels 1.7 times as fast for 2.1 of its bytes.
-    "native": Profile("native", short_side=None, fps=None, codec=H264(gop=15, crf=20)),
+    "native": Profile(
+        "native",
+        short_side=None,
+        fps=None,
+        codec=H264(gop=15, crf=20),
+        help="mp4 with every frame of the source at its own size",
+    ),
 }
 
 

@@ -9,8 +9,8 @@ MP4 = "mp4"
 INDEX_FILE, MANIFEST_FILE, FAILED_FILE = "index.parquet", "manifest.json", "failed.parquet"
 
 # Columns that the index takes over from the clip table.
-KEPT = ("video_uid", "narration_source", "narration_ind", "narration_time", "clip_start", "clip_end")
-KEPT += ("clip_text", "text", "tag_verb", "tag_noun", "clip_idx")
+CLIP_COLUMNS = ("video_uid", "narration_source", "narration_ind", "narration_time", "clip_start", "clip_end")
+CLIP_COLUMNS += ("clip_text", "text", "tag_verb", "tag_noun", "clip_idx")
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -20,7 +20,7 @@ INDEX_SCHEMA = pa.schema(
         ("offsets", pa.list_(pa.int64())),
         ("sizes", pa.list_(pa.int64())),
         ("crc32", pa.list_(pa.int64())),
-        *[CLIP_SCHEMA.field(name) for name in KEPT],
+        *[CLIP_SCHEMA.field(name) for name in CLIP_COLUMNS],
         ("neighbourhood", pa.int64()),
         ("negatives", pa.list_(pa.int64())),
         ("frame_count", pa.int32()),

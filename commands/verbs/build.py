@@ -33,7 +33,7 @@ Filter = StrEnum("Filter", {name: name for name in DEFAULT_FILTERS if name not i
 
 
 def _describe_layouts() -> str:
-    return "; ".join(f"{name}: chunks of {one.seconds} s, {one.short_side} px" for name, one in LAYOUTS.items())
+    return "; ".join(f"{name}: {layout.help}" for name, layout in LAYOUTS.items())
 
 
 def egoclip(

@@ -46,7 +46,12 @@ Out = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
-Profile = Annotated[Literal[*PROFILES], typer.Option("--profile", help="How clips are encoded.")]
+Profile = Annotated[
+    Literal[*PROFILES],
+    typer.Option(
+        "--profile", help=f"How clips are stored. {'; '.join(f'{name}: {one.help}' for name, one in PROFILES.items())}."
+    ),
+]
 ShardClips = Annotated[int, typer.Option("--shard-clips", min=1, help="Clips in one tar, about.")]
 RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="A running Ray cluster, e.g. auto or ray://head:10001.")

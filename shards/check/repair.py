@@ -1,4 +1,4 @@
-"""Mend a shard folder: cut again what is broken, keep what is whole, write index and manifest anew out of the tars."""
+"""Repair a shard folder: cut again what is broken, keep what is whole, write index and manifest anew from the tars."""
 
 import hashlib
 import json
@@ -47,11 +47,11 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
         manifest = _manifest(folder)
         if manifest is not None and not _problems(folder, report):
             return Repaired([], False, None)
-        known = _Known.of(folder, manifest)
+        evidence = _Evidence.of(folder, manifest)
         notes: dict[int, ShardNote] = {}
         for shard in range(folder.plan.shards):
             report(STAGE, shard, folder.plan.shards)
-            note = known.note(folder, shard)
+            note = evidence.note(folder, shard)
             if note is not None:
                 notes[shard] = note
         report(STAGE, folder.plan.shards, folder.plan.shards)
@@ -84,7 +84,7 @@ def settings_of(folder: str | AnyPath) -> dict[str, object] | None:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Evidence:
     """What is left to judge tars by: the manifest's entries, the index's checksums, the reasons of failures, by key."""
 
     entries: dict[str, dict]
@@ -92,7 +92,7 @@ class _Known:
     failed: dict[str, tuple[str, str]]
 
     @classmethod
-    def of(cls, folder: ShardFolder, manifest: dict | None) -> "_Known":
+    def of(cls, folder: ShardFolder, manifest: dict | None) -> "_Evidence":
         entries = {entry["file"]: entry for entry in manifest["shards"]} if manifest else {}
         index = _table(folder.out / INDEX_FILE, ["key", "crc32"])
         failed = _table(folder.out / FAILED_FILE, ["key", "reason", "detail"])

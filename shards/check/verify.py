@@ -76,14 +76,15 @@ def _check_members(index: ShardIndex, data: Bytes, shard: str, sample: int) -> l
     for name, (offset, size), crc32 in zip(names, spans, index.crc32(sample), strict=True):
         if data[max(0, offset - BLOCK) : offset] != member_header(name, size):
             problems.append(
-                Problem(shard, key, f"the tar has no member {name} where the index says: {_found(data, offset)}")
+                Problem(shard, key, f"the tar has no member {name} where the index says: {_member_at(data, offset)}")
             )
         elif zlib.crc32(data[offset : offset + size]) != crc32:
             problems.append(Problem(shard, key, f"the bytes of {name} have changed"))
     return problems
 
 
-def _found(data: Bytes, offset: int) -> str:
+def _member_at(data: Bytes, offset: int) -> str:
+    """Say which member's content begins at an offset of a tar, or why none does."""
     try:
         return f"{tarfile.TarInfo.frombuf(data[offset - BLOCK : offset], 'ascii', 'replace').name} stands there"
     except tarfile.HeaderError as error:

@@ -24,6 +24,8 @@ class ChunkLayout:
     short_side: int
     by_second: bool
     folder_suffix: str
+    help: str = ""
+    """whose code reads it, in a line"""
 
     def folder(self, video_uid: str) -> str:
         """Return the name of a video's folder."""
@@ -42,8 +44,8 @@ class ChunkLayout:
         return max(0, int(time // self.seconds))
 
     def settings(self) -> dict[str, object]:
-        """Return every setting as plain values."""
-        return asdict(self)
+        """Return every setting as plain values, as they are kept beside the chunks."""
+        return {name: value for name, value in asdict(self).items() if name != "help"}
 
     def lost(self, reached: Fraction, until: Fraction | None, duration: float) -> range:
         """Return the chunks that miss frames when none between `reached` and `until` (None: the end) can be read.
@@ -58,9 +60,12 @@ class ChunkLayout:
 
 # Folder and file names are those that the three loaders build; the sizes those of the scripts and notes beside them.
 LAYOUTS = {
-    "egovlp": ChunkLayout("egovlp", seconds=600, short_side=256, by_second=False, folder_suffix=""),
-    "lavila": ChunkLayout("lavila", seconds=300, short_side=288, by_second=True, folder_suffix=".mp4"),
-    "avion": ChunkLayout("avion", seconds=15, short_side=288, by_second=True, folder_suffix=".mp4"),
+    layout.name: layout
+    for layout in (
+        ChunkLayout("egovlp", 600, 256, by_second=False, folder_suffix="", help="EgoVLP's: 10 minutes, 256 pixels"),
+        ChunkLayout("lavila", 300, 288, by_second=True, folder_suffix=".mp4", help="LaViLa's: 5 minutes, 288 pixels"),
+        ChunkLayout("avion", 15, 288, by_second=True, folder_suffix=".mp4", help="AVION's: 15 seconds, 288 pixels"),
+    )
 }
 
 
@@ -71,7 +76,7 @@ def chunk_layout(name: str) -> ChunkLayout:
     return LAYOUTS[name]
 
 
-def missing_chunks(held: Iterable[int]) -> list[int]:
-    """Return the chunks below the last one of `held` that are not among them, ascending."""
-    held = set(held)
-    return [chunk for chunk in range(max(held, default=-1)) if chunk not in held]
+def missing_chunks(known: Iterable[int]) -> list[int]:
+    """Return the chunks below the last one of `known` that are not among them, ascending."""
+    known = set(known)
+    return [chunk for chunk in range(max(known, default=-1)) if chunk not in known]

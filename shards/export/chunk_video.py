@@ -74,15 +74,15 @@ def _export(task: ChunkTask, outcome: ChunkOutcome) -> None:
         except av.error.FFmpegError as error:
             chunker.give_up(str(error), None)
     outcome.failed += chunker.failed
-    held = _held(task.layout, folder)
-    outcome.written += [(chunk, _frame_count(path), path.stat().st_size) for chunk, path in held.items()]
-    known = held.keys() | {chunk for chunk, *_ in chunker.failed}
+    chunks = _chunks_there(task.layout, folder)
+    outcome.written += [(chunk, _frame_count(path), path.stat().st_size) for chunk, path in chunks.items()]
+    known = chunks.keys() | {chunk for chunk, *_ in chunker.failed}
     outcome.failed += [(chunk, "no frames in chunk", "") for chunk in missing_chunks(known)]
     if not known:
         outcome.failed.append((0, "no frames in chunk", "the video has none"))
 
 
-def _held(layout: ChunkLayout, folder: Path) -> dict[int, Path]:
+def _chunks_there(layout: ChunkLayout, folder: Path) -> dict[int, Path]:
     """Return the chunks that are there, ascending."""
     step = layout.seconds if layout.by_second else 1
     numbers = sorted(int(path.stem) // step for path in folder.glob("*.mp4") if path.stem.isdigit())
@@ -102,7 +102,7 @@ class _Chunker:
         self.scaler = FrameScaler(
             replace(profile("native"), short_side=task.layout.short_side), left_half=task.video.is_stereo
         )
-        self.done = set(_held(task.layout, folder))
+        self.done = set(_chunks_there(task.layout, folder))
         self.failed: list[tuple[int, str, str]] = []
         self.lost: set[int] = set()
         self.chunk: int | None = None
@@ -123,15 +123,15 @@ class _Chunker:
         """Yield what can be read; the chunks that a broken stretch touches are given up."""
         while True:
             try:
-                shown = self.source.read()
+                frame = self.source.read()
             except BrokenStretch as stretch:
                 self.give_up(str(stretch), stretch.until)
                 if stretch.until is None:
                     return
                 continue
-            if shown is None:
+            if frame is None:
                 return
-            yield shown
+            yield frame
 
     def _begin(self, chunk: int) -> None:
         self.chunk = chunk

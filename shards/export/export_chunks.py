@@ -136,14 +136,14 @@ def _run(job: ExportJob, done: Callable[[ChunkOutcome], None], report: Report) -
     from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
     remote = ray.remote(num_cpus=1)(write_chunks)
-    window = TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    most_running = TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting = sorted(job.videos, key=lambda uid: (job.videos[uid].size(), uid))
     running: dict[ray.ObjectRef, str] = {}
     report(STAGE, 0, len(job.videos))
     try:
         with none_left_at_work(running):
             while waiting or running:
-                while waiting and len(running) < window:
+                while waiting and len(running) < most_running:
                     uid = waiting.pop()
                     video, duration = job.videos[uid], job.durations.get(uid, float("nan"))
                     running[remote.remote(ChunkTask(uid, video, duration, job.layout, job.out))] = uid

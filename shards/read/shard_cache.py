@@ -26,7 +26,7 @@ IN_USE_SEC = 60.0
 """a shard read or fetched within this time is in use: it is not evicted, what finds no room is read by ranges"""
 CLOSED_SEC = 60.0
 """after a disk error, how long nothing is fetched"""
-_STATE = struct.Struct("d??")  # closed until; whether a full disk and a full cache were told of
+_STATE = struct.Struct("d??")  # closed until when (monotonic); whether a full disk, a full cache were warned of
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class ShardCache:
             with self._claimed(shard) as part:
                 return part is None or self._write(shard, part)
         except FileNotFoundError:
-            return False  # not in the store: who reads it there will say so
+            return False  # not in the store: whoever reads it there will say so
         except OSError as error:
             self._close(error)
             return False
@@ -116,7 +116,7 @@ class ShardCache:
         # Before the first byte, so that others see the room as taken and a full disk shows at once.
         os.posix_fallocate(part, 0, max(1, shard.bytes))
         if not self._make_room():
-            self._say_once(
+            self._warn_once(
                 2,
                 f"{self.folder}: the {self.limit / 1e9:.3g} GB of the cache hold only shards in use; the "
                 "rest is read by ranges, which is slower: raise cache_bytes",
@@ -155,16 +155,16 @@ class ShardCache:
         return _STATE.unpack_from(self._state)[0]
 
     def _close(self, error: OSError) -> None:
-        _, *told = _STATE.unpack_from(self._state)
-        _STATE.pack_into(self._state, 0, time.monotonic() + CLOSED_SEC, *told)
+        _, *warned = _STATE.unpack_from(self._state)
+        _STATE.pack_into(self._state, 0, time.monotonic() + CLOSED_SEC, *warned)
         way_out = "free some space or lower cache_bytes" if error.errno in _NO_SPACE else "name another cache_dir"
-        self._say_once(
+        self._warn_once(
             1,
             f"{self.folder}: the cache cannot be written ({error.strerror or error}); shards are read "
             f"from the store by ranges, which is slower: {way_out}",
         )
 
-    def _say_once(self, what: int, line: str) -> None:
+    def _warn_once(self, what: int, line: str) -> None:
         state = list(_STATE.unpack_from(self._state))
         if not state[what]:
             state[what] = True
@@ -184,7 +184,7 @@ def _pieces(shard: StoredShard) -> Iterator[bytes]:
         yield data
         at += len(data)
         if len(data) != wanted:
-            return  # all of it, or a file that ends early: its index will tell
+            return  # all of it, or a file that ends early: whoever reads by the index finds out
 
 
 def _locked(path: Path) -> int:

@@ -30,14 +30,11 @@ class FrameWindow:
     @classmethod
     def of(cls, start: float, end: float, fps: int | None) -> "FrameWindow":
         """Build a window from seconds, cut to whole microseconds."""
-        first, last = (
-            Fraction(microseconds(start), MICROSECONDS_PER_SECOND),
-            Fraction(microseconds(end), MICROSECONDS_PER_SECOND),
-        )
+        first, last = (Fraction(microseconds(time), MICROSECONDS_PER_SECOND) for time in (start, end))
         return cls(first, last, None if fps is None else Fraction(fps))
 
     def holds(self, before: Fraction, time: Fraction, after: Fraction) -> bool:
-        """Tell whether the clip holds the frame at `time`, given when those shown right before and after it begin."""
+        """Tell whether the clip holds the frame at `time`, given the times of those right before and after it."""
         if self.start <= time < self.end:
             return self.fps is None or self.start + self._instants_passed(time) / self.fps > before
         return time <= self.start < after and self.end <= after
@@ -77,7 +74,7 @@ class FramePicker:
         """Whether no later frame can be wanted."""
         return self.next_instant >= self.window.end
 
-    def takes(self, time: Fraction) -> bool:
+    def accepts(self, time: Fraction) -> bool:
         """Tell whether the clip holds the frame at `time`, and move on past it."""
         window = self.window
         if not self.next_instant <= time < window.end:

@@ -28,6 +28,10 @@ HELD_BYTES = 192 << 20
 ENCODERS_PAST_THAT = 8
 
 
+ClipWindow = tuple[str, float, float]
+"""(key, start, end) of a clip to cut, in seconds"""
+
+
 @dataclass(frozen=True)
 class EncodedClip:
     """A clip as it is stored: one mp4 file or a picture for each of `frame_count` frames, frame n at n / `fps` s."""
@@ -56,7 +60,7 @@ class Failure:
 class _OpenClip:
     key: str
     window: FrameWindow
-    frame_sampler: FramePicker
+    picker: FramePicker
     # On screen at the window's start: what the clip holds if no frame lies in the window.
     at_start: av.VideoFrame | None = None
     # Frames that wait for the encoder, which is opened when the clip is whole or when too many wait.
@@ -70,14 +74,14 @@ class _OpenClip:
 
 def cut_clips(
     video: AnyPath,
-    windows: Sequence[tuple[str, float, float]],
+    windows: Sequence[ClipWindow],
     profile: Profile,
     *,
     left_half: bool = False,
     on_frame: Callable[[], None] = lambda: None,
     stats: CutStats | None = None,
 ) -> Iterator[tuple[str, EncodedClip | Failure]]:
-    """Cut (key, start, end) windows, in seconds, out of a video; yields each key once, as soon as its clip is whole.
+    """Cut windows out of a video; yields each key once, as soon as its clip is whole.
 
     A clip holds the frames that `clip_frames.pick_frames` names, scaled by the profile. What cannot be cut is yielded
     as a Failure; the other clips are cut all the same. `on_frame` is called for every frame that was decoded, and
@@ -125,15 +129,15 @@ class _Cutter:
                 if not self.open and self.waiting[0].window.start != aim:
                     aim = self.waiting[0].window.start
                     self.source.skip_to(aim)
-                shown = self.source.read()
+                frame = self.source.read()
                 on_frame()
             except BrokenStretch as stretch:
                 yield from self._give_up(stretch)
                 continue
-            if shown is None:
+            if frame is None:
                 break
-            yield from self._show(*shown)
-            self.previous = shown[1]
+            yield from self._deal(*frame)
+            self.previous = frame[1]
         for clip in self.waiting:
             if self.previous is not None and clip.window.start < self.source.end:
                 clip.at_start = self.previous
@@ -148,7 +152,8 @@ class _Cutter:
                 return True
         return False
 
-    def _show(self, time: Fraction, frame: av.VideoFrame) -> Iterator[tuple[str, EncodedClip | Failure]]:
+    def _deal(self, time: Fraction, frame: av.VideoFrame) -> Iterator[tuple[str, EncodedClip | Failure]]:
+        """Give a frame to the clips that hold it, and yield those that are whole now."""
         while self.waiting and self.waiting[0].window.start <= time:
             clip = self.waiting.popleft()
             clip.at_start = frame if clip.window.start == time else self.previous
@@ -156,10 +161,10 @@ class _Cutter:
         scaled: av.VideoFrame | None = None
         still_open = []
         for clip in self.open:
-            if clip.frame_sampler.takes(time):
+            if clip.picker.accepts(time):
                 scaled = scaled or self._scale(frame)
                 self._add(clip, scaled)
-            if clip.frame_sampler.done or time >= clip.window.end:
+            if clip.picker.done or time >= clip.window.end:
                 yield clip.key, self._close(clip)
             else:
                 still_open.append(clip)

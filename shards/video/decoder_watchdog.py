@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from egocurate.shards.video.cut import EncodedClip, Failure
+from egocurate.shards.video.cut import ClipWindow, EncodedClip, Failure
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.paths import AnyPath
 
@@ -20,7 +20,6 @@ HUNG, CRASHED = "decoder hung", "decoder crashed"
 EXIT_HUNG = 75  # EX_TEMPFAIL: the same task, sent again, gets further
 LOOKS = 20  # at the count of beats within `stall_sec`
 
-ClipWindow = tuple[str, float, float]
 Results = Iterable[tuple[str, EncodedClip | Failure]]
 Cut = Callable[[list[ClipWindow], Callable[[], None]], Results]
 """Called as `cut(windows, beat)`; calls `beat` for every frame and yields each clip's key and result."""

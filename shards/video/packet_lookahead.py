@@ -1,4 +1,4 @@
-"""Hold packets back until it is known which frames are shown right before and right after each of them."""
+"""Hold packets back until it is known which frames are displayed right before and right after each of them."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Lookahead:
                 self._queue.append(packet)
         if self._queue:
             packet = self._queue.popleft()
-            if _is_shown(packet):
+            if _is_displayed(packet):
                 self._behind.append(packet.pts)
             return packet
         if self._error is not None:
@@ -47,27 +47,27 @@ class Lookahead:
         """Put back the keyframe that `next` gave last: decoding starts anew there."""
         self._behind.clear()
         self._first_pts = None if packet is None else packet.pts
-        held = [packet, *self._queue] if packet is not None else []
-        self._queue = deque(p for p in held if None in (p.pts, self._first_pts) or p.pts >= self._first_pts)
+        packets = [packet, *self._queue] if packet is not None else []
+        self._queue = deque(p for p in packets if None in (p.pts, self._first_pts) or p.pts >= self._first_pts)
 
     def read_from(self, packets: Iterator[av.Packet]) -> None:
         """Read on from another place of the file."""
         self._packets, self._error = packets, None
         self._queue.clear()
 
-    def shown_around(self, packet: av.Packet) -> tuple[int, int] | None:
-        """Return the times of the frames shown before and after that of the packet `next` gave last, if both are known.
+    def displayed_around(self, packet: av.Packet) -> tuple[int, int] | None:
+        """Return the times of the frames right before and after that of the packet `next` gave last, if both are known.
 
         `next` has given or holds all packets that can lie between them.
         """
         if packet.pts is None:
             return None
-        times = [*self._behind, *(other.pts for other in self._queue if _is_shown(other))]
+        times = [*self._behind, *(other.pts for other in self._queue if _is_displayed(other))]
         before = max((time for time in times if time < packet.pts), default=None)
         after = min((time for time in times if time > packet.pts), default=None)
         return None if before is None or after is None else (before, after)
 
 
-def _is_shown(packet: av.Packet) -> bool:
+def _is_displayed(packet: av.Packet) -> bool:
     # An edit list can have a packet decoded, for others to refer to, and not shown.
     return packet.pts is not None and not packet.is_discard

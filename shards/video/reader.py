@@ -55,7 +55,7 @@ class VideoReader:
             self._files = self._files.pop_all()
         self._tick = Fraction(self._stream.time_base)
         self._length_size = length_size(self._decoder.name, self._decoder.extradata)
-        self._ahead = Lookahead(_with_bytes(self._container.demux(self._stream)))
+        self._lookahead = Lookahead(_with_bytes(self._container.demux(self._stream)))
         self._decoded: deque[av.VideoFrame] = deque()
         self._fed_dts: int | None = None
         self._last_time: Fraction | None = None
@@ -97,13 +97,15 @@ class VideoReader:
         try:
             first, packets = self._seek(start)
             if self._fed_dts is None or (first is not None and first.dts is not None and first.dts > self._fed_dts):
-                self._ahead.read_from(packets)
+                self._lookahead.read_from(packets)
                 self._restart_at(first)
                 self._stats.jumps += 1
             else:
                 # The decoder stands inside this group of pictures: let it go on from the packet after its last.
                 fed = self._fed_dts
-                self._ahead.read_from(dropwhile(lambda packet: packet.dts is not None and packet.dts <= fed, packets))
+                self._lookahead.read_from(
+                    dropwhile(lambda packet: packet.dts is not None and packet.dts <= fed, packets)
+                )
         except av.error.FFmpegError as error:
             raise BrokenStretch(f"seek to {float(start):.3f} s: {error}", None) from error
 
@@ -145,12 +147,12 @@ class VideoReader:
     def _restart_at(self, packet: av.Packet | None) -> None:
         self._decoder.flush_buffers()
         self._decoded.clear()
-        self._ahead.begin_at(packet)
+        self._lookahead.begin_at(packet)
         self._ended = False
 
     def _decode_some(self) -> None:
         try:
-            packet = self._ahead.next()
+            packet = self._lookahead.next()
             if packet is None:
                 self._ended = True
             else:
@@ -169,19 +171,19 @@ class VideoReader:
         return frames
 
     def _is_needed(self, packet: av.Packet) -> bool:
-        around = None if self._length_size is None else self._ahead.shown_around(packet)
-        if around is None or is_referred_to(memoryview(packet), self._length_size):
+        neighbors = None if self._length_size is None else self._lookahead.displayed_around(packet)
+        if neighbors is None or is_referred_to(memoryview(packet), self._length_size):
             return True
-        before, time, after = (pts * self._tick for pts in (around[0], packet.pts, around[1]))
+        before, time, after = (pts * self._tick for pts in (neighbors[0], packet.pts, neighbors[1]))
         return self.needed(before, time, after)
 
     def _jump_over(self, detail: str) -> None:
         """Place reading at the next keyframe and raise BrokenStretch."""
         packet = None
         try:
-            packet = self._ahead.next()
+            packet = self._lookahead.next()
             while packet is not None and not (packet.is_keyframe and packet.pts is not None):
-                packet = self._ahead.next()
+                packet = self._lookahead.next()
         except av.error.FFmpegError as error:
             detail = f"{detail}; {error}"
         self._restart_at(packet)

@@ -51,11 +51,11 @@ class FrameScaler:
     def _build(self, frame: av.VideoFrame, pixel_aspect: Fraction) -> Graph:
         turn = TURNS.get(frame.rotation % 360, [])
         width = frame.width // 2 if self._left_half else frame.width
-        shown = (max(1, round(width * pixel_aspect)), frame.height)
+        upright = (max(1, round(width * pixel_aspect)), frame.height)
         if turn and frame.rotation % 180:
-            shown = shown[::-1]
+            upright = upright[::-1]
         if not any(self.size):
-            self.size = stored_size(*shown, self._short_side)
+            self.size = stored_size(*upright, self._short_side)
         full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
         steps = [("crop", f"{width}:{frame.height}:0:0")] if self._left_half else []
         steps += turn

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from egocurate.shards.profiles import Profile
 from egocurate.shards.shard_format import member_suffixes
-from egocurate.shards.video.cut import EncodedClip, Failure, cut_clips
-from egocurate.shards.video.decoder_watchdog import ClipWindow, Guard, Results
+from egocurate.shards.video.cut import ClipWindow, EncodedClip, Failure, cut_clips
+from egocurate.shards.video.decoder_watchdog import Guard, Results
 from egocurate.shards.write.job import VideoFile
 from egocurate.shards.write.tar import TarShard
 from egocurate.storage.atomic import atomic_file, atomic_write
@@ -123,12 +123,12 @@ def _results_in_order(task: ShardTask) -> Iterator[tuple[dict, EncodedClip | Fai
     for uid, rows in groupby(task.clips.to_pylist(), key=lambda row: row["video_uid"]):
         rows = list(rows)
         results: dict[str, EncodedClip | Failure] = {}
-        nxt = 0
+        upcoming = 0
         for key, result in _cut_video(task, uid, rows):
             results[key] = result
-            while nxt < len(rows) and rows[nxt]["key"] in results:
-                yield rows[nxt], results.pop(rows[nxt]["key"])
-                nxt += 1
+            while upcoming < len(rows) and rows[upcoming]["key"] in results:
+                yield rows[upcoming], results.pop(rows[upcoming]["key"])
+                upcoming += 1
 
 
 def _cut_video(task: ShardTask, uid: str, rows: list[dict]) -> Iterator[tuple[str, EncodedClip | Failure]]:

@@ -43,9 +43,9 @@ class CutRate:
         seconds = self._clock() - self._began
         if not self._clips or seconds <= 0:
             return ""
-        said = [f"{self._clips / seconds:,.1f} clips/s", f"{self._video_sec / seconds:,.1f} h of video/h"]
+        parts = [f"{self._clips / seconds:,.1f} clips/s", f"{self._video_sec / seconds:,.1f} h of video/h"]
         if self._failed:
-            said.append(f"{self._failed:,} failed")
+            parts.append(f"{self._failed:,} failed")
         if self.clips_left:
-            said.append(f"{in_words(self.clips_left / self._clips * seconds)} left")
-        return ", ".join(said)
+            parts.append(f"{in_words(self.clips_left / self._clips * seconds)} left")
+        return ", ".join(parts)

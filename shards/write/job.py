@@ -97,7 +97,7 @@ class ShardPlan:
 
 
 def make_shard_plan(job: ShardJob) -> ShardPlan:
-    """ShardPlan a job; raises InputError for clips that cannot be planned or if none of their videos is on disk."""
+    """Plan a job; raises InputError for clips that cannot be planned or if none of their videos is on disk."""
     clips = _checked(job.clips)
     sizes = _video_sizes(clips, job.videos)
     clips = clips.take(shard_order(clips)).combine_chunks()

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egocurate.shards.shard_format import (
+    CLIP_COLUMNS,
     FAILED_FILE,
     FAILED_SCHEMA,
     FORMAT,
     INDEX_FILE,
     INDEX_SCHEMA,
-    KEPT,
     MANIFEST_FILE,
 )
 from egocurate.shards.write.build_shard import ShardNote
@@ -117,7 +117,7 @@ def _write_index(file: BinaryIO, clips: pa.Table, written: _Written) -> None:
         for first in range(0, max(1, len(written.rows)), INDEX_ROW_GROUP):
             part = slice(first, first + INDEX_ROW_GROUP)
             rows = clips.take(written.rows[part])
-            columns = {name: rows[name].combine_chunks() for name in (*KEPT, "key", "neighbourhood")}
+            columns = {name: rows[name].combine_chunks() for name in (*CLIP_COLUMNS, "key", "neighbourhood")}
             columns["sample"] = np.arange(first, first + len(rows))
             columns["shard"] = written.shard[part]
             columns["negatives"] = _as_samples(rows["negatives"].combine_chunks(), clip_idx, order)
@@ -140,6 +140,6 @@ def _as_samples(negatives: pa.ListArray, clip_idx: np.ndarray, order: np.ndarray
     owner = np.repeat(np.arange(len(lengths)), lengths)
     place = np.searchsorted(clip_idx, values, sorter=order)
     sample = order[np.minimum(place, len(order) - 1)] if len(order) else place
-    kept = clip_idx[sample] == values
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner[kept], minlength=len(lengths)))])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(sample[kept], pa.int64()))
+    was_written = clip_idx[sample] == values
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner[was_written], minlength=len(lengths)))])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(sample[was_written], pa.int64()))

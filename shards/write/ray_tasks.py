@@ -66,11 +66,11 @@ def _run(
 
     # Tried again here, not by Ray: the next attempt depends on what the last one left.
     remote = ray.remote(num_cpus=1, max_retries=0)(build_shard)
-    window = TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    most_running = TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting = waiting[::-1]
     deaths, cluster = _Deaths(), _Cluster()
     while waiting or running:
-        while waiting and len(running) < window:
+        while waiting and len(running) < most_running:
             shard = waiting.pop()
             task = task_of(shard, deaths.are_many(shard))
             running[remote.remote(task)] = shard, task
@@ -101,10 +101,10 @@ def explained(error: Exception) -> Exception:
     """Return the error of a task, in words that help where a worker lacks this package."""
     if isinstance(getattr(error, "cause", None), InputError):
         return error.cause
-    if "No module named 'shards" not in str(error):
+    if "No module named 'egocurate" not in str(error):
         return error
     return ClusterLost(
-        "Ray's workers do not find the package `shards`: install egocurate in the Python environment of every node, "
+        "Ray's workers do not find the package `egocurate`: install it in the Python environment of every node, "
         "the same version as here, and start the nodes again"
     )
 

@@ -31,7 +31,7 @@ def write_shards(job: ShardJob, report: Report = silent) -> ShardSummary:
     began = time.monotonic()
     plan = make_shard_plan(job)
     folder = ShardFolder(job, plan)
-    with _what_stays_is_said(folder), folder.locked() as lock:
+    with _errors_name_what_is_whole(folder), folder.locked() as lock:
         already_done = folder.open()
         if already_done:
             manifest = read_manifest(folder.out)
@@ -86,20 +86,20 @@ def _temps_removed(folder: ShardFolder) -> Iterator[None]:
 
 
 @contextmanager
-def _what_stays_is_said(folder: ShardFolder) -> Iterator[None]:
-    """Say with a full disk or a lost cluster what is kept, and how to go on."""
+def _errors_name_what_is_whole(folder: ShardFolder) -> Iterator[None]:
+    """Name in the error of a full disk or a lost cluster what is whole and stays, and how to go on."""
     try:
         yield
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
         way_out = "free space there and run the same command again"
-        raise DiskFull(f"no space left in {folder.out}: {_kept(folder)}; {way_out}") from error
+        raise DiskFull(f"no space left in {folder.out}: {_whole_shards(folder)}; {way_out}") from error
     except ClusterLost as error:
-        raise ClusterLost(f"{error}: {_kept(folder)}; the same command goes on from there") from error
+        raise ClusterLost(f"{error}: {_whole_shards(folder)}; the same command goes on from there") from error
 
 
-def _kept(folder: ShardFolder) -> str:
+def _whole_shards(folder: ShardFolder) -> str:
     shards = range(folder.plan.shards)
     whole = sum(folder.tar(shard).is_file() for shard in shards)
     return f"{whole} of {len(shards)} shards are complete and stay"

@@ -38,11 +38,11 @@ def test_function_and_stream_follow_the_rule(times, start, end, fps, last_durati
     expected = brute_force(times, video_end, window)
     assert pick_frames(times, video_end, window) == expected
 
-    frame_sampler = FramePicker(window)
+    picker = FramePicker(window)
     streamed = []
     for i, time in enumerate(times):
-        already_done = frame_sampler.done
-        if frame_sampler.takes(time):
+        already_done = picker.done
+        if picker.accepts(time):
             assert not already_done
             streamed.append(i)
     inside = any(start <= time < end for time in times)

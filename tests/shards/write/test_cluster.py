@@ -130,7 +130,7 @@ def test_a_wrong_token_is_one_line(tmp_path, start_cluster):
 
 
 def test_workers_without_the_package_are_named():
-    error = explained(RuntimeError("The remote function failed to import: No module named 'shards'"))
+    error = explained(RuntimeError("The remote function failed to import: No module named 'egocurate'"))
     assert isinstance(error, ClusterLost) and isinstance(error, InputError)
     assert "install egocurate" in str(error)
     other = ValueError("else")
