@@ -6,19 +6,7 @@ from typing import Protocol
 import pandas as pd
 
 NARRATION_COLUMNS = ("video_uid", "narration_source", "narration_ind", "narration_time", "narration_text")
-VIDEO_COLUMNS = (
-    "video_uid",
-    "video_dur",
-    "path",
-    "is_stereo",
-    "width",
-    "height",
-    "split",
-    "fho_multi",
-    "scenarios",
-    "scene",
-    "redacted",
-)
+"""Columns of `Source.narrations`."""
 
 
 class Source(Protocol):
@@ -32,7 +20,7 @@ class Source(Protocol):
         ...
 
     def videos(self) -> pd.DataFrame:
-        """Return one row per video of the metadata or of a narration, with VIDEO_COLUMNS.
+        """Return one row per video of the metadata or of a narration, with `videos_table.VIDEO_COLUMNS`.
 
         video_dur in seconds (NaN unknown), path (str, or None if not on disk), width and height in pixels (0 unknown),
         split "train", "val", "test" or "", fho_multi bool, scenarios list of str, scene int64 (videos filmed together

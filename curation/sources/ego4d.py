@@ -1,13 +1,9 @@
 """An Ego4D download as a source of narrations and videos."""
 
-import math
 from functools import cached_property
 
-import av
-import numpy as np
 import pandas as pd
 
-from egocurate.curation.sources import VIDEO_COLUMNS
 from egocurate.curation.sources.layout import annotation_folders, manifest_paths, metadata_paths, video_files
 from egocurate.curation.sources.metadata import Metadata, VideoEntry, read_ego4d_json, read_manifest
 from egocurate.curation.sources.narration_json import (
@@ -19,11 +15,11 @@ from egocurate.curation.sources.narration_json import (
 )
 from egocurate.curation.sources.scenes import scene_ids
 from egocurate.curation.sources.splits import BenchmarkVideos, benchmark_files, read_benchmarks, union_split
+from egocurate.curation.sources.videos_table import videos_table
 from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, folder_exists
-from egocurate.storage.remote_file import media
 
 
 class Ego4DSource:
@@ -103,26 +99,13 @@ class Ego4DSource:
     def _videos(self) -> pd.DataFrame:
         known = dict(self._metadata.videos)
         for uid in self._narrations.frame["video_uid"].unique():
-            known.setdefault(uid, VideoEntry(uid))
+            known.setdefault(uid, VideoEntry(video_uid=uid))
         files = video_files(self.root)
         for uid, video in known.items():
-            if math.isnan(video.video_dur) and uid in files:
-                _probe(video, files[uid])
-        rows = list(known.values())
-        columns = {
-            "video_uid": pd.Series(list(known), dtype="str"),
-            "video_dur": np.array([video.video_dur for video in rows], np.float64),
-            "path": pd.Series([str(files[uid]) if uid in files else None for uid in known], dtype=object),
-            "is_stereo": np.array([video.is_stereo for video in rows], bool),
-            "width": np.array([video.width for video in rows], np.int64),
-            "height": np.array([video.height for video in rows], np.int64),
-            "split": pd.Series([union_split(uid, known[uid].splits, self._benchmarks) for uid in known], dtype="str"),
-            "fho_multi": np.array([video.fho_multi for video in rows], bool),
-            "scenarios": pd.Series([video.scenarios for video in rows], dtype=object),
-            "scene": scene_ids(list(known), self._metadata.together),
-            "redacted": pd.Series([video.redacted for video in rows], dtype=object),
-        }
-        return pd.DataFrame(columns, columns=list(VIDEO_COLUMNS))
+            video.path = str(files[uid]) if uid in files else None
+            video.split = union_split(uid, video.splits, self._benchmarks)
+            video.probe()
+        return videos_table(known, scene_ids(list(known), self._metadata.together))
 
     def _find_narrations(self) -> AnyPath:
         for name in (NARRATION_FILE, POOLED_FILE):
@@ -154,16 +137,3 @@ def _is_video_manifest(path: AnyPath) -> bool:
     with path.open("rb") as file:
         header = file.readline()
     return b"video_uid" in header and b"duration_sec" in header
-
-
-def _probe(video: VideoEntry, path: AnyPath) -> None:
-    """Fill in length (seconds, of the container) and picture size; leaves them unknown if the file does not open."""
-    try:
-        with av.open(media(path)) as container:
-            if container.duration:
-                video.video_dur = container.duration / av.time_base
-            stream = next(iter(container.streams.video), None)
-            if stream is not None and not video.width:
-                video.width, video.height = stream.codec_context.width, stream.codec_context.height
-    except (av.FFmpegError, OSError):
-        return

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from egocurate.curation.sources import NARRATION_COLUMNS
-from egocurate.curation.sources.tabular import VideoFacts, read_columns, video_frame
+from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy, write_lexicon
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
@@ -116,7 +117,7 @@ class EpicKitchensSource:
         durations = pd.to_numeric(table["duration"], errors="coerce")
         sizes = table["resolution"].str.extract(r"^(\d+)x(\d+)$").fillna("0").astype(np.int64)
         known = {
-            uid: VideoFacts(duration_sec=duration, width=width, height=height)
+            uid: VideoFacts(video_dur=duration, width=width, height=height)
             for uid, duration, width, height in zip(table["video_id"], durations, sizes[0], sizes[1], strict=True)
         }
         files = self._files
@@ -125,9 +126,8 @@ class EpicKitchensSource:
         for uid, facts in known.items():
             facts.path, facts.split = files.get(uid), self._splits.get(uid, "")
             facts.scenarios = (SCENARIO,)
-            if not facts.duration_sec > 0:
-                facts.probe()
-        return video_frame(known)
+            facts.probe()
+        return videos_table(known)
 
     @cached_property
     def _splits(self) -> dict[str, str]:

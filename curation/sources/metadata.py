@@ -9,6 +9,7 @@ from typing import Any
 
 from egocurate.curation.sources.json_stream import load_json
 from egocurate.curation.sources.splits import split_fields
+from egocurate.curation.sources.videos_table import VideoFacts
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 
@@ -16,18 +17,11 @@ _DURATIONS = ("duration_sec", "canonical_mp4_duration_sec", "canonical_video_dur
 
 
 @dataclass
-class VideoEntry:
-    """One video: seconds, pixels (0 unknown), what its split_* fields say, and blanked stretches in seconds."""
+class VideoEntry(VideoFacts):
+    """One video of the metadata: what is known of it, its uid, and what its split_* fields say."""
 
-    video_uid: str
-    video_dur: float = math.nan
-    is_stereo: bool = False
-    width: int = 0
-    height: int = 0
+    video_uid: str = ""
     splits: set[str] = field(default_factory=set)
-    fho_multi: bool = False
-    scenarios: list[str] = field(default_factory=list)
-    redacted: list[tuple[float, float]] = field(default_factory=list)
 
 
 @dataclass

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from egocurate.curation.sources import NARRATION_COLUMNS
-from egocurate.curation.sources.tabular import VideoFacts, read_columns, video_frame
+from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path
@@ -82,11 +83,10 @@ class TableSource:
         for row in table.drop_duplicates("video_uid").itertuples():
             path = as_path(row.video) if "://" in row.video else self.path.parent / row.video
             facts = VideoFacts(path=str(path) if row.video and path.is_file() else None, split=self._split(row.split))
-            facts.duration_sec = float(pd.to_numeric(row.duration, errors="coerce"))
-            if not facts.duration_sec > 0:
-                facts.probe()
+            facts.video_dur = float(pd.to_numeric(row.duration, errors="coerce"))
+            facts.probe()
             known[row.video_uid] = facts
-        return video_frame(known)
+        return videos_table(known)
 
     def _refuse_several(self, table: pd.DataFrame, name: str) -> None:
         """Refuse two values of a video's fact under one video_uid."""

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egocurate.curation.sources import NARRATION_COLUMNS, VIDEO_COLUMNS
+from egocurate.curation.sources import NARRATION_COLUMNS
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.curation.sources.json_stream import LONGEST_TOKEN, members
 from egocurate.curation.sources.narration_json import read_narration_json, read_pooled_json
 from egocurate.curation.sources.passes import split_passes
 from egocurate.curation.sources.scenes import scene_ids
 from egocurate.curation.sources.splits import BENCHMARKS
+from egocurate.curation.sources.videos_table import VIDEO_COLUMNS
 from egocurate.errors import InputError
 from tests.curation import hostile_root as hostile
 from tests.curation.hostile_root import write_hostile_root, write_video

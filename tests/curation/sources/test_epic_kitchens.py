@@ -8,8 +8,9 @@ import pytest
 
 from egocurate.curation.clips.egoclip import build_egoclip
 from egocurate.curation.config import EgoClipConfig
-from egocurate.curation.sources import NARRATION_COLUMNS, VIDEO_COLUMNS
+from egocurate.curation.sources import NARRATION_COLUMNS
 from egocurate.curation.sources.epic_kitchens import EpicKitchensSource
+from egocurate.curation.sources.videos_table import VIDEO_COLUMNS
 from egocurate.curation.text.tagger import tag_texts
 from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError

@@ -6,9 +6,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from egocurate.curation.sources import NARRATION_COLUMNS, VIDEO_COLUMNS
+from egocurate.curation.sources import NARRATION_COLUMNS
 from egocurate.curation.sources.open import open_source
 from egocurate.curation.sources.table import TableSource
+from egocurate.curation.sources.videos_table import VIDEO_COLUMNS
 from egocurate.errors import InputError
 from egocurate.shards.read.index import ShardIndex
 
