@@ -20,11 +20,13 @@ import typer
 import typer.core
 
 from egocurate.commands.exit_status import Interrupted, explain
-from egocurate.commands.verbs.build import egoclip, egomcq, export, segments, shards
+from egocurate.commands.verbs.check import doctor, verify
 from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
 from egocurate.commands.verbs.features import features
-from egocurate.commands.verbs.look import doctor, report, show, verify, windows
+from egocurate.commands.verbs.look import report, show, windows
+from egocurate.commands.verbs.shards import export, segments, shards
+from egocurate.commands.verbs.tables import egoclip, egomcq
 from egocurate.commands.verbs.train import train
 from egocurate.errors import InputError
 from egocurate.extras import way_to_install

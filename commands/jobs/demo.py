@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from egocurate.commands.jobs.jobs import MCQ_SHARDS, SHARDS, RunOptions, run_egoclip, run_egomcq
+from egocurate.commands.jobs.cutting import MCQ_SHARDS, SHARDS, RunOptions
+from egocurate.commands.jobs.egoclip import run_egoclip
+from egocurate.commands.jobs.egomcq import run_egomcq
 from egocurate.curation.config import EgoClipConfig, EgoMCQConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.curation.synthetic import write_demo_root
@@ -30,7 +32,7 @@ Train = Callable[[Path, Path, Path, Path, Report], Trained]
 
 
 def run_demo(out: Path, train: Train, report: Report) -> dict[str, object]:
-    """Run every step below `out`, keeping those already done; returns the rows of the summary."""
+    """Run every step below `out`, leaving those already done; returns the rows of the summary."""
     root, data = out / "ego4d", out / "egoclip"
     options = RunOptions(shard_clips=64)
     with ray_session(None):

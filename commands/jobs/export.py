@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from egocurate.commands.jobs.jobs import Outcome
+from egocurate.commands.jobs.cutting import Outcome
 from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.read_clips import find_clips, read_clips
 from egocurate.curation.clips.write_csv import write_csv
@@ -76,11 +76,11 @@ def clips_on_chunks(clips: pa.Table, layout: ChunkLayout, chunks: pa.Table) -> n
 
 
 def _write_clips(clips: pa.Table, layout: ChunkLayout, out: AnyPath) -> dict[str, object]:
-    kept = clips.filter(pa.array(clips_on_chunks(clips, layout, pq.read_table(out / CHUNKS_FILE))))
+    on_chunks = clips.filter(pa.array(clips_on_chunks(clips, layout, pq.read_table(out / CHUNKS_FILE))))
     if layout.name == "egovlp":
-        atomic_write(out / CSV_FILE, lambda file: write_csv(kept, file))
+        atomic_write(out / CSV_FILE, lambda file: write_csv(on_chunks, file))
     else:
-        columns = [kept[name].to_pylist() for name in ("video_uid", "clip_start", "clip_end", "clip_text")]
+        columns = [on_chunks[name].to_pylist() for name in ("video_uid", "clip_start", "clip_end", "clip_text")]
         samples = list(zip(*columns, strict=True))
         atomic_write(out / PICKLE_FILE, lambda file: pickle.dump(samples, file))
-    return {"clips": len(kept), "clips_without_chunks": len(clips) - len(kept)}
+    return {"clips": len(on_chunks), "clips_without_chunks": len(clips) - len(on_chunks)}

@@ -1,8 +1,8 @@
-"""Mend a shard folder from the clips and videos it was cut from."""
+"""`curate verify --repair`: broken shards of a folder, cut again from the clips and videos they came from."""
 
 from __future__ import annotations
 
-from egocurate.commands.jobs.jobs import MCQ_SHARDS, SHARDS, RunOptions, video_files
+from egocurate.commands.jobs.cutting import MCQ_SHARDS, SHARDS, RunOptions, video_files
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
@@ -16,19 +16,21 @@ from egocurate.storage.paths import AnyPath
 _TABLES = {SHARDS: "egoclip.parquet", MCQ_SHARDS: "egomcq_clips.parquet"}
 
 
-def mend(folder: AnyPath, clips: AnyPath | None, source: Source, options: RunOptions, report: Report) -> Repaired:
+def repair_folder(
+    folder: AnyPath, clips: AnyPath | None, source: Source, options: RunOptions, report: Report
+) -> Repaired:
     """Cut again the shards of a folder that are broken; `clips` is the table they came from (None: the one beside).
 
     `options` counts only where the manifest is gone. Raises InputError if there is no such table.
     """
     table = find_clips(clips if clips else _table_beside(folder))
-    known = settings_of(folder)
-    if known is None:
+    settings = settings_of(folder)
+    if settings is None:
         classes = read_classes(table.parent / "lexicon")
         name = "egomcq" if folder.name == MCQ_SHARDS else "egoclip"
-        known = {"name": name, "profile": options.profile, "clips_per_shard": options.shard_clips}
-        known |= {"num_verbs": classes.verbs, "num_nouns": classes.nouns, "lexicon": classes.lexicon}
-    settings = known | {"profile": profile(str(known["profile"]))}
+        settings = {"name": name, "profile": options.profile, "clips_per_shard": options.shard_clips}
+        settings |= {"num_verbs": classes.verbs, "num_nouns": classes.nouns, "lexicon": classes.lexicon}
+    settings |= {"profile": profile(str(settings["profile"]))}
     job = ShardJob(clips=read_clips(table), videos=video_files(source.videos()), out=folder, **settings)
     return repair(job, report)
 

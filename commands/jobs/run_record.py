@@ -82,22 +82,22 @@ def read_run(out: AnyPath, verb: str) -> dict | None:
 
 
 def _differences(earlier: dict, now: dict) -> list[str]:
-    found = []
+    differences = []
     for part in ("config", "inputs"):
         for name in sorted(earlier[part].keys() | now[part].keys()):
             was, is_now = earlier[part].get(name), now[part].get(name)
             if was != is_now:
-                found.append(
+                differences.append(
                     f"{name} changed" if part == "inputs" and was and is_now else f"{name} was {was}, now {is_now}"
                 )
-    return found
+    return differences
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

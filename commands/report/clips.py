@@ -81,10 +81,10 @@ def pass_gaps(table: pa.Table, rejected: pa.Table) -> pd.DataFrame:
     columns = ["video_uid", "narration_source", "narration_time"]
     timed = rejected.filter(pc.invert(pc.is_in(rejected["reason"], pa.array(_WITHOUT_TIME))))
     times = pa.concat_tables([table.select(columns), timed.select(columns).cast(table.select(columns).schema)])
-    found = times.group_by(columns[:2]).aggregate(
+    passes = times.group_by(columns[:2]).aggregate(
         [("narration_time", "min"), ("narration_time", "max"), ("narration_time", "count")]
     )
-    frame = found.to_pandas()
+    frame = passes.to_pandas()
     has_clips = frame["video_uid"].isin(table["video_uid"].unique().to_pylist())
     span = frame["narration_time_max"] - frame["narration_time_min"]
     frame["beta"] = span / (frame["narration_time_count"] - 1).clip(lower=1)
@@ -135,8 +135,8 @@ def coverage(table: pa.Table) -> list[Bar]:
 def untagged(table: pa.Table, column: str, count: int = 5) -> list[str]:
     """Return the most frequent texts without a class of `column`."""
     texts = table["text"].filter(pc.equal(pc.list_value_length(table[column]), 0))
-    found = texts.combine_chunks().value_counts().to_pylist()
-    return [row["values"] for row in sorted(found, key=lambda row: -row["counts"])[:count]]
+    counts = texts.combine_chunks().value_counts().to_pylist()
+    return [row["values"] for row in sorted(counts, key=lambda row: -row["counts"])[:count]]
 
 
 def negative_pairs(table: pa.Table, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

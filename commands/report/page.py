@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from egocurate.commands.jobs.jobs import MCQ_SHARDS, SHARDS, describe
+from egocurate.commands.jobs.cutting import MCQ_SHARDS, SHARDS
 from egocurate.commands.jobs.run_record import read_run
 from egocurate.commands.report import charts, clips, questions, strips
+from egocurate.commands.report.folder import describe_folder
 from egocurate.curation.clips.read_clips import read_clips
 from egocurate.curation.text.taxonomy import Lexicon, load_lexicon
 from egocurate.errors import InputError
@@ -41,20 +42,20 @@ def write_report(folder: Path) -> Path:
     table, lexicon = read_clips(path), load_lexicon(folder / "lexicon")
     if not table.num_rows:
         raise InputError(f"{path}: has no clips; there is nothing to report")
-    found, rng = describe(folder), np.random.default_rng(0)
+    parts, rng = describe_folder(folder), np.random.default_rng(0)
     environment = Environment(
         loader=PackageLoader("egocurate.commands.report"), autoescape=select_autoescape(("html.j2",)), trim_blocks=True
     )
     facts = {
         "folder": folder.resolve().name,
         "about": _about(folder),
-        "cards": _cards(table, found),
+        "cards": _cards(table, parts),
         "size": (charts.CURVE_WIDTH, charts.CURVE_HEIGHT),
         "examples": _examples(table, lexicon, rng),
-        "asked": found.get("egomcq", {}),
-        "shards": [_shard_facts(folder / name) for name in (SHARDS, MCQ_SHARDS) if name in found],
+        "asked": parts.get("egomcq", {}),
+        "shards": [_shard_facts(folder / name) for name in (SHARDS, MCQ_SHARDS) if name in parts],
     }
-    facts |= _time_facts(folder, table, found) | _tag_facts(table, lexicon) | _negative_facts(table, rng)
+    facts |= _time_facts(folder, table, parts) | _tag_facts(table, lexicon) | _negative_facts(table, rng)
     facts |= _picture_facts(folder, lexicon, rng)
     html = environment.get_template("report.html.j2").render(facts)
     out = folder / "report.html"
@@ -71,7 +72,7 @@ def _about(folder: Path) -> str:
     return f"{window} · made {run.get('started', '')[:10]} in {run.get('seconds', 0):,.0f} s · egocurate {version}"
 
 
-def _cards(table: pa.Table, found: dict[str, dict]) -> list[tuple[str, str]]:
+def _cards(table: pa.Table, parts: dict[str, dict]) -> list[tuple[str, str]]:
     seconds = clips.lengths(table)
     filled = {name: (pc.list_value_length(table[name]).to_numpy() > 0).mean() for name in ("tag_verb", "tag_noun")}
     cards = [
@@ -82,17 +83,17 @@ def _cards(table: pa.Table, found: dict[str, dict]) -> list[tuple[str, str]]:
         (f"{filled['tag_verb']:.1%}", "with a verb"),
         (f"{filled['tag_noun']:.1%}", "with a noun"),
     ]
-    if "egomcq" in found:
-        mcq = found["egomcq"]
+    if "egomcq" in parts:
+        mcq = parts["egomcq"]
         cards.append((f"{mcq['inter']:,} + {mcq['intra']:,}", "questions, inter + intra"))
     for name in (SHARDS, MCQ_SHARDS):
-        if name in found:
-            cards.append((f"{found[name]['bytes'] / 1e6:,.1f} MB", f"in {found[name]['shards']:,} {name}"))
+        if name in parts:
+            cards.append((f"{parts[name]['bytes'] / 1e6:,.1f} MB", f"in {parts[name]['shards']:,} {name}"))
     return cards
 
 
-def _time_facts(folder: Path, table: pa.Table, found: dict[str, dict]) -> dict[str, object]:
-    steps, idle = clips.funnel(found["egoclip"]["narrations"]) if "egoclip" in found else ([], [])
+def _time_facts(folder: Path, table: pa.Table, parts: dict[str, dict]) -> dict[str, object]:
+    steps, idle = clips.funnel(parts["egoclip"]["narrations"]) if "egoclip" in parts else ([], [])
     seconds, facts = clips.lengths(table), {"steps": steps, "idle": idle}
     facts |= {"lengths": charts.histogram(seconds), "lengths_line": clips.spread(seconds)}
     rejected = folder / "rejected.parquet"
@@ -143,7 +144,7 @@ def _picture_facts(folder: Path, lexicon: Lexicon, rng: np.random.Generator) -> 
         facts |= {"kinds": questions.balance(asked), "reuse": questions.reuse(asked)}
         index = strips.open_shards(folder / MCQ_SHARDS)
         if index is not None:
-            facts["questions"] = strips.shown_questions(asked, questions.KINDS, index, rng)
+            facts["questions"] = strips.draw_questions(asked, questions.KINDS, index, rng)
     return facts
 
 
@@ -164,11 +165,11 @@ def _shard_facts(folder: Path) -> ShardFacts:
 def _examples(table: pa.Table, lexicon: Lexicon, rng: np.random.Generator) -> list[dict[str, str]]:
     rows = np.sort(rng.permutation(table.num_rows)[:EXAMPLES])
     texts, sides = table["clip_text"], (("tag_verb", lexicon.verbs), ("tag_noun", lexicon.nouns))
-    found = []
+    examples = []
     for row in table.take(pa.array(rows)).to_pylist():
         verbs, nouns = ([clips.plain(part.labels[i]) for i in row[name]] for name, part in sides)
         negative = next(itertools.islice(row["negatives"], 1), None)
-        found.append(
+        examples.append(
             {
                 "time": f"{row['clip_start']:.2f} to {row['clip_end']:.2f}",
                 "text": row["clip_text"],
@@ -177,4 +178,4 @@ def _examples(table: pa.Table, lexicon: Lexicon, rng: np.random.Generator) -> li
                 "negative": "" if negative is None else texts[negative].as_py(),
             }
         )
-    return found
+    return examples

@@ -15,8 +15,8 @@ from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import BadSample, read_frames
 from egocurate.shards.read.sample import Sample
 
-CLIPS, QUESTIONS = 8, 2  # clips shown; questions of each type
-TRIES = 5  # candidates looked at for each one shown, as some clips may not be there or not decode
+CLIPS, QUESTIONS = 8, 2  # clips drawn; questions of each type
+TRIES = 5  # candidates looked at for each one drawn, as some clips may not be there or not decode
 OPTION_NAMES = "ABCDE"
 
 
@@ -58,7 +58,7 @@ def open_shards(folder: Path) -> ShardIndex | None:
 
 def clip_pairs(index: ShardIndex, verbs: list[str], nouns: list[str], rng: np.random.Generator) -> list[Pair]:
     """Return clips drawn from all over a shard folder, each with its nearest negative; those that decode."""
-    found: list[Pair] = []
+    pairs: list[Pair] = []
     drawn = [index.row(int(number)) for number in rng.permutation(len(index))[: CLIPS * TRIES]]
     for sample in _other_videos_first(drawn):
         other = index.row(int(sample.negatives[0])) if len(sample.negatives) else None
@@ -67,28 +67,28 @@ def clip_pairs(index: ShardIndex, verbs: list[str], nouns: list[str], rng: np.ra
         if clip is None or (other and negative is None):
             continue
         apart = other.narration_time - sample.narration_time if other else 0.0
-        found.append(Pair(clip, negative, f"{abs(apart):.1f} s {'later' if apart > 0 else 'earlier'}"))
-        if len(found) == CLIPS:
+        pairs.append(Pair(clip, negative, f"{abs(apart):.1f} s {'later' if apart > 0 else 'earlier'}"))
+        if len(pairs) == CLIPS:
             break
-    return found
+    return pairs
 
 
-def shown_questions(
+def draw_questions(
     questions: dict[str, Question], kinds: dict[int, str], index: ShardIndex, rng: np.random.Generator
 ) -> list[QuestionDrawing]:
     """Return some questions of each of `kinds` (number in "types" -> name) whose five clips are there and decode."""
-    shown = []
+    drawings = []
     for number, kind in kinds.items():
         asked = [question for question in questions.values() if question.type == number]
         made = 0
         for at in rng.permutation(len(asked))[: QUESTIONS * TRIES]:
             options = _options(asked[at], index)
             if options:
-                shown.append(QuestionDrawing(asked[at].text, kind, options))
+                drawings.append(QuestionDrawing(asked[at].text, kind, options))
                 made += 1
             if made == QUESTIONS:
                 break
-    return shown
+    return drawings
 
 
 def _options(question: Question, index: ShardIndex) -> list[Strip] | None:
@@ -123,15 +123,13 @@ def _strip(
     frames = read_frames(index, sample.sample, np.arange(sample.frame_count))
     if isinstance(frames, BadSample):
         return None
-    tags = [
-        labels[i] for labels, found in ((verbs, sample.tag_verb), (nouns, sample.tag_noun)) if labels for i in found
-    ]
+    names = [labels[i] for labels, tags in ((verbs, sample.tag_verb), (nouns, sample.tag_noun)) if labels for i in tags]
     return Strip(
         image="data:image/jpeg;base64," + base64.b64encode(strip_jpeg(frames)).decode(),
         text=sample.clip_text,
         seconds=sample.clip_end - sample.clip_start,
         start=sample.clip_start,
-        tags=" · ".join(tags),
+        tags=" · ".join(names),
         mark=mark,
         answer=answer,
     )

@@ -14,7 +14,7 @@ from egocurate.errors import InputError
 from egocurate.shards.profiles import PROFILES
 
 if TYPE_CHECKING:
-    from egocurate.commands.jobs.jobs import Outcome
+    from egocurate.commands.jobs.cutting import Outcome
     from egocurate.storage.paths import AnyPath
 
 
@@ -89,6 +89,12 @@ def read_alpha(text: str) -> float | str:
     if not seconds > 0:
         raise InputError(f"--alpha {text}: give seconds above 0, or auto")
     return seconds
+
+
+def check_lexicon(lexicon: str) -> None:
+    """Raise InputError for a folder of dictionaries that is not there."""
+    if lexicon not in ("auto", "wordnet"):
+        check_folder("--lexicon", lexicon)
 
 
 def finish(title: str, outcome: Outcome, as_json: bool) -> None:

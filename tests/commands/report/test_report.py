@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from egocurate.commands.jobs.jobs import RunOptions, run_egoclip, run_egomcq
+from egocurate.commands.jobs.cutting import RunOptions
+from egocurate.commands.jobs.egoclip import run_egoclip
+from egocurate.commands.jobs.egomcq import run_egomcq
 from egocurate.commands.report import write_report
 from egocurate.commands.report.charts import bars, histogram, rank_curve, shares, whole_numbers
 from egocurate.commands.report.clips import (

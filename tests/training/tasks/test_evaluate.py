@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from egocurate.commands.curate import app, main
-from egocurate.commands.jobs.jobs import RunOptions, run_shards
+from egocurate.commands.jobs.cutting import RunOptions
+from egocurate.commands.jobs.shards import run_shards
 from egocurate.curation.sources.epic_kitchens import EpicKitchensSource
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, crop_and_resize

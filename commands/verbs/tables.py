@@ -1,4 +1,4 @@
-"""The verbs that write: egoclip, egomcq, shards, segments, export."""
+"""The verbs that make tables out of narrations, and cut their clips: egoclip, egomcq."""
 
 from __future__ import annotations
 
@@ -20,20 +20,16 @@ from egocurate.commands.verbs.options import (
     SourceKind,
     TablesOnly,
     Window,
+    check_lexicon,
     finish,
     path_or_url,
     read_alpha,
 )
 from egocurate.console import progress
 from egocurate.curation.config import DEFAULT_FILTERS, FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
-from egocurate.shards.export.chunk_layouts import LAYOUTS
 
 # An enumeration, as typer reads no list of a Literal.
 Filter = StrEnum("Filter", {name: name for name in DEFAULT_FILTERS if name not in REQUIRED_FILTERS})
-
-
-def _describe_layouts() -> str:
-    return "; ".join(f"{name}: {layout.help}" for name, layout in LAYOUTS.items())
 
 
 def egoclip(
@@ -71,9 +67,11 @@ def egoclip(
 
     Example: curate egoclip --ego4d-root /data/ego4d --out /data/egoclip
     """
-    from egocurate.commands.jobs.jobs import RunOptions, run_egoclip
+    from egocurate.commands.jobs.cutting import RunOptions
+    from egocurate.commands.jobs.egoclip import run_egoclip
     from egocurate.curation.sources.open import open_source
 
+    check_lexicon(lexicon)
     config = EgoClipConfig(
         window=window,
         alpha=read_alpha(alpha),
@@ -118,101 +116,13 @@ def egomcq(
 
     Example: curate egomcq --ego4d-root /data/ego4d --out /data/egoclip
     """
-    from egocurate.commands.jobs.jobs import RunOptions, run_egomcq
+    from egocurate.commands.jobs.cutting import RunOptions
+    from egocurate.commands.jobs.egomcq import run_egomcq
     from egocurate.curation.sources.open import open_source
 
+    check_lexicon(lexicon)
     config = EgoMCQConfig(videos=videos, inter=inter, intra=intra, seed=seed, window=window, alpha=read_alpha(alpha))
     options = RunOptions(profile, shard_clips, tables_only, ray_address)
     with progress(not json) as report:
         outcome = run_egomcq(open_source(source, ego4d_root), out, config, egoclip, lexicon, options, report)
     finish("EgoMCQ", outcome, json)
-
-
-def shards(
-    egoclip: Annotated[
-        Path,
-        typer.Option(
-            "--egoclip",
-            parser=path_or_url,
-            metavar="PATH|URL",
-            help="EgoClip folder, egoclip.csv as published, a parquet table, or a labeled csv of EPIC-KITCHENS.",
-        ),
-    ],
-    ego4d_root: Root,
-    out: Out,
-    source: SourceKind = "ego4d",
-    profile: Profile = "train",
-    shard_clips: ShardClips = 256,
-    ray_address: RayAddress = None,
-    json: Json = False,
-) -> None:
-    """Cut the clips of a table into tar shards.
-
-    Example: curate shards --egoclip egoclip.csv --ego4d-root /data/ego4d --out /data/shards
-    """
-    from egocurate.commands.jobs.jobs import RunOptions, run_shards
-    from egocurate.curation.sources.open import open_source
-
-    options = RunOptions(profile, shard_clips, ray_address=ray_address)
-    with progress(not json) as report:
-        outcome = run_shards(egoclip, open_source(source, ego4d_root), out, options, report)
-    finish("Shards", outcome, json)
-
-
-def segments(
-    ego4d_root: Root,
-    out: Out,
-    source: SourceKind = "ego4d",
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Length of a clip.")] = 4.0,
-    stride: Annotated[float, typer.Option("--stride", min=0.1, help="From one clip's start to the next.")] = 4.0,
-    profile: Profile = "train",
-    shard_clips: ShardClips = 256,
-    ray_address: RayAddress = None,
-    json: Json = False,
-) -> None:
-    """Cut whole videos into text-free clips.
-
-    Example: curate segments --ego4d-root /data/ego4d --out /data/segments --seconds 4 --stride 4
-    """
-    from egocurate.commands.jobs.jobs import RunOptions, run_segments
-    from egocurate.curation.sources.open import open_source
-
-    options = RunOptions(profile, shard_clips, ray_address=ray_address)
-    with progress(not json) as report:
-        outcome = run_segments(open_source(source, ego4d_root), out, seconds, stride, options, report)
-    finish("Segments", outcome, json)
-
-
-def export(
-    ego4d_root: Root,
-    out: Out,
-    like: Annotated[
-        Literal[*LAYOUTS],
-        typer.Option("--like", help=f"Whose code is to read them: {_describe_layouts()}."),
-    ],
-    layout: Annotated[
-        Literal["chunks"], typer.Option("--layout", help="chunks: a folder of mp4 files per video.")
-    ] = "chunks",
-    egoclip: Annotated[
-        Path | None,
-        typer.Option(
-            "--egoclip",
-            parser=path_or_url,
-            metavar="PATH|URL",
-            help="Clips to write too: an EgoClip folder, egoclip.csv, or a parquet table.",
-        ),
-    ] = None,
-    source: SourceKind = "ego4d",
-    ray_address: RayAddress = None,
-    json: Json = False,
-) -> None:
-    """Write videos and clips as older code reads them.
-
-    Example: curate export --layout chunks --like lavila --ego4d-root /data/ego4d --out /data/video_288px
-    """
-    from egocurate.commands.jobs.export import run_export
-    from egocurate.curation.sources.open import open_source
-
-    with progress(not json) as report:
-        outcome = run_export(open_source(source, ego4d_root), out, like, egoclip, ray_address, report)
-    finish("Export", outcome, json)

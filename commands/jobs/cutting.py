@@ -1,0 +1,134 @@
+"""What all jobs that cut clips have in common: their options, what comes out, Ray, and the cutting itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from egocurate.commands.jobs.run_record import Run
+from egocurate.curation.clips.read_clips import ClassCounts
+from egocurate.errors import InputError
+from egocurate.progress import Report
+from egocurate.ray_session import ray_session
+from egocurate.shards.profiles import profile
+from egocurate.shards.write.write_shards import ShardJob, VideoFile, write_shards
+from egocurate.storage.parquet import read_parquet
+from egocurate.storage.paths import AnyPath, as_path
+
+SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
+"""Folders of an output folder: shards of EgoClip's clips, and of the clips that EgoMCQ asks about."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a job is carried out.
+
+    `profile` names the encoding, `shard_clips` is what one shard holds, `tables_only` stops before the video work,
+    `ray_address` is the Ray cluster to use (None: this machine), `tags_from` an earlier egoclip folder whose texts need
+    not be tagged again.
+    """
+
+    profile: str = "train"
+    shard_clips: int = 256
+    tables_only: bool = False
+    ray_address: str | None = None
+    tags_from: AnyPath | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a profile that is not there; raises InputError."""
+        profile(self.profile)
+
+    def cut_settings(self) -> dict[str, object]:
+        """Return what decides the bytes of shards: not where they are cut."""
+        return {"profile": self.profile, "shard_clips": self.shard_clips}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job did: rows for its summary, and whether everything planned was written."""
+
+    summary: dict[str, object]
+    whole: bool = True
+
+
+@contextmanager
+def running_ray(address: str | None, report: Report) -> Iterator[None]:
+    """Have Ray running inside the block, and report it as a stage: starting it takes seconds."""
+    report("starting Ray", 0, 1)
+    with ray_session(address) as dashboard:
+        report("starting Ray", 1, 1)
+        if dashboard:
+            print(f"Ray dashboard: {dashboard}", file=sys.stderr)
+        yield
+
+
+def cut_clips(
+    name: str,
+    table: pa.Table,
+    videos: pd.DataFrame,
+    classes: ClassCounts,
+    out: AnyPath,
+    options: RunOptions,
+    report: Report,
+) -> Outcome:
+    """Cut the clips of a table out of the videos of a source, as shards called `name` in the folder `out`."""
+    job = ShardJob(
+        clips=table,
+        videos=video_files(videos),
+        out=out,
+        profile=profile(options.profile),
+        name=name,
+        clips_per_shard=options.shard_clips,
+        num_verbs=classes.verbs,
+        num_nouns=classes.nouns,
+        lexicon=classes.lexicon,
+    )
+    done = write_shards(job, report)
+    summary: dict[str, object] = {"shards": done.shards, "samples": done.samples, "megabytes": done.bytes / 1e6}
+    if done.already_done:
+        summary["shards_state"] = "already there, unchanged"
+    else:
+        summary["cut_clips_per_sec"] = done.samples / done.seconds if done.seconds else 0.0
+    if done.failed:
+        reasons = read_parquet(out / "failed.parquet", columns=["reason"])["reason"]
+        summary["failed"] = dict(count_values(reasons))
+        summary["failed_list"] = str(out / "failed.parquet")
+    return Outcome(summary, whole=done.failed == 0)
+
+
+def video_files(videos: pd.DataFrame) -> dict[str, VideoFile]:
+    """Return where each video of a source is."""
+    return {
+        row.video_uid: VideoFile(as_path(row.path) if isinstance(row.path, str) else None, bool(row.is_stereo))
+        for row in videos.itertuples()
+    }
+
+
+def record(run: Run, outcome: Outcome) -> Outcome:
+    """Write the record of a run that has not been recorded yet; returns the outcome."""
+    if not run.done:
+        run.finish(outcome.summary)
+    return outcome
+
+
+def count_values(column: pa.ChunkedArray) -> list[tuple[str, int]]:
+    """Count a column's values, most frequent first."""
+    counts = ((row["values"].as_py(), row["counts"].as_py()) for row in column.value_counts())
+    return sorted(counts, key=lambda pair: -pair[1])
+
+
+def find_shard_folders(path: AnyPath) -> list[AnyPath]:
+    """Return the shard folders a user means: `path` itself, or those of an output folder."""
+    folders = [folder for folder in (path, path / SHARDS, path / MCQ_SHARDS) if _holds_shards(folder)]
+    if not folders:
+        raise InputError(f"{path}: no shards there; give the folder that `curate shards` wrote")
+    return folders
+
+
+def _holds_shards(folder: AnyPath) -> bool:
+    return (folder / "manifest.json").exists() or any(True for _ in folder.glob("*.tar"))

@@ -1,0 +1,57 @@
+"""`curate egoclip`: tables of clips, then their shards."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from egocurate.commands.jobs.cutting import SHARDS, Outcome, RunOptions, count_values, cut_clips, running_ray
+from egocurate.commands.jobs.run_record import open_run
+from egocurate.curation.clips.egoclip import build_egoclip, write_egoclip
+from egocurate.curation.clips.read_clips import find_clips, read_classes
+from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.sources import Source
+from egocurate.curation.sources.videos_table import write_video_facts
+from egocurate.progress import Report
+from egocurate.storage.parquet import read_parquet
+from egocurate.storage.paths import AnyPath, as_path, is_remote
+
+
+def run_egoclip(
+    source: Source, out: AnyPath, config: EgoClipConfig, lexicon: str, options: RunOptions, report: Report
+) -> Outcome:
+    """Build the EgoClip tables in `out`, and its shards below it."""
+    run = open_run(out, "egoclip", asdict(config) | {"lexicon": lexicon_name(lexicon)}, source.fingerprint())
+    finished = run.done and (out / "egoclip.parquet").exists()
+    with running_ray(options.ray_address, report):
+        if not finished:
+            tags_from = find_clips(options.tags_from) if options.tags_from else None
+            egoclip = build_egoclip(source, config, lexicon, report, tags_from)
+            write_egoclip(egoclip, out)
+            write_video_facts(source.videos(), out)
+            run.finish(
+                {
+                    "narrations": dict(egoclip.counts),
+                    "clips": egoclip.table.num_rows,
+                    "videos": len(egoclip.table["video_uid"].unique()),
+                    "rejected": dict(count_values(egoclip.rejected["reason"])),
+                    "beta": egoclip.beta,
+                    "notes": source.notes(),
+                }
+            )
+        summary: dict[str, object] = {"tables": "already there, unchanged"} if finished else {}
+        summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
+        whole = True
+        if not options.tables_only:
+            table, classes = read_parquet(out / "egoclip.parquet"), read_classes(out / "lexicon")
+            cut = cut_clips("egoclip", table, source.videos(), classes, out / SHARDS, options, report)
+            summary |= cut.summary
+            whole = cut.whole
+    return Outcome(summary | {"notes": run.counts["notes"], "out": str(out)}, whole)
+
+
+def lexicon_name(lexicon: str) -> str:
+    """Return what a run record says of `--lexicon`: a folder by its whole path."""
+    if lexicon in ("auto", "wordnet"):
+        return lexicon
+    path = as_path(lexicon)
+    return str(path if is_remote(path) else path.resolve())
