@@ -133,5 +133,5 @@ def _require(path: AnyPath, present: object, needed: tuple[str, ...]) -> None:
     missing = sorted(set(needed) - set(present))
     if missing:
         raise InputError(
-            f"{path}: columns {', '.join(missing)} are missing; docs/formats.md lists what a clip table has"
+            f"{path}: columns {', '.join(missing)} are missing; page Formats of the documentation lists all"
         )

@@ -35,7 +35,7 @@ def read_published_csv(path: AnyPath) -> pa.Table:
     missing = [name for name in CSV_COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(
-            f"{path}: columns {', '.join(missing)} are missing; docs/formats.md lists what a clip table has"
+            f"{path}: columns {', '.join(missing)} are missing; page Formats of the documentation lists all"
         )
     # The reader fills up short rows; the last column, a list, is never empty by itself.
     short = (frame.iloc[:, -1] == "").to_numpy()

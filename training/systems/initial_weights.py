@@ -35,7 +35,7 @@ _PRISM = (FactorizedEncoder, PrismVideoTower, VideoPrism)
 def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) -> LoadReport:
     """Load a run's weights, or those of a file or hub name, into what of the module has their names and shapes.
 
-    source: a run folder of train.py, whatever number of ranks wrote it (its newest checkpoint), one folder of its
+    source: the folder of a training run, whatever number of ranks wrote it (its newest checkpoint), one folder of its
     checkpoints, or what `models.weights.read_weights` takes, the release's spelling too. prefixes: what may begin the
     module's names there; the first that does counts. Raises InputError if nothing fits.
     """
@@ -91,7 +91,7 @@ def _find_checkpoint(source: str) -> Path | None:
         return path
     newest = newest_checkpoint(path)
     if newest is None:
-        raise InputError(f"{source} has no checkpoints/step-N to start from: name the folder of a run of train.py")
+        raise InputError(f"{source} has no checkpoints/step-N to start from: name the folder of a training run")
     return newest
 
 
