@@ -31,6 +31,7 @@ from egocurate.commands.verbs.train import train
 from egocurate.errors import InputError
 from egocurate.extras import way_to_install
 
+_GOES_ON = "what is finished is kept, and the same command goes on from there"
 _HOW_TO_GO_ON = {
     "train": "the same command with --resume goes on from the newest checkpoint",
     "eval": "the same command starts again",
@@ -53,8 +54,7 @@ class Verbs(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            kept = "what is finished is kept, and the same command goes on from there"
-            raise Interrupted(_HOW_TO_GO_ON.get(ctx.invoked_subcommand or "", kept)) from None
+            raise Interrupted(_HOW_TO_GO_ON.get(ctx.invoked_subcommand or "", _GOES_ON)) from None
         except ModuleNotFoundError as error:
             line = way_to_install(error.name)
             if line is None:

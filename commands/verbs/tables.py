@@ -67,10 +67,6 @@ def egoclip(
 
     Example: curate egoclip --ego4d-root /data/ego4d --out /data/egoclip
     """
-    from egocurate.commands.jobs.cutting import RunOptions
-    from egocurate.commands.jobs.egoclip import run_egoclip
-    from egocurate.curation.sources.open import open_source
-
     check_lexicon(lexicon)
     config = EgoClipConfig(
         window=window,
@@ -78,6 +74,11 @@ def egoclip(
         filters=tuple(f for f in (FILTERS if fho_multi else DEFAULT_FILTERS) if f not in (without_filter or ())),
         min_clip_seconds=min_clip_seconds,
     )
+
+    from egocurate.commands.jobs.cutting import RunOptions
+    from egocurate.commands.jobs.egoclip import run_egoclip
+    from egocurate.curation.sources.open import open_source
+
     options = RunOptions(profile, shard_clips, tables_only, ray_address, tags_from)
     with progress(not json) as report:
         outcome = run_egoclip(open_source(source, ego4d_root), out, config, lexicon, options, report)
@@ -116,12 +117,13 @@ def egomcq(
 
     Example: curate egomcq --ego4d-root /data/ego4d --out /data/egoclip
     """
+    check_lexicon(lexicon)
+    config = EgoMCQConfig(videos=videos, inter=inter, intra=intra, seed=seed, window=window, alpha=read_alpha(alpha))
+
     from egocurate.commands.jobs.cutting import RunOptions
     from egocurate.commands.jobs.egomcq import run_egomcq
     from egocurate.curation.sources.open import open_source
 
-    check_lexicon(lexicon)
-    config = EgoMCQConfig(videos=videos, inter=inter, intra=intra, seed=seed, window=window, alpha=read_alpha(alpha))
     options = RunOptions(profile, shard_clips, tables_only, ray_address)
     with progress(not json) as report:
         outcome = run_egomcq(open_source(source, ego4d_root), out, config, egoclip, lexicon, options, report)

@@ -113,6 +113,8 @@ def mistakes(tmp_path):
         (("features", folder, "--videos", tmp_path / "no", "--out", "x"), "neither a folder"),
         (("features", folder, "--videos", folder, "--out", "x", "--rate", 0), "--rate 0.0"),
         (("features", folder, "--videos", folder, "--out", file), "is a file"),
+        (("egoclip", "--ego4d-root", folder, "--out", "x", "--alpha", "soon"), "--alpha soon: give seconds above 0"),
+        (("egomcq", "--ego4d-root", folder, "--out", "x", "--lexicon", tmp_path / "no"), "there is no such folder"),
         (("export", "--like", "nobody", "--ego4d-root", folder, "--out", "x"), "'nobody' is not one of 'egovlp'"),
     ]
 
