@@ -13,7 +13,7 @@ from egocurate.loaders.crops import View
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip as shown: frames uint8 [T, 3, S, S], its text, classes and sample id.
+    """One clip as a model sees it: frames uint8 [T, 3, S, S], its text, classes and sample id.
 
     With a view the frames are as stored, [T, 3, H, W], and still to be cropped to it.
     """

@@ -61,7 +61,7 @@ class BatchPlan:
     def _needs(self, number: int) -> Iterator[tuple[int, int]]:
         """Yield (steps from now, shard) of a set: the steps planned, then as many as the set's next epoch has."""
         first, end = self._first, self._end
-        mixture, shard = self._mixture.twin(), self._indexes[number].shard
+        mixture, shard = self._mixture.copy(), self._indexes[number].shard
         for steps in (range(first, end), range(end, end + mixture.pass_steps[0])):
             seen = set()
             for step in steps:

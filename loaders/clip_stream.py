@@ -45,10 +45,10 @@ def stream(
     Several folders are mixed by weights, or by their numbers of samples (`loaders.order.mixture`): an epoch is one
     pass over the first, `Batch.source` tells them apart.
 
-    What it shows is a config, or a preset (`loaders.presets`; "egovlp" where neither is given), with any of its
-    settings changed by name: `stream(folder, batch_size=512, preset="videomae", workers=8)`. Rank and world are found
-    (`loaders.ranks`) unless given. Raises InputError if there are no shards, fewer samples than a batch, world does not
-    divide batch_size, or a folder has other numbers of classes than the first.
+    A config, or a preset by name (`loaders.presets`; "egovlp" where neither is given), says what the batches hold; any
+    of its settings can be changed: `stream(folder, batch_size=512, preset="videomae", workers=8)`. Rank and world are
+    those of this process (`loaders.ranks`) unless given. Raises InputError if there are no shards, fewer samples than a
+    batch, world does not divide batch_size, or a folder has other numbers of classes than the first.
     """
     if preset is not None and config is not None:
         raise InputError(f"preset {preset!r} and a config were both given: give one of them")
@@ -79,7 +79,7 @@ class Stream:
         world: int,
         weights: Sequence[float] | None = None,
     ) -> None:
-        """Stand at the start of epoch 0; `stream` says what the arguments mean."""
+        """Begin at the start of epoch 0; `stream` says what the arguments mean."""
         if not indexes:
             raise InputError("no shard folder was given: give at least one")
         check_lexicons(indexes)
@@ -94,7 +94,7 @@ class Stream:
         self.bad: dict[int, BadSample] = {}
         """by sample id; those of further folders are counted on from the last of the folder before"""
         self._first_id = list(itertools.accumulate(sizes, initial=0))
-        first_loading(config.decoder)  # one that does not load fails here, not in a worker
+        first_loading(config.decoder)  # a decoder that does not load is an error here, not in a worker
         self._plan, self._anchors = BatchPlan(self.indexes, mixture, rank, world), batch_size // world
         self._dataset = MixedDataset(indexes, config)
         self._watch = StallWatch(self._dataset.status, config.stall_sec)

@@ -1,4 +1,4 @@
-"""EgoMCQ: one narration, five clips, which one is meant?"""
+"""The questions of EgoMCQ and their clips in shards: one narration, five clips, which one is meant?"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ from egocurate.shards.read.index import ShardIndex
 
 @dataclass(frozen=True)
 class EgoMCQItem:
-    """A question as shown: its text, frames uint8 [5, T, 3, S, S], the answer's place, type 1 = inter or 2 = intra."""
+    """A question as a model sees it: its text, frames uint8 [5, T, 3, S, S], the answer's place and the type.
+
+    The type is 1 for inter-video, 2 for intra-video.
+    """
 
     text: str
     frames: torch.Tensor

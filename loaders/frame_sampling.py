@@ -1,4 +1,4 @@
-"""Which frames of a clip a model sees: pure pickers, by name, and all clips of a long video.
+"""Which frames of a clip a model sees: pure functions, by name; and where all clips of a long video lie.
 
 All return ascending indices; a clip with fewer frames than asked shows some of them more than once. They count frames
 as stored: a stride of s frames of a source at f frames per second is one of s x 8 / f where 8 per second are stored.

@@ -1,4 +1,4 @@
-"""The items of several shard sets, each marked with the set it is from."""
+"""The items of several shard folders (sets), each marked with the set that it is from."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -91,7 +91,7 @@ def pass_steps(samples: Sequence[int], share: Sequence[float], global_batch: int
 class _Pass:
     """A set's samples in the order drawn; batch i of the pass takes samples[ends[i] : ends[i + 1]]."""
 
-    number: int
+    epoch: int
     samples: np.ndarray
     ends: np.ndarray
 
@@ -102,43 +102,43 @@ class Mixture:
     def __init__(self, sets: Sequence[ShardSet], share: Sequence[float], *, seed: int, global_batch: int) -> None:
         """Mix the sets by `shares`; raises InputError for a batch that a set cannot fill."""
         self.share, self.global_batch = tuple(share), global_batch
-        self.pass_steps = pass_steps([len(each.shard) for each in sets], share, global_batch)
+        self.pass_steps = pass_steps([len(columns.shard) for columns in sets], share, global_batch)
         self._sets = list(sets)
         self._seeds = [set_seed(seed, number) for number in range(len(sets))]
         self._passes: dict[int, _Pass] = {}
 
-    def twin(self) -> "Mixture":
-        """Return the same mixture with passes of its own, for another thread to walk elsewhere."""
-        twin = copy.copy(self)
-        twin._passes = {}
-        return twin
+    def copy(self) -> "Mixture":
+        """Return the same mixture with passes of its own, for another thread that reads other steps."""
+        other = copy.copy(self)
+        other._passes = {}
+        return other
 
     def batch(self, step: int) -> MixedBatch:
         """Return the batch of a step, counted from the start of the run."""
         source = self._sources(step)
         epoch, sample = np.empty_like(source), np.empty_like(source)
         for number, steps in enumerate(self.pass_steps):
-            now, at = divmod(step, steps)
-            own = self._pass(number, now)
-            mine = source == number
-            epoch[mine], sample[mine] = now, own.samples[own.ends[at] : own.ends[at + 1]]
+            present, at = divmod(step, steps)
+            of_set, places = self._pass(number, present), source == number
+            epoch[places], sample[places] = present, of_set.samples[of_set.ends[at] : of_set.ends[at + 1]]
         return MixedBatch(source, epoch, sample)
 
     def _sources(self, step: int) -> np.ndarray:
         places = np.arange(step * self.global_batch, (step + 1) * self.global_batch + 1)
         return np.diff(drawn(self.share, places), axis=1).argmax(axis=0)
 
-    def _pass(self, number: int, which: int) -> _Pass:
-        if number not in self._passes or self._passes[number].number != which:
+    def _pass(self, number: int, epoch: int) -> _Pass:
+        """Return the pass that is a set's own epoch."""
+        if number not in self._passes or self._passes[number].epoch != epoch:
             steps = self.pass_steps[number]
-            edges = np.arange(which * steps, (which + 1) * steps + 1) * self.global_batch
+            edges = np.arange(epoch * steps, (epoch + 1) * steps + 1) * self.global_batch
             counts = np.diff(drawn(self.share, edges)[number])
-            columns, draw = self._sets[number], {"seed": self._seeds[number], "epoch": which}
+            columns, draw = self._sets[number], {"seed": self._seeds[number], "epoch": epoch}
             if len(self._sets) == 1:
                 samples = epoch_order(*columns, **draw, global_batch=self.global_batch).ravel()
             else:
                 samples = pass_order(columns, counts, **draw)
-            self._passes[number] = _Pass(which, samples, np.append(0, np.cumsum(counts)))
+            self._passes[number] = _Pass(epoch, samples, np.append(0, np.cumsum(counts)))
         return self._passes[number]
 
 

@@ -1,7 +1,7 @@
 """Shards of a store on a disk of this machine: whole, up to a limit, one copy for all its processes.
 
 A file is written under its `.part` name, which is also its lock: whoever holds the lock fetches, the others wait, and
-a killed process lets go of it by dying. Locks are advisory ones of the file system (flock); there is no daemon, no
+the lock of a process that is killed is free. Locks are advisory ones of the file system (flock); there is no daemon, no
 shared memory with a name, no lock that covers more than one shard.
 
 Whole shards, not ranges: an epoch reads nearly every clip of a shard, so ranges save few bytes (none of an mp4 shard)

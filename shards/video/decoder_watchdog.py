@@ -18,7 +18,7 @@ from egocurate.storage.paths import AnyPath
 
 HUNG, CRASHED = "decoder hung", "decoder crashed"
 EXIT_HUNG = 75  # EX_TEMPFAIL: the same task, sent again, gets further
-LOOKS = 20  # at the count of beats within `stall_sec`
+LOOKS = 20  # how often the beats are counted within `stall_sec`
 
 Results = Iterable[tuple[str, EncodedClip | Failure]]
 Cut = Callable[[list[ClipWindow], Callable[[], None]], Results]
@@ -40,7 +40,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def beat(self) -> None:
-        """Tell of progress; costs next to nothing."""
+        """Say that there is progress; costs next to nothing."""
         self._beats += 1
         self._resting = False
 

@@ -43,7 +43,7 @@ class VideoFile:
 
 @dataclass(frozen=True)
 class ShardJob:
-    """Clips (the columns of egoclip.parquet), the videos they come from, and how and where they are to be stored.
+    """Clips (the columns of egoclip.parquet), the videos they come from, and how and where to store them.
 
     `lexicon` is a digest of what the classes are called, "" if that is not known. A video of which no frame and no
     clip comes for `stall_sec` seconds is given up there: "decoder hung".
@@ -143,12 +143,12 @@ def _checked(clips: pa.Table) -> pa.Table:
 
 def _video_sizes(clips: pa.Table, videos: dict[str, VideoFile]) -> dict[str, int]:
     uids = pc.unique(clips["video_uid"]).to_pylist()
-    nowhere = VideoFile(None)
+    absent = VideoFile(None)
     with ThreadPoolExecutor(STAT_THREADS) as pool:  # thousands of requests, where the videos are in a store
-        sizes = dict(zip(uids, pool.map(lambda uid: videos.get(uid, nowhere).size(), uids), strict=True))
+        sizes = dict(zip(uids, pool.map(lambda uid: videos.get(uid, absent).size(), uids), strict=True))
     if all(size == NOT_ON_DISK for size in sizes.values()):
-        looked = next((str(videos[uid].path) for uid in uids if uid in videos and videos[uid].path), None)
-        hint = f"looked for {looked}" if looked else f"the first is {uids[0]}"
+        example = next((str(videos[uid].path) for uid in uids if uid in videos and videos[uid].path), None)
+        hint = f"looked for {example}" if example else f"the first is {uids[0]}"
         raise InputError(f"none of the {len(uids)} videos of these clips is on disk ({hint}): download them first")
     return sizes
 

@@ -18,27 +18,27 @@ LOOK_SEC = 1.0  # between two looks at the cluster while no shard ends
 SHUTDOWN_SEC = 0.5  # in which workers that have lost their node are gone
 LAST_TASKS_SEC = 60.0
 MISSED_LOOKS = 3  # in a row: the cluster is gone
-# Of one shard, without news of what kills them; a kill from outside seldom hits the same shard twice.
+# Of one shard, without a note of what kills them; a kill from outside seldom hits the same shard twice.
 DEATHS_TO_BE_CAREFUL, DEATHS_TO_GIVE_UP = 3, 6
 
 TaskOf = Callable[[int, bool], ShardTask]
 Done = Callable[[int, ShardOutcome], None]
 
 
-def run_tasks(shards: list[int], task_of: TaskOf, done: Done, look: Callable[[], None]) -> None:
+def run_tasks(shards: list[int], task_of: TaskOf, done: Done, check: Callable[[], None]) -> None:
     """Build `shards` on the Ray session that is up; tasks come from `task_of(shard, careful)`, ends go to `done`.
 
-    `look` is called every few seconds and may raise. Raises ClusterLost if the session has ended, and what a task
-    raises. However it ends, no task is at work any more.
+    `check` is called every second or so and may raise, which ends the run. Raises ClusterLost if the session has ended,
+    and what a task raises. However it ends, no task is at work any more.
     """
     running: dict[ray.ObjectRef, tuple[int, ShardTask]] = {}
     with none_left_at_work(running):
-        _run(shards, running, task_of, done, look)
+        _run(shards, running, task_of, done, check)
 
 
 @contextmanager
 def none_left_at_work(running: Collection["ray.ObjectRef"]) -> Iterator[None]:
-    """End the tasks in `running`, as it is by then, if the block is left by an exception."""
+    """End the tasks that are in `running` by then if the `with` is left by an exception."""
     import ray
 
     try:
@@ -59,7 +59,7 @@ def _run(
     running: dict,
     task_of: TaskOf,
     done: Done,
-    look: Callable[[], None],
+    check: Callable[[], None],
 ) -> None:
     import ray
     from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
@@ -75,7 +75,7 @@ def _run(
             task = task_of(shard, deaths.are_many(shard))
             running[remote.remote(task)] = shard, task
         ended, _ = ray.wait(list(running), num_returns=1, timeout=LOOK_SEC)
-        look()
+        check()
         if not ended:
             cluster.look()
         for handle in ended:
@@ -110,7 +110,7 @@ def explained(error: Exception) -> Exception:
 
 
 class _Deaths:
-    """How often the worker of each shard has died without leaving news of what it was at."""
+    """How often the worker of each shard has died without a new note of which video it was cutting."""
 
     def __init__(self) -> None:
         self._count: dict[int, int] = {}
@@ -122,9 +122,9 @@ class _Deaths:
     def add(self, shard: int, task: ShardTask, error: Exception) -> None:
         trouble = trouble_file(task.note)
         note = trouble.read_bytes() if trouble.exists() else b""
-        news = note != self._noted.get(shard, b"")
+        is_new = note != self._noted.get(shard, b"")
         self._noted[shard] = note
-        self._count[shard] = 0 if news else self._count.get(shard, 0) + 1
+        self._count[shard] = 0 if is_new else self._count.get(shard, 0) + 1
         if self._count[shard] >= DEATHS_TO_GIVE_UP:
             raise ClusterLost(
                 f"{task.tar.name}: its worker process has died {DEATHS_TO_GIVE_UP} times and not while decoding "
