@@ -16,6 +16,7 @@ from egocurate.loaders.clip_stream import Stream, stream
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
 from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.shard_reader import ShardReader
 
 GLOBAL_BATCHES = [1, 6, 16, 24, 60, 64]
 NODES = [1, 2, 3]
@@ -28,7 +29,7 @@ MIXES = [[1], [3, 1], [0.62, 0.3, 0.08]]
 class FakeIndex:
     """The columns of an index that a plan reads."""
 
-    cache = None
+    reader = ShardReader([])
 
     def __init__(self, samples, per_shard, seed):
         rng = np.random.default_rng(seed)
