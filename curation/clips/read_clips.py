@@ -20,7 +20,7 @@ from egocurate.curation.text.marks import normalize
 from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
 from egocurate.storage.parquet import read_parquet
-from egocurate.storage.paths import AnyPath
+from egocurate.storage.paths import AnyPath, as_path
 
 TABLE_COLUMNS = tuple(CLIP_SCHEMA.names)
 
@@ -78,11 +78,13 @@ def find_clips(path: AnyPath) -> AnyPath:
     return table
 
 
-def read_clips(path: AnyPath) -> pa.Table:
-    """Return a clip table with every column of docs/formats.md; what egoclip.csv lacks is worked out.
+def read_clips(path: str | AnyPath) -> pa.Table:
+    """Return a clip table with every column of docs/formats.md, from a file or from a folder with egoclip.parquet.
 
-    A csv file of EPIC-KITCHENS-100's segments gives a clip for each, from its start to its stop.
+    What egoclip.csv lacks is worked out. A csv file of EPIC-KITCHENS-100's segments gives a clip for each, from its
+    start to its stop. Raises InputError for a table that is not there, or that cannot be read.
     """
+    path = find_clips(as_path(path))
     if path.suffix == ".parquet":
         try:
             table = read_parquet(path)

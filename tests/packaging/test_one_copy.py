@@ -13,16 +13,18 @@ import pytest
 from tests.packaging.conftest import ROOT
 from tests.training.runs import write_data
 
-# `__main__` may be a file that is loaded by its own name as well, if it holds nothing but the door to it.
+# `__main__`, and its alias for child processes, may be a file that is loaded by its own name as well, if it defines
+# nothing under the first.
 COPIES = """
 import os, sys
 
 def copies():
-    root, files = ROOT, {}
+    root, doors, files = ROOT, ("__main__", "__mp_main__"), {}
     for name, module in list(sys.modules.items()):
         path = os.path.realpath(getattr(module, "__file__", None) or "/")
-        own = [v for v in vars(module).values() if getattr(v, "__module__", "") == name]
-        if path.startswith(root + "/") and (name != "__main__" or own):
+        if not path.startswith(root + "/"):
+            continue
+        if name not in doors or any(getattr(value, "__module__", "") in doors for value in vars(module).values()):
             files.setdefault(path, {})[id(module)] = name
     assert files or "egocurate" not in sys.modules
     return {path: sorted(names.values()) for path, names in files.items() if len(names) > 1}

@@ -1,0 +1,111 @@
+"""A small world in which the commands of the pages can be run: their folders, filled by their own first commands."""
+
+import contextlib
+import csv
+import re
+import shlex
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+import egocurate.commands.jobs.demo
+import egocurate.train
+from egocurate.commands.curate import main
+from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.ray_session import ray_session
+from tests.training.tasks.test_evaluate import HEADER, SEGMENTS, row, write_csv, write_video
+
+SMALL_ROOT = DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15)
+ASK = "--mcq-json mine/egomcq.json --mcq-shards mine/egomcq-shards"
+FIRST = (  # as the pages have them: what the commands of other pages build upon
+    "curate demo --out demo",
+    "curate egoclip --ego4d-root /data/ego4d --out /data/egoclip",
+    "curate egomcq --ego4d-root /data/ego4d --out /data/egoclip",
+    "curate egoclip --ego4d-root demo/ego4d --out mine --tables-only",
+    "curate egoclip --ego4d-root demo/ego4d --out mine",
+    "curate egomcq --ego4d-root demo/ego4d --out mine --inter 400 --intra 150",
+    f"curate train egovlp-tiny --shards mine/shards {ASK} --out runs/first",
+    "curate shards --egoclip /data/epic/retrieval_annotations/EPIC_100_retrieval_test.csv "
+    "--source epic-kitchens --root /data/epic --out /data/epic-shards",
+)
+really_train = egocurate.train.train
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder in which the pages' paths lead somewhere."""
+
+    folder: Path
+
+    def place(self, text: str) -> str:
+        """Return a text of the pages with its absolute paths and its bucket inside this world."""
+        text = re.sub(r"(?<![\w./])/(?=(data|shared|scratch)/)", f"{self.folder}/", text)
+        return text.replace("s3://bucket/", f"{self.folder}/bucket/")
+
+    def curate(self, line: str) -> int:
+        """Run the words after `curate`, as it would itself; returns the exit status."""
+        with contextlib.chdir(self.folder):
+            try:
+                main(shlex.split(self.place(line)))
+            except SystemExit as left:
+                return left.code or 0
+
+
+def train_a_little(config, **options):
+    """Train two steps of a small recipe; of one at its published size, say only that it would be trained."""
+    if config.compile or config.batch_size > 32:
+        return None
+    small = replace(config, max_steps=2, batch_size=8, device="cpu", data=replace(config.data, workers=1))
+    return really_train(small, **options)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """The world after the pages' first commands."""
+    folder = tmp_path_factory.mktemp("world")
+    for name in ("data", "runs", "scratch", "data/charades/CharadesEgo", "data/charades/CharadesEgo_v1_480"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "bucket").symlink_to("data")
+    (folder / "shared").symlink_to("data")
+    (folder / "data" / "ego4d").symlink_to("../demo/ego4d")
+    (folder / "data" / "more").symlink_to("egoclip")
+    (folder / "runs" / "egovlp").symlink_to("first")
+    write_epic(folder / "data" / "epic")
+
+    made = World(folder)
+    small_demo = mock.patch.object(
+        egocurate.commands.jobs.demo, "write_demo_root", partial(write_demo_root, config=SMALL_ROOT)
+    )
+    little = mock.patch.object(egocurate.train, "train", train_a_little)
+    with small_demo, little, contextlib.ExitStack() as session:
+        with contextlib.chdir(folder):  # Ray's workers stay where the session was started
+            session.enter_context(ray_session(None))
+        for command in FIRST:
+            status = made.curate(command.removeprefix("curate "))
+            assert status == (3 if "epic" in command else 0), command  # of EPIC's segments one has no video
+        (folder / "egoclip.csv").symlink_to("data/egoclip/egoclip.csv")
+        write_table(folder / "data" / "narrations.csv", folder / "demo" / "ego4d")
+        yield made
+
+
+def write_epic(root: Path) -> None:
+    """Write annotations and videos of EPIC-KITCHENS-100 in small, as published."""
+    rows = [row(*segment) for segment in SEGMENTS]
+    info = [(video, 3, 8, "64x48") for video in ("P01_11", "P02_105", "P03_09")]
+    for name in ("EPIC_100_train.csv", "retrieval_annotations/EPIC_100_retrieval_test.csv"):
+        write_csv(root / name, HEADER, rows)
+    write_csv(root / "EPIC_100_validation.csv", HEADER, [])
+    write_csv(root / "EPIC_100_video_info.csv", "video_id,duration,fps,resolution", info)
+    for seed, video in enumerate(("P01_11", "P02_105")):
+        write_video(root / video[:3] / "videos" / f"{video}.MP4", seed)
+
+
+def write_table(path: Path, root: Path) -> None:
+    """Write a table of narrations of videos of one's own."""
+    videos = sorted((root / "v2" / "full_scale").glob("*.mp4"))[:2]
+    with path.open("w", newline="") as file:
+        lines = [(video, 1.0 + 2 * i, "cuts an onion") for video in videos for i in range(4)]
+        csv.writer(file).writerows([("video", "time", "text"), *lines])
