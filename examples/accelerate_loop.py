@@ -1,7 +1,7 @@
 """Accelerate: it prepares model and optimizer, the stream shares out the data, and `save_state` keeps its place.
 
-python examples/accelerate_loop.py demo/shards out/
-accelerate launch --num_processes 2 examples/accelerate_loop.py demo/shards out/
+python examples/accelerate_loop.py demo/egoclip/shards out
+accelerate launch --num_processes 2 examples/accelerate_loop.py demo/egoclip/shards out
 """
 
 import sys

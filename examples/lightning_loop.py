@@ -1,6 +1,6 @@
 """Lightning: the stream is the train_dataloader, and its place is in Lightning's own checkpoints.
 
-python examples/lightning_loop.py demo/shards out/ [CHECKPOINT]
+python examples/lightning_loop.py demo/egoclip/shards out [CHECKPOINT]
 """
 
 import sys
@@ -9,8 +9,7 @@ import lightning
 import torch
 from torch import nn
 
-from egocurate.loaders import Batch, Stream, normalize, stream
-from egocurate.shards import ShardIndex
+from egocurate.loaders import Batch, ShardIndex, Stream, normalize, stream
 
 FRAMES = 4
 

@@ -1,7 +1,7 @@
 """Plain PyTorch: a small model learns the verbs of the clips; stopped and started again, it goes on where it was.
 
-python examples/plain.py demo/shards out/
-torchrun --standalone --nproc-per-node 2 examples/plain.py demo/shards out/
+python examples/plain.py demo/egoclip/shards out
+torchrun --standalone --nproc-per-node 2 examples/plain.py demo/egoclip/shards out
 """
 
 import os
