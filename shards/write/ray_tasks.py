@@ -104,7 +104,7 @@ def explained(error: Exception) -> Exception:
     if "No module named 'egocurate" not in str(error):
         return error
     return ClusterLost(
-        "Ray's workers do not find the package `egocurate`: install it in the Python environment of every node, "
+        "Ray's workers do not find this package: install egocurate in the Python environment of every node, "
         "the same version as here, and start the nodes again"
     )
 

@@ -36,7 +36,7 @@ def slow(task):
 def report(stage, done, total):
     print(done, flush=True)
 if len(sys.argv) > 3:
-    shards.dispatch.build_shard = slow
+    egocurate.shards.write.ray_tasks.build_shard = slow
 with ray_session(sys.argv[2]):
     write_shards(pickle.loads((work / "job.pickle").read_bytes()), report)
 """
