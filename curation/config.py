@@ -4,41 +4,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from egocurate.curation.clips.filters import FILTERS
+from egocurate.curation.clips.window_rules import WINDOWS
 from egocurate.errors import InputError
 
 PUBLISHED_ALPHA = 4.9
 """Mean over the videos of EgoClip of the mean gap between narrations, in seconds (EgoVLP, section 3.1)."""
 
-WINDOWS = (
-    "egoclip",
-    "alpha-after",
-    "alpha-around",
-    "neighbours",
-    "gap-half",
-    "gap-quarter",
-    "midpoints",
-    "adaptive",
-)
-"""Names of the window strategies (`curation.clips.windows`)."""
-
-DEFAULT_FILTERS = (
-    "bad_time",
-    "no_video",
-    "val_test",
-    "stereo",
-    "wide",
-    "empty",
-    "min_words",
-    "unsure",
-    "beyond_video",
-    "redacted",
-    "empty_window",
-    "min_clip_seconds",
-)
-"""Filters of a run in the order in which they claim a narration (`curation.clips.filters`)."""
-
-FILTERS = (*DEFAULT_FILTERS[:3], "fho_multi", *DEFAULT_FILTERS[3:])
-"""Every filter; `fho_multi` also takes out videos whose hand-object clips have several splits."""
+DEFAULT_FILTERS = tuple(name for name in FILTERS if name != "fho_multi")
+"""Filters of a run; `fho_multi` also takes out videos whose hand-object clips have several splits."""
 
 REQUIRED_FILTERS = ("bad_time", "no_video", "empty_window")
 """Without a time, a duration or a length there is no clip, so these cannot be switched off."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from egocurate.commands.report.charts import Bar, Curve, bars, rank_curve, shares
 from egocurate.curation.clips.class_sets import ragged, share
-from egocurate.curation.clips.filters import NARRATION_FILTERS
+from egocurate.curation.clips.filters import FILTERS
 from egocurate.curation.sources.videos_table import VIDEO_FACTS_FILE
 from egocurate.curation.text.taxonomy import Taxonomy
 from egocurate.storage.parquet import read_parquet
@@ -20,10 +20,8 @@ from egocurate.storage.parquet import read_parquet
 TOP_CLASSES = 20
 ANCHORS = 50_000  # clips whose negatives are looked at
 _WITHOUT_TIME = ("bad_time", "no_video", "beyond_video")  # narrations that beta does not count
-_ABOUT = {name: (mask.__doc__ or "").strip() for name, mask in NARRATION_FILTERS.items()} | {
-    "narrations": "All that the annotations hold.",
-    "empty_window": "Window is empty once it is clamped to the video.",
-    "min_clip_seconds": "Clip is shorter than was asked for.",
+_ABOUT = {name: (mask.__doc__ or "").strip() for name, mask in FILTERS.items()} | {
+    "narrations": "All that the annotations hold."
 }
 
 

@@ -4,9 +4,13 @@ An annotator speaks while the action is under way or just over. So a clip begins
 on after it, but not far into what the neighbours tell of; and "wash" takes longer than "take".
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from egocurate.curation.clips.selection import Narrated, narrate, windows
+from egocurate.curation.clips.window_rules import WINDOWS
 from egocurate.curation.clips.windows import overlap_ratio
-from egocurate.curation.config import WINDOWS, EgoClipConfig
+from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
 

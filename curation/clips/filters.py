@@ -1,27 +1,34 @@
-"""Which narrations are left out and why: one named mask per reason over the frame that `curation.clips.egoclip` joins.
+"""Which narrations are left out and why: a named mask for each reason. Light to import, for the command line.
 
-Columns used: narration_time, words, unsure, video_dur, split, fho_multi, is_stereo, width, height, redacted (bool), and
-for the last two clip_start, clip_end. A mask is bool[N], True = left out; an unknown size or split leaves nothing out.
+A mask takes the frame that `curation.clips.selection` joins and returns bool[N], True = left out; an unknown size or
+split leaves nothing out. Columns used: narration_time, words, unsure, video_dur, split, fho_multi, is_stereo, width,
+height, redacted (bool), and for the last two clip_start, clip_end, least_clip_sec. To add one, write it here with one
+line that says what it takes out, and name it in FILTERS.
 """
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-Mask = Callable[[pd.DataFrame], np.ndarray]
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Mask = Callable[[pd.DataFrame], np.ndarray]
 
 
 def bad_time(frame: pd.DataFrame) -> np.ndarray:
     """Time is missing, not a number, or before the video."""
     time = frame["narration_time"].to_numpy()
-    return ~(np.isfinite(time) & (time >= 0))
+    return ~((time >= 0) & (time < math.inf))
 
 
 def no_video(frame: pd.DataFrame) -> np.ndarray:
     """Nothing tells how long the video is: not in the metadata and not on disk."""
     duration = frame["video_dur"].to_numpy()
-    return ~(np.isfinite(duration) & (duration > 0))
+    return ~((duration > 0) & (duration < math.inf))
 
 
 def val_test(frame: pd.DataFrame) -> np.ndarray:
@@ -42,7 +49,8 @@ def stereo(frame: pd.DataFrame) -> np.ndarray:
 def wide(frame: pd.DataFrame) -> np.ndarray:
     """Picture is more than twice as wide as high; of a stereo video one half is judged."""
     width, height = frame["width"].to_numpy(float), frame["height"].to_numpy(float)
-    return np.where(frame["is_stereo"].to_numpy(bool), width / 2, width) > 2 * height
+    pictures = 1 + frame["is_stereo"].to_numpy(bool)
+    return width > 2 * pictures * height
 
 
 def empty(frame: pd.DataFrame) -> np.ndarray:
@@ -70,6 +78,16 @@ def redacted(frame: pd.DataFrame) -> np.ndarray:
     return frame["redacted"].to_numpy(bool)
 
 
+def empty_window(frame: pd.DataFrame) -> np.ndarray:
+    """Window is empty once it is clamped to the video."""
+    return ~((frame["clip_end"] - frame["clip_start"]).to_numpy() > 0)
+
+
+def min_clip_seconds(frame: pd.DataFrame) -> np.ndarray:
+    """Clip is shorter than was asked for."""
+    return (frame["clip_end"] - frame["clip_start"]).to_numpy() < frame["least_clip_sec"].to_numpy()
+
+
 NARRATION_FILTERS: dict[str, Mask] = {
     "bad_time": bad_time,
     "no_video": no_video,
@@ -83,43 +101,8 @@ NARRATION_FILTERS: dict[str, Mask] = {
     "beyond_video": beyond_video,
     "redacted": redacted,
 }
+WINDOW_FILTERS: dict[str, Mask] = {"empty_window": empty_window, "min_clip_seconds": min_clip_seconds}
+"""Those that need the window."""
 
-
-def window_filters(min_clip_seconds: float) -> dict[str, Mask]:
-    """Return the filters that need the clamped window: it is empty, or shorter than asked for (seconds)."""
-
-    def length(frame: pd.DataFrame) -> np.ndarray:
-        return (frame["clip_end"] - frame["clip_start"]).to_numpy()
-
-    return {
-        "empty_window": lambda frame: ~(length(frame) > 0),
-        "min_clip_seconds": lambda frame: length(frame) < min_clip_seconds,
-    }
-
-
-def first_reason(frame: pd.DataFrame, filters: dict[str, Mask], names: Sequence[str]) -> np.ndarray:
-    """Return the first of `filters`, in their order, that is among `names` and takes a row out; "" if none does."""
-    reason = np.full(len(frame), "", dtype=object)
-    for name, mask in filters.items():
-        if name in names:
-            reason[(reason == "") & mask(frame)] = name
-    return reason
-
-
-def inside_intervals(
-    time: np.ndarray, row: np.ndarray, intervals: Sequence[Sequence[tuple[float, float]]]
-) -> np.ndarray:
-    """Tell for each time whether it is inside an interval of its video, ends included.
-
-    time float64[N] seconds, row int64[N] the video's place in `intervals` or -1; intervals may overlap, in any order.
-    """
-    inside = np.zeros(len(time), bool)
-    listed = [i for i, spans in enumerate(intervals) if len(spans)]
-    order = np.argsort(row, kind="stable")
-    first = np.searchsorted(row[order], listed, "left")
-    last = np.searchsorted(row[order], listed, "right")
-    for video, begin, end in zip(listed, first, last, strict=True):
-        at = order[begin:end]
-        for start, stop in intervals[video]:
-            inside[at] |= (time[at] >= start) & (time[at] <= stop)
-    return inside
+FILTERS = NARRATION_FILTERS | WINDOW_FILTERS
+"""Every filter in the order in which they claim a narration; the first line of a mask's docstring is its help."""

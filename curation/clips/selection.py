@@ -1,23 +1,29 @@
 """From narrations and videos to the rows that become clips: join, filter, window, a reason for every row left out."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from egocurate.curation.clips.filters import (
+    FILTERS,
     NARRATION_FILTERS,
+    WINDOW_FILTERS,
     bad_time,
     beyond_video,
-    first_reason,
-    inside_intervals,
     no_video,
-    window_filters,
 )
 from egocurate.curation.clips.verb_durations import fitted
 from egocurate.curation.clips.windows import clamp, clip_windows, mean_gap, mean_of_groups
 from egocurate.curation.config import PUBLISHED_ALPHA, EgoClipConfig
 from egocurate.curation.text.marks import clean_text, is_unsure, word_count
+
+if TYPE_CHECKING:
+    from egocurate.curation.clips.filters import Mask
 
 _BOUNDS = ("window_start", "window_end", "clip_start", "clip_end")
 
@@ -100,15 +106,43 @@ def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClip
     frame = pd.concat([narrated.frame, windows(narrated, config.window)], axis=1)
     reason = narrated.reason.copy()
     here = reason == ""
-    last = window_filters(config.min_clip_seconds)
-    reason[here] = first_reason(frame[here], last, config.filters)
+    with_least = frame[here].assign(least_clip_sec=config.min_clip_seconds)
+    reason[here] = first_reason(with_least, WINDOW_FILTERS, config.filters)
     counts, left = {"narrations": len(frame)}, len(frame)
-    for name in (*NARRATION_FILTERS, *last):
+    for name in FILTERS:
         if name in config.filters:
             left -= int((reason == name).sum())
             counts[name] = left
     kept = reason == ""
     return Selection(narrated, frame[kept].reset_index(drop=True), frame[~kept].assign(reason=reason[~kept]), counts)
+
+
+def first_reason(frame: pd.DataFrame, filters: Mapping[str, Mask], names: Sequence[str]) -> np.ndarray:
+    """Return the first of `filters`, in their order, that is among `names` and takes a row out; "" if none does."""
+    reason = np.full(len(frame), "", dtype=object)
+    for name, mask in filters.items():
+        if name in names:
+            reason[(reason == "") & mask(frame)] = name
+    return reason
+
+
+def inside_intervals(
+    time: np.ndarray, row: np.ndarray, intervals: Sequence[Sequence[tuple[float, float]]]
+) -> np.ndarray:
+    """Tell for each time whether it is inside an interval of its video, ends included.
+
+    time float64[N] seconds, row int64[N] the video's place in `intervals` or -1; intervals may overlap, in any order.
+    """
+    inside = np.zeros(len(time), bool)
+    listed = [i for i, spans in enumerate(intervals) if len(spans)]
+    order = np.argsort(row, kind="stable")
+    first = np.searchsorted(row[order], listed, "left")
+    last = np.searchsorted(row[order], listed, "right")
+    for video, begin, end in zip(listed, first, last, strict=True):
+        at = order[begin:end]
+        for start, stop in intervals[video]:
+            inside[at] |= (time[at] >= start) & (time[at] <= stop)
+    return inside
 
 
 def _join(narrations: pd.DataFrame, videos: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str], list[str]]:

@@ -4,30 +4,12 @@ Everywhere: time float64[N] seconds, group int64[N] the (video, pass) of a narra
 All windows are as the rule gives them; `clamp` cuts them to the video.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
-from egocurate.curation.clips.adaptive_window import reach
 from egocurate.curation.clips.verb_durations import fitted
+from egocurate.curation.clips.window_rules import WINDOWS, Timeline
 
 Bounds = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """What a strategy sees, all float64[N]: times, the nearest other times of the pass, the pass's mean gap, the verb.
-
-    verb is how long the verb takes as a share of the mean verb (`curation.clips.verb_durations`), 1 where that is not
-    known.
-    """
-
-    time: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
-    beta: np.ndarray
-    verb: np.ndarray
 
 
 def mean_gap(time: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -76,53 +58,6 @@ def neighbours(time: np.ndarray, group: np.ndarray, beta: np.ndarray) -> Bounds:
     return np.where(np.isnan(before), time - beta, before), np.where(np.isnan(after), time + beta, after)
 
 
-def _egoclip(line: Timeline, alpha: float) -> Bounds:
-    half = line.beta / (2 * alpha)  # EgoVLP eq. 1, Table 2 (f)
-    return line.time - half, line.time + half
-
-
-def _alpha_after(line: Timeline, alpha: float) -> Bounds:
-    return line.time, line.time + alpha  # Table 2 (a)
-
-
-def _alpha_around(line: Timeline, alpha: float) -> Bounds:
-    return line.time - alpha / 2, line.time + alpha / 2  # Table 2 (b)
-
-
-def _neighbours(line: Timeline, alpha: float) -> Bounds:
-    return line.before, line.after  # Table 2 (c)
-
-
-def _gap_half(line: Timeline, alpha: float) -> Bounds:
-    return line.time - line.beta / 2, line.time + line.beta / 2  # Table 2 (d)
-
-
-def _gap_quarter(line: Timeline, alpha: float) -> Bounds:
-    return line.time - line.beta / 4, line.time + line.beta / 4  # Table 2 (e)
-
-
-def _midpoints(line: Timeline, alpha: float) -> Bounds:
-    return (line.before + line.time) / 2, (line.time + line.after) / 2
-
-
-def _adaptive(line: Timeline, alpha: float) -> Bounds:
-    before, after = reach(line.time - line.before, line.after - line.time, line.beta, line.verb, fitted().reach)
-    least = line.beta / (2 * alpha)  # a burst of narrations keeps the window of eq. 1
-    return line.time - np.maximum(before, least), line.time + np.maximum(after, least)
-
-
-WINDOW_RULES: dict[str, Callable[[Timeline, float], Bounds]] = {
-    "egoclip": _egoclip,
-    "alpha-after": _alpha_after,
-    "alpha-around": _alpha_around,
-    "neighbours": _neighbours,
-    "gap-half": _gap_half,
-    "gap-quarter": _gap_quarter,
-    "midpoints": _midpoints,
-    "adaptive": _adaptive,
-}
-
-
 def clip_windows(
     name: str, time: np.ndarray, group: np.ndarray, beta: np.ndarray, alpha: float, verb: np.ndarray | None = None
 ) -> Bounds:
@@ -132,7 +67,7 @@ def clip_windows(
     """
     before, after = neighbours(time, group, beta)
     verb = np.ones(len(time)) if verb is None else verb
-    return WINDOW_RULES[name](Timeline(time, before, after, beta, verb), alpha)
+    return WINDOWS[name](Timeline(time, before, after, beta, verb, fitted().reach), alpha)
 
 
 def clamp(start: np.ndarray, end: np.ndarray, duration: np.ndarray) -> Bounds:

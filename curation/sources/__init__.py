@@ -1,9 +1,12 @@
 """Where narrations and videos come from; each module of this package reads one kind of data set."""
 
-from pathlib import Path
-from typing import Protocol
+from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NARRATION_COLUMNS = ("video_uid", "narration_source", "narration_ind", "narration_time", "narration_text")
 """Columns of `Source.narrations`."""

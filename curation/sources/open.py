@@ -1,17 +1,40 @@
-"""Open a source by the name of its kind."""
+"""Open a source by the name of its kind; light to import, as only the kind that is asked for is loaded."""
 
-from egocurate.curation.sources import Source
-from egocurate.curation.sources.ego4d import Ego4DSource
-from egocurate.curation.sources.epic_kitchens import EpicKitchensSource
-from egocurate.curation.sources.table import TableSource
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
 from egocurate.errors import InputError
-from egocurate.storage.paths import AnyPath
 
-SOURCES = {"ego4d": Ego4DSource, "epic-kitchens": EpicKitchensSource, "table": TableSource}
+if TYPE_CHECKING:
+    from egocurate.curation.sources import Source
+    from egocurate.storage.paths import AnyPath
+
+
+class SourceKind(NamedTuple):
+    """A kind of data set: what it is, in a line, and the class that reads it, of one argument, the root."""
+
+    help: str
+    module: str
+    name: str
+
+
+SOURCES = {
+    "ego4d": SourceKind("what the `ego4d` download made", "egocurate.curation.sources.ego4d", "Ego4DSource"),
+    "epic-kitchens": SourceKind(
+        "a folder with EPIC_100_*.csv and videos", "egocurate.curation.sources.epic_kitchens", "EpicKitchensSource"
+    ),
+    "table": SourceKind(
+        "a csv or parquet file with columns video, time, text", "egocurate.curation.sources.table", "TableSource"
+    ),
+}
+"""Every kind of source; to add one, write a module with a class as `sources.Source` says, and name it here."""
 
 
 def open_source(kind: str, root: str | AnyPath) -> Source:
     """Open `root` as a data set of `kind`, a key of SOURCES; raises InputError for another kind or a wrong root."""
     if kind not in SOURCES:
         raise InputError(f"source {kind!r} is not known; choose from {', '.join(SOURCES)}")
-    return SOURCES[kind](root)
+    _, module, name = SOURCES[kind]
+    return getattr(import_module(module), name)(root)

@@ -64,3 +64,10 @@ def test_importing_a_face_imports_only_the_standard_library(package):
         package,
     }
     assert "importlib.metadata" not in loaded
+
+
+def test_what_the_command_line_reads_its_choices_from_is_light():
+    modules = ("curation.config", "curation.clips.filters", "curation.clips.window_rules", "curation.sources.open")
+    code = f"import sys, {', '.join(f'egocurate.{name}' for name in modules)}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "pandas", "pyarrow", "av", "upath"} & set(loaded)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from egocurate.curation.clips.adaptive_window import Reach, reach, soft_minimum
 from egocurate.curation.clips.selection import narrate, select_clips, windows
 from egocurate.curation.clips.verb_durations import DATA, VerbDurations, fitted, verb_of
+from egocurate.curation.clips.window_rules import WINDOWS
 from egocurate.curation.clips.windows import clip_windows
-from egocurate.curation.config import PUBLISHED_ALPHA, WINDOWS, EgoClipConfig
+from egocurate.curation.config import PUBLISHED_ALPHA, EgoClipConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
 
 UNIT = Reach(before_gap=1, before_sec=2, before_verb=1, after_gap=0.5, after_mean_gaps=1, after_verb=2)

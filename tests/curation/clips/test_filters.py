@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egocurate.curation.clips.filters import NARRATION_FILTERS, first_reason, inside_intervals, window_filters
-from egocurate.curation.config import DEFAULT_FILTERS, FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
+from egocurate.curation.clips.filters import FILTERS
+from egocurate.curation.clips.selection import first_reason, inside_intervals
+from egocurate.curation.config import DEFAULT_FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
 from egocurate.errors import InputError
 
 GOOD = {
@@ -21,6 +22,7 @@ GOOD = {
     "redacted": False,
     "clip_start": 4.0,
     "clip_end": 6.0,
+    "least_clip_sec": 0.5,
 }
 
 CAUGHT = {
@@ -46,16 +48,21 @@ SPARED = {
     "beyond_video": [{"narration_time": 60.0}],
     "min_clip_seconds": [{"clip_end": 4.5}],
 }
-ALL = NARRATION_FILTERS | window_filters(0.5)
 
 
 def masks(name, changes):
-    return ALL[name](pd.DataFrame([GOOD, *(GOOD | change for change in changes)])).tolist()
+    return FILTERS[name](pd.DataFrame([GOOD, *(GOOD | change for change in changes)])).tolist()
 
 
-def test_names_and_order_agree_with_the_settings():
-    assert tuple(ALL) == FILTERS
-    assert set(FILTERS) - set(DEFAULT_FILTERS) == {"fho_multi"}
+def test_all_but_one_filter_are_on_by_default_in_their_order():
+    assert [name for name in FILTERS if name != "fho_multi"] == list(DEFAULT_FILTERS)
+    assert set(REQUIRED_FILTERS) < set(DEFAULT_FILTERS)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_says_in_a_line_what_it_takes_out(name):
+    assert FILTERS[name].__name__ == name
+    assert FILTERS[name].__doc__.endswith(".") and "\n" not in FILTERS[name].__doc__
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -65,8 +72,8 @@ def test_a_filter_takes_out_what_it_names_and_nothing_else(name):
 
 
 def test_no_length_is_too_short_by_default():
-    frame = pd.DataFrame([GOOD | {"clip_end": 4.000001}])
-    assert not window_filters(0.0)["min_clip_seconds"](frame).any()
+    frame = pd.DataFrame([GOOD | {"clip_end": 4.000001, "least_clip_sec": EgoClipConfig().min_clip_seconds}])
+    assert not FILTERS["min_clip_seconds"](frame).any()
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1), st.sets(st.sampled_from("abc")))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egocurate.curation.clips.compare_windows import compare_windows, covered_by_next
+from egocurate.curation.clips.window_rules import WINDOWS
 from egocurate.curation.clips.windows import (
-    WINDOW_RULES,
     clamp,
     clip_windows,
     mean_gap,
@@ -17,7 +17,7 @@ from egocurate.curation.clips.windows import (
     neighbours,
     overlap_ratio,
 )
-from egocurate.curation.config import PUBLISHED_ALPHA, WINDOWS, EgoClipConfig, EgoMCQConfig
+from egocurate.curation.config import PUBLISHED_ALPHA, EgoClipConfig, EgoMCQConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.errors import InputError
 
@@ -42,8 +42,10 @@ def timelines(draw):
     return np.array(time) / 4, np.array(group, np.int64)
 
 
-def test_every_name_has_a_rule():
-    assert tuple(WINDOW_RULES) == WINDOWS
+@pytest.mark.parametrize("name", WINDOWS)
+def test_every_name_is_that_of_its_rule_which_says_in_a_line_what_it_does(name):
+    assert WINDOWS[name].__name__ == name.replace("-", "_")
+    assert WINDOWS[name].__doc__.endswith(".") and "\n" not in WINDOWS[name].__doc__
 
 
 @given(timelines())
@@ -204,7 +206,7 @@ def gold_root(tmp_path):
 
 def test_compare_windows_with_gold(gold_root):
     table = compare_windows(Ego4DSource(gold_root), gold_root / "gold.csv").set_index("strategy")
-    assert tuple(table.index) == WINDOWS
+    assert tuple(table.index) == tuple(WINDOWS)
     assert (table["gold_clips"] == 2).all()
     midpoints = table.loc["midpoints"]  # [0, 3], [3, 7], [7, 11]
     assert midpoints["seconds"] == pytest.approx(11 / 3)

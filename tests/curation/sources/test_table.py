@@ -1,13 +1,14 @@
 import json
 import math
 import shutil
+from importlib import import_module
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from egocurate.curation.sources import NARRATION_COLUMNS
-from egocurate.curation.sources.open import open_source
+from egocurate.curation.sources.open import SOURCES, open_source
 from egocurate.curation.sources.table import TableSource
 from egocurate.curation.sources.videos_table import VIDEO_COLUMNS
 from egocurate.errors import InputError
@@ -141,3 +142,9 @@ def test_questions_come_from_the_val_videos_of_a_table(tmp_path, curate):
     asked = set(pq.read_table(tmp_path / "O" / "egomcq_clips.parquet")["video_uid"].to_pylist())
     assert trained == {f"train{n}" for n in range(6)}
     assert asked and all(uid.startswith("val") for uid in asked)
+
+
+def test_every_kind_of_source_has_its_class():
+    for kind in SOURCES.values():
+        assert isinstance(getattr(import_module(kind.module), kind.name), type)
+        assert kind.help
