@@ -23,7 +23,7 @@ QUIET = {
     "RAY_enable_metrics_collection": "0",
 }
 ANSWER_SEC = 5.0  # within which a cluster's port must answer; Ray itself would try for minutes
-SLOW_SEC = 10.0  # a session that takes longer to come up is talked about
+SLOW_SEC = 10.0  # of waiting for Ray to start, after which the user is told so
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
 TOKEN_HINT = "copy ~/.ray/auth_token of its head node to this machine, or unset RAY_AUTH_MODE on both"
 
@@ -50,7 +50,7 @@ def ray_session(address: str | None = None) -> Iterator[str | None]:
         options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         options["address"] = address
-    with _slow_start_told(address):
+    with _notice_of_slow_start(address):
         context = _start(options, address)
     # Ray would print the log of a node that dies on standard output, where scripts read the summary. It has no option.
     ray._private.worker._worker_logs_enabled = False
@@ -71,18 +71,18 @@ def _start(options: dict[str, object], address: str | None) -> "BaseContext":
         raise _no_cluster(address or "this machine") from error
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f"at {address}" if address else "on this machine"
-        said = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0]
         hint = (
             TOKEN_HINT
             if address
             else "see the logs in /tmp/ray/session_latest/logs, or name a cluster with --ray-address"
         )
-        raise InputError(f"Ray {where} does not start: {said}; {hint}") from error
+        raise InputError(f"Ray {where} does not start: {reason}; {hint}") from error
 
 
 @contextmanager
-def _slow_start_told(address: str | None) -> Iterator[None]:
-    """Say so if Ray takes long to come up, as it does where it is going to fail a minute later."""
+def _notice_of_slow_start(address: str | None) -> Iterator[None]:
+    """Say so if Ray takes long to start, as it does where it is going to fail a minute later."""
     where = (
         f"at {address} to answer; {TOKEN_HINT}"
         if address
@@ -102,8 +102,8 @@ def use_token() -> None:
 
     `ray start --head` asks for a token wherever there is one, but Ray sends none to an address that is given.
     """
-    given = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
-    if (Path.home() / ".ray" / "auth_token").is_file() or any(name in os.environ for name in given):
+    settings = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    if (Path.home() / ".ray" / "auth_token").is_file() or any(name in os.environ for name in settings):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 

@@ -25,15 +25,15 @@ def compare_windows(source: Source, gold: Path | None = None, config: EgoClipCon
     if it has other columns or no narration of the source, or if the source has no narrations left.
     """
     narrated = narrate(source.narrations(), source.videos(), config or EgoClipConfig())
-    kept = narrated.reason == ""
-    if not kept.any():
-        raise InputError(f"none of {len(kept):,} narrations is left by the filters; there is nothing to compare")
-    segments = _segments(narrated, kept, gold) if gold else None
-    group = narrated.group[kept]
+    is_clip = narrated.reason == ""
+    if not is_clip.any():
+        raise InputError(f"none of {len(is_clip):,} narrations is left by the filters; there is nothing to compare")
+    segments = _segments(narrated, is_clip, gold) if gold else None
+    group = narrated.group[is_clip]
     rows = []
     for name in WINDOWS:
-        found = windows(narrated, name)[kept]
-        start, end = found["clip_start"].to_numpy(), np.maximum(found["clip_end"], found["clip_start"]).to_numpy()
+        bounds = windows(narrated, name)[is_clip]
+        start, end = bounds["clip_start"].to_numpy(), np.maximum(bounds["clip_end"], bounds["clip_start"]).to_numpy()
         row = {"strategy": name, "clips": len(start), "seconds": float((end - start).mean())}
         row["covered_by_next"] = covered_by_next(start, end, group)
         if segments is not None:
@@ -50,8 +50,8 @@ def covered_by_next(start: np.ndarray, end: np.ndarray, group: np.ndarray) -> fl
     return float(share.mean()) if len(share) else 0.0
 
 
-def _segments(narrated: Narrated, kept: np.ndarray, gold: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return gold (start, end) float64 of each kept row, NaN where it has none."""
+def _segments(narrated: Narrated, is_clip: np.ndarray, gold: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return gold (start, end) float64 of each row that becomes a clip, NaN where it has none."""
     if not gold.is_file():
         raise InputError(f"{gold}: no such file; give a csv with {', '.join(_KEY + _SEGMENT)}")
     try:
@@ -61,7 +61,7 @@ def _segments(narrated: Narrated, kept: np.ndarray, gold: Path) -> tuple[np.ndar
     missing = [name for name in _KEY + _SEGMENT if name not in table.columns]
     if missing:
         raise InputError(f"{gold}: column {missing[0]!r} is missing; a gold csv has {', '.join(_KEY + _SEGMENT)}")
-    frame = narrated.frame[kept]
+    frame = narrated.frame[is_clip]
     rows = pd.MultiIndex.from_arrays(
         [
             np.array(narrated.videos, dtype=object)[frame["video"]],

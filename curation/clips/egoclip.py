@@ -81,7 +81,7 @@ def clip_table(
     report("filter", 0, 1)
     selection = select_clips(narrations, videos, config)
     report("filter", 1, 1)
-    if selection.kept.empty:
+    if selection.clips.empty:
         raise InputError(_nothing_left(selection))
     table = _table(selection, config, lexicon, report, tags_from)
     return EgoClip(table, _rejected(selection), selection.counts, lexicon, selection.narrated.gaps)
@@ -99,25 +99,25 @@ def write_egoclip(egoclip: EgoClip, out: AnyPath) -> None:
 def _table(
     selection: Selection, config: EgoClipConfig, lexicon: Lexicon, report: Report, tags_from: AnyPath | None
 ) -> pa.Table:
-    kept, narrated = selection.kept, selection.narrated
-    used, of = np.unique(kept["text"].to_numpy(), return_inverse=True)
+    clips, narrated = selection.clips, selection.narrated
+    used, of = np.unique(clips["text"].to_numpy(), return_inverse=True)
     texts = [narrated.texts[code] for code in used]
     rows, earlier = pa.array(of), earlier_tags(tags_from, lexicon) if tags_from else None
     tags = tag_distinct(texts, lexicon, report, earlier).take(rows)
     published = {
-        "clip_idx": pa.array(np.arange(len(kept))),
-        "video_uid": pa.array(narrated.videos, pa.string()).take(pa.array(kept["video"])),
-        "video_dur": pa.array(to_micro(kept["video_dur"].to_numpy())),
-        "narration_source": pa.array(narrated.sources, pa.string()).take(pa.array(kept["source"])),
-        "narration_ind": pa.array(kept["narration_ind"].to_numpy()),
-        "narration_time": pa.array(to_micro(kept["narration_time"].to_numpy())),
-        "clip_start": pa.array(kept["clip_start"].to_numpy()),
-        "clip_end": pa.array(kept["clip_end"].to_numpy()),
+        "clip_idx": pa.array(np.arange(len(clips))),
+        "video_uid": pa.array(narrated.videos, pa.string()).take(pa.array(clips["video"])),
+        "video_dur": pa.array(to_micro(clips["video_dur"].to_numpy())),
+        "narration_source": pa.array(narrated.sources, pa.string()).take(pa.array(clips["source"])),
+        "narration_ind": pa.array(clips["narration_ind"].to_numpy()),
+        "narration_time": pa.array(to_micro(clips["narration_time"].to_numpy())),
+        "clip_start": pa.array(clips["clip_start"].to_numpy()),
+        "clip_end": pa.array(clips["clip_end"].to_numpy()),
         "clip_text": pa.array(texts, pa.string()).take(rows),
         "tag_verb": tags["tag_verb"].combine_chunks(),
         "tag_noun": tags["tag_noun"].combine_chunks(),
     }
-    windows = {name: pa.array(kept[name].to_numpy()) for name in ("window_start", "window_end")}
+    windows = {name: pa.array(clips[name].to_numpy()) for name in ("window_start", "window_end")}
     report("negatives", 0, 1)
     table = complete_clips(pa.table(published | windows), config)
     report("negatives", 1, 1)
@@ -142,6 +142,6 @@ def _nothing_left(selection: Selection) -> str:
     total = selection.counts["narrations"]
     if total == 0:
         return "there are no narrations: no video has any, or all have the status redacted; fetch the annotations again"
-    taken = selection.rejected["reason"].value_counts()
-    listed = ", ".join(f"{name} {count:,}" for name, count in taken.items())
+    lost = selection.rejected["reason"].value_counts()
+    listed = ", ".join(f"{name} {count:,}" for name, count in lost.items())
     return f"none of {total:,} narrations is left: {listed}; switch a filter off or check the annotations"

@@ -48,13 +48,13 @@ def nearby_negatives(clips: ClipArrays, k: int, max_sec: float) -> Ragged:
     count = len(clips.video)
     walk = _Walk(clips)
     marks = signatures(clips.verbs), signatures(clips.nouns)
-    found = np.full((count, k), -1, dtype=np.int64)
+    negatives = np.full((count, k), -1, dtype=np.int64)
     for begin in range(0, count, _CHUNK) if k else ():
-        _fill(clips, walk, marks, walk.forward[begin : begin + _CHUNK], found, max_sec)
-    kept = found >= 0
+        _fill(clips, walk, marks, walk.forward[begin : begin + _CHUNK], negatives, max_sec)
+    filled = negatives >= 0
     offsets = np.zeros(count + 1, dtype=np.int64)
-    np.cumsum(kept.sum(axis=1), out=offsets[1:])
-    return found[kept], offsets
+    np.cumsum(filled.sum(axis=1), out=offsets[1:])
+    return negatives[filled], offsets
 
 
 class _Walk:
@@ -78,24 +78,24 @@ class _Walk:
 
 
 def _fill(
-    clips: ClipArrays, walk: _Walk, marks: tuple[NDArray, NDArray], anchors: Ints, found: Ints, max_sec: float
+    clips: ClipArrays, walk: _Walk, marks: tuple[NDArray, NDArray], anchors: Ints, negatives: Ints, max_sec: float
 ) -> None:
-    """Walk outwards in time from all anchors at once, a candidate a step, until all have their negatives or no more."""
+    """Walk outwards in time from all anchors at once, a candidate a step, until each has its negatives or runs out."""
     right, left, end, time = walk.right[anchors], walk.left[anchors], walk.end[anchors], clips.time[anchors]
-    have = np.zeros(len(anchors), dtype=np.int64)
+    counts = np.zeros(len(anchors), dtype=np.int64)
     while len(anchors):
         later, gap_later = _candidate(clips, walk.forward, right, end, time)
         earlier, gap_earlier = _candidate(clips, walk.backward, left, end, time)
         forward = (gap_later < gap_earlier) | ((gap_later == gap_earlier) & (later < earlier))
         other, gap = np.where(forward, later, earlier), np.where(forward, gap_later, gap_earlier)
         near = gap <= max_sec
-        good = np.flatnonzero(near)
-        good = good[_is_negative(clips, marks, anchors[good], other[good])]
-        found[anchors[good], have[good]] = other[good]
-        have[good] += 1
+        chosen = np.flatnonzero(near)
+        chosen = chosen[_is_negative(clips, marks, anchors[chosen], other[chosen])]
+        negatives[anchors[chosen], counts[chosen]] = other[chosen]
+        counts[chosen] += 1
         right, left = right + forward, left + ~forward
-        more = np.flatnonzero(near & (have < found.shape[1]))
-        anchors, right, left, end, time, have = (part[more] for part in (anchors, right, left, end, time, have))
+        more = np.flatnonzero(near & (counts < negatives.shape[1]))
+        anchors, right, left, end, time, counts = (part[more] for part in (anchors, right, left, end, time, counts))
 
 
 def _candidate(clips: ClipArrays, order: Ints, at: Ints, end: Ints, time: Floats) -> tuple[Ints, Floats]:

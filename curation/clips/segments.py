@@ -26,8 +26,8 @@ def fixed_segments(videos: pd.DataFrame, seconds: float, stride: float) -> pa.Ta
     counts = np.floor((duration - seconds) / stride + 1e-9).astype(np.int64).clip(min=-1) + 1
     video = np.repeat(np.arange(len(videos)), counts)
     ind = np.arange(len(video)) - np.repeat(np.cumsum(counts) - counts, counts)
-    shown = ~_touched(video, ind * stride, seconds, videos["redacted"].tolist())
-    video, ind = video[shown], ind[shown]
+    untouched = ~_touched(video, ind * stride, seconds, videos["redacted"].tolist())
+    video, ind = video[untouched], ind[untouched]
     total, start = len(video), ind * stride
     middle = start + seconds / 2
     slot = np.floor(middle / NEIGHBOURHOOD_SECONDS).astype(np.int64)

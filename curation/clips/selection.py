@@ -55,7 +55,7 @@ class Selection:
     """The rows that become clips, those that do not with their `reason`, and how many were left after each filter."""
 
     narrated: Narrated
-    kept: pd.DataFrame
+    clips: pd.DataFrame
     rejected: pd.DataFrame
     counts: dict[str, int]
 
@@ -70,12 +70,12 @@ def narrate(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfi
     reason = first_reason(frame, NARRATION_FILTERS, config.filters)
     own = np.full(len(frame), np.nan)
     own[usable] = mean_gap(frame["narration_time"].to_numpy()[usable], group[usable])
-    kept = reason == ""
-    mean = mean_of_groups(own[kept], group[kept])
+    passing = reason == ""
+    mean = mean_of_groups(own[passing], group[passing])
     fallback = PUBLISHED_ALPHA if config.alpha == "auto" else float(config.alpha)
     alpha = fallback if config.alpha != "auto" or np.isnan(mean) else mean
     beta = np.where(usable & np.isnan(own), fallback if np.isnan(mean) else mean, own)
-    gaps = _gaps(own[kept], group[kept], alpha)
+    gaps = _gaps(own[passing], group[passing], alpha)
     return Narrated(frame, uids, sources, texts, group, usable, beta, alpha, gaps, reason)
 
 
@@ -88,11 +88,11 @@ def windows(narrated: Narrated, name: str) -> pd.DataFrame:
         verb = fitted().relative(narrated.texts)[narrated.frame["text"].to_numpy()[use]]
     start, end = clip_windows(name, time, narrated.group[use], narrated.beta[use], narrated.alpha, verb)
     bounds = (start, end, *clamp(start, end, narrated.frame["video_dur"].to_numpy()[use]))
-    found = {}
+    columns = {}
     for column, values in zip(_BOUNDS, bounds, strict=True):
-        found[column] = np.full(len(use), np.nan)
-        found[column][use] = to_micro(values)
-    return pd.DataFrame(found)
+        columns[column] = np.full(len(use), np.nan)
+        columns[column][use] = to_micro(values)
+    return pd.DataFrame(columns)
 
 
 def to_micro(seconds: np.ndarray) -> np.ndarray:
@@ -113,8 +113,9 @@ def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClip
         if name in config.filters:
             left -= int((reason == name).sum())
             counts[name] = left
-    kept = reason == ""
-    return Selection(narrated, frame[kept].reset_index(drop=True), frame[~kept].assign(reason=reason[~kept]), counts)
+    passing = reason == ""
+    clips, rejected = frame[passing].reset_index(drop=True), frame[~passing].assign(reason=reason[~passing])
+    return Selection(narrated, clips, rejected, counts)
 
 
 def first_reason(frame: pd.DataFrame, filters: Mapping[str, Mask], names: Sequence[str]) -> np.ndarray:

@@ -17,9 +17,9 @@ from egocurate.questions import CLIPS_FILE, INTER, INTRA, ITEM_FIELDS, OPTIONS, 
 Item = Mapping[str, Any]
 _NUMBERS = ("video_dur", "narration_time", "clip_start", "clip_end")
 _TEXTS = ("video_uid", "narration_source", "clip_text", "tag_verb", "tag_noun")
-_SHOWN = ("narration_time", "clip_start", "clip_end", "clip_text")  # what the table of clips says as well
+_IN_TABLE = ("narration_time", "clip_start", "clip_end", "clip_text")  # what the table of clips says as well
 _SIGMAS = 5  # a slot that is this far from its share was not drawn uniformly
-_CACHED = 1 << 16  # distinct texts and tags kept: the same clip is read in many questions
+_CACHED = 1 << 16  # distinct texts and tags in memory: the same clip is read in many questions
 
 
 def check_file(path: str | Path) -> list[str]:
@@ -33,20 +33,20 @@ def check_file(path: str | Path) -> list[str]:
     beside, trained = path.with_name(CLIPS_FILE), path.with_name("egoclip.parquet")
     clips = pq.read_table(beside) if beside.is_file() else None
     videos = pq.read_table(trained, columns=["video_uid"])["video_uid"].unique() if trained.is_file() else None
-    return check_egomcq(questions, shown=clips, trained_on=None if videos is None else videos.to_pylist())
+    return check_egomcq(questions, clips=clips, trained_on=None if videos is None else videos.to_pylist())
 
 
 def check_egomcq(
     questions: object,
     scenes: Mapping[str, int] | None = None,
-    kept: pa.Table | None = None,
-    shown: pa.Table | None = None,
+    pool: pa.Table | None = None,
+    clips: pa.Table | None = None,
     trained_on: Collection[str] | None = None,
 ) -> list[str]:
     """Return the problems of EgoMCQ questions, one line each that names the question.
 
-    With `scenes` (video_uid -> scene) inter options must be of five scenes; with `kept` (the clip table the questions
-    were drawn from) intra options must be consecutive in it; with `shown` (the table of the questions' clips) every
+    With `scenes` (video_uid -> scene) inter options must be of five scenes; with `pool` (the clip table the questions
+    were drawn from) intra options must be consecutive in it; with `clips` (the table of the questions' clips) every
     option must be one of them, and intra options consecutive by its `place`; none may be of a video of `trained_on`.
     """
     if not isinstance(questions, dict):
@@ -54,20 +54,20 @@ def check_egomcq(
     problems = []
     if list(questions) != [str(number) for number in range(len(questions))]:
         problems.append(f'keys are not "0" to "{len(questions) - 1}" in order')
-    order = _places(kept) if kept is not None else _shown_places(shown)
-    known = dict(zip(_clip_ids(shown), _columns(shown, _SHOWN), strict=True)) if shown is not None else None
+    order = _places(pool) if pool is not None else _stored_places(clips)
+    known = dict(zip(_clip_ids(clips), _columns(clips, _IN_TABLE), strict=True)) if clips is not None else None
     seen: dict[frozenset, str] = {}
     sound = []
     for name, question in questions.items():
-        found = list(_form(question))
-        if not found:
-            found = list(_content(question, scenes, order, known))
+        wrong = list(_form(question))
+        if not wrong:
+            wrong = list(_content(question, scenes, order, known))
             options = frozenset(_clip_id(item) for item in question["choices"].values())
             if options in seen:
-                found.append(f"has the options of question {seen[options]}")
+                wrong.append(f"has the options of question {seen[options]}")
             seen.setdefault(options, name)
             sound.append(question)
-        problems += [f"question {name}: {problem}" for problem in found]
+        problems += [f"question {name}: {problem}" for problem in wrong]
     return problems + list(_whole(sound, set(trained_on or ())))
 
 
@@ -147,8 +147,8 @@ def _content(
         listed = known.get(_clip_id(item))
         if listed is None:
             yield f"clip {_clip_id(item)} is not among the clips of the questions"
-        elif listed != tuple(item[field] for field in _SHOWN):
-            field, there = next((f, value) for f, value in zip(_SHOWN, listed, strict=True) if value != item[f])
+        elif listed != tuple(item[field] for field in _IN_TABLE):
+            field, there = next((f, value) for f, value in zip(_IN_TABLE, listed, strict=True) if value != item[f])
             yield f"clip {_clip_id(item)} has {field} {item[field]!r}, its table {there!r}"
     videos = {item["video_uid"] for item in choices}
     if question["types"] == INTER:
@@ -204,16 +204,16 @@ def _columns(clips: pa.Table, names: tuple[str, ...]) -> Iterator[tuple]:
     return zip(*(clips[name].to_pylist() for name in names), strict=True)
 
 
-def _shown_places(shown: pa.Table | None) -> dict[tuple[str, str, int], int] | None:
-    """Return where each clip of the questions stands among the kept clips of its pass, if its table tells."""
-    if shown is None or "place" not in shown.column_names:
+def _stored_places(clips: pa.Table | None) -> dict[tuple[str, str, int], int] | None:
+    """Return where each clip of the questions stands among the clips of its pass, if their table tells."""
+    if clips is None or "place" not in clips.column_names:
         return None
-    return dict(zip(_clip_ids(shown), shown["place"].to_pylist(), strict=True))
+    return dict(zip(_clip_ids(clips), clips["place"].to_pylist(), strict=True))
 
 
-def _places(kept: pa.Table) -> dict[tuple[str, str, int], int]:
+def _places(pool: pa.Table) -> dict[tuple[str, str, int], int]:
     """Number the clips of a table by video, pass, time."""
-    by_time = kept.sort_by(
+    by_time = pool.sort_by(
         [(name, "ascending") for name in ("video_uid", "narration_source", "narration_time", "narration_ind")]
     )
     return {clip: place for place, clip in enumerate(_clip_ids(by_time))}

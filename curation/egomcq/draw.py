@@ -26,9 +26,9 @@ _STALE_ROUNDS = 8  # rounds of draws without a new question after which there ar
 
 @dataclass(frozen=True)
 class EgoMCQ:
-    """Questions in the published schema, the distinct clips they show, and how many of what was asked could be made.
+    """Questions in the published schema, the distinct clips they offer, and how many of what was asked could be made.
 
-    The clips have the columns of their table and `place`: their number among the kept clips of their pass, by time.
+    The clips have the columns of their table and `place`: their number among the clips of their pass, by time.
     """
 
     questions: dict[str, dict[str, Any]]
@@ -85,7 +85,7 @@ def build_egomcq(clips: pa.Table, scenes: Mapping[str, int], config: EgoMCQConfi
     rows = np.unique(pool.row[options])
     place = np.empty(len(clips), dtype=np.int64)
     place[pool.row] = np.arange(len(pool.row)) - np.searchsorted(pool.video, pool.video)
-    shown = _renumbered(clips.take(rows)).append_column("place", pa.array(place[rows]))
+    table = _renumbered(clips.take(rows)).append_column("place", pa.array(place[rows]))
     number = np.searchsorted(rows, pool.row[options])
     counts = {
         "videos": len(np.unique(pool.video)),
@@ -96,7 +96,7 @@ def build_egomcq(clips: pa.Table, scenes: Mapping[str, int], config: EgoMCQConfi
         "intra": len(intra),
         "distinct_clips": len(rows),
     }
-    return EgoMCQ(questions=_questions(shown, number, slots, types), clips=shown, counts=counts)
+    return EgoMCQ(questions=_questions(table, number, slots, types), clips=table, counts=counts)
 
 
 def one_pass(narrations: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -126,16 +126,16 @@ def _pool(clips: pa.Table, scenes: Mapping[str, int], rng: np.random.Generator) 
     time, ind = clips["narration_time"].to_numpy(), clips["narration_ind"].to_numpy()
     row = np.flatnonzero(place == best[video])
     row = row[np.lexsort((ind[row], time[row], video[row]))]
-    kept = clips.select(["text", "tag_verb", "tag_noun", "clip_start", "clip_end"]).take(row)
-    verbs, nouns = ragged(kept["tag_verb"]), ragged(kept["tag_noun"])
-    windows = np.stack([kept["clip_start"].to_numpy(), kept["clip_end"].to_numpy()], axis=1)
-    own = max(scenes.values(), default=-1) + 1  # numbers of scenes that nobody named
-    scene = np.array([scenes.get(uid, own + index) for index, uid in enumerate(uids)], dtype=np.int64)
+    columns = clips.select(["text", "tag_verb", "tag_noun", "clip_start", "clip_end"]).take(row)
+    verbs, nouns = ragged(columns["tag_verb"]), ragged(columns["tag_noun"])
+    windows = np.stack([columns["clip_start"].to_numpy(), columns["clip_end"].to_numpy()], axis=1)
+    first_free = max(scenes.values(), default=-1) + 1  # numbers of scenes that nobody named
+    scene = np.array([scenes.get(uid, first_free + index) for index, uid in enumerate(uids)], dtype=np.int64)
     return _Pool(
         row=row,
         video=video[row],
         scene=scene[video[row]],
-        text=_codes(kept["text"])[1],
+        text=_codes(columns["text"])[1],
         window=np.unique(windows, axis=0, return_inverse=True)[1].ravel(),
         verbs=with_none(verbs),
         nouns=with_none(nouns),

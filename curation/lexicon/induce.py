@@ -29,25 +29,25 @@ def build_lexicon(texts: Sequence[str]) -> Lexicon:
     of the csv that `write_lexicon` makes of it.
     """
     read = texts[:: -(-len(texts) // MOST_TEXTS) or 1]
-    found = count_words(parse(read))
+    vocabulary = count_words(parse(read))
     least = MIN_COUNT if len(read) >= _SMALL else 1
-    lexicon = Lexicon(verbs=_verb_classes(found, least), nouns=_noun_classes(found, least))
+    lexicon = Lexicon(verbs=_verb_classes(vocabulary, least), nouns=_noun_classes(vocabulary, least))
     for name, part in (("verb", lexicon.verbs), ("noun", lexicon.nouns)):
         if not len(part):
             raise InputError(f"no {name} found in {len(texts)} narrations; give a taxonomy with --lexicon DIR")
     return lexicon
 
 
-def _verb_classes(found: Vocabulary, least: int) -> Taxonomy:
-    groups = _groups(found.verbs, found.pairs, found.nouns, found.usage, VERB, least)
+def _verb_classes(vocabulary: Vocabulary, least: int) -> Taxonomy:
+    groups = _groups(vocabulary.verbs, vocabulary.pairs, vocabulary.nouns, vocabulary.usage, VERB, least)
     of = {word: group for group in groups for word in group}
     return _labeled([[*group, *_put_in_forms(group, of)] for group in groups])
 
 
-def _noun_classes(found: Vocabulary, least: int) -> Taxonomy:
-    pairs = Counter({(noun, verb): count for (verb, noun), count in found.pairs.items()})
-    usage = {noun: {noun: 1} for noun in found.nouns}
-    return _labeled(_groups(found.nouns, pairs, found.verbs, usage, NOUN, least))
+def _noun_classes(vocabulary: Vocabulary, least: int) -> Taxonomy:
+    pairs = Counter({(noun, verb): count for (verb, noun), count in vocabulary.pairs.items()})
+    usage = {noun: {noun: 1} for noun in vocabulary.nouns}
+    return _labeled(_groups(vocabulary.nouns, pairs, vocabulary.verbs, usage, NOUN, least))
 
 
 def _put_in_forms(group: list[str], of: Mapping[str, list[str]]) -> list[str]:
@@ -69,8 +69,8 @@ def _groups(
     words = [word for word in _by_count(counts) if counts[word] >= least]
     known = words[:_MOST_WORDS]
     matrix = _matrix(known, _by_count(contexts)[:_MOST_CONTEXTS], pairs)
-    found = grouped(matrix, _evidence(known, usage, part), LEAST[part])
-    return [[known[row] for row in rows] for rows in found] + [[word] for word in words[_MOST_WORDS:]]
+    clusters = grouped(matrix, _evidence(known, usage, part), LEAST[part])
+    return [[known[row] for row in rows] for rows in clusters] + [[word] for word in words[_MOST_WORDS:]]
 
 
 def _by_count(counts: Counter[str]) -> list[str]:

@@ -31,17 +31,17 @@ class Vocabulary:
 
 def count_words(narrations: Iterable[Parsed]) -> Vocabulary:
     """Count the verbs and nouns of narrations."""
-    found = Vocabulary()
+    vocabulary = Vocabulary()
     for parsed in narrations:
         actions = action_positions(parsed)
         named = [verb for position in actions if (verb := _verb(parsed, position, actions))]
         verbs, nouns = {name for name, _ in named}, _nouns(parsed, set(actions))
-        found.verbs.update(verbs)
-        found.nouns.update(nouns)
-        found.pairs.update((verb, noun) for verb in verbs for noun in nouns)
+        vocabulary.verbs.update(verbs)
+        vocabulary.nouns.update(nouns)
+        vocabulary.pairs.update((verb, noun) for verb in verbs for noun in nouns)
         for name, used in named:
-            found.usage[name][used] += 1
-    return found
+            vocabulary.usage[name][used] += 1
+    return vocabulary
 
 
 def _verb(parsed: Parsed, position: int, actions: Iterable[int]) -> tuple[str, str] | None:
@@ -87,7 +87,7 @@ def is_put_in(base: str) -> bool:
 
 def _nouns(parsed: Parsed, actions: set[int]) -> set[str]:
     """Name the things by their base form; two nouns in a row are one thing if WordNet knows them as such."""
-    found, at = set(), 0
+    nouns, at = set(), 0
     while at < len(parsed.words):
         name, at = _base(parsed, at, NOUN) if _is_noun(parsed, at, actions) else None, at + 1
         if name and at < len(parsed.words) and _is_noun(parsed, at, actions):
@@ -95,8 +95,8 @@ def _nouns(parsed: Parsed, actions: set[int]) -> set[str]:
             if senses(both, NOUN):
                 name, at = both, at + 1
         if name:
-            found.add(name)
-    return found
+            nouns.add(name)
+    return nouns
 
 
 def _is_noun(parsed: Parsed, at: int, actions: set[int]) -> bool:

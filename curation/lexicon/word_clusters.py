@@ -87,12 +87,12 @@ class _Pairs:
 
     def join(self, keep: int, gone: int, total: np.ndarray) -> None:
         """Replace the pairs of `keep` and of `gone` by pairs of both together."""
-        mine = self._with(keep, gone)
-        theirs = self._with(gone, keep)
+        of_kept = self._with(keep, gone)
+        of_gone = self._with(gone, keep)
         share = total[keep] / max(total[keep] + total[gone], 1e-12)
-        others = sorted(mine.keys() | theirs.keys())
+        others = sorted(of_kept.keys() | of_gone.keys())
         none = (0.0, 0.0, False)
-        both = [(mine.get(other, none), theirs.get(other, none)) for other in others]
+        both = [(of_kept.get(other, none), of_gone.get(other, none)) for other in others]
         stay = ~np.isin(self.first, (keep, gone)) & ~np.isin(self.second, (keep, gone))
         other = np.array(others, dtype=np.int64)
         self.first = np.concatenate([self.first[stay], np.minimum(other, keep)])
@@ -103,9 +103,9 @@ class _Pairs:
 
     def _with(self, row: int, but: int) -> dict[int, tuple[float, float, bool]]:
         at = np.flatnonzero((self.first == row) | (self.second == row))
-        found = {}
+        related = {}
         for index in at:
             other = int(self.first[index] + self.second[index] - row)
             if other != but:
-                found[other] = (float(self._best[index]), float(self._mean[index]), bool(self._apart[index]))
-        return found
+                related[other] = (float(self._best[index]), float(self._mean[index]), bool(self._apart[index]))
+        return related

@@ -65,14 +65,14 @@ def links(usage: Mapping[str, int], part: str) -> Links:
     "pick" is mostly "pick up", so the senses of "pick up" count most.
     """
     most = max(usage.values())
-    found: tuple[dict[str, float], ...] = ({}, {}, {}, {})
+    weights: tuple[dict[str, float], ...] = ({}, {}, {}, {})
     for name, count in usage.items():
         for sense, frequency in senses(name, part):
             weight = frequency * count / most
-            for store, keys in zip(found, _linked(sense, part), strict=True):
+            for store, keys in zip(weights, _linked(sense, part), strict=True):
                 for key in keys:
                     store[key] = max(weight, store.get(key, 0.0))
-    return Links(*found)
+    return Links(*weights)
 
 
 @lru_cache(maxsize=1 << 17)
@@ -115,26 +115,26 @@ def defining_words(definition: str, part: str) -> frozenset[str]:
 
 
 def _first_verbs(words: list[str]) -> set[str]:
-    found: set[str] = set()
+    verbs: set[str] = set()
     for word, following in pairwise([*words, ""]):
         if word in _JOINS:
             continue
         bases = verb_bases(word)
         units = [f"{base} {following}" for base in bases] if following in _PARTICLES else []
-        found.update([unit for unit in units if senses(unit, VERB)] or bases)
+        verbs.update([unit for unit in units if senses(unit, VERB)] or bases)
         if following not in _JOINS:
             break
-    return found
+    return verbs
 
 
 def _first_kinds(words: list[str]) -> set[str]:
-    found: set[str] = set()
+    kinds: set[str] = set()
     for word, following in pairwise([*words, "of"]):
         if word in _END_OF_KIND:
             break
         if word not in _JOINS and (following in _JOINS or following in _END_OF_KIND):
-            found.update(noun_bases(word))
-    return found
+            kinds.update(noun_bases(word))
+    return kinds
 
 
 def _kind(lower: Links, upper: Links, part: str) -> float:

@@ -138,17 +138,17 @@ class EpicKitchensSource:
 
     @cached_property
     def _files(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+        files: dict[str, str] = {}
         for place in _VIDEO_PLACES:
             for path in sorted(self.root.glob(place)):
                 if path.suffix.lower() == ".mp4" and path.is_file():
-                    found.setdefault(path.stem, str(path))
-        return found
+                    files.setdefault(path.stem, str(path))
+        return files
 
     @cached_property
     def _class_files(self) -> list[AnyPath]:
-        found = [path for path in (self._find(_VERBS), self._find(_NOUNS)) if path]
-        return found if len(found) == 2 else []
+        paths = [path for path in (self._find(_VERBS), self._find(_NOUNS)) if path]
+        return paths if len(paths) == 2 else []
 
     @cached_property
     def _lexicon(self) -> tempfile.TemporaryDirectory | None:
@@ -160,8 +160,8 @@ class EpicKitchensSource:
         return folder
 
     def _present(self, names: dict[str, str]) -> dict[AnyPath, str]:
-        found = {self._find(name): split for name, split in names.items()}
-        return {path: split for path, split in found.items() if path}
+        paths = {self._find(name): split for name, split in names.items()}
+        return {path: split for path, split in paths.items() if path}
 
     def _find(self, name: str) -> AnyPath | None:
         folders = [self.root / folder for folder in _FOLDERS]
@@ -183,11 +183,11 @@ def _read_classes(path: AnyPath) -> Taxonomy:
             words = None
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise InputError(f"{path}: instances of {key!r} are {text!r}; they must be a list of words")
-        groups.append([_said(word) for word in words])
-    return taxonomy([_said(key).replace(" ", "_") for key in table["key"]], groups)
+        groups.append([_as_spoken(word) for word in words])
+    return taxonomy([_as_spoken(key).replace(" ", "_") for key in table["key"]], groups)
 
 
-def _said(word: str) -> str:
+def _as_spoken(word: str) -> str:
     """Write a word as narrators say it: "turn-on" -> "turn on", "lid:frying:pan" -> "frying pan lid"."""
     head, *before = word.split(":")
     return " ".join([*before, head]).replace("-", " ")

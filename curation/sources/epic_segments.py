@@ -46,14 +46,14 @@ def read_segments(path: AnyPath) -> pa.Table:
     _refuse(path, table, "verb_class", verb.isna(), "which is no number")
     nouns = table["all_noun_classes"].map(_classes)
     _refuse(path, table, "all_noun_classes", nouns.isna(), "which is no list of classes like [91, 2]")
-    said = table["narration_timestamp"].str.extract(_CLOCK).astype(np.float64) @ (3600, 60, 1)
+    narrated = table["narration_timestamp"].str.extract(_CLOCK).astype(np.float64) @ (3600, 60, 1)
     clips = pd.DataFrame(
         {
             "video_uid": table["video_id"],
             "video_dur": stop.groupby(table["video_id"]).transform("max"),
             "narration_source": "narration_pass_1",
             "narration_ind": number.astype(np.int64),
-            "narration_time": said.fillna(start),  # some have no time of their own
+            "narration_time": narrated.fillna(start),  # some have no time of their own
             "clip_start": start,
             "clip_end": stop,
             "clip_text": ACTOR + table["narration"].str.strip(),

@@ -33,7 +33,7 @@ def members(path: AnyPath, inside: str | None = None, chunk: int = CHUNK) -> Ite
 
     Raises InputError for a file that is empty, no UTF-8, no JSON (with the byte position), or of another shape.
     """
-    found = inside is None
+    is_there = inside is None
     with path.open("rb") as file:
         reader = _Reader(path, file, chunk)
         reader.open_object("the top level", outermost=True)
@@ -44,12 +44,12 @@ def members(path: AnyPath, inside: str | None = None, chunk: int = CHUNK) -> Ite
             if inside is None:
                 yield key, reader.value()
                 continue
-            found = True
+            is_there = True
             reader.open_object(repr(key))
             for name in reader.keys():  # noqa: SIM118
                 yield name, reader.value()
         reader.finish()
-    if not found:
+    if not is_there:
         raise InputError(f"{path}: has no {inside!r}; is it another file under this name? Fetch it again")
 
 
@@ -99,12 +99,12 @@ class _Reader:
 
     def open_object(self, name: str, outermost: bool = False) -> None:
         """Step into an object."""
-        found = self.peek()
-        if not found:
+        first = self.peek()
+        if not first:
             self.broken("the file is empty" if outermost else "the file ends too early")
-        if found != "{":
+        if first != "{":
             raise InputError(
-                f"{self.path}: {name} is no object but begins with {found!r}; is it another file? Fetch it again"
+                f"{self.path}: {name} is no object but begins with {first!r}; is it another file? Fetch it again"
             )
         self.at += 1
 

@@ -10,12 +10,12 @@ _VIDEO_FOLDERS = ("video_540ss", "full_scale")
 
 def version_folders(root: AnyPath) -> list[AnyPath]:
     """Return the folders v1, v2, v2_1, ... of a download, newest first."""
-    found = []
+    versions = []
     for entry in root.iterdir():
         match = _VERSION.fullmatch(entry.name)
         if match and entry.is_dir():
-            found.append(((int(match[1]), int(match[2] or 0)), entry))
-    return [entry for _, entry in sorted(found, reverse=True)]
+            versions.append(((int(match[1]), int(match[2] or 0)), entry))
+    return [entry for _, entry in sorted(versions, reverse=True)]
 
 
 def annotation_folders(root: AnyPath) -> list[AnyPath]:
@@ -43,10 +43,10 @@ def video_files(root: AnyPath) -> dict[str, AnyPath]:
     training size. Then full scale, then files that lie flat in the root.
     """
     places = [base / name for name in _VIDEO_FOLDERS for base in (*version_folders(root), root)]
-    found: dict[str, AnyPath] = {}
+    files: dict[str, AnyPath] = {}
     for folder in [*places, root]:
         for name in file_sizes(folder):
             stem, dot, end = name.rpartition(".")
-            if dot and end.lower() == "mp4" and stem not in found:
-                found[stem] = folder / name
-    return found
+            if dot and end.lower() == "mp4" and stem not in files:
+                files[stem] = folder / name
+    return files

@@ -84,10 +84,10 @@ def read_manifest(path: AnyPath) -> Metadata:
     return Metadata(videos, [], notes)
 
 
-def _by_uid(found: Iterable[VideoEntry]) -> tuple[dict[str, VideoEntry], int]:
+def _by_uid(entries: Iterable[VideoEntry]) -> tuple[dict[str, VideoEntry], int]:
     videos: dict[str, VideoEntry] = {}
     skipped = 0
-    for video in found:
+    for video in entries:
         if not video.video_uid or video.video_uid in videos:
             skipped += 1
         else:
@@ -161,13 +161,13 @@ def _list(value: object) -> list[Any]:
 
 
 def _intervals(entry: Mapping[str, Any]) -> list[tuple[float, float]]:
-    found = []
+    intervals = []
     for item in _list(entry.get("redacted_intervals")):
         if isinstance(item, dict):
             start, end = number(item.get("start_sec")), number(item.get("end_sec"))
             if start <= end:
-                found.append((start, end))
-    return found
+                intervals.append((start, end))
+    return intervals
 
 
 def _members(group: object) -> list[str]:

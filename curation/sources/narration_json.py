@@ -117,8 +117,8 @@ def _passes(entry: object) -> list[tuple[str, list[Any]]]:
     if not isinstance(entry, dict):
         return []
     names = sorted(name for name in entry if name.startswith("narration_pass_"))
-    found = [(storable(name), _narrations(entry[name])) for name in names]
-    return [(name, items) for name, items in found if items]
+    passes = [(storable(name), _narrations(entry[name])) for name in names]
+    return [(name, items) for name, items in passes if items]
 
 
 def _narrations(entry: object) -> list[dict[str, Any]]:

@@ -38,9 +38,9 @@ def benchmark_files(folders: Iterable[AnyPath]) -> tuple[list[tuple[AnyPath, str
     for name in BENCHMARKS:
         for split, ends in _FILE_ENDS.items():
             paths = [folder / f"{name}_{end}.json" for folder in folders for end in ends]
-            found = [(path, split) for path in paths if path.is_file()]
-            present += found
-            if not found:
+            files = [(path, split) for path in paths if path.is_file()]
+            present += files
+            if not files:
                 absent.append(f"{name}_{ends[0]}.json")
     return present, absent
 
@@ -57,8 +57,8 @@ def read_benchmarks(folders: Iterable[AnyPath]) -> BenchmarkVideos:
             uid = entry.get("video_uid") if isinstance(entry, dict) else None
             if not isinstance(uid, str):
                 continue
-            own = entry.get("split")
-            (result.test if (own if own in ("val", "test") else split) == "test" else result.val).add(uid)
+            stated = entry.get("split")
+            (result.test if (stated if stated in ("val", "test") else split) == "test" else result.val).add(uid)
         result.read.append(path)
     return result
 

@@ -105,13 +105,13 @@ class TableSource:
 
 def _columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return every column as text, with what is not given filled in."""
-    found = {name: _text(table, name) for name in (*NEEDED, "video_uid", "pass", "duration", "split")}
-    stems = found["video"].map(lambda path: Path(path).stem)
-    found["video_uid"] = found["video_uid"].where(found["video_uid"] != "", stems)
-    numbered = "narration_pass_" + found["pass"].str.replace(r"\.0$", "", regex=True)
-    named = found["pass"].where(~found["pass"].str.fullmatch(r"\d+(\.0)?"), numbered)
-    found["pass"] = named.where(named != "", "narration_pass_1")
-    return pd.DataFrame(found)
+    columns = {name: _text(table, name) for name in (*NEEDED, "video_uid", "pass", "duration", "split")}
+    stems = columns["video"].map(lambda path: Path(path).stem)
+    columns["video_uid"] = columns["video_uid"].where(columns["video_uid"] != "", stems)
+    numbered = "narration_pass_" + columns["pass"].str.replace(r"\.0$", "", regex=True)
+    named = columns["pass"].where(~columns["pass"].str.fullmatch(r"\d+(\.0)?"), numbered)
+    columns["pass"] = named.where(named != "", "narration_pass_1")
+    return pd.DataFrame(columns)
 
 
 def _text(table: pd.DataFrame, name: str) -> pd.Series:

@@ -104,7 +104,7 @@ def _render_one(job: tuple[Script, Path, int], config: DemoRootConfig) -> None:
 
 
 def _pass(script: Script, uid: str, annotator: int, seed: int, video: int) -> dict:
-    told = narrate(np.random.default_rng((seed, video, annotator)), script, annotator)
+    narrations = narrate(np.random.default_rng((seed, video, annotator)), script, annotator)
     annotation = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{uid}/{annotator}"))
     items = [
         {
@@ -114,7 +114,7 @@ def _pass(script: Script, uid: str, annotator: int, seed: int, video: int) -> di
             "narration_text": text,
             "annotation_uid": annotation,
         }
-        for time_sec, text in told
+        for time_sec, text in narrations
     ]
     if len(items) > 4:  # narration.json is out of order now and then, and so is this one
         items[2], items[3] = items[3], items[2]

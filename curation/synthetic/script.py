@@ -80,7 +80,7 @@ def narrate(rng: np.random.Generator, script: Script, annotator: int) -> list[tu
     Both annotators miss some actions, point a little beside the middle of an action, and now and then write what
     the filters are there for: "#unsure", two-word texts, another person.
     """
-    told: list[tuple[float, str]] = []
+    narrations: list[tuple[float, str]] = []
     for action in script.actions:
         if rng.random() < 0.08:
             continue
@@ -95,5 +95,5 @@ def narrate(rng: np.random.Generator, script: Script, annotator: int) -> list[tu
             text = "#C C waits"
         else:
             text = f"#C C {third_person(verb)} {article}{noun}"
-        told.append((float(np.clip(time_sec, 0.0, script.duration_sec)), text))
-    return told
+        narrations.append((float(np.clip(time_sec, 0.0, script.duration_sec)), text))
+    return narrations

@@ -84,9 +84,9 @@ def _is_thing(parsed: Parsed, index: int) -> bool:
     auxiliary = index > 0 and carries(words[index - 1])
     if tag in ("VB", "VBP", "VBZ"):
         if before == "CC":  # "takes knife and fork": a second verb would be "forks", after "taking" "forking"
-            said = tags[parsed.predicate] if 0 <= parsed.predicate < index else ""
+            predicate_tag = tags[parsed.predicate] if 0 <= parsed.predicate < index else ""
             finite = {"VB", "VBP"}.intersection(tags[parsed.predicate + 1 : index])
-            return tag != "VBZ" and (said == "VBZ" or (said == "VBG" and not finite))
+            return tag != "VBZ" and (predicate_tag == "VBZ" or (predicate_tag == "VBG" and not finite))
         object_place = before.startswith("VB") or index - 1 == parsed.predicate
         return before == "RP" or (object_place and not auxiliary)
     after_verb = before in ("VB", "VBP", "VBZ") or index - 1 == parsed.predicate

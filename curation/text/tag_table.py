@@ -74,8 +74,8 @@ def _known(texts: np.ndarray, earlier: pa.Table | None) -> tuple[pa.Table, np.nd
     if earlier is None:
         return _SCHEMA.empty_table(), np.full(len(texts), -1)
     trimmed = pc.utf8_rtrim(earlier["clip_text"], _ENDS)
-    found = pc.index_in(pa.array(texts, pa.string()), value_set=trimmed.combine_chunks())
-    return earlier.select(_SCHEMA.names), found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    place = pc.index_in(pa.array(texts, pa.string()), value_set=trimmed.combine_chunks())
+    return earlier.select(_SCHEMA.names), place.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _tag(texts: list[str], lexicon: Lexicon, report: Report) -> list[pa.Table]:
@@ -84,11 +84,11 @@ def _tag(texts: list[str], lexicon: Lexicon, report: Report) -> list[pa.Table]:
 
         if ray.is_initialized():
             return _tag_on_ray(texts, lexicon, report)
-    found = []
+    parts = []
     for start in range(0, len(texts), _IN_PROCESS):
-        found.append(_tag_part(texts[start : start + _IN_PROCESS], lexicon))
+        parts.append(_tag_part(texts[start : start + _IN_PROCESS], lexicon))
         report(STAGE, min(start + _IN_PROCESS, len(texts)), len(texts))
-    return found
+    return parts
 
 
 def _tag_part(texts: list[str], lexicon: Lexicon) -> pa.Table:

@@ -119,11 +119,11 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
         if position in sure or (position not in inside and not (position in things and _object_place(parsed, position)))
     ]
     actions += _hidden_actions(parsed, verbs, spans, actions)
-    found = [match for position in sorted(actions) if (match := _verb_at(parsed, position, verbs, actions))]
-    found = _without_carriers(parsed, found)
-    taken = {position for match in found for position in match.positions}
-    things = [span.label for span in _noun_spans(parsed, nouns, taken)]
-    return _ascending(match.label for match in found), _ascending(things)
+    matches = [match for position in sorted(actions) if (match := _verb_at(parsed, position, verbs, actions))]
+    matches = _without_carriers(parsed, matches)
+    verb_words = {position for match in matches for position in match.positions}
+    things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
+    return _ascending(match.label for match in matches), _ascending(things)
 
 
 def _hidden_actions(parsed: Parsed, verbs: Forms, spans: list[Match], actions: list[int]) -> list[int]:
@@ -178,17 +178,17 @@ def _belongs_to_verb(parsed: Parsed, at: int, length: int) -> bool:
     return parsed.words[at] in _PREPOSITIONS or not following or not following[0].startswith(_OBJECT_START)
 
 
-def _without_carriers(parsed: Parsed, found: list[Match]) -> list[Match]:
+def _without_carriers(parsed: Parsed, matches: list[Match]) -> list[Match]:
     """Drop the verbs that carry the next one."""
-    kept = []
-    for match, following in zip_longest(found, found[1:]):
+    actions = []
+    for match, following in zip_longest(matches, matches[1:]):
         first, last = match.positions[0], match.positions[-1]
         if following and is_base(parsed.words[first], CARRIERS):
             between = parsed.tags[last + 1 : following.positions[0]]
             if all(tag in ("RB", "TO", "IN", "RP") for tag in between):
                 continue
-        kept.append(match)
-    return kept
+        actions.append(match)
+    return actions
 
 
 def _noun_spans(parsed: Parsed, nouns: Forms, taken: Iterable[int] = ()) -> list[Match]:

@@ -59,15 +59,15 @@ class LocalLockFile:
 
     def create(self, content: bytes) -> bool:
         """Link a finished file to the name: no one reads a half-written one, and on NFS too only one link succeeds."""
-        mine = self._temp()
+        temp = self._temp()
         try:
-            mine.write_bytes(content)
-            self.path.hardlink_to(mine)
+            temp.write_bytes(content)
+            self.path.hardlink_to(temp)
         except (FileExistsError, FileNotFoundError):
             # FileNotFoundError: the holder has tidied up meanwhile.
             return False
         finally:
-            mine.unlink(missing_ok=True)
+            temp.unlink(missing_ok=True)
         return True
 
     def read(self) -> tuple[bytes, float] | None:
@@ -166,8 +166,8 @@ class Lock:
                 continue  # The store does not answer: the next beat may come through, and the run itself will say.
 
     def _is_mine(self) -> bool:
-        found = self._file.read()
-        holder = Holder.read(found[0]) if found else None
+        current = self._file.read()
+        holder = Holder.read(current[0]) if current else None
         if holder == self._holder:
             return True
         self._taken_by = f"process {holder.pid} on {holder.host}" if holder else "nobody known (its lock file is gone)"
@@ -194,19 +194,19 @@ def _acquire(file: LockFile, where: str) -> Lock:
         if file.create(me.written()):
             if took_over:
                 time.sleep(SETTLE_SEC)
-            found = file.read()
-            if found is not None and found[0] == me.written():
+            current = file.read()
+            if current is not None and current[0] == me.written():
                 return Lock(file, me, where)
             continue
-        found = file.read()
-        if found is None:
+        current = file.read()
+        if current is None:
             continue
-        holder = Holder.read(found[0])
-        if holder.is_alive(found[1]) if holder else found[1] < STALE_SEC:
-            raise _refusal(where, holder, found[1])
+        holder = Holder.read(current[0])
+        if holder.is_alive(current[1]) if holder else current[1] < STALE_SEC:
+            raise _refusal(where, holder, current[1])
         # Of two runs that find the same dead holder, the slower must not remove the lock of the faster.
-        again = file.read()
-        if again is not None and again[0] == found[0]:
+        later = file.read()
+        if later is not None and later[0] == current[0]:
             file.remove()
         took_over = True
 

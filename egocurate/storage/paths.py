@@ -133,7 +133,9 @@ def _retried(path: UPath, ask: Callable[[], bytes]) -> bytes:
             if _is_final(error):
                 raise
             pause = PAUSE_SEC * 2 ** (attempt - 1)
-            log.warning("%s: %s; asked again in %.3g s (%d of %d)", path, _said(error), pause, attempt + 1, attempts)
+            log.warning(
+                "%s: %s; asked again in %.3g s (%d of %d)", path, _first_line(error), pause, attempt + 1, attempts
+            )
             time.sleep(pause)
     return ask()
 
@@ -145,18 +147,18 @@ def _is_final(error: Exception) -> bool:
     return isinstance(error, FileNotFoundError | PermissionError) or refused or "Credentials" in type(error).__name__
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).partition("\n")[0]
 
 
 def _reason(error: Exception) -> str:
-    said = _said(error)
+    message = _first_line(error)
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
         return "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
     if isinstance(error, PermissionError):
-        return f"the store refuses access ({said}); check the credentials and the bucket's policy"
+        return f"the store refuses access ({message}); check the credentials and the bucket's policy"
     return (
-        f"the store does not answer as it should, after {ATTEMPTS} attempts ({said}); "
+        f"the store does not answer as it should, after {ATTEMPTS} attempts ({message}); "
         "check the network and AWS_ENDPOINT_URL, and run the same command again"
     )
 

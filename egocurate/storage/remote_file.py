@@ -13,7 +13,7 @@ from egocurate.errors import StoreError
 from egocurate.storage.paths import AnyPath, is_remote, named
 
 BLOCK_BYTES = 2 * 1024 * 1024  # some 10 s of 540p video: one request
-BLOCKS = 8  # kept: the header of a video and where its picture and sound are read
+BLOCKS = 8  # in memory: the header of a video and where its picture and sound are read
 
 
 class RemoteFile(io.RawIOBase):

@@ -50,10 +50,10 @@ class RemoteLockFile:
 
     def refresh(self) -> None:
         """Put the same content again."""
-        found = self.read()
-        if found is not None:
+        current = self.read()
+        if current is not None:
             with named(self.path):
-                self._fs.pipe_file(self._name, found[0])
+                self._fs.pipe_file(self._name, current[0])
 
     def remove(self) -> None:
         """Delete the object."""

@@ -161,7 +161,7 @@ def root(tmp_path):
 
 
 def test_the_verb_of_a_narration_reaches_its_window(root):
-    kept = select_clips(root.narrations(), root.videos(), EgoClipConfig(window="adaptive")).kept
+    kept = select_clips(root.narrations(), root.videos(), EgoClipConfig(window="adaptive")).clips
     length = (kept["window_end"] - kept["window_start"]).to_numpy()
     assert length[0] < length[2] < length[1]
     assert length[1] == pytest.approx(length[3])
