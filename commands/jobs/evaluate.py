@@ -83,8 +83,7 @@ def _each_benchmark(
     if benchmarks.mcq_json:
         settings = {"mode": config.mcq_mode, "questions": config.mcq_json, "shards": config.mcq_shards}
         evaluator = EgoMCQEvaluator(config, system, ranks, report)
-        missing = [f"question {name}" for name in evaluator.questions.missing]
-        yield f"egomcq-{config.mcq_mode}", settings, Figures(evaluator.accuracy(), missing, _accuracies)
+        yield f"egomcq-{config.mcq_mode}", settings, Figures(*evaluator.evaluate(), _accuracies)
     if benchmarks.epic_retrieval:
         annotations, shards = benchmarks.epic_retrieval, benchmarks.epic_shards
         values, missing = epic_retrieval(Path(annotations), shards, config.data, embedder, report)

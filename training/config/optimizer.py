@@ -37,17 +37,17 @@ class OptimizerConfig:
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig, new: Sequence[str] = ()) -> torch.optim.Optimizer:
-    """Return an optimizer of what learns, whose decay pulls on matrices alone: not on biases, norms and embeddings.
+    """Return an optimizer of what learns; only matrices decay, not biases, norms and embeddings.
 
-    new: beginnings of names of parameters that step at `new_lr`. A group's "rate" times `learning_rate` is its rate.
+    new: how the names of parameters begin that step at `new_lr`. `set_learning_rate` sets the rates of its groups.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        free = parameter.ndim < 2 or name.endswith(_EMBEDDINGS)
+        decays = parameter.ndim >= 2 and not name.endswith(_EMBEDDINGS)
         rate = config.new_lr / config.lr if config.new_lr and name.startswith(tuple(new)) else 1.0
-        groups.setdefault((0.0 if free else config.weight_decay, rate), []).append(parameter)
+        groups.setdefault((config.weight_decay if decays else 0.0, rate), []).append(parameter)
     parts = [{"params": part, "weight_decay": decay, "rate": rate} for (decay, rate), part in groups.items()]
     if config.kind == "adafactor":
         return torch.optim.Adafactor(parts, lr=config.lr)
@@ -62,5 +62,15 @@ def learning_rate(config: OptimizerConfig, step: int, total: int, steps_per_epoc
     if config.schedule == "constant":
         return config.lr
     done = (step - warmup) / max(1, total - warmup)
-    left = 1 - done if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
-    return config.final_lr + (config.lr - config.final_lr) * left
+    remaining = 1 - done if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return config.final_lr + (config.lr - config.final_lr) * remaining
+
+
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, config: OptimizerConfig, step: int, total: int, steps_per_epoch: int
+) -> float:
+    """Give each group of the optimizer its share of `learning_rate` for a step; returns that rate."""
+    rate = learning_rate(config, step, total, steps_per_epoch)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
+    return rate

@@ -15,22 +15,21 @@ from torch.utils.checkpoint import checkpoint
 from transformers.models.distilbert.modeling_distilbert import TransformerBlock
 
 from egocurate.errors import InputError
-from egocurate.models.layers import transformer
-from egocurate.models.layers import video_tower as video
+from egocurate.models.layers import transformer, video_tower
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 
-BLOCKS = (video.DividedBlock, video.JointBlock, transformer.TransformerBlock, TransformerBlock)
-"""The layers that towers are stacks of; those that a tower takes apart (RoBERTa's) are none: nobody calls them."""
-READERS = ("encode_video", "encode_text", "match_options")
-"""What is called on a model beside its forward."""
+BLOCKS = (video_tower.DividedBlock, video_tower.JointBlock, transformer.TransformerBlock, TransformerBlock)
+"""The layers that towers are stacks of; not RoBERTa's, whose parts its tower calls one by one."""
+METHODS = ("encode_video", "encode_text", "match_options")
+"""Methods of a model that are called beside its forward."""
 
 
-def spread(model: nn.Module, config: TrainConfig, ranks: Ranks) -> nn.Module:
-    """Return the model as the loop runs it: compiled if asked for, gradients averaged over ranks.
+def wrap_for_ranks(model: nn.Module, config: TrainConfig, ranks: Ranks) -> nn.Module:
+    """Return the model as the loop runs it: compiled if asked for, its gradients averaged over ranks.
 
-    The model's parameters keep their names. With "fsdp" each rank keeps a part of each of them, of its gradient and of
-    what the optimizer knows of it. Raises InputError for an optimizer that cannot work on parts.
+    The model's parameters keep their names. With "fsdp" each rank keeps a part of each parameter, of its gradient and
+    of its optimizer state. Raises InputError for an optimizer that cannot work on parts.
     """
     blocks = [module for module in model.modules() if isinstance(module, BLOCKS)]
     if config.activation_checkpointing:
@@ -43,25 +42,26 @@ def spread(model: nn.Module, config: TrainConfig, ranks: Ranks) -> nn.Module:
 
 
 def _sharded(model: nn.Module, blocks: list[nn.Module], config: TrainConfig, ranks: Ranks) -> nn.Module:
-    if config.optimizer.kind == "adafactor":  # it takes means over rows and columns, and PyTorch's knows no parts
+    if config.optimizer.kind == "adafactor":  # it takes means over rows and columns, of which PyTorch's needs all
         raise InputError("Adafactor cannot step on parts of matrices: take parallel=ddp, or optimizer.kind=adamw")
     mesh = init_device_mesh(ranks.device.type, (ranks.size,))
     for block in blocks:
-        if config.compile:  # block by block, because fetching the next one's parts is nothing to compile
+        if config.compile:  # block by block, because fetching the next block's parts cannot be compiled
             block.compile()
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
-    for name in READERS:
+    for name in METHODS:
         if hasattr(model, name):
             register_fsdp_forward_method(model, name)
     return model
 
 
 @contextmanager
-def whole(model: nn.Module) -> Iterator[None]:
-    """Keep all of a sharded model on every rank meanwhile; every rank calls this.
+def unsharded(model: nn.Module) -> Iterator[None]:
+    """Have all of a sharded model on every rank for the time of a block; every rank calls this.
 
-    Each may run it as often as it has work then. Otherwise all must run it equally often, to fetch each other's parts.
+    Inside, each rank may run the model as often as it has work. Outside, all must run it equally often, because they
+    fetch each other's parts.
     """
     sharded = [module for module in model.modules() if isinstance(module, FSDPModule)]
     for module in sharded:

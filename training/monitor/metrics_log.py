@@ -65,15 +65,15 @@ class MetricsLog:
         self._table = Table(out / "metrics.csv", step)
         self._board = SummaryWriter(out / "tensorboard", purge_step=step + 1)
 
-    def progress(self, step: int, total: int, row: dict[str, float], left: float | None) -> None:
-        """Note the losses, "loss" and its parts, lr, clips_per_sec, data_wait and mfu; left: seconds to the end."""
-        self._row(step, row)
-        self.say(progress_line(step, total, row, left))
+    def progress(self, step: int, total: int, row: dict[str, float], seconds_to_go: float | None) -> None:
+        """Write the losses, "loss" and its parts, lr, clips_per_sec, data_wait and mfu."""
+        self._write(step, row)
+        self.say(progress_line(step, total, row, seconds_to_go))
 
-    def answers(self, step: int, accuracy: dict[str, float]) -> None:
-        """Note EgoMCQ accuracy by type, if there are questions, and draw how the run went so far."""
+    def accuracy(self, step: int, accuracy: dict[str, float]) -> None:
+        """Write EgoMCQ accuracy by type, if there are questions, and draw how the run went so far."""
         if accuracy:
-            self._row(step, {f"mcq_{name}": value for name, value in accuracy.items()})
+            self._write(step, {f"mcq_{name}": value for name, value in accuracy.items()})
             self.say(f"step {step}  EgoMCQ " + ", ".join(f"{name} {value:.1f} %" for name, value in accuracy.items()))
         draw_curves(self._table.path, self.out / "curves.png")
 
@@ -82,19 +82,19 @@ class MetricsLog:
         self._table.close()
         self._board.close()
 
-    def _row(self, step: int, row: dict[str, float]) -> None:
+    def _write(self, step: int, row: dict[str, float]) -> None:
         self._table.add({"step": step, **row})
         for name, value in row.items():
             self._board.add_scalar(name, value, step)
 
 
-def progress_line(step: int, total: int, row: dict[str, float], left: float | None) -> str:
+def progress_line(step: int, total: int, row: dict[str, float], seconds_to_go: float | None) -> str:
     """Return a row of progress as a line to read."""
     parts = ", ".join(f"{name} {value:.4f}" for name, value in row.items() if name not in FIRST + LAST)
     words = [f"step {step}/{total}", f"loss {row['loss']:.4f}" + (f" ({parts})" if parts else "")]
     words += [f"lr {row['lr']:.2e}", f"{row['clips_per_sec']:,.0f} clips/s", f"data wait {row['data_wait']:.0%}"]
     words += [f"MFU {row['mfu']:.0%}"] if "mfu" in row else []
-    words += [f"{clock(left)} left"] if left and step < total else []
+    words += [f"{clock(seconds_to_go)} left"] if seconds_to_go and step < total else []
     return "  ".join(words)
 
 

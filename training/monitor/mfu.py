@@ -55,7 +55,7 @@ def peak_flops(name: str, bf16: bool) -> float:
     return PEAKS.get(" ".join(words), (0, 0))[0 if bf16 else 1] * 1e12
 
 
-def ideal_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) -> float:
+def peak_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) -> float:
     """Return how long a step on this batch would take at the device's peak, 0 where that is not known.
 
     Every rank calls this, for the losses look at the rows of all.

@@ -15,7 +15,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.checkpoints import newest_checkpoint
 from egocurate.training.run.run_folder import RECIPE
 from egocurate.training.systems import System, build_system
-from egocurate.training.systems.initial_weights import load_whole
+from egocurate.training.systems.initial_weights import load_complete
 
 STARTS = ("video_weights", "start")  # what a run began from: its checkpoint has better
 
@@ -54,7 +54,7 @@ def restore(config: TrainConfig, ranks: Ranks) -> tuple[System, int]:
             f"{run}: has no checkpoint yet; it gets one each checkpoint_every={config.checkpoint_every} steps"
         )
     system = build_system(config, None, ranks)  # the tokenizer is the run's: nothing of the data is asked for
-    load_whole(system.model, str(checkpoint))
+    load_complete(system.model, str(checkpoint))
     system.model.eval()
     return system, json.loads((checkpoint / "run.json").read_text())["step"]
 

@@ -17,7 +17,7 @@ from egocurate.training.run.versions import versions
 RECIPE, VERSIONS = "recipe.json", "versions.json"
 
 
-def find_run(config: TrainConfig, resume: bool) -> Path | None:
+def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
     """Return the newest checkpoint in the folder OUT, None if there is none to go on from.
 
     Raises InputError if OUT holds a run and this is no resume, or a resume with other settings.

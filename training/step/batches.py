@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from egocurate.errors import InputError
@@ -28,18 +29,36 @@ def open_stream(config: TrainConfig, ranks: Ranks) -> Stream:
 def next_batches(
     config: TrainConfig, data: Stream, ranks: Ranks, steps: int, throughput: Throughput
 ) -> Iterator[tuple[int, Batch]]:
-    """Yield (epoch, this rank's next batch on its device), from where the stream stands, over the ends of epochs."""
+    """Yield (epoch, this rank's batch on its device) for so many steps, from where the stream stands on.
+
+    The end of an epoch is the beginning of the next. The time spent waiting for a batch goes to `throughput`.
+    """
     while steps:
         epoch = data.state_dict()["epoch"]
-        rest = data.epoch(epoch)
-        batches = prefetch(Headspace(rest) if config.headspace else rest, ranks.device)
+        rest_of_epoch = data.epoch(epoch)
+        batches = prefetch(Headspace(rest_of_epoch) if config.headspace else rest_of_epoch, ranks.device)
         while steps:
-            with throughput.spend("waiting"):
+            with throughput.waiting():
                 batch = next(batches, None)
             if batch is None:
                 break
             yield epoch, _cropped(batch, config.data.size)
             steps -= 1
+
+
+@contextmanager
+def lost_workers_named(data: Stream) -> Iterator[None]:
+    """Turn the error that a killed worker process brings into one that names the worker and what it was reading.
+
+    PyTorch raises it from a signal, wherever the loop happens to be.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        lost = data.lost_worker(error)
+        if lost is None:
+            raise
+        raise lost from None
 
 
 def _cropped(batch: Batch, size: int) -> Batch:

@@ -1,14 +1,15 @@
-"""The gradient of a batch that is too large for the model at once: part by part, and the whole batch's all the same.
+"""The gradient of a batch, in one go or in micro-batches where the memory for the whole batch is lacking.
 
-A mean over rows is the mean of its parts. A contrast is not: there the parts are embedded without a gradient, the loss
-of all embeddings says what each is to change, and each part is embedded once more to pass that on (GradCache,
-2101.06983): the memory of a part for one forward pass more.
+Both give the same gradient. A loss that is a mean over rows is the mean of its micro-batches' losses. A contrast is
+not: there the micro-batches are embedded without a gradient, the loss of all embeddings gives the gradient of each
+embedding, and each micro-batch is embedded once more to pass that on to the parameters (GradCache, 2101.06983). That
+takes the memory of one micro-batch, and one forward pass more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -25,7 +26,7 @@ from egocurate.training.systems.step_rng import StepRng
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Some rows of a batch, what they draw with, and the seed of their dropout."""
+    """Some rows of a batch, their random numbers, the seed of their dropout, and whether they are the last ones."""
 
     batch: Batch
     step_rng: StepRng
@@ -33,34 +34,36 @@ class MicroBatch:
     last: bool
 
 
-class Learning:
-    """The way from a batch to the gradients of a network's parameters."""
+class BatchGradient:
+    """The gradient of a batch's loss, for every parameter of a network."""
 
     def __init__(self, config: TrainConfig, system: System, network: nn.Module, ranks: Ranks) -> None:
-        """Raise InputError for parts that the system cannot have, or that are not equal."""
+        """Raise InputError for micro-batches that the system cannot learn from, or that are not equally large."""
         self.system, self.network, self.ranks, self.count = system, network, ranks, config.micro_batches
         anchors = config.batch_size // ranks.size
         if self.count < 1 or anchors % self.count:
             raise InputError(f"micro_batches={self.count} does not divide the {anchors} anchors of a rank")
-        if self.count > 1 and system.parts == "whole":
+        if self.count > 1 and system.splits_by == "whole":
             raise InputError(
                 f"{config.system} learns from a whole batch at once: leave out micro_batches={self.count} and save "
                 "memory with activation_checkpointing=true, or with more ranks"
             )
 
-    def learn(self, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
-        """Add the gradient of the batch's "loss" to the parameters; returns all its losses, without their graph."""
+    def backward(self, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
+        """Add the gradient of the batch's "loss" to the parameters; returns all its losses, detached."""
         if self.count == 1:
             with self.ranks.autocast():
                 losses = self.system.losses(self.network, batch, step_rng)
             losses["loss"].backward()
             return _detached(losses)
-        parts = list(self._parts(batch, step_rng))
-        return self._by_rows(parts) if self.system.parts == "rows" else self._by_embeddings(parts, batch)
+        micro_batches = list(self._split(batch, step_rng))
+        if self.system.splits_by == "rows":
+            return self._by_rows(micro_batches)
+        return self._by_embeddings(micro_batches, batch)
 
-    def _by_rows(self, parts: list[MicroBatch]) -> dict[str, Tensor]:
+    def _by_rows(self, micro_batches: list[MicroBatch]) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
-        for part in parts:
+        for part in micro_batches:
             with self._sync(part):
                 with self.ranks.autocast():
                     losses = self.system.losses(self.network, part.batch, part.step_rng)
@@ -69,15 +72,15 @@ class Learning:
             total = {name: total.get(name, 0) + loss for name, loss in _detached(losses).items()}
         return total
 
-    def _by_embeddings(self, parts: list[MicroBatch], batch: Batch) -> dict[str, Tensor]:
+    def _by_embeddings(self, micro_batches: list[MicroBatch], batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
-            cached = zip(*(self._embed(part) for part in parts), strict=True)
-        whole = tuple(torch.cat(rows).requires_grad_() for rows in cached)
+            cached = zip(*(self._embed(part) for part in micro_batches), strict=True)
+        embeddings = tuple(torch.cat(rows).requires_grad_() for rows in cached)
         with self.ranks.autocast():
-            losses = self.system.compare(whole, batch)
-        wanted = torch.autograd.grad(losses["loss"], whole)
-        sizes = [len(part.batch) for part in parts]
-        for part, *gradients in zip(parts, *(rows.split(sizes) for rows in wanted), strict=True):
+            losses = self.system.compare(embeddings, batch)
+        embedding_gradients = torch.autograd.grad(losses["loss"], embeddings)
+        sizes = [len(part.batch) for part in micro_batches]
+        for part, *gradients in zip(micro_batches, *(rows.split(sizes) for rows in embedding_gradients), strict=True):
             with self._sync(part):
                 torch.autograd.backward(self._embed(part), gradients)
         return _detached(losses)
@@ -87,13 +90,13 @@ class Learning:
         with self.ranks.autocast():
             return self.system.embed(self.network, part.batch, part.step_rng)
 
-    def _sync(self, part: MicroBatch) -> torch.autograd.graph.saved_tensors_hooks | nullcontext:
-        """Average gradients over ranks once, in the last part (sharded ones are: nobody keeps them whole)."""
+    def _sync(self, part: MicroBatch) -> AbstractContextManager:
+        """Average gradients over ranks once, in the last micro-batch; sharded gradients are averaged in each."""
         network = self.network
         return network.no_sync() if isinstance(network, DistributedDataParallel) and not part.last else nullcontext()
 
-    def _parts(self, batch: Batch, step_rng: StepRng) -> Iterator[MicroBatch]:
-        """Cut a batch into runs of equally many rows: its anchors, then its negatives."""
+    def _split(self, batch: Batch, step_rng: StepRng) -> Iterator[MicroBatch]:
+        """Cut a batch into micro-batches of equally many rows: first its anchors, then its negatives."""
         rows = len(batch) // self.count
         seeds = torch.randint(2**62, (self.count,)).tolist()
         for number, seed in enumerate(seeds):

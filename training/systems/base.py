@@ -25,17 +25,18 @@ class System(ABC):
     """how texts become what the model reads; None for a model without texts"""
     embedding: int = 0
     """channels of the space that texts and clips share; 0 without one"""
-    new: tuple[str, ...] = ()
-    """beginnings of names of parameters that start from nothing and may step faster (`OptimizerConfig.new_lr`)"""
+    new_parameters: tuple[str, ...] = ()
+    """how the names of parameters begin that start from nothing and may step faster (`OptimizerConfig.new_lr`)"""
     can_fuse: bool = False
-    """whether it can tell by both together if a text belongs to a clip (`together`)"""
-    parts: Literal["rows", "embeddings", "whole"] = "whole"
-    """how a batch may go through the model in parts (`TrainConfig.micro_batches`) and give the same gradient.
+    """whether it can look at a text and a clip together and tell if they match (`match_probability`)"""
+    splits_by: Literal["rows", "embeddings", "whole"] = "whole"
+    """how a batch may go through the model in micro-batches (`TrainConfig.micro_batches`) and give the same gradient
 
-    rows: the losses are means over rows; embeddings: they are `compare` of what `embed` gives, row by row; whole: not
+    rows: the losses are means over rows; embeddings: the losses are `compare` of what `embed` gives for each row;
+    whole: a batch cannot be split
     """
 
-    def begin(self, config: TrainConfig) -> list[str]:
+    def load_initial_weights(self, config: TrainConfig) -> list[str]:
         """Load what a new run starts from; returns lines to say of it. Raises InputError for what does not fit."""
         return [f"starts from {config.start}: {load_start(self.model, config.start)}"] if config.start else []
 
@@ -44,7 +45,7 @@ class System(ABC):
         """Return scalars: "loss", which is learned from, and the parts to show beside it.
 
         network: the model as it is run, maybe compiled and data-parallel. The mean of each over ranks is that of the
-        whole batch (models/all_gather.py). Every rank calls this, inside the ranks's autocast.
+        whole batch (models/all_gather.py). Every rank calls this, inside `ranks.autocast`.
         """
 
     def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
@@ -71,7 +72,7 @@ class System(ABC):
         """Embed texts as [B, embedding]."""
         return self.model.encode_text(*self.tokens(texts))
 
-    def together(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
+    def match_probability(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
         """Return the probability [Q, 5] that each of Q texts belongs to its five options, if the system `can_fuse`.
 
         frames: uint8 [K, T, 3, S, S] of distinct clips; options: int64 [Q, 5], rows of them.

@@ -23,7 +23,7 @@ from egocurate.training.systems.tokens import Tokens, tokenizer_for
 class EgoVLPSystem(System):
     """EgoVLP as published (2206.01670), or with another rule of positives."""
 
-    parts = "embeddings"
+    splits_by = "embeddings"
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""

@@ -22,8 +22,8 @@ from egocurate.training.systems.tokens import Tokens, tokenizer_for
 class EgoVLPv2System(System):
     """EgoVLPv2 (2307.05463) and its three losses."""
 
-    new = ("video_gates.", "text_gates.", "text_transform.", "video_transform.", "mlm_head.", "vtm_head.")
-    new += ("vid_proj.", "txt_proj.")
+    new_parameters = ("video_gates.", "text_gates.", "text_transform.", "video_transform.", "mlm_head.", "vtm_head.")
+    new_parameters += ("vid_proj.", "txt_proj.")
     can_fuse = True
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
@@ -66,7 +66,7 @@ class EgoVLPv2System(System):
         """Return the video tower's [B, width], without its projector, as the released features are."""
         return self.model.video(self.pixels(frames))
 
-    def together(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
+    def match_probability(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
         """Return the matching head's probability; lower layers run once for each clip and each text."""
         logits = self.model.match_options(self.pixels(frames), *self.tokens(texts), options)
         return logits.float().softmax(-1)[..., 1]

@@ -55,7 +55,7 @@ def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) 
         raise InputError(str(error)) from error
 
 
-def load_whole(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) -> LoadReport:
+def load_complete(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) -> LoadReport:
     """`load_start`, but InputError unless it brings every parameter of the module."""
     report = load_start(module, source, prefixes)
     if report.missing:

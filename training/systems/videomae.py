@@ -19,7 +19,7 @@ from egocurate.training.systems.step_rng import StepRng
 class VideoMAESystem(System):
     """VideoMAE as published (2203.12602): every clip hides its own places, in all frames the same."""
 
-    parts = "rows"
+    splits_by = "rows"
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes that do not fit."""

@@ -18,7 +18,7 @@ from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips
-from egocurate.training.systems.initial_weights import load_whole
+from egocurate.training.systems.initial_weights import load_complete
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
@@ -36,7 +36,7 @@ class _Prism(System):
 class VideoPrismSystem(_Prism):
     """The first stage (2402.13217, section 3.2): both towers by contrast, each clip with its own places dropped."""
 
-    parts = "embeddings"
+    splits_by = "embeddings"
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes or a tokenizer that do not fit."""
@@ -83,7 +83,7 @@ class LockedSystem(VideoPrismSystem):
         super().__init__(replace(config, start=config.objective.towers or config.start), data, ranks)
         self.model.freeze_encoder()
 
-    def begin(self, config: TrainConfig) -> list[str]:
+    def load_initial_weights(self, config: TrainConfig) -> list[str]:
         """Load encoder and towers; raises InputError unless they are named, and whole."""
         objective, video = config.objective, self.model.video
         if not config.start and not (objective.encoder and objective.towers):
@@ -91,13 +91,13 @@ class LockedSystem(VideoPrismSystem):
                 f"{config.system} tunes what others have learned: --set objective.encoder=RUN of videoprism-stage2 "
                 "and --set objective.towers=RUN of videoprism-stage1"
             )
-        said = super().begin(config)
+        said = super().load_initial_weights(config)
         if objective.towers:
             for part, prefix in ((video, "video."), (self.model.text, "text.")):
-                load_whole(part, objective.towers, (prefix,))
+                load_complete(part, objective.towers, (prefix,))
             said.append(f"texts and pooling go on from {objective.towers}")
         if objective.encoder:
-            load_whole(video.encoder, objective.encoder, _ENCODER)
+            load_complete(video.encoder, objective.encoder, _ENCODER)
             said.append(f"the encoder is that of {objective.encoder}")
         return said
 
@@ -108,7 +108,7 @@ class DistillationSystem(_Prism):
     The teacher stands beside the model: it is neither learned nor saved.
     """
 
-    parts = "rows"
+    splits_by = "rows"
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build student and teacher; raises InputError for sizes or a teacher that do not fit."""
@@ -120,7 +120,7 @@ class DistillationSystem(_Prism):
         try:
             check_hidden(self.hidden, self.places)
             tower = PrismVideoTower(sizes.encoder, sizes.auxiliary_depth)
-            load_whole(tower, objective.teacher, ("video.", ""))
+            load_complete(tower, objective.teacher, ("video.", ""))
             self.model = Student(tower.encoder, sizes.decoder).to(ranks.device)
         except ValueError as error:
             raise InputError(str(error)) from error

@@ -1,4 +1,4 @@
-"""EgoMCQ while training: by cosines of embeddings, by fusing text and clip, or by both."""
+"""EgoMCQ: by cosines of embeddings, by fusing text and clip, or by both."""
 
 from __future__ import annotations
 
@@ -13,97 +13,111 @@ from egocurate.models.metrics.egomcq import cosine_scores, egomcq_accuracy
 from egocurate.progress import Report
 from egocurate.questions import OPTIONS
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.parallel import whole
+from egocurate.training.distributed.parallel import unsharded
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
-from egocurate.training.tasks.embed import Embedder
+from egocurate.training.tasks.embed import Embedder, decode_batches, failures_of_ranks, sum_over_ranks
 
-CLIPS = 64  # embedded at once
-HELD = 256  # clips whose tokens are held while the questions that ask for them are answered by fusing
+CLIPS_IN_BLOCK = 256  # whose tokens are in memory while the questions that ask for them are answered by fusing
+STAGE = "EgoMCQ"
 
 
 class EgoMCQEvaluator:
-    """The questions of a run; without any it has no accuracy."""
+    """Answers the questions of a run's config; where that names none, there is no accuracy.
+
+    A question is left out and named if a clip of its five is not in the shards or does not decode: a choice among four
+    would be another question. All the others are answered.
+    """
 
     def __init__(self, config: TrainConfig, system: System, ranks: Ranks, report: Report) -> None:
         """Read the questions; raises InputError for a system that cannot answer them, or not in the way asked for."""
-        self.config, self.system, self.ranks, self.report = config, system, ranks, report
-        self.embedder = Embedder(system, ranks, config.data.workers)
-        self.questions, self.texts = None, []
+        self.mode, self.workers = config.mcq_mode, config.data.workers
+        self.system, self.ranks, self.report = system, ranks, report
+        self.questions: EgoMCQDataset | None = None
         if config.mcq_json:
             if not system.embedding:
                 raise InputError(f"{config.system} has no text tower to answer EgoMCQ with: leave out --mcq-json")
             if config.mcq_mode != "dual" and not system.can_fuse:
                 raise InputError(f"{config.system} cannot fuse text and clip for mcq_mode={config.mcq_mode}: take dual")
-            shown = config.data
-            self.questions = EgoMCQDataset(config.mcq_json, config.mcq_shards, frames=shown.frames, size=shown.size)
-            self.texts = self.questions.texts
+            shown = {"frames": config.data.frames, "size": config.data.size, "decoder": config.data.decoder}
+            self.questions = EgoMCQDataset(config.mcq_json, config.mcq_shards, **shown)
+
+    def evaluate(self) -> tuple[dict[str, float], list[str]]:
+        """Return the percentage of right answers by type, and the questions left out; the same on every rank.
+
+        `mcq_mode` says what answers: dual, the cosine of text and clip; fused, the probability that they belong
+        together; ensemble, the sum of both (EgoVLPv2, 2307.05463). Every rank calls this; raises InputError if no
+        question can be answered.
+        """
+        questions = self.questions
+        if questions is None:
+            return {}, []
+        scores, failures = self.scores()
+        answered = ~np.isin(questions.choices, list(failures)).any(axis=1)
+        if not answered.any():
+            reason = next(iter(failures.values()))
+            raise InputError(f"every EgoMCQ question has a clip that does not decode ({reason}); run `curate verify`")
+        left_out = [f"question {name} (a clip is not in the shards)" for name in questions.missing]
+        for question in np.flatnonzero(~answered):
+            reason = next(failures[clip] for clip in questions.choices[question] if clip in failures)
+            left_out.append(f"question {questions.names[question]} ({reason})")
+        accuracy = egomcq_accuracy(scores[answered], questions.answers[answered], questions.types[answered])
+        return accuracy, left_out
 
     @torch.no_grad()
-    def accuracy(self) -> dict[str, float]:
-        """Return the percentage of right answers by type, the same on every rank; every rank calls this.
+    def scores(self) -> tuple[np.ndarray, dict[int, str]]:
+        """Return the scores of all questions' options, float32 [Q, 5], and the clips that do not decode, with reasons.
 
-        `mcq_mode` says by what: dual, the cosine of text and clip; fused, the probability that they belong together;
-        ensemble, the sum of both (EgoVLPv2, 2307.05463).
+        Questions that ask for such a clip have scores without a meaning. Every rank calls this and gets all.
         """
-        quiz, model = self.questions, self.system.model
-        if quiz is None:
-            return {}
+        model = self.system.model
         training = model.training
         model.eval()
         try:
-            with whole(model):
-                if self.config.mcq_mode == "dual":
-                    scores = cosine_scores(self.embedder.texts(self.texts), self._embed_clips(quiz), quiz.choices)
-                else:
-                    scores = self.fused_scores().cpu().numpy()
-                return egomcq_accuracy(scores, quiz.answers, quiz.types)
+            with unsharded(model):
+                return self._dual_scores() if self.mode == "dual" else self._fused_scores()
         finally:
             model.train(training)
 
-    def _embed_clips(self, quiz: EgoMCQDataset) -> Tensor:
-        """Embed each distinct clip once, each rank a part."""
-        ranks, done = self.ranks, 0
-        rows = torch.zeros(len(quiz.clips), self.system.embedding, device=ranks.device)
-        share = {"rank": ranks.rank, "world": ranks.size}
-        for batch in quiz.mcq_clips(batch_size=CLIPS, workers=self.config.data.workers, **share):
-            with ranks.autocast():
-                embedded = self.system.embed_clips(batch.frames.to(ranks.device))
-            rows[np.searchsorted(quiz.clips, batch.sample.numpy())] = embedded.float()
-            done = min(done + len(batch) * ranks.size, len(rows))
-            self.report("EgoMCQ", done, len(rows))
-        return self.embedder.of_all(rows)
+    def _dual_scores(self) -> tuple[np.ndarray, dict[int, str]]:
+        embedder = Embedder(self.system, self.ranks, self.workers)
+        text = embedder.texts(self.questions.texts)
+        clips, failures = embedder.clips(self.questions.evaluation_clips(), STAGE, self.report)
+        return cosine_scores(text, clips, self.questions.choices), failures
 
-    def fused_scores(self) -> Tensor:
-        """Score every question's options [Q, 5] as `mcq_mode` says, each rank a part of the questions, by blocks.
+    def _fused_scores(self) -> tuple[np.ndarray, dict[int, str]]:
+        """Score the questions block by block, each rank a part of them."""
+        choices, texts, ranks = self.questions.choices, self.questions.texts, self.ranks
+        scores, failures, done = torch.zeros(len(choices), OPTIONS, device=ranks.device), {}, 0
+        blocks = question_blocks(choices, ranks.rank, ranks.size)
+        clips_of_blocks = [np.unique(choices[block]) for block in blocks]
+        all_decoded = decode_batches(self.questions.evaluation_clips(), clips_of_blocks, self.workers)
+        for block, decoded in zip(blocks, all_decoded, strict=True):
+            failures |= decoded.failures
+            answered = block[np.isin(choices[block], decoded.places).all(axis=1)]
+            if len(answered):
+                options = torch.from_numpy(np.searchsorted(decoded.places, choices[answered])).to(ranks.device)
+                frames = decoded.frames.to(ranks.device)
+                scores[answered] = self._block_scores(frames, [texts[question] for question in answered], options)
+            done = min(done + len(block) * ranks.size, len(choices))
+            self.report(STAGE, done, len(choices))
+        return sum_over_ranks(scores, ranks).cpu().numpy(), failures_of_ranks(failures, ranks)
 
-        The model must be in eval mode. Every rank calls this and gets all.
-        """
-        quiz, ranks, done = self.questions, self.ranks, 0
-        rows = torch.zeros(len(quiz), OPTIONS, device=ranks.device)
-        blocks = blocks_of(quiz.choices, ranks.rank, ranks.size)
-        shown = [np.unique(quiz.choices[block]) for block in blocks]
-        clips = quiz.batches(shown, self.config.data.workers)
-        for block, places, batch in zip(blocks, shown, clips, strict=True):
-            options = torch.from_numpy(np.searchsorted(places, quiz.choices[block])).to(ranks.device)
-            rows[block] = self._block(batch.frames.to(ranks.device), [self.texts[q] for q in block], options)
-            done = min(done + len(block) * ranks.size, len(rows))
-            self.report("EgoMCQ", done, len(rows))
-        return self.embedder.of_all(rows)
-
-    def _block(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
+    def _block_scores(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
         """Score Q texts against their options, int64 [Q, 5], rows of frames [K, T, 3, S, S]: float32 [Q, 5]."""
         with self.ranks.autocast():
-            together = self.system.together(frames, texts, options)
-            if self.config.mcq_mode == "fused":
-                return together
+            probability = self.system.match_probability(frames, texts, options)
+            if self.mode == "fused":
+                return probability
             text, clips = self.system.embed_texts(texts), self.system.embed_clips(frames)
         text, clips = F.normalize(text.float(), dim=1), F.normalize(clips.float(), dim=1)
-        return together + (text[:, None] * clips[options]).sum(2)
+        return probability + (text[:, None] * clips[options]).sum(2)
 
 
-def blocks_of(choices: np.ndarray, rank: int = 0, ranks: int = 1, held: int = HELD) -> list[np.ndarray]:
-    """Cut a rank's even share of the questions into blocks int64 [q] that ask for no more than `held` distinct clips.
+def question_blocks(
+    choices: np.ndarray, rank: int = 0, ranks: int = 1, most_clips: int = CLIPS_IN_BLOCK
+) -> list[np.ndarray]:
+    """Cut a rank's even share of the questions into blocks int64 [q] that ask for at most `most_clips` distinct clips.
 
     choices: int64 [Q, 5]. A clip runs once for each block that asks for it; questions go by their first clip, so that
     those that share clips meet.
@@ -113,7 +127,7 @@ def blocks_of(choices: np.ndarray, rank: int = 0, ranks: int = 1, held: int = HE
     clips: set[int] = set()
     for question in np.array_split(order, ranks)[rank].tolist():
         clips |= set(choices[question].tolist())
-        if not blocks or len(clips) > held:
+        if not blocks or len(clips) > most_clips:
             blocks, clips = [*blocks, []], set(choices[question].tolist())
         blocks[-1].append(question)
     return [np.array(block) for block in blocks]

@@ -1,8 +1,12 @@
-"""Embeddings of clips and texts, each rank a part, every rank the whole."""
+"""Embeddings of clips and texts for every benchmark: each rank embeds a part, and every rank gets all of them.
+
+A clip that does not decode never stops an evaluation. Each benchmark leaves out what asks for it and names that beside
+its figures, so that one damaged file neither costs the figures of a long run nor changes them in silence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +17,18 @@ from torch.utils.data import DataLoader, Dataset
 
 from egocurate.progress import Report
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems import System
+from egocurate.training.systems.base import System
 
-TEXTS = 256  # embedded at once
-CLIPS = 32
+TEXTS_AT_ONCE = 256
+CLIPS_AT_ONCE = 64
+
+
+class DecodedClips(NamedTuple):
+    """Some clips of a data set: the places of those that decode, their frames, and why the others do not."""
+
+    places: np.ndarray  # int64 [B]
+    frames: Tensor  # uint8 [B, T, 3, S, S]
+    failures: dict[int, str]
 
 
 class Embedder(NamedTuple):
@@ -30,58 +42,72 @@ class Embedder(NamedTuple):
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Embed texts, each distinct one once, as float32 [M, D] of length 1."""
         distinct = list(dict.fromkeys(texts))
-        rows = self._rows(len(distinct))
+        rows = self._zeros(len(distinct))
         share = np.array_split(np.arange(len(distinct)), self.ranks.size)[self.ranks.rank]
-        for start in range(0, len(share), TEXTS):
-            part = share[start : start + TEXTS]
+        for start in range(0, len(share), TEXTS_AT_ONCE):
+            part = share[start : start + TEXTS_AT_ONCE]
             with self.ranks.autocast():
                 rows[part] = self.system.embed_texts([distinct[i] for i in part]).float()
         place = {text: i for i, text in enumerate(distinct)}
-        return self._unit(self.of_all(rows))[[place[text] for text in texts]]
+        return unit_rows(sum_over_ranks(rows, self.ranks))[[place[text] for text in texts]]
 
     @torch.no_grad()
     def clips(self, clips: Dataset, stage: str, report: Report) -> tuple[Tensor, dict[int, str]]:
-        """Embed the clips of a map-style data set as float32 [M, D] of length 1; say of which there are none, and why.
+        """Embed the clips of a map-style data set as float32 [M, D] of length 1, and say which do not decode, and why.
 
-        An item is uint8 [T, 3, S, S], or the reason why it cannot be had: its row is 0, its place among those.
+        An item is uint8 [T, 3, S, S], or a text that says why the clip cannot be had: then its row is 0.
         """
         total = len(clips)
-        rows, failed, done = self._rows(total), {}, 0
+        rows, failures, done = self._zeros(total), {}, 0
         share = np.array_split(np.arange(total), self.ranks.size)[self.ranks.rank]
-        parts = [share[start : start + CLIPS] for start in range(0, len(share), CLIPS)]
-        loader = DataLoader(
-            clips,
-            batch_sampler=parts,
-            collate_fn=list,
-            num_workers=self.workers,
-            multiprocessing_context="fork" if self.workers else None,
-        )
-        for part, items in zip(parts, loader, strict=True):
-            failed |= {int(i): item for i, item in zip(part, items, strict=True) if isinstance(item, str)}
-            shown = [i for i, item in zip(part, items, strict=True) if not isinstance(item, str)]
-            if shown:
-                frames = torch.stack([item for item in items if not isinstance(item, str)]).to(self.ranks.device)
+        batches = [share[start : start + CLIPS_AT_ONCE] for start in range(0, len(share), CLIPS_AT_ONCE)]
+        for batch, decoded in zip(batches, decode_batches(clips, batches, self.workers), strict=True):
+            failures |= decoded.failures
+            if len(decoded.places):
                 with self.ranks.autocast():
-                    rows[shown] = self.system.embed_clips(frames).float()
-            done = min(done + len(part) * self.ranks.size, total)
+                    embedded = self.system.embed_clips(decoded.frames.to(self.ranks.device))
+                rows[decoded.places] = embedded.float()
+            done = min(done + len(batch) * self.ranks.size, total)
             report(stage, done, total)
-        return self._unit(self.of_all(rows)), self._together(failed)
+        return unit_rows(sum_over_ranks(rows, self.ranks)), failures_of_ranks(failures, self.ranks)
 
-    def _rows(self, count: int) -> Tensor:
+    def _zeros(self, count: int) -> Tensor:
         return torch.zeros(count, self.system.embedding, device=self.ranks.device)
 
-    def of_all(self, rows: Tensor) -> Tensor:
-        """Add up rows of all ranks, each of which is 0 but on one rank."""
-        if self.ranks.size > 1:
-            dist.all_reduce(rows)
-        return rows
 
-    def _unit(self, rows: Tensor) -> Tensor:
-        return torch.nn.functional.normalize(rows, dim=1, eps=1e-8)
+def decode_batches(clips: Dataset, batches: Sequence[np.ndarray], workers: int) -> Iterator[DecodedClips]:
+    """Yield the clips of a map-style data set at each of these int64 arrays of places, decoded by worker processes."""
+    loader = DataLoader(
+        clips,
+        batch_sampler=batches,
+        collate_fn=list,
+        num_workers=workers,
+        multiprocessing_context="fork" if workers else None,
+        generator=torch.Generator(),  # of its own: what training draws does not depend on evaluations
+    )
+    for places, items in zip(batches, loader, strict=True):
+        decodes = np.array([not isinstance(item, str) for item in items])
+        frames = [item for item in items if not isinstance(item, str)]
+        failures = {int(place): item for place, item in zip(places, items, strict=True) if isinstance(item, str)}
+        yield DecodedClips(places[decodes], torch.stack(frames) if frames else torch.empty(0), failures)
 
-    def _together(self, failed: dict[int, str]) -> dict[int, str]:
-        if self.ranks.size == 1:
-            return failed
-        parts: list[dict[int, str]] = [{}] * self.ranks.size
-        dist.all_gather_object(parts, failed)
-        return dict(sorted(item for part in parts for item in part.items()))
+
+def unit_rows(rows: Tensor) -> Tensor:
+    """Return rows [M, D] of length 1; rows of zeros stay."""
+    return torch.nn.functional.normalize(rows, dim=1, eps=1e-8)
+
+
+def sum_over_ranks(rows: Tensor, ranks: Ranks) -> Tensor:
+    """Return rows of all ranks, each of which is 0 on all ranks but one; changes them in place."""
+    if ranks.size > 1:
+        dist.all_reduce(rows)
+    return rows
+
+
+def failures_of_ranks(failures: dict[int, str], ranks: Ranks) -> dict[int, str]:
+    """Return the failures of all ranks in order of their places."""
+    parts = [failures]
+    if ranks.size > 1:
+        parts = [{}] * ranks.size
+        dist.all_gather_object(parts, failures)
+    return dict(sorted(item for part in parts for item in part.items()))

@@ -19,10 +19,10 @@ from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.layers.distilbert import TextConfig
 from egocurate.train import train
 from egocurate.training.config.optimizer import OptimizerConfig
-from egocurate.training.distributed.parallel import spread, whole
+from egocurate.training.distributed.parallel import unsharded, wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.step.batches import open_stream
-from egocurate.training.step.micro_batches import Learning
+from egocurate.training.step.micro_batches import BatchGradient
 from egocurate.training.systems import build_system
 from egocurate.training.systems.base import System
 from egocurate.training.systems.step_rng import StepRng
@@ -41,10 +41,12 @@ def gradients(config, system=None):
     """The losses of the first batch, its gradients by name, and the embeddings that each run of the model gave."""
     data = open_stream(config, ALONE)
     system = system or build_system(config, data, ALONE)
-    network, seen = spread(system.model, config, ALONE), []
+    network, seen = wrap_for_ranks(system.model, config, ALONE), []
     network.register_forward_hook(lambda module, inputs, out: seen.append(out))
     torch.manual_seed(5)
-    losses = Learning(config, system, network, ALONE).learn(next(data.epoch(0)), StepRng(0, 0, config.batch_size))
+    losses = BatchGradient(config, system, network, ALONE).backward(
+        next(data.epoch(0)), StepRng(0, 0, config.batch_size)
+    )
     grads = {name: parameter.grad for name, parameter in system.model.named_parameters()}
     return losses, grads, seen
 
@@ -88,7 +90,7 @@ def test_a_part_drops_the_same_both_times(tiny):
 class Brightness(System):
     """A model whose loss is a mean over rows, with random numbers by clip."""
 
-    parts = "rows"
+    splits_by = "rows"
 
     def __init__(self):
         torch.manual_seed(0)
@@ -112,7 +114,7 @@ def test_parts_that_cannot_be_are_refused(tiny, monkeypatch, tmp_path):
     tiny = replace(tiny, out=str(tmp_path / "run"))
     with pytest.raises(InputError, match="micro_batches=3 does not divide the 4 anchors"):
         run(replace(tiny, micro_batches=3))
-    monkeypatch.setattr("egocurate.training.systems.egovlp.EgoVLPSystem.parts", "whole")
+    monkeypatch.setattr("egocurate.training.systems.egovlp.EgoVLPSystem.splits_by", "whole")
     with pytest.raises(InputError, match=r"micro_batches=2 .*activation_checkpointing=true"):
         run(replace(tiny, micro_batches=2))
     assert not (tmp_path / "run").exists()
@@ -127,7 +129,7 @@ def sharded(config, folder):
     ids = torch.randint(0, 128, (2, 8))
     plain = model.encode_video(frames).detach(), model.encode_text(ids, torch.ones_like(ids)).detach()
     kept = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    spread(model, config, ranks)
+    wrap_for_ranks(model, config, ranks)
     here = {name: parameter.to_local().numel() for name, parameter in model.named_parameters()}
     assert here.keys() == kept.keys()
     assert sum(here.values()) < 0.7 * sum(kept.values())
@@ -135,13 +137,13 @@ def sharded(config, folder):
         # Both ranks call these equally often ...
         torch.testing.assert_close(model.encode_video(frames), plain[0])
         torch.testing.assert_close(model.encode_text(ids, torch.ones_like(ids)), plain[1])
-        with whole(model):  # ... but not here
+        with unsharded(model):  # ... but not here
             for _ in range(1 + rank):
                 torch.testing.assert_close(model.encode_video(frames), plain[0])
                 torch.testing.assert_close(model.video(frames), model.video(frames))
     assert {name: parameter.to_local().numel() for name, parameter in model.named_parameters()} == here
     with pytest.raises(InputError, match=r"Adafactor.*parallel=ddp"):
-        spread(EgoVLP(config.model), replace(config, optimizer=OptimizerConfig(kind="adafactor")), ranks)
+        wrap_for_ranks(EgoVLP(config.model), replace(config, optimizer=OptimizerConfig(kind="adafactor")), ranks)
     (folder / str(rank)).touch()
     dist.barrier()
     dist.destroy_process_group()

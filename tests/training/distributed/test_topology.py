@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import egocurate.train as training_loop
+from egocurate.training.run import training_run
 from tests.training.ranks import start, together
 from tests.training.runs import rows, run, saved
 
@@ -56,7 +56,7 @@ def test_ranks_learn_what_one_process_does(alone, tmp_path, size, change):
 
 def recorded(config, number):
     """Train on a slow disk, on from run `number` - 1, and write down which clips each step is given."""
-    sync, give = os.fsync, training_loop.next_batches
+    sync, give = os.fsync, training_run.next_batches
 
     def slow(file):
         time.sleep(0.05)
@@ -71,7 +71,7 @@ def recorded(config, number):
             time.sleep(0.02)
             yield epoch, batch
 
-    os.fsync, training_loop.next_batches = slow, next_batches
+    os.fsync, training_run.next_batches = slow, next_batches
     run(config, resume=number > 0)
 
 

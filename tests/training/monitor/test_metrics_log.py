@@ -43,14 +43,14 @@ def test_the_clock(seconds, words):
 def test_parts_of_the_loss_get_columns_and_older_rows_keep_theirs(tmp_path):
     lines = []
     log = MetricsLog(tmp_path, -1, lines.append)
-    log.answers(0, {"inter": 20.0, "intra": 21.5})
+    log.accuracy(0, {"inter": 20.0, "intra": 21.5})
     assert not (tmp_path / "curves.png").exists()  # there is no loss yet
     for step in (1, 2):
         log.progress(step, 3, {"loss": 2.0, "mlm": 1.5, **ROW, "mfu": 0.4}, 1.0)
     log.close()
     log = MetricsLog(tmp_path, 1, lines.append)
     log.progress(2, 3, {"loss": 1.0, "mlm": 0.5, **ROW}, None)
-    log.answers(2, {"inter": 40.0, "intra": 30.0})
+    log.accuracy(2, {"inter": 40.0, "intra": 30.0})
     log.close()
     found = read(tmp_path / "metrics.csv")
     assert tuple(found[0]) == (*FIRST, "mlm", *LAST)
@@ -104,23 +104,23 @@ def test_the_commit(tmp_path):
     assert commit_of(tmp_path / "other.py") is None
 
 
-def test_the_pace():
-    pace = Throughput(10, torch.device("cpu"))
-    pace.ideal = 0.05
+def test_throughput():
+    throughput = Throughput(10, torch.device("cpu"))
+    throughput.peak_seconds_per_step = 0.05
     for _ in range(2):
-        with pace.spend("waiting"):
+        with throughput.waiting():
             time.sleep(0.05)
-        with pace.spend("aside"):
+        with throughput.paused():
             time.sleep(0.2)
         time.sleep(0.05)
-        pace.steps += 1
-    assert pace.left(5) is None  # nothing to go by
-    lap = pace.lap()
+        throughput.steps += 1
+    assert throughput.seconds_to_go(5) is None  # nothing to go by
+    rates = throughput.rates()
     # A sleep may be longer than asked, never shorter.
-    assert lap["clips_per_sec"] <= 2 * 10 / 0.2
-    assert lap["data_wait"] == pytest.approx(0.5, abs=0.2)
-    assert lap["mfu"] == pytest.approx(0.05 * lap["clips_per_sec"] / 10)
+    assert rates["clips_per_sec"] <= 2 * 10 / 0.2
+    assert rates["data_wait"] == pytest.approx(0.5, abs=0.2)
+    assert rates["mfu"] == pytest.approx(0.05 * rates["clips_per_sec"] / 10)
     time.sleep(0.1)
-    pace.steps += 1
-    assert 0.5 <= pace.left(5) < 2  # all that passes counts, 0.1 s a step
-    assert pace.clips_per_sec() > 0
+    throughput.steps += 1
+    assert 0.5 <= throughput.seconds_to_go(5) < 2  # all that passes counts, 0.1 s a step
+    assert throughput.clips_per_sec() > 0

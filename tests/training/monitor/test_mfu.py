@@ -11,9 +11,9 @@ from benchmarks.model_counts import egovlp_counts
 from egocurate.loaders.batch import Batch
 from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
 from egocurate.training.config.recipes import RECIPES
-from egocurate.training.distributed.parallel import spread
+from egocurate.training.distributed.parallel import wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.monitor.mfu import PEAKS, ideal_seconds, peak_flops, step_flops
+from egocurate.training.monitor.mfu import PEAKS, peak_flops, peak_seconds, step_flops
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
 from egocurate.training.systems.base import System
@@ -90,7 +90,7 @@ def test_a_compiled_or_checkpointed_model_counts_the_same(tiny):
     expected = step_flops(plain, batch, step_rng, alone())
     other.model.compile()
     assert step_flops(other, batch, step_rng, alone()) == expected > 0
-    spread(saving.model, replace(tiny, activation_checkpointing=True), alone())
+    wrap_for_ranks(saving.model, replace(tiny, activation_checkpointing=True), alone())
     assert step_flops(saving, batch, step_rng, alone()) == expected
 
 
@@ -110,7 +110,7 @@ def test_real_batches(tiny, recipe):
 
 
 def test_without_a_known_device_there_is_no_ideal():
-    assert ideal_seconds(Layers(), blank(2, 1, 4), StepRng(0, 0, 2), alone()) == 0
+    assert peak_seconds(Layers(), blank(2, 1, 4), StepRng(0, 0, 2), alone()) == 0
 
 
 @pytest.mark.parametrize(

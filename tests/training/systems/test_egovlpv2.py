@@ -19,16 +19,17 @@ from egocurate.models.layers.roberta import RobertaTextConfig
 from egocurate.models.layers.video_tower import VideoConfig
 from egocurate.models.metrics.egomcq import egomcq_accuracy
 from egocurate.models.tokenizer import train_tokenizer
+from egocurate.progress import silent
 from egocurate.training.config.optimizer import OptimizerConfig, build_optimizer
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
-from egocurate.training.distributed.parallel import spread
+from egocurate.training.distributed.parallel import wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks, open_ranks
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
 from egocurate.training.systems.egovlpv2 import places
 from egocurate.training.systems.step_rng import StepRng
-from egocurate.training.tasks.egomcq import EgoMCQEvaluator, blocks_of
+from egocurate.training.tasks.egomcq import EgoMCQEvaluator, question_blocks
 from tests.training.runs import STEPS, Stop, rows, run, saved
 
 MODEL = EgoVLPv2Config(
@@ -89,7 +90,7 @@ def test_half_precision_trains(config, tmp_path):
 
 def test_what_starts_from_nothing_steps_faster_and_scalars_do_not_decay(config):
     system = built(config)
-    optimizer = build_optimizer(system.model, RECIPES["egovlpv2"]().optimizer, system.new)
+    optimizer = build_optimizer(system.model, RECIPES["egovlpv2"]().optimizer, system.new_parameters)
     names = {id(parameter): name for name, parameter in system.model.named_parameters()}
     group_of = {names[id(p)]: group for group in optimizer.param_groups for p in group["params"]}
     assert group_of.keys() == set(names.values())
@@ -109,7 +110,7 @@ def test_what_starts_from_nothing_steps_faster_and_scalars_do_not_decay(config):
         ("text.model.encoder.layer.1.output.LayerNorm.weight", 1, 0),
     ):
         assert (group_of[name]["rate"], group_of[name]["weight_decay"]) == (rate, decay), name
-    for start in system.new:
+    for start in system.new_parameters:
         assert any(name.startswith(start) for name in group_of), start
 
 
@@ -159,7 +160,7 @@ def first_steps(config, count=5):
     found = []
     with open_ranks(config) as ranks:
         system = built(config, ranks)
-        network = spread(system.model, config, ranks)
+        network = wrap_for_ranks(system.model, config, ranks)
         for batch in islice(open_stream(config, ranks).epoch(0), count):
             system.model.zero_grad()
             losses = system.losses(network, batch, StepRng(0, 0, config.batch_size // ranks.size))
@@ -168,7 +169,9 @@ def first_steps(config, count=5):
         system.model.eval()
         with torch.no_grad():
             scores = {
-                mode: EgoMCQEvaluator(replace(config, mcq_mode=mode), system, ranks, lambda *_: None).fused_scores()
+                mode: torch.from_numpy(
+                    EgoMCQEvaluator(replace(config, mcq_mode=mode), system, ranks, silent).scores()[0]
+                )
                 for mode in ("fused", "ensemble")
             }
         del network
@@ -215,16 +218,12 @@ def test_modes_score_as_pairs_one_by_one(config):
                     expected[mode].append(score)
     answers = set()
     for mode, scores in expected.items():
-        scores, quiz = (
-            np.array(scores).reshape(-1, 5),
-            EgoMCQEvaluator(replace(config, mcq_mode=mode), system, ALONE, print),
-        )
-        quiz.report = lambda *_: None
+        scores = np.array(scores).reshape(-1, 5)
+        evaluator = EgoMCQEvaluator(replace(config, mcq_mode=mode), system, ALONE, silent)
         if mode != "dual":
-            with torch.no_grad():
-                np.testing.assert_allclose(quiz.fused_scores(), scores, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(evaluator.scores()[0], scores, rtol=1e-4, atol=1e-6)
         model.train()
-        assert quiz.accuracy() == egomcq_accuracy(scores, questions.answers, questions.types)
+        assert evaluator.evaluate() == (egomcq_accuracy(scores, questions.answers, questions.types), [])
         assert model.training
         answers.add(tuple(scores.argmax(1)))
     assert len(answers) > 1  # the modes differ
@@ -232,21 +231,21 @@ def test_modes_score_as_pairs_one_by_one(config):
 
 def test_a_block_runs_each_of_its_clips_once(config):
     system = built(config)
-    quiz = EgoMCQEvaluator(replace(config, mcq_mode="fused"), system, ALONE, lambda *_: None)
+    evaluator = EgoMCQEvaluator(replace(config, mcq_mode="fused"), system, ALONE, silent)
     with mock.patch.object(system.model, "lower_video", wraps=system.model.lower_video) as lower:
-        quiz.accuracy()
-    assert sum(len(call.args[0]) for call in lower.call_args_list) == len(quiz.questions.clips)
+        evaluator.evaluate()
+    assert sum(len(call.args[0]) for call in lower.call_args_list) == len(evaluator.questions.clips)
 
 
 @pytest.mark.parametrize("held", [5, 9, 40])
 def test_blocks_hold_every_question_once_and_few_clips(held):
     choices = np.random.default_rng(0).integers(0, 60, (41, 5))
-    blocks = [block for rank in range(3) for block in blocks_of(choices, rank, 3, held)]
+    blocks = [block for rank in range(3) for block in question_blocks(choices, rank, 3, held)]
     assert sorted(np.concatenate(blocks).tolist()) == list(range(41))
     sizes = [len(np.unique(choices[block])) for block in blocks]
     assert max(sizes) <= held
-    assert len(blocks_of(choices, held=60)) == 1
-    assert blocks_of(choices[:2], 2, 3) == []
+    assert len(question_blocks(choices, most_clips=60)) == 1
+    assert question_blocks(choices[:2], 2, 3) == []
 
 
 # What is refused, and recipes.

@@ -12,7 +12,7 @@ from egocurate.errors import InputError
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.videomae.model import VideoMAE, VideoMAEConfig
 from egocurate.models.weights import save_weights
-from egocurate.training.systems.initial_weights import load_start, load_whole, tokenizer_of
+from egocurate.training.systems.initial_weights import load_complete, load_start, tokenizer_of
 from tests.training.ranks import together
 from tests.training.runs import rows, run, saved
 
@@ -46,28 +46,28 @@ def test_a_run_or_one_of_its_checkpoints_loads(past, tmp_path):
 def test_a_run_of_two_ranks_loads_in_one_process(past, tmp_path, parallel):
     together(2, run, replace(past, out=str(tmp_path / "two"), parallel=parallel))
     one, two = drawn(past), drawn(past)
-    load_whole(one, past.out)
-    load_whole(two, str(tmp_path / "two"))
+    load_complete(one, past.out)
+    load_complete(two, str(tmp_path / "two"))
     for name, value in one.state_dict().items():
         torch.testing.assert_close(two.state_dict()[name], value, rtol=1e-3, atol=2e-5, msg=name)
 
 
 def test_a_part_is_found_behind_its_prefix(past, tmp_path):
     whole, tower = drawn(past), drawn(past).video
-    load_whole(whole, past.out)
-    report = load_whole(tower, past.out, ("clips.", "video."))
+    load_complete(whole, past.out)
+    report = load_complete(tower, past.out, ("clips.", "video."))
     assert all(name in tower.state_dict() for name in report.loaded)
     assert torch.equal(tower.pos_embed, whole.video.pos_embed)
     save_weights(whole.video, tmp_path / "video.safetensors")
     other = drawn(past).video
-    load_whole(other, str(tmp_path / "video.safetensors"), ("video.", ""))
+    load_complete(other, str(tmp_path / "video.safetensors"), ("video.", ""))
     assert torch.equal(other.pos_embed, whole.video.pos_embed)
 
 
 def test_a_new_run_starts_there_and_reads_texts_alike(past, tmp_path):
     config = replace(past, out=str(tmp_path / "run"), start=past.out, max_steps=1)
     expected = drawn(past)
-    load_whole(expected, past.out)
+    load_complete(expected, past.out)
     run(replace(config, optimizer=replace(past.optimizer, lr=1e-12)))
     ours = saved(tmp_path / "run", 1, tmp_path)
     for name, value in expected.state_dict().items():
@@ -93,7 +93,7 @@ def test_published_weights_load_in_their_own_spelling(tmp_path):
     torch.manual_seed(0)
     model, other = VideoMAE(VideoMAEConfig.tiny()), VideoMAE(VideoMAEConfig.tiny())
     torch.save({"model": model.state_dict(), "epoch": 800}, tmp_path / "release.pth")
-    load_whole(other, str(tmp_path / "release.pth"))
+    load_complete(other, str(tmp_path / "release.pth"))
     assert torch.equal(other.mask_token, model.mask_token)
 
 
@@ -123,4 +123,4 @@ def test_what_does_not_fit_is_one_line(past, tmp_path):
         load_start(nn.Linear(3, 3), past.out)
     deeper = replace(past.model, video=replace(past.model.video, depth=2))
     with pytest.raises(InputError, match=r"has \d+ of the \d+ tensors needed, not video.blocks.1"):
-        load_whole(EgoVLP(deeper), past.out)
+        load_complete(EgoVLP(deeper), past.out)

@@ -179,7 +179,7 @@ def test_weights_take_the_place_of_runs(first, second, third, tmp_path):
     system = build(config)
     with torch.no_grad():
         model.video.encoder.pos_embed.zero_()
-    assert len(system.begin(config)) == 2
+    assert len(system.load_initial_weights(config)) == 2
     assert not torch.equal(system.model.video.encoder.pos_embed, model.video.encoder.pos_embed)
     assert torch.equal(system.model.text.embed.weight, model.text.embed.weight)
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from egocurate.clip_table import clip_key
 from egocurate.commands.curate import app, main
 from egocurate.commands.jobs.cutting import RunOptions
 from egocurate.commands.jobs.shards import run_shards
@@ -26,13 +28,14 @@ from egocurate.models.metrics.egomcq import cosine_scores, egomcq_accuracy
 from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
 from egocurate.storage.atomic import write_json
+from egocurate.train import train
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.load_run import read_run, restore
 from egocurate.training.tasks.charades import charades_ego
 from egocurate.training.tasks.epic_retrieval import epic_retrieval, read_retrieval
 from tests.training.ranks import together
-from tests.training.runs import STEPS, run
+from tests.training.runs import PASS, STEPS, run
 
 HEADER = (
     "narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,start_frame,stop_frame,"
@@ -327,6 +330,49 @@ def test_questions_without_their_clips_are_missing(trained, data, tmp_path, caps
     mcq = ("--mcq-json", tmp_path / "more.json", "--mcq-shards", data / "shards")
     assert command("eval", trained[0], *mcq, "--mode", "dual") == 3
     assert "question lost" in capsys.readouterr().out
+
+
+@pytest.fixture
+def damaged(data, tmp_path):
+    """The shards of the questions, with one clip that does not decode: its folder and the place of the clip."""
+    folder = shutil.copytree(data / "shards", tmp_path / "damaged")
+    index = ShardIndex.open(folder)
+    sample = index.find(clip_key("video", PASS, 4))
+    offset, size = index.row(sample).video_span
+    with index.row(sample).shard_path.open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes(size))
+    return folder
+
+
+def test_questions_with_a_clip_that_does_not_decode_are_left_out_and_named(
+    trained, data, damaged, tmp_path, monkeypatch, capsys
+):
+    """The others are answered as if the damaged questions were not in the file."""
+    out, _ = trained
+    assert command(monkeypatch, "eval", out, "--mcq-json", data / "egomcq.json", "--mcq-shards", damaged) == 3
+    said, figures = capsys.readouterr().out, written(out)["eval-egomcq-dual.json"]
+    questions = json.loads((data / "egomcq.json").read_text())
+    asks = {
+        name: any(choice["narration_ind"] == 4 for choice in question["choices"].values())
+        for name, question in questions.items()
+    }
+    lost = [name for name in questions if asks[name]]
+    assert 0 < len(lost) < len(questions)
+    assert [line.split(" (")[0] for line in figures["missing"]] == [f"question {name}" for name in lost]
+    assert f"left out, {len(lost)} missing: question {lost[0]} (" in said
+    (tmp_path / "others.json").write_text(json.dumps({name: questions[name] for name in questions if not asks[name]}))
+    mcq = ("--mcq-json", tmp_path / "others.json", "--mcq-shards", data / "shards")
+    assert command(monkeypatch, "eval", out, *mcq) == 0
+    others = written(out)["eval-egomcq-dual.json"]
+    assert {key: figures.get(key) for key in ("inter", "intra")} == {key: others.get(key) for key in ("inter", "intra")}
+
+
+def test_a_run_goes_on_without_questions_whose_clips_do_not_decode(tiny, damaged, tmp_path):
+    said = []
+    config = replace(tiny, out=str(tmp_path / "run"), mcq_shards=str(damaged), max_steps=1)
+    assert train(config, say=said.append).after.keys() == {"inter", "intra"}
+    assert len([line for line in said if line.startswith("EgoMCQ leaves out ")]) == 1
 
 
 def test_a_run_is_read_as_it_was_trained(trained, tiny):
