@@ -1,4 +1,4 @@
-"""This process among all: ranks, devices, precision."""
+"""The processes of a run: how many there are, which of them this is, its device and its precision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.distributed as dist
@@ -18,14 +18,14 @@ from egocurate.training.config.train_config import TrainConfig
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among all: its rank, how many there are, its device, and whether the towers run in bf16."""
+    """This process among those of the run: its rank, how many there are, its device, whether towers run in bf16."""
 
     rank: int
     size: int
     device: torch.device
     bf16: bool
     ends: ExitStack = field(default_factory=ExitStack, compare=False)
-    """what must end before the ranks part"""
+    """what must end before the process group does"""
 
     @property
     def main(self) -> bool:
@@ -33,11 +33,11 @@ class Ranks:
         return self.rank == 0
 
     def autocast(self) -> torch.autocast:
-        """Return the precision of the towers."""
+        """Return a context in which the towers run in the precision of the run."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def barrier(self) -> None:
-        """Wait for the others."""
+        """Wait for the other ranks."""
         if self.size > 1:
             dist.barrier()
 
@@ -49,28 +49,34 @@ class Ranks:
         return dict(zip(values, (stacked / self.size).tolist(), strict=True))
 
 
-@contextmanager
-def open_ranks(config: TrainConfig) -> Iterator[Ranks]:
-    """Join the other ranks if torchrun started this process; raises InputError for a GPU that is not there."""
+def single_rank(config: TrainConfig, gpu: int = 0) -> Ranks:
+    """Return this process as the only one, on the config's device; raises InputError for a GPU that is not there."""
     cuda = config.device != "cpu" and torch.cuda.is_available()
     if config.device == "cuda" and not cuda:
         raise InputError("device is cuda, but torch sees no GPU: take --set device=cpu, or a torch built for CUDA")
-    local = os.environ.get("LOCAL_RANK")  # torchrun's way to tell
-    device = torch.device("cuda", int(local or 0)) if cuda else torch.device("cpu")
     bf16 = config.precision == "bf16" or (config.precision == "auto" and cuda)
+    return Ranks(0, 1, torch.device("cuda", gpu) if cuda else torch.device("cpu"), bf16)
+
+
+@contextmanager
+def open_ranks(config: TrainConfig) -> Iterator[Ranks]:
+    """Join the other ranks if torchrun started this process; raises InputError for a GPU that is not there."""
+    local_rank = os.environ.get("LOCAL_RANK")  # how torchrun says which of a machine's processes this is
+    single = single_rank(config, int(local_rank or 0))
+    cuda = single.device.type == "cuda"
     if cuda:
-        torch.cuda.set_device(device)
-    if local is None:
+        torch.cuda.set_device(single.device)
+    if local_rank is None:
         if not cuda:  # threads that wait for each other's turn on a core cost more than they bring
             torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.data.workers))
-        with ExitStack() as ends:
-            yield Ranks(0, 1, device, bf16, ends)
+        with single.ends:
+            yield single
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
     failed = True
     try:
-        with ExitStack() as ends:
-            yield Ranks(dist.get_rank(), dist.get_world_size(), device, bf16, ends)
+        with single.ends:
+            yield replace(single, rank=dist.get_rank(), size=dist.get_world_size())
         dist.barrier()
         failed = False
     finally:

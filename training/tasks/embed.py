@@ -52,6 +52,12 @@ class Embedder(NamedTuple):
         return unit_rows(sum_over_ranks(rows, self.ranks))[[place[text] for text in texts]]
 
     @torch.no_grad()
+    def frames(self, frames: Tensor) -> Tensor:
+        """Embed clips uint8 [B, T, 3, S, S] as float32 [B, D], not yet of length 1."""
+        with self.ranks.autocast():
+            return self.system.embed_clips(frames.to(self.ranks.device)).float()
+
+    @torch.no_grad()
     def clips(self, clips: Dataset, stage: str, report: Report) -> tuple[Tensor, dict[int, str]]:
         """Embed the clips of a map-style data set as float32 [M, D] of length 1, and say which do not decode, and why.
 
@@ -64,9 +70,7 @@ class Embedder(NamedTuple):
         for batch, decoded in zip(batches, decode_batches(clips, batches, self.workers), strict=True):
             failures |= decoded.failures
             if len(decoded.places):
-                with self.ranks.autocast():
-                    embedded = self.system.embed_clips(decoded.frames.to(self.ranks.device))
-                rows[decoded.places] = embedded.float()
+                rows[decoded.places] = self.frames(decoded.frames)
             done = min(done + len(batch) * self.ranks.size, total)
             report(stage, done, total)
         return unit_rows(sum_over_ranks(rows, self.ranks)), failures_of_ranks(failures, self.ranks)
