@@ -102,10 +102,8 @@ def _torch() -> Finding:
 
 
 def _decoders() -> list[Finding]:
-    try:
-        from egocurate.shards.video.decode import DECODERS, load
-    except ModuleNotFoundError as error:
-        return [_absent("decoders", error)]
+    from egocurate.shards.video.decode import DECODERS, load
+
     loaded = {name: load(name) for name in DECODERS}
     return [
         Finding(f"decoder {name}", one.frames is not None, one.note, needed=name == "pyav")

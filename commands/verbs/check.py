@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
-from egocurate.commands.verbs.options import Json, Profile, ShardClips, SourceKind, path_or_url
+from egocurate.commands.verbs.options import Json, ProfileName, ShardClips, SourceKind, path_or_url
 from egocurate.console import print_summary, progress
 from egocurate.errors import InputError
 
@@ -38,7 +38,7 @@ def verify(
             "--egoclip", parser=path_or_url, metavar="PATH|URL", help="Table to cut from (default: the one beside)."
         ),
     ] = None,
-    profile: Profile = "train",
+    profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
     json: Json = False,
 ) -> None:

@@ -10,11 +10,16 @@ import typer
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
 from egocurate.console import print_summary
 from egocurate.curation.config import WINDOWS
+from egocurate.curation.sources.open import SOURCES
 from egocurate.errors import InputError
 from egocurate.shards.profiles import PROFILES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from egocurate.commands.jobs.cutting import Outcome
+    from egocurate.shards.export.chunk_layouts import ChunkLayout
+    from egocurate.shards.profiles import Profile
     from egocurate.storage.paths import AnyPath
 
 
@@ -23,6 +28,11 @@ def path_or_url(text: str) -> AnyPath:
     from egocurate.storage.paths import as_path
 
     return as_path(text)
+
+
+def explain_choices(choices: Mapping[str, Profile | ChunkLayout]) -> str:
+    """Return a line for the help of an option: each choice of a registry, and what it is for."""
+    return "; ".join(f"{name}: {one.help}" for name, one in choices.items()) + "."
 
 
 Root = Annotated[
@@ -36,7 +46,7 @@ Root = Annotated[
     ),
 ]
 SourceKind = Annotated[
-    Literal["ego4d", "epic-kitchens", "table"],
+    Literal[*SOURCES],
     typer.Option("--source", help="What the root is; a table has columns video, time, text (csv or parquet)."),
 ]
 Out = Annotated[
@@ -46,11 +56,8 @@ Out = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
-Profile = Annotated[
-    Literal[*PROFILES],
-    typer.Option(
-        "--profile", help=f"How clips are stored. {'; '.join(f'{name}: {one.help}' for name, one in PROFILES.items())}."
-    ),
+ProfileName = Annotated[
+    Literal[*PROFILES], typer.Option("--profile", help=f"How clips are stored. {explain_choices(PROFILES)}")
 ]
 ShardClips = Annotated[int, typer.Option("--shard-clips", min=1, help="Clips in one tar, about.")]
 RayAddress = Annotated[

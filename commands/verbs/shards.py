@@ -10,11 +10,12 @@ import typer
 from egocurate.commands.verbs.options import (
     Json,
     Out,
-    Profile,
+    ProfileName,
     RayAddress,
     Root,
     ShardClips,
     SourceKind,
+    explain_choices,
     finish,
     path_or_url,
 )
@@ -35,7 +36,7 @@ def shards(
     ego4d_root: Root,
     out: Out,
     source: SourceKind = "ego4d",
-    profile: Profile = "train",
+    profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
     json: Json = False,
@@ -60,7 +61,7 @@ def segments(
     source: SourceKind = "ego4d",
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Length of a clip.")] = 4.0,
     stride: Annotated[float, typer.Option("--stride", min=0.1, help="From one clip's start to the next.")] = 4.0,
-    profile: Profile = "train",
+    profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
     json: Json = False,
@@ -79,16 +80,12 @@ def segments(
     finish("Segments", outcome, json)
 
 
-def _describe_layouts() -> str:
-    return "; ".join(f"{name}: {layout.help}" for name, layout in LAYOUTS.items())
-
-
 def export(
     ego4d_root: Root,
     out: Out,
     like: Annotated[
         Literal[*LAYOUTS],
-        typer.Option("--like", help=f"Whose code is to read them: {_describe_layouts()}."),
+        typer.Option("--like", help=f"Whose code is to read them: {explain_choices(LAYOUTS)}"),
     ],
     layout: Annotated[
         Literal["chunks"], typer.Option("--layout", help="chunks: a folder of mp4 files per video.")

@@ -193,6 +193,12 @@ def test_a_verb_that_needs_an_extra_says_which_line_installs_it(blocked, argumen
     assert list(tmp_path.iterdir()) == []
 
 
+def test_show_needs_no_torch(tmp_path):
+    done = run(BLOCKED.format(blocked=("torch",)), "show", tmp_path, "0", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == f"curate: {tmp_path}: no shards there; give the folder that `curate shards` wrote\n"
+
+
 def test_doctor_works_without_what_training_needs(tmp_path):
     done = run(BLOCKED.format(blocked=("torch", "huggingface_hub")), "doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
