@@ -30,6 +30,7 @@ class StreamConfig:
     crop: Literal["host", "device"] = "host"
     """where clips are cropped and resized; "device" leaves it to `loaders.device.crop`, with the views in the batch"""
     decoder: str = "auto"
+    """what decodes mp4 clips: pyav, decord or torchcodec; auto takes the first that loads"""
     workers: int = 2
     """processes that decode, of each rank; 0 decodes in the training process"""
     max_bad: int = 100

@@ -19,19 +19,27 @@ class OptimizerConfig:
     """The optimizer and its schedule: a linear rise over the warm-up, then constant, or a fall to the last rate."""
 
     kind: Literal["adamw", "adafactor"] = "adamw"
+    """the rule of a step"""
     lr: float = 3e-5
+    """rate at which it steps, after the warm-up"""
     new_lr: float = 0.0
     """of the parts that a system starts from nothing; 0: lr"""
     warmup_steps: int = 0
+    """steps over which the rate rises to lr"""
     warmup_epochs: float = 0.0
     """in place of warmup_steps"""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """the rate after the warm-up"""
     final_lr: float = 0.0
     """where linear and cosine end"""
     weight_decay: float = 0.0
+    """of matrices alone, not of biases, norms and embeddings"""
     beta1: float = 0.9
+    """adamw: memory of the gradient's mean"""
     beta2: float = 0.999
+    """adamw: memory of its square"""
     eps: float = 1e-6
+    """adamw: added to the root of the square"""
     clip_grad: float = 0.0
     """largest norm of the gradient; 0 leaves it as it is"""
 

@@ -37,11 +37,15 @@ class TrainConfig:
 
     # what it reads and writes
     shards: tuple[str, ...] = ()
+    """folders of tar shards to learn from"""
     weights: tuple[float, ...] = ()
     """shares of several shard folders; default their numbers of clips"""
     mcq_json: str = ""
+    """EgoMCQ's questions; without them nothing is evaluated"""
     mcq_shards: str = ""
+    """folder of shards with the clips of the questions"""
     out: str = ""
+    """folder of the run"""
 
     # where it starts
     start: str = ""
@@ -51,20 +55,24 @@ class TrainConfig:
     tokenizer: str = ""
     """hub name or folder; without one it is made from the narrations"""
     max_tokens: int = 32
+    """longest text, in tokens; the rest of a longer one is cut off"""
 
     # steps
     batch_size: int = 512
     """anchors of all ranks together; negatives come on top"""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     epochs: int = 10
+    """how often all clips are learned from"""
     max_steps: int = 0
     """0: as many as the epochs have"""
 
     # run
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: a GPU if there is one"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on a GPU"""
     compile: bool = False
+    """torch.compile the model: a slow first step, faster ones after it"""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """many ranks: each keeps all of the model and of the optimizer's state, or a part of them"""
     activation_checkpointing: bool = False
@@ -74,10 +82,13 @@ class TrainConfig:
     headspace: bool = False
     """the first batches over and over: what the trainer could do were data free"""
     eval_every: int = 1000
-    """steps"""
+    """steps from one evaluation to the next"""
     checkpoint_every: int = 1000
+    """steps from one checkpoint to the next"""
     keep_checkpoints: int = 2
+    """how many of the newest stay on the disk"""
     log_every: int = 20
+    """steps from one line of figures to the next"""
     mcq_mode: Literal["dual", "fused", "ensemble"] = "dual"
     """what EgoMCQ is answered by: the cosine, the probability of a pair fused, or their sum"""
 

@@ -25,6 +25,8 @@ def test_a_setting_has_its_kind_its_value_and_its_meaning():
     assert settings["parallel"].kind == "ddp|fsdp"
     assert settings["data.cache_dir"] == Setting("data.cache_dir", "text", "", settings["data.cache_dir"].about)
     assert "model" not in settings
+    for key, setting in settings.items():
+        assert setting.about or key.startswith(("model.", "objective.")), key
 
 
 @dataclass
