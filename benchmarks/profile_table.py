@@ -11,15 +11,22 @@ from benchmarks.record import RESULTS
 HEADER = ("profile", "stored as", "kB/clip", "SSIM", "4 frames, clips/s/core", "16 frames", "x chunk", "x 30 fps clip")
 PAGE = """# Profiles
 
-Bytes of a clip of 1 to 2 s against the cost of decoding frames of it to 224 pixels, on one core; `python -m
-benchmarks.profiles --videos FOLDER` measures it ({date}, {machine}). *Chunk*: 15 s at 288 pixels by x264 with its
-defaults (group of 250), from which frames of 1 to 2 s are read. *30 fps clip*: the clip alone at 256 pixels by x264
-with its defaults. Each is read by the fastest decoder. SSIM is that of the frames at 224 pixels against the source; all
-dots of the plane but the named profiles are as good as the 30 fps clip. `native` is measured at 256 pixels.
+A profile says how clips are stored, and trades bytes for speed. This page compares them: the bytes of a clip of 1 to
+2 s, and how many such clips one core decodes in a second, to frames of 224 pixels.
+`python -m benchmarks.profiles --videos FOLDER` measures it on the videos of a folder; this is of {date}, on {machine}.
+
+Two other ways to store video are measured beside them. The *15 s chunk* is 288 pixels high, encoded by x264 with its
+defaults (a keyframe every 250 frames), and frames of 1 to 2 s are read out of it. The *30 fps clip* is the clip alone
+at 256 pixels, encoded in the same way. Each is read by the decoder that is fastest for it.
+
+GOP is the number of frames from one keyframe to the next. SSIM compares the frames at 224 pixels with the source; 1 is
+equal. `native` keeps the size of the source, and is measured on one of 256 pixels.
 
 {table}
 
-![plane](profiles.png)
+In the picture each dot is a way to store clips. All of them but the named profiles are as good as the 30 fps clip.
+
+![Bytes of a clip against decoding speed](profiles.png)
 """
 
 
