@@ -1,9 +1,9 @@
 """Rows of all ranks, differentiable: the loss of the whole batch with its true gradient.
 
-Every rank has an equal part of the whole batch, rank by rank. A rank's result is either the whole batch's loss or its
-rows' share of it times the number of ranks, so the mean over ranks is the loss of the whole batch, and the mean of
-gradients that DistributedDataParallel takes is that of one process with the whole batch. Without a process group the
-whole batch is this process's.
+Every rank has an equally large part of the whole batch, in order of the ranks. A rank works out either the loss of the
+whole batch, or its own rows' share of it times the number of ranks. So the mean over ranks is the loss of the whole
+batch, and the mean of gradients that DistributedDataParallel takes is that of one process with the whole batch. Without
+a process group this process has the whole batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def gather(rows: Tensor) -> Tensor:
     whole batch, neither 1/W nor W times it. Every rank must bring the same number of rows. Without a process group:
     rows itself.
     """
-    if _alone():
+    if _single_rank():
         return rows
     if rows.dtype == torch.bool:  # not every backend sends bool
         return _AllGather.apply(rows.to(torch.uint8)).bool()
@@ -30,42 +30,43 @@ def gather(rows: Tensor) -> Tensor:
 
 def local_rows(count: int) -> slice:
     """Return where this rank's `count` rows stand among those that `gather` gives."""
-    rank = 0 if _alone() else dist.get_rank()
+    rank = 0 if _single_rank() else dist.get_rank()
     return slice(rank * count, (rank + 1) * count)
 
 
-def take(rows: Tensor, index: Tensor) -> Tensor:
-    """Return rows [k, ...] of the whole batch by their place `index` [k] in it, moving those alone; differentiable.
+def fetch_rows(rows: Tensor, index: Tensor) -> Tensor:
+    """Fetch rows [k, ...] of the whole batch by their place `index` [k] in it, from the ranks that have them.
 
-    rows: this rank's [M, ...]. Every rank calls this, with an index of its own.
+    rows: this rank's [M, ...]. Every rank calls this, with an index of its own. Only the rows asked for travel; their
+    gradients travel back.
     """
-    if _alone():
+    if _single_rank():
         return rows[index]
     owner = index // len(rows)
     order = owner.argsort(stable=True)
-    wanted = torch.bincount(owner, minlength=dist.get_world_size())
-    given = torch.empty_like(wanted)
-    dist.all_to_all_single(given, wanted)
-    wanted, given = wanted.tolist(), given.tolist()
-    asked = _exchange((index % len(rows))[order], wanted, given)
-    received = _Exchange.apply(rows[asked], given, wanted)
+    to_receive = torch.bincount(owner, minlength=dist.get_world_size())  # [ranks], rows from each
+    to_send = torch.empty_like(to_receive)
+    dist.all_to_all_single(to_send, to_receive)
+    to_receive, to_send = to_receive.tolist(), to_send.tolist()
+    places_to_send = _exchange((index % len(rows))[order], to_receive, to_send)
+    received = _Exchange.apply(rows[places_to_send], to_send, to_receive)
     return received[order.argsort()]
 
 
-def whole_mean(values: Tensor, count: Tensor | None = None) -> Tensor:
+def mean_over_ranks(values: Tensor, count: Tensor | None = None) -> Tensor:
     """Return this rank's share, times the number of ranks, of the mean of all ranks' values [k] (k may differ).
 
     count: how many values count, where it is not k; 0 on all ranks gives 0.
     """
     count = torch.tensor(len(values), device=values.device) if count is None else count.detach().clone()
     ranks = 1
-    if not _alone():
+    if not _single_rank():
         dist.all_reduce(count)
         ranks = dist.get_world_size()
     return values.sum() * ranks / count.clamp(min=1)
 
 
-def _alone() -> bool:
+def _single_rank() -> bool:
     return not dist.is_initialized() or dist.get_world_size() == 1
 
 

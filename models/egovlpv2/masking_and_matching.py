@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from egocurate.models.all_gather import whole_mean
+from egocurate.models.all_gather import mean_over_ranks
 
 
 class MaskedTokens(NamedTuple):
@@ -32,7 +32,7 @@ class Matches(NamedTuple):
 
 
 class Vocabulary(NamedTuple):
-    """What masking must know of a tokenizer."""
+    """What masking must know of a tokenizer: its size and the ids that have a meaning of their own."""
 
     size: int
     mask_id: int
@@ -55,21 +55,21 @@ def mask_tokens(
     if valid is not None:
         hidden = hidden & valid[:, None]
     other = (uniform[..., 2] * vocabulary.size).long()
-    kind = uniform[..., 1]
-    shown = torch.where(kind < 0.8, vocabulary.mask_id, torch.where(kind < 0.9, other, ids))
+    fate = uniform[..., 1]
+    replacement = torch.where(fate < 0.8, vocabulary.mask_id, torch.where(fate < 0.9, other, ids))
     places = hidden.flatten().nonzero().flatten()
-    return MaskedTokens(torch.where(hidden, shown, ids), places, ids.flatten()[places])
+    return MaskedTokens(torch.where(hidden, replacement, ids), places, ids.flatten()[places])
 
 
 def mlm_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy of logits [K, V] at hidden places, a mean over those of all ranks (see models/all_gather.py)."""
-    return whole_mean(F.cross_entropy(_full(logits), targets, reduction="none"))
+    return mean_over_ranks(F.cross_entropy(_float32(logits), targets, reduction="none"))
 
 
 def vtm_loss(logits: Tensor, label: Tensor, valid: Tensor) -> Tensor:
     """Cross-entropy of logits [m, 2], a mean over the valid rows of all ranks (see models/all_gather.py)."""
-    losses = F.cross_entropy(_full(logits), label, reduction="none")
-    return whole_mean(losses * valid, valid.sum())
+    losses = F.cross_entropy(_float32(logits), label, reduction="none")
+    return mean_over_ranks(losses * valid, valid.sum())
 
 
 def match_rows(
@@ -92,7 +92,7 @@ def match_rows(
     to_video = uniform[:, 0] < 0.5
     logits = torch.where(to_video[:, None], text_logits, video_logits).detach()
     apart = half & negative.any(1)
-    weight = torch.softmax(_full(logits).masked_fill(~negative, -torch.inf), 1)
+    weight = torch.softmax(_float32(logits).masked_fill(~negative, -torch.inf), 1)
     weight = weight.where(apart[:, None], 1.0)  # no negative: any weight, nothing is drawn
     drawn = draw(weight, uniform[:, 1])
     text = torch.where(apart & ~to_video, drawn, own)
@@ -109,5 +109,6 @@ def draw(weight: Tensor, uniform: Tensor) -> Tensor:
     return torch.minimum(drawn, last)
 
 
-def _full(logits: Tensor) -> Tensor:
+def _float32(logits: Tensor) -> Tensor:
+    """Return logits in float32 at least."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from egocurate.models.all_gather import gather, local_rows, take
+from egocurate.models.all_gather import fetch_rows, gather, local_rows
 from egocurate.models.egovlpv2.cross_attention import GatedCrossAttention, MlmHead, VtmHead
 from egocurate.models.egovlpv2.masking_and_matching import MaskedTokens, match_rows, mlm_loss, vtm_loss
 from egocurate.models.layers.roberta import RobertaTextConfig, RobertaTower
@@ -59,7 +59,7 @@ class ObjectiveConfig:
 
 
 class TrainingBatch(NamedTuple):
-    """This rank's rows: texts, clips, tags, and the uniform numbers that the matching task draws with."""
+    """This rank's rows: texts, clips, tags, and the random numbers by which the matching task chooses."""
 
     ids: Tensor  # int64 [m, L], L the same on every rank
     mask: Tensor  # int64 [m, L]
@@ -209,9 +209,9 @@ class EgoVLPv2(nn.Module):
     ) -> Tensor:
         """Loss of telling pairs from hard negatives, whose lower layers' tokens are fetched instead of run again."""
         rows, (text, video) = local_rows(len(batch.ids)), dual
-        lots = gather(batch.uniform[:, 0])
-        half = (lots[rows, None] > lots).sum(1) < len(lots) // 2  # the lower half of the whole batch's numbers
-        place = torch.arange(len(lots), device=lots.device)
+        uniform = gather(batch.uniform[:, 0])
+        half = (uniform[rows, None] > uniform).sum(1) < len(uniform) // 2  # the lower half of the whole batch's numbers
+        place = torch.arange(len(uniform), device=uniform.device)
         place = place if batch.place is None else gather(batch.place)
         order = place.argsort()
         chosen = match_rows(
@@ -222,9 +222,9 @@ class EgoVLPv2(nn.Module):
             batch.uniform[:, 1:],
             place[rows],
         )
-        partner, shown = order[chosen.text], order[chosen.video]
-        texts = Texts(take(texts.tokens, partner), take(texts.mask, partner))
-        clips = Clips(take(clips.tokens, shown), clips.frames)
+        text_rows, clip_rows = order[chosen.text], order[chosen.video]
+        texts = Texts(fetch_rows(texts.tokens, text_rows), fetch_rows(texts.mask, text_rows))
+        clips = Clips(fetch_rows(clips.tokens, clip_rows), clips.frames)
         return vtm_loss(self.match(clips, texts), chosen.label, batch.valid)
 
     def _lower(self, frames: Tensor, cls_token: Tensor) -> Clips:

@@ -1,4 +1,7 @@
-"""Videos as cubes of pixels, which cubes a model sees, and where they stand: pure functions of constant shapes."""
+"""Cut videos into cubes of pixels, choose which of them a model sees, and say where they stand.
+
+Pure functions; the shapes of what they return depend on shapes alone.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def cubes(frames: Tensor, depth: int, side: int) -> Tensor:
 
 
 def tube_mask(noise: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
-    """Hide in all frames of a clip the places of a frame whose noise is lowest; returns visible and hidden, ascending.
+    """Hide the places of a frame whose noise is lowest, in all frames of a clip; return visible and hidden, ascending.
 
     noise [B, places]: uniform random numbers, whose ties go to the lower place. int64 [B, places - hidden] and
     [B, hidden]: the same counts for every clip, so that what is gathered with them has one shape (VideoMAE,
@@ -37,13 +40,16 @@ def check_hidden(hidden: int, places: int) -> None:
 
 
 def tube_tokens(places: Tensor, slots: int, per_slot: int) -> Tensor:
-    """Repeat places [B, K] over the time slots: indices of tokens [B, slots * K], of slots * per_slot in time order."""
+    """Repeat places [B, K] of a frame in every time slot: indices [B, slots * K] of tokens that stand in time order.
+
+    per_slot: how many tokens each of the slots has.
+    """
     starts = torch.arange(slots, device=places.device) * per_slot
     return (starts[:, None] + places[:, None]).flatten(1)
 
 
-def take(x: Tensor, index: Tensor) -> Tensor:
-    """Pick rows index [B, K] of x [B, N, ...]: [B, K, ...]."""
+def pick_tokens(x: Tensor, index: Tensor) -> Tensor:
+    """Return the tokens at index [B, K] of each clip's tokens x [B, N, ...]: [B, K, ...]."""
     shape = index.shape + x.shape[2:]
     return x.gather(1, index.reshape(*index.shape, *[1] * (x.ndim - 2)).expand(shape))
 

@@ -1,4 +1,4 @@
-"""VideoMAE (2203.12602): hide nine tenths of a clip's cubes, encode the rest, restore the pixels of the hidden ones.
+"""VideoMAE (2203.12602): hide nine tenths of a clip's cubes, encode the rest, predict the pixels of the hidden ones.
 
 Parts have the names of the released checkpoints. Reads top to bottom as figure 2 of the paper reads left to right.
 """
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from egocurate.models.layers.patches import check_hidden, cubes, sine_cosine, take, tube_mask, tube_tokens
+from egocurate.models.layers.patches import check_hidden, cubes, pick_tokens, sine_cosine, tube_mask, tube_tokens
 from egocurate.models.layers.transformer import LayerNorm, vit_blocks
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -104,7 +104,7 @@ class CubeEmbed(nn.Module):
         # Contiguous, or every sum of the residual stream keeps the convolution's layout and every LayerNorm copies it.
         return self.proj(frames.transpose(1, 2)).flatten(2).transpose(1, 2).contiguous()
 
-    def some(self, parts: Tensor) -> Tensor:
+    def chosen(self, parts: Tensor) -> Tensor:
         """Map chosen cubes [B, V, pixels, 3] to tokens [B, V, D]: a tenth of the work where nine tenths are hidden."""
         weight = self.proj.weight.permute(0, 2, 3, 4, 1).flatten(1)
         return F.linear(parts.flatten(2), weight, self.proj.bias)
@@ -122,7 +122,7 @@ class Encoder(nn.Module):
 
     def forward(self, parts: Tensor, visible: Tensor) -> Tensor:
         """Map the cubes [B, N, pixels, 3] at visible [B, V] to tokens [B, V, D]."""
-        x = self.patch_embed.some(take(parts, visible)) + self.pos[0, visible]
+        x = self.patch_embed.chosen(pick_tokens(parts, visible)) + self.pos[0, visible]
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
@@ -168,14 +168,14 @@ class VideoMAE(nn.Module):
         _check(frames, self.config)
         parts = cubes(frames, self.config.tubelet, self.config.patch)
         prediction = self.predict(parts, visible, masked)
-        target = pixel_target(take(parts, masked))
+        target = pixel_target(pick_tokens(parts, masked))
         return F.mse_loss(prediction.to(target.dtype), target), prediction
 
     def predict(self, parts: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
-        """Restore the cubes at masked [B, M] from those of [B, N, pixels, 3] at visible [B, V]: [B, M, cube]."""
-        seen = self.encoder_to_decoder(self.encoder(parts, visible))
+        """Predict the cubes at masked [B, M] from those of [B, N, pixels, 3] at visible [B, V]: [B, M, cube]."""
+        encoded = self.encoder_to_decoder(self.encoder(parts, visible))
         # Tokens are not put back in order: their positions tell the decoder where they stand.
-        x = torch.cat([seen + self.pos[0, visible], self.mask_token + self.pos[0, masked]], dim=1)
+        x = torch.cat([encoded + self.pos[0, visible], self.mask_token + self.pos[0, masked]], dim=1)
         return self.decoder(x, masked.shape[1])
 
 
@@ -183,7 +183,7 @@ def pixel_target(parts: Tensor) -> Tensor:
     """Normalize each color of each cube [B, M, pixels, 3] on its own: (x - mean) / (std + 1e-6), [B, M, pixels * 3].
 
     The published formula is on pixels in [0, 1]. Frames come divided by IMAGENET_STD; as mean and std scale with the
-    pixels, dividing the 1e-6 too gives the same numbers and no frame has to be restored.
+    pixels, dividing the 1e-6 too gives the same numbers, and no frame has to be turned back.
     """
     parts = parts.detach().to(torch.promote_types(parts.dtype, torch.float32))
     eps = 1e-6 / torch.tensor(IMAGENET_STD, dtype=parts.dtype, device=parts.device)

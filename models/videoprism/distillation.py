@@ -1,10 +1,10 @@
-"""VideoPrism's second stage (2402.13217, section 3.3): a student that sees a third of a clip restores the teacher.
+"""VideoPrism's second stage (2402.13217, section 3.3): a student predicts its teacher from a third of a clip.
 
-Left branch of figure 4: mask tokens join the visible ones, all are shuffled, and a decoder says of every place and
-time what the teacher's token is, of visible ones too. Right branch: from the visible tokens alone, what the teacher's
-embedding of the whole clip is. Choices where the paper is open: the same places are hidden in all frames (`tube_mask`,
-.65 of them), positions are sines and cosines, the MLP into a decoder has one hidden layer of the decoder's width, and
-a LayerNorm stands before its last map.
+Left branch of figure 4: mask tokens join the visible ones, all are shuffled, and a decoder predicts the teacher's token
+of every place and time, of visible ones too. Right branch: another decoder predicts the teacher's embedding of the
+whole clip from the visible tokens alone. Where the paper leaves a choice: the same places are hidden in all frames
+(`tube_mask`, .65 of them), positions are sines and cosines, the MLP into a decoder has one hidden layer of the
+decoder's width, and a LayerNorm stands before its last map.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from egocurate.models.layers.patches import sine_cosine, take
+from egocurate.models.layers.patches import pick_tokens, sine_cosine
 from egocurate.models.layers.pooling import AttentionPool
 from egocurate.models.layers.transformer import LayerNorm, vit_blocks
 from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder, lecun_init
@@ -85,16 +85,16 @@ class Student(nn.Module):
     def forward(self, frames: Tensor, visible: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
         """Return tokens [B, n, D], by time, row, column, and an embedding [B, D], from the places visible [B, K].
 
-        frames: [B, T, 3, S, S] in [0, 1], as many as the encoder's config says; order: a `shuffle`, [B, n = T * N].
+        frames: [B, T, 3, S, S] in [0, 1], as many as the config says; order: a `random_order`, [B, n = T * N].
         """
-        seen = self.encoder(frames, visible)
-        missing = self.mask_token.expand(len(seen), order.shape[1] - seen.shape[1], -1)
+        encoded = self.encoder(frames, visible)
+        missing = self.mask_token.expand(len(encoded), order.shape[1] - encoded.shape[1], -1)
         # Positions are added after the shuffle: they say where a token goes, not where it comes from.
-        shuffled = take(torch.cat([seen, missing.to(seen.dtype)], dim=1), order) + self.pos
-        return self.token_decoder(shuffled), self.pool(self.clip_decoder(seen))
+        shuffled = pick_tokens(torch.cat([encoded, missing.to(encoded.dtype)], dim=1), order) + self.pos
+        return self.token_decoder(shuffled), self.pool(self.clip_decoder(encoded))
 
 
-def shuffle(noise: Tensor) -> Tensor:
+def random_order(noise: Tensor) -> Tensor:
     """Return a permutation of n tokens for each clip, int64 [B, n], by uniform random numbers [B, n]."""
     return noise.argsort(dim=1, stable=True)
 
@@ -104,7 +104,7 @@ def frozen_teacher(tower: PrismVideoTower) -> PrismVideoTower:
     return copy.deepcopy(tower).eval().requires_grad_(False)
 
 
-def distance(x: Tensor, target: Tensor) -> Tensor:
+def cosine_distance(x: Tensor, target: Tensor) -> Tensor:
     """Mean cosine distance of tokens [B, n, D] or embeddings [B, D] to the teacher's, in float32 at least.
 
     The loss is the sum of both, with equal weights as published (section 3.3).

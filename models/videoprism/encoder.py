@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from egocurate.models.layers.patches import take, tube_tokens
+from egocurate.models.layers.patches import pick_tokens, tube_tokens
 from egocurate.models.layers.transformer import LayerNorm, Mlp, SelfAttention, TransformerBlock
 from egocurate.models.layers.video_tower import PatchEmbed
 
@@ -87,7 +87,11 @@ class FactorizedEncoder(nn.Module):
         x = self.patch_embed(frames.flatten(0, 1)) + self.pos_embed  # [B * T, N, D]
         if places is not None:
             tokens = x.unflatten(0, (batch, count)).flatten(1, 2)
-            x = take(tokens, tube_tokens(places, count, self.config.places)).unflatten(1, (count, -1)).flatten(0, 1)
+            x = (
+                pick_tokens(tokens, tube_tokens(places, count, self.config.places))
+                .unflatten(1, (count, -1))
+                .flatten(0, 1)
+            )
         for block in self.space:
             x = block(x)
         x = self.space_norm(x).unflatten(0, (batch, count)).transpose(1, 2).flatten(0, 1)  # [B * K, T, D]

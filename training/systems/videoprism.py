@@ -13,7 +13,7 @@ from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.layers.patches import check_hidden, tube_mask
 from egocurate.models.losses.info_nce import info_nce
-from egocurate.models.videoprism.distillation import Student, distance, frozen_teacher, shuffle
+from egocurate.models.videoprism.distillation import Student, cosine_distance, frozen_teacher, random_order
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
@@ -134,7 +134,9 @@ class DistillationSystem(_Prism):
         frames = self.pixels(batch.frames)
         with torch.no_grad():
             targets = self.teacher(frames)
-        tokens, clip = map(distance, network(frames, tube_mask(hide, self.hidden)[0], shuffle(mix)), targets)
+        tokens, clip = map(
+            cosine_distance, network(frames, tube_mask(hide, self.hidden)[0], random_order(mix)), targets
+        )
         return {"loss": tokens + clip, "tokens": tokens, "clip": clip}
 
     def features(self, frames: Tensor) -> Tensor:

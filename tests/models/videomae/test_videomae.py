@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from transformers import VideoMAEConfig as PublishedConfig
 from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
 
-from egocurate.models.layers.patches import cubes, sine_cosine, take, tube_mask, tube_tokens
+from egocurate.models.layers.patches import cubes, pick_tokens, sine_cosine, tube_mask, tube_tokens
 from egocurate.models.videomae.model import (
     IMAGENET_STD,
     VideoMAE,
@@ -192,7 +192,7 @@ def test_loss_and_gradient_equal_a_loop():
     masked = torch.tensor([[0, 3], [1, 2]])
     ours = torch.randn(2, 2, 24, generator=seeded(1), dtype=torch.float64, requires_grad=True)
     theirs = ours.detach().clone().requires_grad_()
-    loss = torch.nn.functional.mse_loss(ours, pixel_target(take(cubes(frames, 2, 2), masked)))
+    loss = torch.nn.functional.mse_loss(ours, pixel_target(pick_tokens(cubes(frames, 2, 2), masked)))
     expected = sum(naive_loss(*clip, 2, 2) for clip in zip(frames, masked, theirs, strict=True)) / 2
     torch.testing.assert_close(loss, expected, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(

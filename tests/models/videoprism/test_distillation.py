@@ -1,9 +1,15 @@
-"""VideoPrism's second stage: its loss against loops in float64, its shuffle, its teacher, its graph."""
+"""VideoPrism's second stage: its loss against loops in float64, its random_order, its teacher, its graph."""
 
 import torch
 
 from egocurate.models.layers.patches import tube_mask
-from egocurate.models.videoprism.distillation import DecoderConfig, Student, distance, frozen_teacher, shuffle
+from egocurate.models.videoprism.distillation import (
+    DecoderConfig,
+    Student,
+    cosine_distance,
+    frozen_teacher,
+    random_order,
+)
 from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower
 
@@ -36,7 +42,7 @@ def naive_distance(x, y):
 
 
 def both(student, teacher):
-    return sum(distance(x, y) for x, y in zip(student, teacher, strict=True))
+    return sum(cosine_distance(x, y) for x, y in zip(student, teacher, strict=True))
 
 
 def test_distillation_loss_and_gradient_equal_a_loop():
@@ -59,7 +65,7 @@ def test_decoder_gets_each_token_where_the_shuffle_puts_it():
     student = randomise(small_student())
     frames = torch.rand(2, 4, 3, 36, 36, generator=seeded())
     visible, _ = tube_mask(noise(2, 16), 10)
-    order = shuffle(noise(2, 64, 1))
+    order = random_order(noise(2, 64, 1))
     got = []
     student.token_decoder.register_forward_pre_hook(lambda module, inputs: got.append(inputs[0]))
     tokens, embedding = student(frames, visible, order)
@@ -77,17 +83,17 @@ def test_clip_decoder_sees_the_visible_tokens_alone_and_in_order():
     student = randomise(small_student())
     frames = torch.rand(2, 4, 3, 36, 36, generator=seeded())
     visible, _ = tube_mask(noise(2, 16), 10)
-    _, embedding = student(frames, visible, shuffle(noise(2, 64, 1)))
+    _, embedding = student(frames, visible, random_order(noise(2, 64, 1)))
     seen = student.encoder(frames, visible)
     torch.testing.assert_close(embedding, student.pool(student.clip_decoder(seen)))
-    torch.testing.assert_close(student(frames, visible, shuffle(noise(2, 64, 2)))[1], embedding)
+    torch.testing.assert_close(student(frames, visible, random_order(noise(2, 64, 2)))[1], embedding)
 
 
 def test_bfloat16_stays_near_float32():
     student, teacher = randomise(small_student()), frozen_teacher(randomise(PrismVideoTower(TINY)))
     frames = torch.rand(3, 4, 3, 36, 36, generator=seeded())
     visible, _ = tube_mask(noise(3, 16), 10)
-    order = shuffle(noise(3, 64, 1))
+    order = random_order(noise(3, 64, 1))
     with torch.autocast("cpu", torch.bfloat16):
         loss = both(student(frames, visible, order), teacher(frames))
     assert loss.dtype == torch.float32
@@ -108,7 +114,7 @@ def test_second_stage_learns_and_leaves_the_teacher_alone():
     for step in range(40):
         optimizer.zero_grad()
         visible, _ = tube_mask(noise(2, 16, step), int(0.65 * 16))
-        loss = both(student(frames, visible, shuffle(noise(2, 64, step))), targets)
+        loss = both(student(frames, visible, random_order(noise(2, 64, step))), targets)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -131,6 +137,6 @@ def test_second_stage_is_one_graph():
     compiled = torch.compile(student, fullgraph=True, backend=keep)
     for seed in (0, 1):
         visible, _ = tube_mask(noise(2, 16, seed), 10)
-        order = shuffle(noise(2, 64, seed))
+        order = random_order(noise(2, 64, seed))
         torch.testing.assert_close(compiled(frames, visible, order), student(frames, visible, order))
     assert len(graphs) == 1
