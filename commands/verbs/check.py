@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
-from egocurate.commands.verbs.options import Json, ProfileName, ShardClips, SourceKind, path_or_url
+from egocurate.commands.verbs.options import Json, ProfileName, ShardClips, SourceName, path_or_url
 from egocurate.console import print_summary, progress
 from egocurate.errors import InputError
 
@@ -31,7 +31,7 @@ def verify(
         Path | None,
         typer.Option("--ego4d-root", "--root", parser=path_or_url, metavar="PATH|URL", help="The data to cut from."),
     ] = None,
-    source: SourceKind = "ego4d",
+    source: SourceName = "ego4d",
     egoclip: Annotated[
         Path | None,
         typer.Option(

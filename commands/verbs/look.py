@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from egocurate.commands.verbs.options import Json, Root, SourceKind, path_or_url
+from egocurate.commands.verbs.options import Json, Root, SourceName, path_or_url
 from egocurate.errors import InputError
 
 
 def windows(
     ego4d_root: Root,
-    source: SourceKind = "ego4d",
+    source: SourceName = "ego4d",
     gold: Annotated[Path | None, typer.Option("--gold", help="csv with gold segments to score against.")] = None,
     json: Json = False,
 ) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from egocurate.commands.jobs.cutting import Outcome
+    from egocurate.curation.sources.open import SourceKind
     from egocurate.shards.export.chunk_layouts import ChunkLayout
     from egocurate.shards.profiles import Profile
     from egocurate.storage.paths import AnyPath
@@ -30,7 +31,7 @@ def path_or_url(text: str) -> AnyPath:
     return as_path(text)
 
 
-def explain_choices(choices: Mapping[str, Profile | ChunkLayout]) -> str:
+def explain_choices(choices: Mapping[str, Profile | ChunkLayout | SourceKind]) -> str:
     """Return a line for the help of an option: each choice of a registry, and what it is for."""
     return "; ".join(f"{name}: {one.help}" for name, one in choices.items()) + "."
 
@@ -42,12 +43,11 @@ Root = Annotated[
         "--root",
         parser=path_or_url,
         metavar="PATH|URL",
-        help="The data: what the `ego4d` download made; a folder with EPIC_100_*.csv and videos; or a table.",
+        help="The data, narrations and videos: of the kind that --source names.",
     ),
 ]
-SourceKind = Annotated[
-    Literal[*SOURCES],
-    typer.Option("--source", help="What the root is; a table has columns video, time, text (csv or parquet)."),
+SourceName = Annotated[
+    Literal[*SOURCES], typer.Option("--source", help=f"What the root is. {explain_choices(SOURCES)}")
 ]
 Out = Annotated[
     Path,

@@ -17,7 +17,7 @@ from egocurate.commands.verbs.options import (
     RayAddress,
     Root,
     ShardClips,
-    SourceKind,
+    SourceName,
     TablesOnly,
     Window,
     check_lexicon,
@@ -35,7 +35,7 @@ Filter = StrEnum("Filter", {name: name for name in DEFAULT_FILTERS if name not i
 def egoclip(
     ego4d_root: Root,
     out: Out,
-    source: SourceKind = "ego4d",
+    source: SourceName = "ego4d",
     window: Window = "egoclip",
     alpha: Alpha = "4.9",
     lexicon: Lexicon = "auto",
@@ -88,7 +88,7 @@ def egoclip(
 def egomcq(
     ego4d_root: Root,
     out: Out,
-    source: SourceKind = "ego4d",
+    source: SourceName = "ego4d",
     egoclip: Annotated[
         Path | None,
         typer.Option(
