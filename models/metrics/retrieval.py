@@ -47,8 +47,8 @@ def mean_average_precision(similarity: np.ndarray, relevance: np.ndarray) -> flo
     full = ranked == 1
     precision = ranked.cumsum(1) / np.arange(1, ranked.shape[1] + 1)
     count = full.sum(1)
-    asked = count > 0
-    return float(((precision * full).sum(1)[asked] / count[asked]).mean()) if asked.any() else np.nan
+    queried = count > 0
+    return float(((precision * full).sum(1)[queried] / count[queried]).mean()) if queried.any() else np.nan
 
 
 def ndcg(similarity: np.ndarray, relevance: np.ndarray) -> float:
@@ -59,9 +59,9 @@ def ndcg(similarity: np.ndarray, relevance: np.ndarray) -> float:
     places = np.arange(relevance.shape[1])
     weight = np.where(places < (relevance > 0).sum(1)[:, None], 1 / np.log2(places + 2), 0)
     best = (-np.sort(-relevance, axis=1) * weight).sum(1)
-    asked = best > 0
+    queried = best > 0
     gained = (_ranked(similarity, relevance) * weight).sum(1)
-    return float((gained[asked] / best[asked]).mean()) if asked.any() else np.nan
+    return float((gained[queried] / best[queried]).mean()) if queried.any() else np.nan
 
 
 def _ranked(similarity: np.ndarray, relevance: np.ndarray) -> np.ndarray:

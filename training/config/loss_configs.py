@@ -23,7 +23,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """VideoMAE's squared error has no numbers of its own: how much it restores is the model's `mask_ratio`."""
+    """VideoMAE's squared error; it has no settings: how much of a clip is hidden is the model's `mask_ratio`."""
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,18 @@ def draw_curves(table: Path, picture: Path) -> None:
     curves = read_curves(table)
     if "loss" not in curves:
         return
-    answered = [name for name in ("mcq_inter", "mcq_intra") if name in curves]
+    egomcq = [name for name in ("mcq_inter", "mcq_intra") if name in curves]
     figure = Figure(figsize=(12, 7), layout="constrained")
     FigureCanvasAgg(figure)
-    right = "answers" if answered else "loss"
+    right = "egomcq" if egomcq else "loss"
     panels = figure.subplot_mosaic([["loss"] * 3 + [right] * 3, ["rate"] * 2 + ["speed"] * 2 + ["shares"] * 2])
     for axes in panels.values():
         _plain(axes)
 
     shared = ("step", "lr", "clips_per_sec", "data_wait", "mfu", "mcq_inter", "mcq_intra")
     _draw_losses(panels["loss"], {name: curve for name, curve in curves.items() if name not in shared})
-    if answered:
-        _draw_answers(panels["answers"], {name: curves[name] for name in answered})
+    if egomcq:
+        _draw_egomcq(panels["egomcq"], {name: curves[name] for name in egomcq})
     _draw_rate(panels["rate"], curves["lr"])
     _draw_speed(panels["speed"], curves["clips_per_sec"])
     _draw_shares(panels["shares"], curves)
@@ -58,7 +58,7 @@ def read_curves(table: Path) -> dict[str, Curve]:
             for name, cell in row.items():
                 if cell and name != "step":
                     points.setdefault(name, []).append((int(row["step"]), float(cell)))
-    return {name: tuple(np.array(found).T) for name, found in points.items()}
+    return {name: tuple(np.array(pairs).T) for name, pairs in points.items()}
 
 
 def _plain(axes: Axes) -> None:
@@ -81,8 +81,8 @@ def _draw_losses(axes: Axes, losses: dict[str, Curve]) -> None:
         axes.legend(frameon=False)
 
 
-def _draw_answers(axes: Axes, answers: dict[str, Curve]) -> None:
-    for (name, (steps, values)), color in zip(answers.items(), COLORS, strict=False):
+def _draw_egomcq(axes: Axes, curves: dict[str, Curve]) -> None:
+    for (name, (steps, values)), color in zip(curves.items(), COLORS, strict=False):
         label = f"{name.removeprefix('mcq_')}: {values[-1]:.1f} %, best {values.max():.1f} %"
         axes.plot(steps, values, color=color, marker="o", markersize=4, clip_on=False, label=label)
     axes.axhline(CHANCE, color="#8a8a8a", linewidth=1, linestyle=(0, (4, 3)), label="chance: 20 %")

@@ -1,4 +1,4 @@
-"""What a person sees of a run: its lines, metrics.csv, TensorBoard and curves.png."""
+"""What people see of a run: the lines that it says, metrics.csv, TensorBoard and curves.png."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ FIRST, LAST = ("step", "loss"), ("lr", "clips_per_sec", "data_wait", "mfu", "mcq
 """columns of every metrics.csv; the parts of the loss stand between them"""
 
 
-class Table:
+class MetricsTable:
     """metrics.csv: a row for each line of progress and each evaluation; a cell that has no value is empty."""
 
     def __init__(self, path: Path, step: int) -> None:
         """Open the table of a run that goes on from a step: rows beyond it are dropped; -1 is a new run."""
-        self.path, self.columns, kept = path, (*FIRST, *LAST), []
+        self.path, self.columns, rows = path, (*FIRST, *LAST), []
         if path.exists() and step >= 0:
             with path.open(newline="") as file:
                 reader = csv.DictReader(file)
-                kept = [row for row in reader if int(row["step"]) <= step]
+                rows = [row for row in reader if int(row["step"]) <= step]
                 self.columns = tuple(reader.fieldnames or self.columns)
-        self._write(kept)
+        self._write(rows)
 
     def add(self, row: dict[str, float]) -> None:
         """Write a row; the first one with parts of the loss gives them their columns."""
@@ -62,7 +62,7 @@ class MetricsLog:
     def __init__(self, out: Path, step: int, say: Callable[[str], None]) -> None:
         """Open the files of a run that goes on from a step; -1 is a new one."""
         self.out, self.say = out, say
-        self._table = Table(out / "metrics.csv", step)
+        self._table = MetricsTable(out / "metrics.csv", step)
         self._board = SummaryWriter(out / "tensorboard", purge_step=step + 1)
 
     def progress(self, step: int, total: int, row: dict[str, float], seconds_to_go: float | None) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run: what it was asked for, and whether one may go on there."""
+"""The folder of a run: the config that it was started with, and whether a run may go on there."""
 
 from __future__ import annotations
 

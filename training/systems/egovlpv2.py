@@ -47,7 +47,7 @@ class EgoVLPv2System(System):
         ids, mask = self.tokens(batch.texts, full=True)  # as long on every rank: lower layers' tokens travel
         numbers = step_rng.uniform(batch, 3 + 3 * ids.shape[1])
         hide = numbers[:, 3:].unflatten(1, (-1, 3))
-        found = network(
+        losses = network(
             TrainingBatch(
                 ids=ids,
                 mask=mask,
@@ -60,7 +60,7 @@ class EgoVLPv2System(System):
                 place=places(len(batch), step_rng.anchors, self.ranks.rank, self.ranks.size).to(ids.device),
             )
         )
-        return {"loss": found.total, "egonce": found.egonce, "mlm": found.mlm, "vtm": found.vtm}
+        return {"loss": losses.total, "egonce": losses.egonce, "mlm": losses.mlm, "vtm": losses.vtm}
 
     def features(self, frames: Tensor) -> Tensor:
         """Return the video tower's [B, width], without its projector, as the released features are."""

@@ -1,4 +1,4 @@
-"""Narrations as tokens."""
+"""Narrations as tokens: the tokenizer of a run, and texts as ids on the device."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tokenizer_for(config: TrainConfig, data: Stream | None, vocab: int) -> PreTr
 
 
 class Tokens:
-    """Texts as ids and mask on the device."""
+    """A tokenizer with the length and the device of a run's texts."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, longest: int, device: torch.device) -> None:
         """Cut texts at `longest` tokens."""
@@ -59,5 +59,5 @@ class Tokens:
         With `full` L is the longest: the same on every rank.
         """
         padding = {"padding": "max_length"} if full else {"padding": True, "pad_to_multiple_of": 8}
-        found = self.tokenizer(texts, truncation=True, max_length=self.longest, return_tensors="pt", **padding)
-        return found["input_ids"].to(self.device), found["attention_mask"].to(self.device)
+        encoded = self.tokenizer(texts, truncation=True, max_length=self.longest, return_tensors="pt", **padding)
+        return encoded["input_ids"].to(self.device), encoded["attention_mask"].to(self.device)

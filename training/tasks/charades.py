@@ -54,32 +54,33 @@ def read_charades(folder: Path) -> Charades:
 
 
 def charades_ego(
-    folder: Path, videos: Path, shown: StreamConfig, embedder: Embedder, report: Report
+    folder: Path, videos: Path, data: StreamConfig, embedder: Embedder, report: Report
 ) -> tuple[dict[str, float], list[str]]:
-    """Return mAP in percent, the mean over classes that any video shows, and the videos that could not be had.
+    """Return mAP in percent, the mean over classes that any video shows, and the videos left out, with the reason.
 
-    Videos without an action are left out, as published code does by ranking them last. Raises InputError if no video
-    can be had.
+    A video is left out if it is not there or cannot be read. Videos without an action do not count, as in published
+    code, which ranks them last. Raises InputError if no video can be had.
     """
-    asked = read_charades(folder)
-    use = np.flatnonzero(asked.labels.any(axis=1))
-    paths = [videos / f"{asked.ids[i]}.mp4" for i in use]
+    benchmark = read_charades(folder)
+    rows = np.flatnonzero(benchmark.labels.any(axis=1))
+    paths = [videos / f"{benchmark.ids[row]}.mp4" for row in rows]
     if not any(path.is_file() for path in paths):
         raise InputError(f"{videos}: none of the {len(paths)} videos is there, as {paths[0].name if paths else 'any'}")
-    video, failed = embedder.clips(_Videos(paths, shown), "Charades-Ego videos", report)
-    kept = [place for place in range(len(use)) if place not in failed]
-    if not kept:
-        raise InputError(f"{videos}: no video can be read ({failed[0]})")
-    scores = video[kept] @ embedder.texts(asked.phrases).T
-    each = average_precision(scores.double().cpu().numpy(), asked.labels[use[kept]])
-    return {"map": 100 * float(np.nanmean(each))}, [f"{asked.ids[use[i]]} ({why})" for i, why in failed.items()]
+    video, failures = embedder.clips(_WholeVideos(paths, data), "Charades-Ego videos", report)
+    decoded = [place for place in range(len(rows)) if place not in failures]
+    if not decoded:
+        raise InputError(f"{videos}: no video can be read ({failures[0]})")
+    scores = video[decoded] @ embedder.texts(benchmark.phrases).T
+    precisions = average_precision(scores.double().cpu().numpy(), benchmark.labels[rows[decoded]])
+    left_out = [f"{benchmark.ids[rows[place]]} ({reason})" for place, reason in failures.items()]
+    return {"map": 100 * float(np.nanmean(precisions))}, left_out
 
 
-class _Videos(Dataset):
-    """Frames spread over whole videos."""
+class _WholeVideos(Dataset):
+    """Frames spread over whole videos, or why there are none, as `Embedder.clips` takes them."""
 
-    def __init__(self, paths: list[Path], shown: StreamConfig) -> None:
-        self._paths, self._shown = paths, shown
+    def __init__(self, paths: list[Path], data: StreamConfig) -> None:
+        self._paths, self._data = paths, data
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -89,6 +90,6 @@ class _Videos(Dataset):
         if not path.is_file():
             return "not there"
         try:
-            return spread_frames(path, frames=self._shown.frames, size=self._shown.size)
+            return spread_frames(path, frames=self._data.frames, size=self._data.size)
         except BadVideo as error:
             return str(error)

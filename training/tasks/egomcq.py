@@ -39,8 +39,10 @@ class EgoMCQEvaluator:
                 raise InputError(f"{config.system} has no text tower to answer EgoMCQ with: leave out --mcq-json")
             if config.mcq_mode != "dual" and not system.can_fuse:
                 raise InputError(f"{config.system} cannot fuse text and clip for mcq_mode={config.mcq_mode}: take dual")
-            shown = {"frames": config.data.frames, "size": config.data.size, "decoder": config.data.decoder}
-            self.questions = EgoMCQDataset(config.mcq_json, config.mcq_shards, **shown)
+            data = config.data
+            self.questions = EgoMCQDataset(
+                config.mcq_json, config.mcq_shards, frames=data.frames, size=data.size, decoder=data.decoder
+            )
 
     def evaluate(self) -> tuple[dict[str, float], list[str]]:
         """Return the percentage of right answers by type, and the questions left out; the same on every rank.

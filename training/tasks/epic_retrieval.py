@@ -25,12 +25,12 @@ _ID = re.compile(r"(.+)_(\d+)")
 
 
 class Retrieval(NamedTuple):
-    """The benchmark: clips by narration id, sentences, and what both say."""
+    """The benchmark: clips by narration id, sentences, and the actions of both."""
 
     ids: list[str]
     clips: Actions
     sentences: list[str]
-    said: Actions
+    sentence_actions: Actions
 
 
 def read_retrieval(folder: Path) -> Retrieval:
@@ -56,42 +56,49 @@ def read_retrieval(folder: Path) -> Retrieval:
     unknown = [row["narration_id"] for row in sentences if row["narration_id"] not in place]
     if unknown:
         raise InputError(f"{folder / SENTENCES}: {unknown[0]!r} is not in {CLIPS}; both must be of one version")
-    of = [place[row["narration_id"]] for row in sentences]
-    said = Actions(np.array([verbs[i] for i in of]), [nouns[i] for i in of])
-    clips = Actions(np.array(verbs), nouns)
-    ids = [row["narration_id"] for row in rows]
-    return Retrieval(ids, clips, [row["narration"].strip() for row in sentences], said)
+    clip_of_sentence = [place[row["narration_id"]] for row in sentences]
+    sentence_actions = Actions(np.array([verbs[i] for i in clip_of_sentence]), [nouns[i] for i in clip_of_sentence])
+    return Retrieval(
+        ids=[row["narration_id"] for row in rows],
+        clips=Actions(np.array(verbs), nouns),
+        sentences=[row["narration"].strip() for row in sentences],
+        sentence_actions=sentence_actions,
+    )
 
 
 def epic_retrieval(
-    folder: Path, shards: str, shown: StreamConfig, embedder: Embedder, report: Report
+    folder: Path, shards: str, data: StreamConfig, embedder: Embedder, report: Report
 ) -> tuple[dict[str, float], list[str]]:
-    """Return mAP and nDCG in percent (`multi_instance_retrieval`), and the narration ids that have no clip.
+    """Return mAP and nDCG in percent (`multi_instance_retrieval`), and the narration ids left out, with the reason.
 
-    Raises InputError if the shards have none of the clips. Similarity is (cos + 1) / 2.
+    A clip is left out if it is not in the shards or does not decode; sentences all stay. Similarity is (cos + 1) / 2.
+    Raises InputError if no clip can be had.
     """
-    asked = read_retrieval(folder)
+    benchmark = read_retrieval(folder)
     index = ShardIndex.open(shards)
-    sample = [index.get(clip_name(narration)) for narration in asked.ids]
-    there = [i for i, number in enumerate(sample) if number is not None]
-    if not there:
+    samples = [index.get(clip_name(narration)) for narration in benchmark.ids]
+    in_shards = [row for row, sample in enumerate(samples) if sample is not None]
+    if not in_shards:
         raise InputError(
-            f"{shards}: has none of the {len(asked.ids)} clips of {folder / CLIPS}, as {clip_name(asked.ids[0])}; "
+            f"{shards}: has none of the {len(samples)} clips of {folder / CLIPS}, as {clip_name(benchmark.ids[0])}; "
             f"cut them with `curate shards --egoclip {folder / CLIPS} --source epic-kitchens --root EPIC --out S`"
         )
-    samples = [sample[i] for i in there]
-    clips = EvaluationClips(index, samples, frames=shown.frames, size=shown.size, decoder=shown.decoder)
-    video, failed = embedder.clips(clips, "EPIC-KITCHENS-100 clips", report)
-    kept = [place for place in range(len(there)) if place not in failed]
-    if not kept:
-        raise InputError(f"{shards}: none of its clips decodes ({failed[0]}); run `curate verify` on the shards")
-    text = embedder.texts(asked.sentences)
-    similarity = (video[kept] @ text.T + 1) / 2
-    rows = [there[place] for place in kept]
-    of_clips = Actions(asked.clips.verb[rows], [asked.clips.nouns[i] for i in rows])
-    figures = multi_instance_retrieval(similarity.double().cpu().numpy(), relevancy(of_clips, asked.said))
-    left_out = set(range(len(asked.ids))) - set(rows)
-    return figures, [asked.ids[i] for i in sorted(left_out)]
+    clips = EvaluationClips(
+        index, [samples[row] for row in in_shards], frames=data.frames, size=data.size, decoder=data.decoder
+    )
+    video, failures = embedder.clips(clips, "EPIC-KITCHENS-100 clips", report)
+    decoded = [place for place in range(len(in_shards)) if place not in failures]
+    if not decoded:
+        raise InputError(f"{shards}: none of its clips decodes ({failures[0]}); run `curate verify` on the shards")
+    similarity = (video[decoded] @ embedder.texts(benchmark.sentences).T + 1) / 2
+    rows = [in_shards[place] for place in decoded]
+    actions = Actions(benchmark.clips.verb[rows], [benchmark.clips.nouns[row] for row in rows])
+    figures = multi_instance_retrieval(
+        similarity.double().cpu().numpy(), relevancy(actions, benchmark.sentence_actions)
+    )
+    reasons = {row: "not in the shards" for row, sample in enumerate(samples) if sample is None}
+    reasons |= {in_shards[place]: reason for place, reason in failures.items()}
+    return figures, [f"{benchmark.ids[row]} ({reasons[row]})" for row in sorted(reasons)]
 
 
 def clip_name(narration: str) -> str:

@@ -23,7 +23,7 @@ from egocurate.storage.atomic import atomic_write, remove_leftovers, write_json,
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
 
-CLIPS = 32  # decoded and embedded at once
+CLIPS_AT_ONCE = 32
 MADE_BY = "features.json"
 BAD = "failed"
 POLL_SEC = 1.0
@@ -47,7 +47,7 @@ def write_features(
 ) -> dict[str, str]:
     """Write `<name>.pt`, float32 [N, D], for each video that has none yet; return the bad ones with the reason.
 
-    made_by: what the features depend on, kept beside them; every rank calls this and reports of its own videos. Raises
+    made_by: what the features depend on, written beside them. Every rank calls this and reports its own videos. Raises
     InputError if OUT has features made otherwise.
     """
     _claim(job, {**made_by, "rate": job.rate, "frames": job.frames, "size": job.size}, ranks)
@@ -58,46 +58,48 @@ def write_features(
     _write_share(job, missing[ranks.rank :: ranks.size], system, ranks, report)
     # The files tell when the others have ended: it may take longer than processes wait for each other.
     waiting = missing
-    while waiting := [name for name in waiting if not (_path(job, name).exists() or _note(job, name).exists())]:
+    while waiting := [name for name in waiting if not (_path(job, name).exists() or _failure_path(job, name).exists())]:
         report(Stage("waiting", note=f"other ranks have {len(waiting):,} videos to go"), 0, 0)
         time.sleep(POLL_SEC)
-    return {name: _note(job, name).read_text() for name in missing if _note(job, name).exists()}
+    return {name: _failure_path(job, name).read_text() for name in missing if _failure_path(job, name).exists()}
 
 
 def _claim(job: FeatureJob, made_by: dict[str, object], ranks: Ranks) -> None:
-    """Say in OUT what its features are, and forget which videos were bad; raises InputError for others there."""
+    """Write to OUT what its features depend on, and forget which videos were bad; InputError for other features."""
     path = job.out / MADE_BY
     if path.exists():
         old = json.loads(path.read_text())
-        odd = [f"{key} ({old.get(key)} -> {made_by[key]})" for key in made_by if old.get(key) != made_by[key]]
-        if odd:
-            raise InputError(f"{job.out} holds other features: {', '.join(odd)}; repeat that, or name another folder")
+        differences = [f"{key} ({old.get(key)} -> {made_by[key]})" for key in made_by if old.get(key) != made_by[key]]
+        if differences:
+            raise InputError(
+                f"{job.out} holds other features: {', '.join(differences)}; repeat that, or name another folder"
+            )
     ranks.barrier()  # all have looked before one writes
     if ranks.main:
         (job.out / BAD).mkdir(parents=True, exist_ok=True)
-        for note in (job.out / BAD).iterdir():
-            note.unlink()
+        for path_of_failure in (job.out / BAD).iterdir():
+            path_of_failure.unlink()
         remove_leftovers(job.out)
         write_json(path, made_by)
     ranks.barrier()
 
 
 def _write_share(job: FeatureJob, names: list[str], system: System, ranks: Ranks, report: Report) -> None:
-    board = WorkerStatus(job.workers)
+    status = WorkerStatus(job.workers)
     try:
-        _embed(job, names, board, system, ranks, report)
+        _embed(job, names, status, system, ranks, report)
     except RuntimeError as error:  # raised wherever this process is when a worker dies
-        lost = worker_lost(error, board)
+        lost = worker_lost(error, status)
         if lost is None:
             raise
         raise lost from error
 
 
 def _embed(
-    job: FeatureJob, names: list[str], board: WorkerStatus, system: System, ranks: Ranks, report: Report
+    job: FeatureJob, names: list[str], status: WorkerStatus, system: System, ranks: Ranks, report: Report
 ) -> None:
     loader = DataLoader(
-        _Parts(job, names, board),
+        _Chunks(job, names, status),
         batch_size=None,
         num_workers=min(job.workers, len(names)),
         multiprocessing_context="fork" if job.workers and names else None,
@@ -106,18 +108,18 @@ def _embed(
     )
     rows: dict[str, list[Tensor]] = defaultdict(list)
     progress = _Progress(report, {name: _bytes(job.videos[name]) for name in names})
-    for part in loader:
-        if part.bad:
-            rows.pop(part.video, None)
-            write_text(_note(job, part.video), part.bad)
+    for chunk in loader:
+        if chunk.bad:
+            rows.pop(chunk.video, None)
+            write_text(_failure_path(job, chunk.video), chunk.bad)
         else:
             with torch.no_grad(), ranks.autocast():
-                embedded = system.features(part.frames.to(ranks.device, non_blocking=True))
-            rows[part.video].append(embedded.float())
-            if part.last:
-                features = torch.cat(rows.pop(part.video)).cpu()
-                atomic_write(_path(job, part.video), partial(torch.save, features))
-        progress.add(part)
+                embedded = system.features(chunk.frames.to(ranks.device, non_blocking=True))
+            rows[chunk.video].append(embedded.float())
+            if chunk.last:
+                features = torch.cat(rows.pop(chunk.video)).cpu()
+                atomic_write(_path(job, chunk.video), partial(torch.save, features))
+        progress.add(chunk)
 
 
 class FeatureChunk(NamedTuple):
@@ -130,24 +132,24 @@ class FeatureChunk(NamedTuple):
     bad: str = ""
 
 
-class _Parts(IterableDataset):
+class _Chunks(IterableDataset):
     """The clips of videos, one video after another; each worker process has its own share of them."""
 
-    def __init__(self, job: FeatureJob, names: list[str], board: WorkerStatus) -> None:
-        self._job, self._names, self._board = job, names, board
+    def __init__(self, job: FeatureJob, names: list[str], status: WorkerStatus) -> None:
+        self._job, self._names, self._status = job, names, status
 
     def __iter__(self) -> Iterator[FeatureChunk]:
         worker = get_worker_info()
         for name in self._names[worker.id :: worker.num_workers] if worker else self._names:
-            self._board.note(str(self._job.videos[name]))
+            self._status.note(str(self._job.videos[name]))
             yield from self._video(name)
-        self._board.clear()
+        self._status.clear()
 
     def _video(self, name: str) -> Iterator[FeatureChunk]:
         job, done = self._job, 0
         try:
             clips = DenseClips(job.videos[name], frames=job.frames, size=job.size, rate=job.rate)
-            for frames in clips.batches(CLIPS):
+            for frames in clips.batches(CLIPS_AT_ONCE):
                 done += len(frames)
                 yield FeatureChunk(name, frames, len(frames) / len(clips), done == len(clips))
         except BadVideo as error:
@@ -155,21 +157,21 @@ class _Parts(IterableDataset):
 
 
 class _Progress:
-    """Rank's own: videos done of all, clips per second, time left by the bytes of the videos."""
+    """What a rank reports: its videos done, clips per second, and the time to go, judged by the bytes of the videos."""
 
     def __init__(self, report: Report, sizes: dict[str, int]) -> None:
         self._report, self._sizes, self._began = report, sizes, time.monotonic()
         self._total = sum(sizes.values())
         self._done, self._videos, self._bad, self._clips = 0.0, 0, 0, 0
 
-    def add(self, part: FeatureChunk) -> None:
+    def add(self, chunk: FeatureChunk) -> None:
         seconds = time.monotonic() - self._began
-        self._done += part.share * self._sizes[part.video]
-        self._clips += len(part.frames)
-        self._videos += part.last
-        self._bad += bool(part.bad)
-        if part.bad:  # it takes no more time, as far as it goes
-            self._total -= self._sizes[part.video]
+        self._done += chunk.share * self._sizes[chunk.video]
+        self._clips += len(chunk.frames)
+        self._videos += chunk.last
+        self._bad += bool(chunk.bad)
+        if chunk.bad:  # it takes no more time, as far as it goes
+            self._total -= self._sizes[chunk.video]
         note = f"{self._clips / seconds:,.1f} clips/s"
         if self._bad:
             note += f", {self._bad:,} bad"
@@ -182,7 +184,7 @@ def _path(job: FeatureJob, name: str) -> Path:
     return job.out / f"{name}.pt"
 
 
-def _note(job: FeatureJob, name: str) -> Path:
+def _failure_path(job: FeatureJob, name: str) -> Path:
     return job.out / BAD / f"{name}.txt"
 
 

@@ -177,13 +177,13 @@ def test_retrieval_by_hand(epic, tiny):
     for name in ("map", "ndcg"):
         expected[f"{name}_avg"] = (expected[f"{name}_v2t"] + expected[f"{name}_t2v"]) / 2
     assert figures == pytest.approx(expected)
-    assert missing == ["P03_09_3"]
+    assert missing == ["P03_09_3 (not in the shards)"]
 
 
 def test_a_clip_that_does_not_decode_is_left_out_and_named(epic, tiny):
     stub = Stub([[0.6, 0.8], [0.0, 1.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]], {2: "damaged"})
     figures, missing = epic_retrieval(epic / "retrieval_annotations", str(epic / "cut"), tiny.data, stub, silent)
-    assert missing == ["P02_105_12", "P03_09_3"]
+    assert missing == ["P02_105_12 (damaged)", "P03_09_3 (not in the shards)"]
     assert figures["map_t2v"] == pytest.approx(100)
 
 
@@ -208,7 +208,7 @@ def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, dat
     for name, value in result.after.items():
         assert found["eval-egomcq-dual.json"][name] == pytest.approx(value, abs=1e-4)
     assert "P03_09_3" in said
-    assert found["eval-epic-retrieval.json"]["missing"] == ["P03_09_3"]
+    assert found["eval-epic-retrieval.json"]["missing"] == ["P03_09_3 (not in the shards)"]
     assert found["eval-epic-retrieval.json"]["step"] == STEPS
 
     system, _ = system_of(out)
@@ -432,7 +432,7 @@ def test_older_copies_name_the_columns_of_sentences_otherwise(epic, tmp_path):
     write_csv(folder / "EPIC_100_retrieval_test.csv", "uid," + HEADER, [[9, *row(*segment)] for segment in SEGMENTS])
     write_csv(folder / "EPIC_100_retrieval_test_sentence.csv", "index,sentence", SENTENCES)
     old, new = read_retrieval(folder), read_retrieval(epic / "retrieval_annotations")
-    assert (old.ids, old.sentences, old.said.nouns) == (new.ids, new.sentences, new.said.nouns)
+    assert (old.ids, old.sentences, old.sentence_actions.nouns) == (new.ids, new.sentences, new.sentence_actions.nouns)
     write_csv(folder / "EPIC_100_retrieval_test_sentence.csv", "index,sentence", [("P99_01_0", "fly")])
     with pytest.raises(InputError, match="P99_01_0"):
         read_retrieval(folder)
