@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
+
+from egocurate.errors import InputError
 
 PUBLISHED_TYPES = {
     "clip_idx": pa.int64(),
@@ -18,6 +21,9 @@ PUBLISHED_TYPES = {
     "tag_verb": pa.list_(pa.int32()),
     "tag_noun": pa.list_(pa.int32()),
 }
+CLIP_ID = ("video_uid", "narration_source", "narration_ind")
+"""Columns that name a clip: no two clips of a table have all three alike."""
+
 CSV_COLUMNS = tuple(PUBLISHED_TYPES)
 """Columns of the published egoclip.csv, in its order."""
 
@@ -37,6 +43,15 @@ CLIP_SCHEMA = pa.schema(
 # With ".json" a key still fits the 100 characters of a tar member's name.
 KEY_LIMIT = 90
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def require_columns(path: object, columns: Collection[str], needed: Sequence[str]) -> None:
+    """Raise InputError, naming what the table at `path` lacks, unless it has the columns that are needed."""
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise InputError(
+            f"{path}: columns {', '.join(missing)} are missing; page Formats of the documentation lists all"
+        )
 
 
 def clip_key(video_uid: str, narration_source: str, narration_ind: int) -> str:

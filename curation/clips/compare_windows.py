@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from egocurate.clip_table import CLIP_ID
 from egocurate.curation.clips.selection import Narrated, narrate, windows
 from egocurate.curation.clips.window_rules import WINDOWS
 from egocurate.curation.clips.windows import overlap_ratio
@@ -12,7 +13,7 @@ from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
 
-_KEY = ["video_uid", "narration_source", "narration_ind"]
+_ID = list(CLIP_ID)
 _SEGMENT = ["gold_start", "gold_stop"]
 
 
@@ -53,14 +54,14 @@ def covered_by_next(start: np.ndarray, end: np.ndarray, group: np.ndarray) -> fl
 def _segments(narrated: Narrated, is_clip: np.ndarray, gold: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return gold (start, end) float64 of each row that becomes a clip, NaN where it has none."""
     if not gold.is_file():
-        raise InputError(f"{gold}: no such file; give a csv with {', '.join(_KEY + _SEGMENT)}")
+        raise InputError(f"{gold}: no such file; give a csv with {', '.join(_ID + _SEGMENT)}")
     try:
         table = pd.read_csv(gold)
     except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{gold}: not a csv file ({error}); give one with {', '.join(_KEY + _SEGMENT)}") from error
-    missing = [name for name in _KEY + _SEGMENT if name not in table.columns]
+        raise InputError(f"{gold}: not a csv file ({error}); give one with {', '.join(_ID + _SEGMENT)}") from error
+    missing = [name for name in _ID + _SEGMENT if name not in table.columns]
     if missing:
-        raise InputError(f"{gold}: column {missing[0]!r} is missing; a gold csv has {', '.join(_KEY + _SEGMENT)}")
+        raise InputError(f"{gold}: column {missing[0]!r} is missing; a gold csv has {', '.join(_ID + _SEGMENT)}")
     frame = narrated.frame[is_clip]
     rows = pd.MultiIndex.from_arrays(
         [
@@ -69,9 +70,9 @@ def _segments(narrated: Narrated, is_clip: np.ndarray, gold: Path) -> tuple[np.n
             frame["narration_ind"],
         ]
     )
-    times = table.drop_duplicates(_KEY).set_index(_KEY)[_SEGMENT].reindex(rows).to_numpy(np.float64)
+    times = table.drop_duplicates(_ID).set_index(_ID)[_SEGMENT].reindex(rows).to_numpy(np.float64)
     if np.isnan(times).any(axis=1).all():
-        raise InputError(f"{gold}: names none of the narrations; its {', '.join(_KEY)} must be those of the source")
+        raise InputError(f"{gold}: names none of the narrations; its {', '.join(_ID)} must be those of the source")
     return times[:, 0], times[:, 1]
 
 

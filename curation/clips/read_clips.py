@@ -1,4 +1,4 @@
-"""The clip table: its columns, what follows from the published ones, and reading it from any of its forms."""
+"""Read a clip table in any of its forms, and work out the columns that follow from the published ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.clip_table import CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key
+from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key, require_columns
 from egocurate.curation.clips.negatives import ClipArrays, nearby_negatives, neighbourhoods
 from egocurate.curation.clips.read_csv import read_published_csv
 from egocurate.curation.config import EgoClipConfig
@@ -21,8 +21,6 @@ from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, as_path
-
-TABLE_COLUMNS = tuple(CLIP_SCHEMA.names)
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,8 @@ EGO4D_CLASSES = ClassCounts(118, 582)  # of Ego4D's taxonomy, which the publishe
 def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
     """Add what follows from the published columns: key, normalized text, neighbourhood, negatives.
 
-    `table` has CSV_COLUMNS and the window before clamping; returns TABLE_COLUMNS. Only the config's negatives count.
+    `table` has CSV_COLUMNS and the window before clamping; the result has the columns of CLIP_SCHEMA. Of the config
+    only the negatives count.
     """
     texts = table["clip_text"].combine_chunks().dictionary_encode()
     text_of, distinct = pd.factorize(np.array([normalize(text) for text in texts.dictionary.to_pylist()], dtype=object))
@@ -65,7 +64,7 @@ def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
             pa.array(offsets, pa.int32()), pa.array(table["clip_idx"].to_numpy()[values], pa.int64())
         ),
     }
-    return pa.table({name: columns[name] for name in TABLE_COLUMNS})
+    return pa.table({name: columns[name] for name in CLIP_SCHEMA.names})
 
 
 def find_clips(path: AnyPath) -> AnyPath:
@@ -90,7 +89,7 @@ def read_clips(path: str | AnyPath) -> pa.Table:
             table = read_parquet(path)
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{path}: not a readable parquet file ({error}); write it again") from None
-        _require(path, table.column_names, TABLE_COLUMNS)
+        require_columns(path, table.column_names, CLIP_SCHEMA.names)
         return table
     table = read_segments(path) if holds_segments(path) else read_published_csv(path)
     table = table.append_column("window_start", table["clip_start"]).append_column("window_end", table["clip_end"])
@@ -109,7 +108,7 @@ def read_classes(folder: AnyPath) -> ClassCounts:
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:
     """Name every clip as `clip_key` does: whole columns at once where the names are safe and short, as nearly all."""
-    names = [table[name] for name in ("video_uid", "narration_source", "narration_ind")]
+    names = [table[name] for name in CLIP_ID]
     number = pc.utf8_lpad(names[2].cast(pa.string()), 5, "0")
     keys = pc.binary_join_element_wise(names[0].cast(pa.string()), names[1].cast(pa.string()), number, "-")
     odd = pc.or_(pc.match_substring_regex(keys, UNSAFE.pattern), pc.greater(pc.utf8_length(keys), KEY_LIMIT))
@@ -129,11 +128,3 @@ def _ragged(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     lengths = pc.list_value_length(column).to_numpy()
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     return pc.list_flatten(column).to_numpy().astype(np.int64), offsets
-
-
-def _require(path: AnyPath, present: object, needed: tuple[str, ...]) -> None:
-    missing = sorted(set(needed) - set(present))
-    if missing:
-        raise InputError(
-            f"{path}: columns {', '.join(missing)} are missing; page Formats of the documentation lists all"
-        )

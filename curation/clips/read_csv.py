@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from egocurate.clip_table import CSV_COLUMNS, PUBLISHED_TYPES
+from egocurate.clip_table import CSV_COLUMNS, PUBLISHED_TYPES, require_columns
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath, read_bytes
 
@@ -32,11 +32,7 @@ def read_published_csv(path: AnyPath) -> pa.Table:
         raise InputError(
             f"{path}: not a tab-separated table ({what}); give EgoClip's egoclip.csv as published"
         ) from None
-    missing = [name for name in CSV_COLUMNS if name not in frame.columns]
-    if missing:
-        raise InputError(
-            f"{path}: columns {', '.join(missing)} are missing; page Formats of the documentation lists all"
-        )
+    require_columns(path, frame.columns, CSV_COLUMNS)
     # The reader fills up short rows; the last column, a list, is never empty by itself.
     short = (frame.iloc[:, -1] == "").to_numpy()
     if short.any():

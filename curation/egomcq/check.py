@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from egocurate.clip_table import CLIP_ID, PUBLISHED_TYPES
 from egocurate.curation.text.marks import normalize
 from egocurate.questions import CLIPS_FILE, INTER, INTRA, ITEM_FIELDS, OPTIONS, read_json
 
 Item = Mapping[str, Any]
-_NUMBERS = ("video_dur", "narration_time", "clip_start", "clip_end")
-_TEXTS = ("video_uid", "narration_source", "clip_text", "tag_verb", "tag_noun")
+_NUMBERS = tuple(name for name in ITEM_FIELDS if pa.types.is_floating(PUBLISHED_TYPES[name]))
+_TEXTS = tuple(name for name in ITEM_FIELDS if PUBLISHED_TYPES[name] == pa.string() or name.startswith("tag_"))
 _IN_TABLE = ("narration_time", "clip_start", "clip_end", "clip_text")  # what the table of clips says as well
 _SIGMAS = 5  # a slot that is this far from its share was not drawn uniformly
 _CACHED = 1 << 16  # distinct texts and tags in memory: the same clip is read in many questions
@@ -193,11 +194,11 @@ def _classes(text: str) -> frozenset[int] | None:
 
 
 def _clip_id(item: Item) -> tuple[str, str, int]:
-    return item["video_uid"], item["narration_source"], item["narration_ind"]
+    return tuple(item[field] for field in CLIP_ID)
 
 
 def _clip_ids(clips: pa.Table) -> Iterator[tuple[str, str, int]]:
-    return _columns(clips, ("video_uid", "narration_source", "narration_ind"))
+    return _columns(clips, CLIP_ID)
 
 
 def _columns(clips: pa.Table, names: tuple[str, ...]) -> Iterator[tuple]:

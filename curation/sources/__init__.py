@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 NARRATION_COLUMNS = ("video_uid", "narration_source", "narration_ind", "narration_time", "narration_text")
 """Columns of `Source.narrations`."""
 
+FIRST_PASS = "narration_pass_1"
+"""The narration_source of data with one annotator a video, as Ego4D calls the first of its two."""
+
 
 class Source(Protocol):
     """A data set of narrated egocentric videos; every method raises InputError for data that cannot be read."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy, write_lexicon
@@ -20,7 +20,6 @@ from egocurate.storage.paths import AnyPath, as_path, folder_exists
 
 ACTOR = "#C C "  # Ego4D's mark of the camera wearer, who acts in every narration of EPIC-KITCHENS
 SCENARIO = "Cooking"
-_PASS = "narration_pass_1"
 _INFO, _VERBS, _NOUNS = "EPIC_100_video_info", "EPIC_100_verb_classes", "EPIC_100_noun_classes"
 _LABELLED = {"EPIC_100_train": "train", "EPIC_100_validation": "val"}
 _UDA = {"EPIC_100_uda_source_train": "train", "EPIC_100_uda_source_val": "val", "EPIC_100_uda_target_val": "val"}
@@ -100,13 +99,12 @@ class EpicKitchensSource:
             bad = table["narration_id"][number.isna()].iloc[0]
             named = ", ".join(path.name for path in self._narrated)
             raise InputError(f"{named}: column narration_id has {bad!r}; EPIC's end in a number, as P01_01_0 does")
-        clock = table["narration_timestamp"].str.strip().str.extract(_CLOCK).astype(np.float64)
         words = table["narration"].str.strip()
         columns = (
             table["video_id"],
-            pd.Series(_PASS, index=table.index),
+            pd.Series(FIRST_PASS, index=table.index),
             number.astype(np.int64),
-            clock[0] * 3600 + clock[1] * 60 + clock[2],
+            clock_seconds(table["narration_timestamp"]),
             (ACTOR + words).where(words != "", ""),
         )
         return pd.DataFrame(dict(zip(NARRATION_COLUMNS, columns, strict=True)))
@@ -168,6 +166,12 @@ class EpicKitchensSource:
         folders += [folder / "UDA_annotations" for folder in folders]
         paths = (folder / f"{name}{end}" for folder in folders for end in (".csv", ".csv.gz"))
         return next((path for path in paths if path.is_file()), None)
+
+
+def clock_seconds(texts: pd.Series) -> pd.Series:
+    """Return EPIC's times, "00:01:02.500", in seconds (float64), NaN for what is none."""
+    clock = texts.str.strip().str.extract(_CLOCK).astype(np.float64)
+    return clock[0] * 3600 + clock[1] * 60 + clock[2]
 
 
 def _read_classes(path: AnyPath) -> Taxonomy:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from egocurate.clip_table import CSV_COLUMNS
-from egocurate.curation.sources.epic_kitchens import ACTOR
+from egocurate.clip_table import PUBLISHED_TYPES
+from egocurate.curation.sources import FIRST_PASS
+from egocurate.curation.sources.epic_kitchens import ACTOR, clock_seconds
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 
-_CLOCK = r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$"  # HH:mm:ss.SS
 _NEEDED = ("narration_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp", "narration")
 _NEEDED += ("verb_class", "all_noun_classes")
 
@@ -46,12 +46,12 @@ def read_segments(path: AnyPath) -> pa.Table:
     _refuse(path, table, "verb_class", verb.isna(), "which is no number")
     nouns = table["all_noun_classes"].map(_classes)
     _refuse(path, table, "all_noun_classes", nouns.isna(), "which is no list of classes like [91, 2]")
-    narrated = table["narration_timestamp"].str.extract(_CLOCK).astype(np.float64) @ (3600, 60, 1)
+    narrated = clock_seconds(table["narration_timestamp"])
     clips = pd.DataFrame(
         {
             "video_uid": table["video_id"],
             "video_dur": stop.groupby(table["video_id"]).transform("max"),
-            "narration_source": "narration_pass_1",
+            "narration_source": FIRST_PASS,
             "narration_ind": number.astype(np.int64),
             "narration_time": narrated.fillna(start),  # some have no time of their own
             "clip_start": start,
@@ -62,12 +62,11 @@ def read_segments(path: AnyPath) -> pa.Table:
         }
     ).sort_values(["video_uid", "clip_start"], kind="stable", ignore_index=True)
     clips["clip_idx"] = np.arange(len(clips))
-    lists = {name: pa.array(clips[name].tolist(), pa.list_(pa.int32())) for name in ("tag_verb", "tag_noun")}
-    return pa.table({name: lists.get(name, pa.array(clips[name])) for name in CSV_COLUMNS})
+    return pa.table({name: pa.array(clips[name].tolist(), kind) for name, kind in PUBLISHED_TYPES.items()})
 
 
 def _seconds(path: AnyPath, table: pd.DataFrame, name: str) -> pd.Series:
-    seconds = table[name].str.strip().str.extract(_CLOCK).astype(np.float64) @ (3600, 60, 1)
+    seconds = clock_seconds(table[name])
     _refuse(path, table, name, seconds.isna(), "which is no time like 00:01:02.50")
     return seconds
 

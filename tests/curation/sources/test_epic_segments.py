@@ -2,7 +2,8 @@
 
 import pytest
 
-from egocurate.curation.clips.read_clips import TABLE_COLUMNS, read_clips
+from egocurate.clip_table import CLIP_SCHEMA
+from egocurate.curation.clips.read_clips import read_clips
 from egocurate.errors import InputError
 
 HEADER = (
@@ -25,7 +26,7 @@ def segments(tmp_path):
 
 def test_a_segment_is_a_clip_from_its_start_to_its_stop(segments):
     table = read_clips(segments(LATER, FIRST))
-    assert tuple(table.column_names) == TABLE_COLUMNS
+    assert table.column_names == CLIP_SCHEMA.names
     first, later = table.to_pylist()
     assert (first["key"], later["key"]) == ("P01_11-narration_pass_1-00000", "P01_11-narration_pass_1-00003")
     assert (later["clip_start"], later["clip_end"], later["narration_time"]) == (14.36, 75.42, 14.46)
