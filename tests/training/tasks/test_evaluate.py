@@ -345,12 +345,10 @@ def damaged(data, tmp_path):
     return folder
 
 
-def test_questions_with_a_clip_that_does_not_decode_are_left_out_and_named(
-    trained, data, damaged, tmp_path, monkeypatch, capsys
-):
+def test_questions_with_a_clip_that_does_not_decode_are_left_out_and_named(trained, data, damaged, tmp_path, capsys):
     """The others are answered as if the damaged questions were not in the file."""
     out, _ = trained
-    assert command(monkeypatch, "eval", out, "--mcq-json", data / "egomcq.json", "--mcq-shards", damaged) == 3
+    assert command("eval", out, "--mcq-json", data / "egomcq.json", "--mcq-shards", damaged) == 3
     said, figures = capsys.readouterr().out, written(out)["eval-egomcq-dual.json"]
     questions = json.loads((data / "egomcq.json").read_text())
     asks = {
@@ -363,7 +361,7 @@ def test_questions_with_a_clip_that_does_not_decode_are_left_out_and_named(
     assert f"left out, {len(lost)} missing: question {lost[0]} (" in said
     (tmp_path / "others.json").write_text(json.dumps({name: questions[name] for name in questions if not asks[name]}))
     mcq = ("--mcq-json", tmp_path / "others.json", "--mcq-shards", data / "shards")
-    assert command(monkeypatch, "eval", out, *mcq) == 0
+    assert command("eval", out, *mcq) == 0
     others = written(out)["eval-egomcq-dual.json"]
     assert {key: figures.get(key) for key in ("inter", "intra")} == {key: others.get(key) for key in ("inter", "intra")}
 
