@@ -157,7 +157,7 @@ try:
     runpy.run_path("train.py", run_name="__main__")
 except SystemExit as left:
     assert left.code == 2
-    print([name for name, module in sys.modules.items() if "TrainResult" in vars(module)])
+    print([name for name, module in sys.modules.items() if "train_demo" in vars(module)])
 """
     done = run(code, "egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run")
     assert done.stdout == "['egocurate.train']\n", done.stderr
