@@ -13,6 +13,7 @@ from egocurate.curation.config import EgoClipConfig, EgoMCQConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.curation.synthetic import write_demo_root
 from egocurate.progress import Report
+from egocurate.questions import QUESTIONS_FILE
 from egocurate.ray_session import ray_session
 
 QUESTIONS = {"inter": 400, "intra": 150}  # a standard error of 2.5 and 4 points at most
@@ -40,7 +41,7 @@ def run_demo(out: Path, train: Train, report: Report) -> dict[str, object]:
         source = Ego4DSource(root)
         egoclip = run_egoclip(source, data, EgoClipConfig(), "auto", options, report)
         mcq = run_egomcq(source, data, EgoMCQConfig(**QUESTIONS), None, "auto", options, report)
-    trained = train(data / SHARDS, data / "egomcq.json", data / MCQ_SHARDS, out / "run", report)
+    trained = train(data / SHARDS, data / QUESTIONS_FILE, data / MCQ_SHARDS, out / "run", report)
     return {
         "clips": egoclip.summary["clips"],
         "rejected": egoclip.summary["rejected"],

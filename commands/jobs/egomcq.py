@@ -16,6 +16,7 @@ from egocurate.curation.egomcq.draw import build_egomcq, one_pass, write_egomcq
 from egocurate.curation.egomcq.eligible_videos import mcq_videos
 from egocurate.curation.sources import Source
 from egocurate.progress import Report
+from egocurate.questions import CLIPS_FILE, QUESTIONS_FILE
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath
 
@@ -40,7 +41,7 @@ def run_egomcq(
     videos = mcq_videos(source.videos(), config.videos, trained_on)
     settings = {"lexicon": lexicon_name(lexicon), "trained_on": len(trained_on or ()), "from_videos": len(videos)}
     run = open_run(out, "egomcq", asdict(config) | settings, source.fingerprint())
-    finished = run.done and (out / "egomcq.json").exists()
+    finished = run.done and (out / QUESTIONS_FILE).exists()
     with running_ray(options.ray_address, report):
         if not finished:
             narrations = source.narrations()
@@ -57,7 +58,7 @@ def run_egomcq(
             summary["warning"] = f"{run.counts['leak']} videos are in egoclip.parquet too: no test of unseen videos"
         whole = True
         if not options.tables_only:
-            table, classes = read_parquet(out / "egomcq_clips.parquet"), read_classes(out / "lexicon")
+            table, classes = read_parquet(out / CLIPS_FILE), read_classes(out / "lexicon")
             cut = cut_clips("egomcq", table, source.videos(), classes, out / MCQ_SHARDS, options, report)
             summary |= cut.summary
             whole = cut.whole

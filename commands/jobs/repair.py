@@ -7,13 +7,14 @@ from egocurate.curation.clips.read_clips import find_clips, read_classes, read_c
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
 from egocurate.progress import Report
+from egocurate.questions import CLIPS_FILE
 from egocurate.shards.check.repair import Repaired, repair, settings_of
 from egocurate.shards.profiles import profile
 from egocurate.shards.write.write_shards import ShardJob
 from egocurate.storage.paths import AnyPath
 
 # Folder of shards -> the table beside it that it was cut from.
-_TABLES = {SHARDS: "egoclip.parquet", MCQ_SHARDS: "egomcq_clips.parquet"}
+_TABLES = {SHARDS: "egoclip.parquet", MCQ_SHARDS: CLIPS_FILE}
 
 
 def repair_folder(
