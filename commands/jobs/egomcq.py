@@ -9,7 +9,7 @@ import pyarrow as pa
 from egocurate.commands.jobs.cutting import MCQ_SHARDS, Outcome, RunOptions, cut_clips, running_ray
 from egocurate.commands.jobs.egoclip import lexicon_name
 from egocurate.commands.jobs.run_record import open_run
-from egocurate.curation.clips.egoclip import clip_table, open_lexicon
+from egocurate.curation.clips.egoclip import build_tables, open_lexicon
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.config import EgoMCQConfig
 from egocurate.curation.egomcq.draw import build_egomcq, one_pass, write_egomcq
@@ -48,7 +48,7 @@ def run_egomcq(
             classes = open_lexicon(source, lexicon, narrations)
             of_videos = one_pass(narrations[narrations["video_uid"].isin(videos["video_uid"])], config.seed)
             tags_from = find_clips(egoclip) if egoclip else beside
-            table = clip_table(of_videos, videos, config.clips(), classes, report, tags_from).table
+            table = build_tables(of_videos, videos, config.clips(), classes, report, tags_from).table
             mcq = build_egomcq(table, dict(zip(videos["video_uid"], videos["scene"], strict=True)), config)
             write_egomcq(mcq, out)
             run.finish(mcq.counts | {"leak": _shared_videos(beside, mcq.clips) if trained_on is None else 0})

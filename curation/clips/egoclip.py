@@ -42,14 +42,14 @@ def build_egoclip(
 ) -> EgoClip:
     """Build the tables from a source; raises InputError if no narration is left.
 
-    `lexicon` as for `open_lexicon`, `tags_from` as for `clip_table`.
+    `lexicon` as for `open_lexicon`, `tags_from` as for `build_tables`.
     """
     report("read", 0, 2)
     narrations = source.narrations()
     report("read", 1, 2)
     videos = source.videos()
     report("read", 2, 2)
-    return clip_table(narrations, videos, config, open_lexicon(source, lexicon, narrations), report, tags_from)
+    return build_tables(narrations, videos, config, open_lexicon(source, lexicon, narrations), report, tags_from)
 
 
 def open_lexicon(source: Source, lexicon: str | AnyPath, narrations: pd.DataFrame) -> Lexicon:
@@ -65,7 +65,7 @@ def open_lexicon(source: Source, lexicon: str | AnyPath, narrations: pd.DataFram
     return build_lexicon(sorted(texts - {""}))
 
 
-def clip_table(
+def build_tables(
     narrations: pd.DataFrame,
     videos: pd.DataFrame,
     config: EgoClipConfig,

@@ -30,8 +30,8 @@ class VerbDurations:
 
     def relative(self, texts: Iterable[str]) -> np.ndarray:
         """Return how long the verb of each narration takes as a share of the mean verb, float64[N]; 1 if unknown."""
-        found = [self.seconds.get(verb_of(text, self.seconds), self.mean_sec) for text in texts]
-        return np.array(found, np.float64) / self.mean_sec
+        seconds = [self.seconds.get(verb_of(text, self.seconds), self.mean_sec) for text in texts]
+        return np.array(seconds, np.float64) / self.mean_sec
 
 
 def verb_of(text: str, known: Mapping[str, object] | set[str]) -> str:

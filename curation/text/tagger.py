@@ -63,8 +63,8 @@ class Forms:
 
     def starting_with(self, word: str) -> list[tuple[tuple[str, ...], int]]:
         """List (further words, class) of the forms that begin with `word` or a base of it, longest first."""
-        found = [entry for base in self._bases(word) for entry in self._by_first.get(base, ())]
-        return sorted(found, key=lambda entry: -len(entry[0]))
+        entries = [entry for base in self._bases(word) for entry in self._by_first.get(base, ())]
+        return sorted(entries, key=lambda entry: -len(entry[0]))
 
     def agrees(self, rest: tuple[str, ...], words: Sequence[str], start: int) -> bool:
         """Tell whether `words[start:]` begins with `rest`, nouns in the singular or the plural."""

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from egocurate.clip_table import CSV_COLUMNS, clip_key
-from egocurate.curation.clips.egoclip import build_egoclip, clip_table, open_lexicon, write_egoclip
+from egocurate.curation.clips.egoclip import build_egoclip, build_tables, open_lexicon, write_egoclip
 from egocurate.curation.clips.read_clips import complete_clips
 from egocurate.curation.clips.write_csv import write_csv
 from egocurate.curation.config import DEFAULT_FILTERS, EgoClipConfig
@@ -299,13 +299,13 @@ def test_no_narrations_at_all_is_told(tmp_path, passes):
         build_egoclip(write_root(tmp_path, passes), EgoClipConfig())
 
 
-def test_clip_table_of_some_videos(hostile_root):
+def test_tables_of_some_videos(hostile_root):
     source = Ego4DSource(hostile_root)
     narrations, videos = source.narrations(), source.videos()
     some = videos[videos["video_uid"] == hostile.NLQ_VAL]
     config = EgoClipConfig(filters=tuple(name for name in DEFAULT_FILTERS if name != "val_test"))
     told = narrations[narrations["video_uid"] == hostile.NLQ_VAL]
-    result = clip_table(told, some, config, open_lexicon(source, "auto", narrations))
+    result = build_tables(told, some, config, open_lexicon(source, "auto", narrations))
     assert result.table["video_uid"].to_pylist() == [hostile.NLQ_VAL]
     assert result.table["clip_idx"].to_pylist() == [0]
 
