@@ -1,15 +1,13 @@
 """The questions of EgoMCQ and their clips in shards: one narration, five clips, which one is meant?"""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from egocurate.errors import InputError
-from egocurate.loaders.batch import Batch, Clip, collate
 from egocurate.loaders.evaluation_clips import EvaluationClips
 from egocurate.questions import read_questions
 from egocurate.shards.read.index import ShardIndex
@@ -90,33 +88,6 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
     def _text(self, question: int) -> str:
         answer = self.clips[self.choices[question, self.answers[question]]]
         return self.index.row(int(answer)).text
-
-    def mcq_clips(self, *, batch_size: int, workers: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """Yield the distinct clips in the order of `clips`, each once: rank's even share of them.
-
-        `np.searchsorted(dataset.clips, batch.sample)` is the place of a batch's rows. Raises InputError naming a clip
-        that does not decode: a score over part of a question would not be the benchmark's.
-        """
-        share = np.array_split(np.arange(len(self.clips)), world)[rank]
-        yield from self.batches([share[i : i + batch_size] for i in range(0, len(share), batch_size)], workers)
-
-    def batches(self, places: Sequence[np.ndarray], workers: int = 0) -> Iterator[Batch]:
-        """Yield a batch of the clips at each of these int64 arrays of places in `clips`; errors as for `mcq_clips`."""
-        loader = DataLoader(
-            self._clips,
-            batch_sampler=places,
-            collate_fn=list,
-            num_workers=workers,
-            multiprocessing_context="fork" if workers else None,
-            generator=torch.Generator(),
-        )
-        for part, clips in zip(places, loader, strict=True):
-            rows = [self.index.row(int(sample)) for sample in self.clips[part]]
-            decoded = [
-                Clip(_decoded(clip), row.text, row.tag_verb, row.tag_noun, row.sample)
-                for clip, row in zip(clips, rows, strict=True)
-            ]
-            yield collate(decoded, None, self.index.num_verbs, self.index.num_nouns)
 
 
 def _decoded(clip: torch.Tensor | str) -> torch.Tensor:

@@ -214,7 +214,7 @@ def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, dat
     system, _ = system_of(out)
     with torch.no_grad():
         asked = EgoMCQDataset(data / "egomcq.json", data / "shards", frames=4, size=32)
-        mcq_clips = torch.cat([system.embed_clips(batch.frames) for batch in asked.mcq_clips(batch_size=1)])
+        mcq_clips = torch.cat([system.embed_clips(frames[None]) for frames in asked.evaluation_clips()])
         scores = cosine_scores(system.embed_texts(asked.texts), mcq_clips, asked.choices)
         assert egomcq_accuracy(scores, asked.answers, asked.types) == pytest.approx(result.after)
         texts = unit(system.embed_texts([text for _, text in SENTENCES]))
