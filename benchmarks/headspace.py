@@ -30,14 +30,14 @@ from egocurate.training.systems.step_rng import StepRng
 def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str, object]]:
     """Return clips/s of the recipe's training steps under the stream and under cached batches, and their ratio."""
     config, rates = replace(config, shards=(str(shards),)), {}
-    with open_ranks(config) as world:
+    with open_ranks(config) as ranks:
         for name in ("stream", "headspace"):
-            data = open_stream(config, world)
-            system = build_system(config, data, world)
+            data = open_stream(config, ranks)
+            system = build_system(config, data, ranks)
             batches = data.epoch(0) if name == "stream" else Headspace(data.epoch(0))
-            rates[name] = _rate(system, config, prefetch(batches, world.device), min(steps, len(batches) - 1))
+            rates[name] = _rate(system, config, prefetch(batches, ranks.device), min(steps, len(batches) - 1))
             data.close()
-        on_gpu = world.device.type == "cuda"
+        on_gpu = ranks.device.type == "cuda"
     share = rates["stream"] / rates["headspace"]
     return [
         figure("training fed by the stream", rates["stream"], "clips/s"),
@@ -50,11 +50,11 @@ def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str
 def _rate(system: System, config: TrainConfig, batches: Iterator[Batch], steps: int) -> float:
     """Return clips per second of steps after the first."""
     optimizer, clips, began = build_optimizer(system.model, config.optimizer, system.new_parameters), 0, 0.0
-    draws = StepRng(config.data.seed, 0, config.batch_size)
+    step_rng = StepRng(config.data.seed, 0, config.batch_size)
     for batch in batches:
         device = batch.frames.device
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = system.losses(system.model, batch, draws)["loss"]
+            loss = system.losses(system.model, batch, step_rng)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -17,7 +17,7 @@ from egocurate.training.run.run_folder import RECIPE
 from egocurate.training.systems import System, build_system
 from egocurate.training.systems.initial_weights import load_complete
 
-STARTS = ("video_weights", "start")  # what a run began from: its checkpoint has better
+STARTS = ("video_weights", "start")  # what a run began from, which its checkpoint has replaced
 
 
 def read_run(run: Path, settings: list[str]) -> TrainConfig:

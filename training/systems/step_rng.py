@@ -15,7 +15,7 @@ from egocurate.loaders.order.mixture import set_seed
 
 @dataclass(frozen=True)
 class StepRng:
-    """What a step may draw with."""
+    """The random numbers of a training step; only dropout has others."""
 
     seed: int
     epoch: int
