@@ -98,7 +98,7 @@ def write_index(folder: Path, rows: int) -> None:
         schema=INDEX_SCHEMA,
     )
     pq.write_table(table, folder / INDEX_FILE)
-    shards = [{"file": f"{number:06d}.tar", "sha256": ""} for number in range(rows // _PER_SHARD + 1)]
+    shards = [{"file": f"{number:06d}.tar", "sha256": "", "bytes": 0} for number in range(rows // _PER_SHARD + 1)]
     manifest = {"format": FORMAT, "plan": "", "num_verbs": 118, "num_nouns": 582, "samples": rows, "shards": shards}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
 

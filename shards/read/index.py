@@ -54,8 +54,10 @@ class ShardIndex:
         folder = as_path(folder)
         manifest = read_manifest(folder)
         path = folder / INDEX_FILE
-        shards = [StoredShard(folder / shard["file"], shard["sha256"], shard["bytes"]) for shard in manifest["shards"]]
         try:
+            shards = [
+                StoredShard(folder / entry["file"], entry["sha256"], entry["bytes"]) for entry in manifest["shards"]
+            ]
             reader = ShardReader(shards, cache if is_remote(folder) else None)
             index = cls(folder, manifest, open_columns(path, manifest), reader)
         except (OSError, KeyError, pa.ArrowException) as error:

@@ -22,7 +22,7 @@ def copies():
     root, doors, files = ROOT, ("__main__", "__mp_main__"), {}
     for name, module in list(sys.modules.items()):
         path = os.path.realpath(getattr(module, "__file__", None) or "/")
-        if not path.startswith(root + "/"):
+        if not path.startswith(root + "/") or "/site-packages/" in path:  # a virtual environment may be in the checkout
             continue
         if name not in doors or any(getattr(value, "__module__", "") in doors for value in vars(module).values()):
             files.setdefault(path, {})[id(module)] = name
