@@ -4,6 +4,7 @@ import contextlib
 import csv
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -62,8 +63,21 @@ def train_a_little(config, **options):
     return really_train(small, **options)
 
 
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[None]:
+    """Have Ray running, the demo small and training short; all of it ends with the block, for other tests' sake."""
+    small_demo = mock.patch.object(
+        egocurate.commands.jobs.demo, "write_demo_root", partial(write_demo_root, config=SMALL_ROOT)
+    )
+    little = mock.patch.object(egocurate.train, "train", train_a_little)
+    with small_demo, little, contextlib.ExitStack() as session:
+        with contextlib.chdir(folder):  # Ray's workers stay where the session was started
+            session.enter_context(ray_session(None))
+        yield
+
+
 @pytest.fixture(scope="session")
-def world(tmp_path_factory):
+def filled(tmp_path_factory):
     """The world after the pages' first commands."""
     folder = tmp_path_factory.mktemp("world")
     for name in ("data", "runs", "scratch", "data/charades/CharadesEgo", "data/charades/CharadesEgo_v1_480"):
@@ -76,19 +90,20 @@ def world(tmp_path_factory):
     write_epic(folder / "data" / "epic")
 
     made = World(folder)
-    small_demo = mock.patch.object(
-        egocurate.commands.jobs.demo, "write_demo_root", partial(write_demo_root, config=SMALL_ROOT)
-    )
-    little = mock.patch.object(egocurate.train, "train", train_a_little)
-    with small_demo, little, contextlib.ExitStack() as session:
-        with contextlib.chdir(folder):  # Ray's workers stay where the session was started
-            session.enter_context(ray_session(None))
+    with running(folder):
         for command in FIRST:
             status = made.curate(command.removeprefix("curate "))
             assert status == (3 if "epic" in command else 0), command  # of EPIC's segments one has no video
-        (folder / "egoclip.csv").symlink_to("data/egoclip/egoclip.csv")
-        write_table(folder / "data" / "narrations.csv", folder / "demo" / "ego4d")
-        yield made
+    (folder / "egoclip.csv").symlink_to("data/egoclip/egoclip.csv")
+    write_table(folder / "data" / "narrations.csv", folder / "demo" / "ego4d")
+    return made
+
+
+@pytest.fixture(scope="module")
+def world(filled):
+    """The filled world, in which commands can be run."""
+    with running(filled.folder):
+        yield filled
 
 
 def write_epic(root: Path) -> None:

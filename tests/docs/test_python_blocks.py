@@ -11,8 +11,8 @@ PAGES = [(page, list(found)) for page, found in groupby(blocks("python"), lambda
 
 
 @pytest.mark.parametrize(("page", "found"), PAGES, ids=[page for page, _ in PAGES])
-def test_the_python_of_a_page_runs(page, found, world):
+def test_the_python_of_a_page_runs(page, found, filled):
     names = {"__name__": page}
-    with contextlib.chdir(world.folder):
+    with contextlib.chdir(filled.folder):
         for block in found:
-            exec(compile(world.place(block.text), block.place, "exec"), names)
+            exec(compile(filled.place(block.text), block.place, "exec"), names)
