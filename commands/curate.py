@@ -108,7 +108,3 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if rank in (None, "0"):
             print(f"curate: {line}", file=sys.stderr)
     sys.exit(status or 0)
-
-
-if __name__ == "__main__":
-    main()
