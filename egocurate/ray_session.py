@@ -1,11 +1,12 @@
 """Start Ray where it is not running, quietly, and stop what was started."""
 
+import functools
 import os
 import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from egocurate.errors import InputError
 
 if TYPE_CHECKING:
     from ray._private.worker import BaseContext
+    from ray.remote_function import RemoteFunction
 
 # Read by Ray when it is imported or started; each silences a notice that is about Ray, not about the run.
 QUIET = {
@@ -58,6 +60,25 @@ def ray_session(address: str | None = None) -> Iterator[str | None]:
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:
         ray.shutdown()
+
+
+def ray_task(function: Callable, **options: object) -> "RemoteFunction":
+    """Make a Ray task of a function; a relative path means there what it means here.
+
+    Workers stand in the folder where their session was started, which need not be this process's. `options` are those
+    of `ray.remote`.
+    """
+    import ray
+
+    folder = Path.cwd()
+
+    @functools.wraps(function)
+    def there(*arguments: object) -> object:
+        if folder.is_dir():  # absent on a node of its own, where only absolute paths lead anywhere
+            os.chdir(folder)
+        return function(*arguments)
+
+    return ray.remote(**options)(there) if options else ray.remote(there)
 
 
 def _start(options: dict[str, object], address: str | None) -> "BaseContext":

@@ -15,6 +15,7 @@ from egocurate.curation.synthetic.render import render
 from egocurate.curation.synthetic.script import NOUNS, VERBS, Script, narrate, write_script
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
+from egocurate.ray_session import ray_task
 from egocurate.storage.atomic import atomic_path, write_json
 
 
@@ -90,7 +91,7 @@ def _render_all(jobs: list[tuple[Script, Path, int]], config: DemoRootConfig, re
             _render_one(job, config)
             report("render", done, len(jobs))
         return
-    pending = [ray.remote(_render_one).remote(job, config) for job in todo]
+    pending = [ray_task(_render_one).remote(job, config) for job in todo]
     while pending:
         finished, pending = ray.wait(pending)
         ray.get(finished)

@@ -14,6 +14,7 @@ from egocurate.clip_table import PUBLISHED_TYPES
 from egocurate.curation.text.tagger import tag_texts
 from egocurate.curation.text.taxonomy import Lexicon
 from egocurate.progress import Report, silent
+from egocurate.ray_session import ray_task
 from egocurate.storage.parquet import parquet_file, read_parquet
 from egocurate.storage.paths import AnyPath
 
@@ -106,7 +107,7 @@ def _tag_part(texts: list[str], lexicon: Lexicon) -> pa.Table:
 def _tag_on_ray(texts: list[str], lexicon: Lexicon, report: Report) -> list[pa.Table]:
     import ray
 
-    tag = ray.remote(_tag_part)
+    tag = ray_task(_tag_part)
     cores = int(ray.cluster_resources().get("CPU", 1))
     size = min(max(len(texts) // (cores * 8), _LEAST), _MOST)
     shared = ray.put(lexicon)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from egocurate.errors import DiskFull, InputError
 from egocurate.progress import Report, silent
-from egocurate.ray_session import ray_session
+from egocurate.ray_session import ray_session, ray_task
 from egocurate.shards.export.chunk_layouts import ChunkLayout
 from egocurate.shards.export.chunk_video import ChunkOutcome, ChunkTask, write_chunks
 from egocurate.shards.shard_format import FAILED_FILE, FAILED_SCHEMA
@@ -135,7 +135,7 @@ def _run(job: ExportJob, done: Callable[[ChunkOutcome], None], report: Report) -
     import ray
     from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
-    remote = ray.remote(num_cpus=1)(write_chunks)
+    remote = ray_task(write_chunks, num_cpus=1)
     most_running = TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting = sorted(job.videos, key=lambda uid: (job.videos[uid].size(), uid))
     running: dict[ray.ObjectRef, str] = {}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from egocurate.errors import ClusterLost, InputError
+from egocurate.ray_session import ray_task
 from egocurate.shards.write.build_shard import ShardOutcome, ShardTask, build_shard, trouble_file
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _run(
     from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 
     # Tried again here, not by Ray: the next attempt depends on what the last one left.
-    remote = ray.remote(num_cpus=1, max_retries=0)(build_shard)
+    remote = ray_task(build_shard, num_cpus=1, max_retries=0)
     most_running = TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting = waiting[::-1]
     deaths, cluster = _Deaths(), _Cluster()
