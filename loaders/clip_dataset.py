@@ -98,7 +98,7 @@ class ClipDataset(Dataset):
             yield below(rng, len(self.index))
 
     def _negative(self, epoch: int, anchor: int, bad: list[BadSample]) -> Clip | None:
-        """Return one of the anchor's negatives, each as likely; where one fails the next drawn."""
+        """Return one of the anchor's negatives, all equally likely; where one fails, the next one drawn."""
         candidates = same_shard_first(self.index.negatives(anchor), self.index.shard, anchor)
         for choice in permutation(self._rng(epoch, Purpose.NEGATIVE, anchor), len(candidates)):
             clip = self._clip(int(candidates[choice]), self._rng(epoch, Purpose.NEGATIVE_VIEW, anchor), bad)

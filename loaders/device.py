@@ -103,7 +103,7 @@ def _resizing(start: torch.Tensor, length: torch.Tensor, pixels: int, size: int)
 
 
 def normalize(frames: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Return uint8 frames [..., 3, H, W] less ImageNet's mean, over its deviation, on the device where they are."""
+    """Return uint8 frames [..., 3, H, W] as floats: less ImageNet's mean, divided by its deviation, on their device."""
     mean = torch.tensor(IMAGENET_MEAN, device=frames.device, dtype=torch.float32).view(3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=frames.device, dtype=torch.float32).view(3, 1, 1)
     return (frames.float() - mean.mul(255)).div_(std.mul(255)).to(dtype)

@@ -49,7 +49,7 @@ def uniform(count: int, frames: int, _rng: np.random.Generator | None = None) ->
 def strided(count: int, frames: int, stride: int, rng: np.random.Generator) -> np.ndarray:
     """Return T frames `stride` apart from a random start, int64[T] (VideoMAE, arXiv 2203.12602 §7).
 
-    Every start with which all T frames lie in the clip is as likely. A clip too short for that starts at its first
+    Every start with which all T frames lie in the clip is equally likely. A clip too short for that starts at its first
     frame, and what lies past its end is its last frame again.
     """
     slack = max(0, count - ((frames - 1) * stride + 1))

@@ -1,4 +1,4 @@
-"""What a trainer could do if data cost nothing: the first batches of a stream, over and over."""
+"""The first batches of a stream, over and over: how fast a trainer would be if data cost nothing."""
 
 from collections.abc import Iterator
 

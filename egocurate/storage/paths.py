@@ -115,7 +115,7 @@ def _client_errors() -> tuple[type[Exception], ...]:
 
 
 def read_range(path: UPath, size: int, offset: int) -> bytes:
-    """Return up to `size` bytes at `offset`, or the whole file where its server knows no ranges.
+    """Return up to `size` bytes at `offset`, or the whole file where its server cannot send ranges.
 
     A store that stumbles is asked again after growing pauses, each named in the log. Raises FileNotFoundError,
     StoreError.

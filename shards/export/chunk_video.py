@@ -170,7 +170,7 @@ class _Chunker:
 
 
 class _ChunkEncoder:
-    """H.264 in mp4 as `ffmpeg` makes it when told nothing (x264: medium, crf 23, keyframe every 250), without sound.
+    """H.264 in mp4 as `ffmpeg` makes it by default (x264: medium, crf 23, keyframe every 250), without sound.
 
     The frames keep the distances they have in the source; the first is shown at 0. A chunk is held in memory until it
     is whole: ten minutes of 256 lines are some 50 MB.

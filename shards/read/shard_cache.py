@@ -176,7 +176,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _pieces(shard: StoredShard) -> Iterator[bytes]:
-    """Yield a shard's bytes; a server that knows no ranges sends them at once."""
+    """Yield a shard's bytes; a server that cannot send ranges sends all of them at once."""
     at = 0
     while at < shard.bytes:
         wanted = min(BUFFER_BYTES, shard.bytes - at)
@@ -226,6 +226,6 @@ def _is(path: Path, descriptor: int) -> bool:
 
 
 def _release(descriptor: int) -> None:
-    # Said, not left to closing: a process that forked meanwhile holds the same lock until it closes its copy.
+    # Unlocked here, not by closing: a process that forked meanwhile holds the same lock until it closes its copy.
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)

@@ -32,7 +32,7 @@ class ShardReader:
         if self.fetch_again(shard):
             return self.read(shard, size, offset)
         raise InputError(
-            f"{stored.path} ends before byte {offset + size}, its index goes on: delete it and write the shards again"
+            f"{stored.path} ends before byte {offset + size} of its index: delete it and write the shards again"
         )
 
     def fetch(self, shard: int) -> None:

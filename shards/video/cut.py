@@ -1,7 +1,7 @@
 """Cut clips out of one video in a single pass: every frame is decoded at most once, however many clips hold it.
 
 Tasks that cut other clips of the same video decode it anew: at a border between two tasks at most the group of pictures
-in which the later one's first clip begins, and the stretch over which clips of both overlap, are decoded twice.
+in which the later one's first clip begins, and the stretch where clips of both overlap are decoded twice.
 
 Memory does not grow with the video or with the clips that overlap. The frames of a clip wait, shared with the other
 clips that hold them, until it is whole, and it is encoded in one go. Past HELD_BYTES of waiting frames a few clips are

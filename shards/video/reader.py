@@ -34,7 +34,7 @@ class BrokenStretch(Exception):  # noqa: N818 (a stretch of the video, not a fau
 class VideoReader:
     """The best video stream of a file; times are exact seconds on the container's clock.
 
-    One thread does it all. Frames that are not `needed` may be left out where no other frame is the worse for it.
+    One thread does it all. Frames that are not `needed` may be left out where no other frame depends on them.
     """
 
     def __init__(self, path: AnyPath, stats: CutStats | None = None) -> None:
