@@ -13,13 +13,21 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import nn
-from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.checkpoint_files import (
+    PlainValuesPlanner,
+    TensorsReader,
+    as_data,
+    cause,
+    changed_file,
+    raise_if_changed,
+    write_digests,
+)
 
 warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process saves alone on purpose
 
@@ -30,7 +38,7 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 
 class Checkpoints:
-    """The folders OUT/checkpoints/step-N, each with model, optimizer (torch's distributed format) and run.json.
+    """The folders OUT/checkpoints/step-N: model and optimizer in torch's distributed format, run.json, digests of all.
 
     run.json has the step, the stream's state and EgoMCQ before training. Random numbers need no place: those of the
     data and of dropout are functions of seed and step.
@@ -75,9 +83,15 @@ class Checkpoints:
             self._raise_everywhere(failed, self._step)
 
     def load(self, checkpoint: Path) -> dict[str, Any]:
-        """Bring model and optimizer to where a checkpoint stands; returns its run.json. Every rank calls this."""
+        """Bring model and optimizer to where a checkpoint stands; returns its run.json. Every rank calls this.
+
+        Raises InputError for files that are not what was written, or hold anything but tensors and plain values.
+        """
+        changed = changed_file(checkpoint, self.ranks.rank, self.ranks.size)  # each rank reads its part of the files
+        raise_if_changed(checkpoint, self._first_of_ranks(changed))
         parts = self._parts()
-        dcp.load(parts, checkpoint_id=checkpoint, **self._ranks())
+        with as_data(checkpoint):
+            dcp.load(parts, storage_reader=TensorsReader(checkpoint), planner=PlainValuesPlanner(), **self._ranks())
         set_state_dict(self.model, self.optimizer, model_state_dict=parts["model"], optim_state_dict=parts["optimizer"])
         return json.loads((checkpoint / "run.json").read_text())
 
@@ -92,6 +106,7 @@ class Checkpoints:
         """Give a folder its name once it is whole, and remove old ones; in a thread, on every rank."""
         written.result()  # the first rank's comes after every rank's files and the list of what is in them
         if self.ranks.main:
+            write_digests(self.folder / "writing")
             (self.folder / "writing").rename(self.folder / f"step-{step:08d}")
             for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
                 # Under another name first: half of a checkpoint is never called one.
@@ -100,24 +115,21 @@ class Checkpoints:
 
     def _raise_everywhere(self, failed: BaseException | None, step: int) -> None:
         """Raise InputError on all ranks if one of them failed; all wait for each other here."""
-        said = None if failed is None else _one_line(failed)
-        if self._group is not None:
-            of_ranks: list[str | None] = [None] * self.ranks.size
-            dist.all_gather_object(of_ranks, said, group=self._group)
-            said = next(filter(None, of_ranks), None)
+        said = self._first_of_ranks(None if failed is None else cause(failed))
         if said is not None:
             raise InputError(
                 f"the checkpoint of step {step} could not be written to {self.folder}: {said}; make room there, then "
                 "--resume goes on from the one before"
             )
 
+    def _first_of_ranks(self, said: str | None) -> str | None:
+        """Return what the first rank that says anything says; all wait for each other here."""
+        if self._group is None:
+            return said
+        of_ranks: list[str | None] = [None] * self.ranks.size
+        dist.all_gather_object(of_ranks, said, group=self._group)
+        return next(filter(None, of_ranks), None)
+
     def _close(self) -> None:
         """Let what is being written come to its end, however the run ended."""
         self._renaming.shutdown(wait=True)
-
-
-def _one_line(error: BaseException) -> str:
-    """Return the cause that torch wraps in the tracebacks of all ranks."""
-    while isinstance(error, CheckpointException) and error.failures:
-        error = next(iter(error.failures.values()))[0]
-    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import torch
 import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
-from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from egocurate.errors import InputError
@@ -25,6 +23,7 @@ from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.models.videoprism.weights import load_videoprism
 from egocurate.models.weights import LoadReport, load_state, read_weights
+from egocurate.training.run.checkpoint_files import PlainValuesPlanner, TensorsReader, as_data, check_files
 from egocurate.training.run.checkpoints import newest_checkpoint
 
 # These read a release's names and the module's own.
@@ -96,9 +95,11 @@ def _find_checkpoint(source: str) -> Path | None:
 
 
 def _read_checkpoint(folder: Path) -> dict[str, Tensor]:
-    """Return the model's tensors of a checkpoint by name; raises InputError for one that is not whole."""
-    try:
-        written = dcp.FileSystemReader(folder).read_metadata().state_dict_metadata
+    """Return the model's tensors of a checkpoint by name; raises InputError for one that is not what was written."""
+    check_files(folder)
+    with as_data(folder):
+        reader = TensorsReader(folder)
+        written = reader.read_metadata().state_dict_metadata
         state = {
             name: torch.empty(entry.size, dtype=entry.properties.dtype)
             for name, entry in written.items()
@@ -106,9 +107,8 @@ def _read_checkpoint(folder: Path) -> dict[str, Tensor]:
         }
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="torch.distributed is disabled")
-            dcp.load(state, checkpoint_id=folder, no_dist=True)  # every rank reads for itself
-    except (OSError, EOFError, CheckpointException, pickle.UnpicklingError) as error:
-        raise InputError(f"{folder} is not a whole checkpoint: name an older one of its run, or another run") from error
+            # Every rank reads for itself.
+            dcp.load(state, storage_reader=reader, planner=PlainValuesPlanner(), no_dist=True)
     return {name.removeprefix("model."): value for name, value in state.items()}
 
 
