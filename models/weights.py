@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Self
 
 import torch
 from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 _FILES = (".safetensors", ".pth", ".pt", ".bin")
 _NESTED = ("state_dict", "model", "module")  # where a training checkpoint keeps its weights
@@ -44,7 +46,10 @@ def load_weights(module: nn.Module, source: str) -> LoadReport:
 
 
 def read_weights(source: str) -> dict[str, Tensor]:
-    """Read a file .safetensors/.pth, or a hub name's model.safetensors; ValueError if it is neither."""
+    """Read a file .safetensors/.pth, or a hub name's model.safetensors; ValueError if it is neither.
+
+    Nothing that a file holds beside tensors is run or kept: a release's own objects are read as stand-ins.
+    """
     path = Path(source)
     if not path.is_file():
         if path.suffix in _FILES:
@@ -56,12 +61,39 @@ def read_weights(source: str) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, EOFError, RuntimeError) as error:
-        raise ValueError(f"weights {source!r}: not a file of tensors, or not a whole one") from error
+        with safe_globals(_stand_ins(path)):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, EOFError, RuntimeError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"weights {source!r}: not a file of tensors, not a whole one, or one that cannot be read without running "
+            "its code: take another, or save its state_dict alone"
+        ) from error
     state = state if isinstance(state, dict) else {}
     state = next((state[key] for key in _NESTED if key in state), state)
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+class _StandIn:
+    """In place of an object of a release's own code (its config, its arguments): keeps nothing, runs nothing."""
+
+    def __new__(cls, *arguments: object) -> Self:
+        """Take whatever the object was made of."""
+        return super().__new__(cls)
+
+    def __init__(self, *arguments: object) -> None:
+        """Keep nothing."""
+
+    def __setstate__(self, state: object) -> None:
+        """Keep nothing."""
+
+
+def _stand_ins(path: Path) -> list[tuple[type, str]]:
+    """Return a stand-in for each class and function that a file of torch.save names, beyond those of tensors."""
+    try:
+        names = get_unsafe_globals_in_checkpoint(path)
+    except ValueError:  # of before torch 1.6, or no such file: `torch.load` says so
+        return []
+    return [(type(name.rpartition(".")[2], (_StandIn,), {}), name) for name in names]
 
 
 def load_state(module: nn.Module, state: dict[str, Tensor], source: str) -> LoadReport:
