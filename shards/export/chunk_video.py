@@ -11,6 +11,7 @@ import av
 
 from egocurate.shards.export.chunk_layouts import ChunkLayout, missing_chunks
 from egocurate.shards.profiles import profile
+from egocurate.shards.video.open_video import open_video, video_stream
 from egocurate.shards.video.reader import BrokenStretch, VideoReader
 from egocurate.shards.video.scaler import FrameScaler
 from egocurate.shards.write.build_shard import DISK_FULL
@@ -90,8 +91,8 @@ def _chunks_there(layout: ChunkLayout, folder: Path) -> dict[int, Path]:
 
 
 def _frame_count(path: Path) -> int:
-    with av.open(str(path)) as container:
-        return container.streams.video[0].frames
+    with open_video(path) as container:
+        return video_stream(container).frames
 
 
 class _Chunker:

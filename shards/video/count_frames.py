@@ -17,7 +17,7 @@ def count_frames(members: list[bytes], kind: str) -> int:
     if kind != MP4:
         return sum(len(decode_pictures([picture])) for picture in members)
     try:
-        with av.open(io.BytesIO(members[0])) as container:
+        with av.open(io.BytesIO(members[0]), format="mp4", metadata_errors="replace") as container:
             return sum(1 for _ in container.decode(video=0))
     except (av.error.FFmpegError, IndexError) as error:
         raise DecodeError(f"PyAV: {first_line(error)}") from error

@@ -128,7 +128,8 @@ class _Cutter:
             try:
                 if not self.open and self.waiting[0].window.start != aim:
                     aim = self.waiting[0].window.start
-                    self.source.skip_to(aim)
+                    if self.source.skip_to(aim):
+                        self.previous = None
                 frame = self.source.read()
                 on_frame()
             except BrokenStretch as stretch:

@@ -1,6 +1,5 @@
 """Frames of a clip by PyAV, decoding no more than a wanted frame is built on."""
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Set
@@ -11,7 +10,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from egocurate.shards.video.decoder_protocol import DecodeError, DecodeFrames
-from egocurate.shards.video.h264 import is_idr, is_referred_to, length_size
+from egocurate.shards.video.nal_units import is_idr, is_referred_to, length_size
+from egocurate.shards.video.open_video import open_clip
 
 KEPT_DECODERS = 8
 # A new decoder pays for its picture buffers again, a tenth of the time: each thread keeps those of a few layouts.
@@ -27,8 +27,7 @@ def load() -> DecodeFrames:
 def decode(data: bytes, indices: list[int]) -> np.ndarray:
     """Return the frames at ascending distinct indices as uint8 [T, H, W, 3]; raises DecodeError."""
     try:
-        # Opening would decode the first frame, to learn what the decoder learns for itself: a sixth of the time.
-        with av.open(io.BytesIO(data), format="mp4", options={"skip_frame": "all"}) as container:
+        with open_clip(data) as container:
             stream = container.streams.video[0]
             packets = [packet for packet in container.demux(stream) if packet.size]
             times = sorted(packet.pts for packet in packets if not packet.is_discard)

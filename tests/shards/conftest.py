@@ -34,13 +34,15 @@ def write_video(
     pix_fmt: str = "yuv420p",
     pixel_aspect: int = 1,
     faststart: bool = False,
+    movflags: str = "",
     **options: str,
 ) -> Path:
     """Write a video whose frames differ from each other; frame n is shown at pts[n] * tick seconds."""
     width, height = size
     columns = np.arange(width)
     rows = np.arange(height)[:, None]
-    flags = {"movflags": "+faststart"} if faststart else {}
+    movflags = "+faststart" if faststart else movflags
+    flags = {"movflags": movflags} if movflags else {}
     with av.open(str(path), "w", options=flags) as container:
         stream = container.add_stream(codec, rate=round(1 / tick))
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt

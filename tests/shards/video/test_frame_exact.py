@@ -76,8 +76,10 @@ def decoded(path: Path, left_half: bool, until: float) -> tuple[list[Fraction], 
     times, looks, end = [], [], Fraction(0)
     with av.open(str(path)) as container:
         stream = container.streams.best("video")
+        starts = [one.start_time * one.time_base for one in container.streams if one.start_time is not None]
+        first = Fraction(0) if "mp4" in container.format.name else min(starts)
         for frame in container.decode(stream):
-            times.append(frame.pts * stream.time_base)
+            times.append(frame.pts * stream.time_base - first)
             end = times[-1] + (frame.duration * stream.time_base or 1 / stream.average_rate)
             looks.append(look(scaler.scale(frame, Fraction(stream.sample_aspect_ratio or 1))))
             if end > until:

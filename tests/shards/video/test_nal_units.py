@@ -1,6 +1,7 @@
+import av
 import pytest
 
-from egocurate.shards.video.h264 import is_idr, is_referred_to, length_size
+from egocurate.shards.video.nal_units import entry_test, is_idr, is_referred_to, length_size
 
 SEI, IDR, REFERRED_TO, NOT_REFERRED_TO = 0x06, 0x65, 0x41, 0x01
 
@@ -28,3 +29,23 @@ def test_only_h264_in_mp4_has_lengths():
     assert length_size("h264", bytes([1, 100, 0, 31, 0xFC])) == 1
     assert length_size("hevc", bytes([1, 100, 0, 31, 0xFF])) is None
     assert length_size("h264", b"\0\0\0\1\x67") is None and length_size("h264", None) is None
+
+
+@pytest.mark.parametrize("start_codes", [True, False])
+def test_decoding_begins_where_all_is_right_at_once(start_codes):
+    recovers, refreshes = bytes([6, 5, 2, 0, 3, 6, 1, 0xC4, 0x80]), bytes([6, 6, 1, 0x44, 0x80])
+    for units, begins in (
+        ([bytes([SEI, 5, 1, 7, 0x80]), bytes([IDR, 0xAA])], True),
+        ([recovers, b"\x41\x9a"], True),
+        ([refreshes, b"\x41\x9a"], False),
+        ([b"\x06\x05\xff\xff"], False),  # messages that end too early
+        ([b"\x41\x9a"], False),
+        ([], False),
+    ):
+        parts = (b"\0\0\1" + unit if start_codes else len(unit).to_bytes(4) + unit for unit in units)
+        packet = av.Packet(b"".join(parts))
+        packet.is_keyframe = True
+        test = entry_test("h264", None if start_codes else bytes([1, 100, 0, 31, 0xFF]))
+        assert test(packet) == begins, units
+        packet.is_keyframe = False
+        assert not test(packet)
