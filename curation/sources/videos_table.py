@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egocurate.storage.atomic import atomic_write
+from egocurate.storage.open_video import open_video, video_stream
 from egocurate.storage.paths import AnyPath, as_path, make_folder
-from egocurate.storage.remote_file import media
 
 VIDEO_COLUMNS = (
     "video_uid",
@@ -55,12 +55,12 @@ class VideoFacts:
         if self.path is None or self.video_dur > 0:
             return
         try:
-            with av.open(media(as_path(self.path))) as container:
+            with open_video(as_path(self.path)) as container:
                 if container.duration:
                     self.video_dur = container.duration / av.time_base
-                for stream in container.streams.video[:1]:
-                    if not self.width:
-                        self.width, self.height = stream.codec_context.width, stream.codec_context.height
+                if not self.width:
+                    stream = video_stream(container)
+                    self.width, self.height = stream.width, stream.height
         except (av.FFmpegError, OSError):
             return
 

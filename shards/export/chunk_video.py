@@ -11,12 +11,12 @@ import av
 
 from egocurate.shards.export.chunk_layouts import ChunkLayout, missing_chunks
 from egocurate.shards.profiles import profile
-from egocurate.shards.video.open_video import open_video, video_stream
 from egocurate.shards.video.reader import BrokenStretch, VideoReader
 from egocurate.shards.video.scaler import FrameScaler
 from egocurate.shards.write.build_shard import DISK_FULL
 from egocurate.shards.write.job import VideoFile
 from egocurate.storage.atomic import TEMP_PREFIX, atomic_write
+from egocurate.storage.open_video import open_video, video_stream
 from egocurate.storage.paths import as_path
 
 BT601, LIMITED_RANGE = 6, 1

@@ -49,6 +49,8 @@ def decode_frames(data: bytes, indices: np.ndarray, decoder: str = "auto") -> np
     Raises DecodeError if the clip does not open, is damaged or too short; InputError if no such decoder loads.
     """
     decode = load(first_loading(decoder)).frames
+    if data[4:8] != b"ftyp":  # decoders open playlists and the like as well, and what these name
+        raise DecodeError("no mp4 file")
     return frames_at(indices, lambda distinct: decode(data, distinct))
 
 

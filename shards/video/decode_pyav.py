@@ -9,9 +9,9 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from egocurate.shards.video.decoder_protocol import DecodeError, DecodeFrames
+from egocurate.shards.video.decoder_protocol import DecodeError, DecodeFrames, check_size
 from egocurate.shards.video.nal_units import is_idr, is_referred_to, length_size
-from egocurate.shards.video.open_video import open_clip
+from egocurate.storage.open_video import open_clip
 
 KEPT_DECODERS = 8
 # A new decoder pays for its picture buffers again, a tenth of the time: each thread keeps those of a few layouts.
@@ -29,6 +29,7 @@ def decode(data: bytes, indices: list[int]) -> np.ndarray:
     try:
         with open_clip(data) as container:
             stream = container.streams.video[0]
+            check_size(stream.width, stream.height)
             packets = [packet for packet in container.demux(stream) if packet.size]
             times = sorted(packet.pts for packet in packets if not packet.is_discard)
             place = {times[index]: number for number, index in enumerate(indices)}
@@ -37,8 +38,9 @@ def decode(data: bytes, indices: list[int]) -> np.ndarray:
                 converter = VideoReformatter()
                 frames = wanted_frames(codec, packets, place.keys())
                 return _in_place(((f.pts, converter.reformat(f, format="rgb24")) for f in frames), place)
-    # IndexError: no video stream or too few packets; TypeError: no times; ValueError: frames of several sizes.
-    except (av.error.FFmpegError, IndexError, TypeError, ValueError) as error:
+    # AttributeError: an unknown codec; IndexError: no video stream or too few packets; TypeError: no times;
+    # ValueError: frames of several sizes.
+    except (av.error.FFmpegError, AttributeError, IndexError, TypeError, ValueError) as error:
         raise DecodeError(f"PyAV: {str(error) or type(error).__name__}") from error
 
 

@@ -8,8 +8,18 @@ DecodeFrames = Callable[[bytes, list[int]], np.ndarray]
 """(mp4 file, ascending distinct frame numbers) -> uint8 [T, H, W, 3]; raises DecodeError"""
 
 
+MOST_PIXELS = 40_000_000
+"""Of one frame, more than 8K has: a few bytes of a forged clip could ask for any amount of memory."""
+
+
 class DecodeError(Exception):
     """A clip whose bytes do not hold the frames they should; `str()` is one line."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise DecodeError for a frame of more than MOST_PIXELS."""
+    if width * height > MOST_PIXELS:
+        raise DecodeError(f"frames of {width} x {height} pixels, more than {MOST_PIXELS:,}")
 
 
 def first_line(error: Exception) -> str:

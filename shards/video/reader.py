@@ -15,8 +15,8 @@ from av.stream import Discard
 
 from egocurate.shards.video.cut_stats import CutStats
 from egocurate.shards.video.nal_units import entry_test, is_referred_to, length_size
-from egocurate.shards.video.open_video import open_video, video_stream
 from egocurate.shards.video.packet_lookahead import Lookahead
+from egocurate.storage.open_video import open_video, video_stream
 from egocurate.storage.paths import AnyPath
 
 # A file whose frames stop this much before the length in its header has been cut short on the way here.
