@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
@@ -187,17 +188,33 @@ def test_sound_that_begins_before_the_pictures(make_video: Callable[..., Path], 
     check(path, awkward(float(times[0]), float(end), 2))
 
 
-@pytest.mark.parametrize("turn", [0, 90, 180, 270])
-def test_the_stored_picture_is_upright(turn: int, make_video: Callable[..., Path], tmp_path: Path) -> None:
-    path = make_video(tmp_path / "video.mp4", pts=range(30), rotation=turn, **B_FRAMES)
+MATRICES = {  # what a display matrix (a, b, c, d) asks for, on rows and columns
+    (1, 0, 0, 1): lambda rows: rows,
+    (-1, 0, 0, 1): np.fliplr,
+    (1, 0, 0, -1): np.flipud,
+    (-1, 0, 0, -1): lambda rows: np.rot90(rows, 2),
+    (0, 1, 1, 0): np.transpose,
+    (0, -1, 1, 0): np.rot90,
+    (0, 1, -1, 0): lambda rows: np.rot90(rows, -1),
+    (0, -1, -1, 0): lambda rows: np.rot90(np.transpose(rows), 2),
+}
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_the_stored_picture_is_upright(matrix: tuple, make_video: Callable[..., Path], tmp_path: Path) -> None:
+    path = make_video(tmp_path / "video.mp4", pts=range(30), rotation=90, **B_FRAMES)
     plain = make_video(tmp_path / "plain.mp4", pts=range(30), **B_FRAMES)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"tkhd") + 44
+    a, b, c, d = (65536 * one for one in matrix)
+    data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
     frames = []
     for file in (path, plain):
         with av.open(str(file)) as container:
             frame = next(container.decode(video=0))
             frames.append(FrameScaler(profile("train"), left_half=False).scale(frame, Fraction(1)))
-    # PyAV, like FFmpeg, gives the angle by which the picture is to be turned, counterclockwise.
-    upright = np.rot90(frames[1].to_ndarray(format="gray"), turn // 90)
+    upright = MATRICES[matrix](frames[1].to_ndarray(format="gray"))
     stored = frames[0].to_ndarray(format="gray")
     assert stored.shape == upright.shape
     assert np.abs(stored.astype(int) - upright).mean() < 1
