@@ -20,6 +20,7 @@ from egocurate.training.config.loss_configs import (
     Reconstruction,
 )
 from egocurate.training.config.optimizer import OptimizerConfig
+from egocurate.training.config.ranges import check_ranges
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,10 @@ class TrainConfig:
     """steps from one line of figures to the next"""
     mcq_mode: Literal["dual", "fused", "ensemble"] = "dual"
     """what EgoMCQ is answered by: the cosine, the probability of a pair fused, or their sum"""
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a number that is out of its range."""
+        check_ranges(self)
 
 
 MAY_CHANGE = (

@@ -1,0 +1,62 @@
+"""The numbers that settings may have: one table, looked at whenever a config is made."""
+
+from __future__ import annotations
+
+import math
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from egocurate.errors import InputError
+
+if TYPE_CHECKING:
+    from egocurate.training.config.train_config import TrainConfig
+
+
+class Range(NamedTuple):
+    """Numbers from `least` to `most`; with `open_ends` neither of the two."""
+
+    least: float
+    most: float = math.inf
+    open_ends: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a number is in the range; NaN is in none."""
+        return (
+            self.least < value < self.most if self.open_ends else self.least <= value <= self.most and value < math.inf
+        )
+
+    def __str__(self) -> str:
+        """Say what a number must be."""
+        if self.most == math.inf:
+            return f"more than {self.least:g}" if self.open_ends else f"{self.least:g} or more"
+        return f"between {self.least:g} and {self.most:g}" if self.open_ends else f"{self.least:g} to {self.most:g}"
+
+
+POSITIVE, COUNT, ANY_COUNT, SHARE = Range(0, open_ends=True), Range(1), Range(0), Range(0, 1, open_ends=True)
+RANGES: dict[str, Range] = {
+    **dict.fromkeys(("batch_size", "epochs", "max_tokens", "micro_batches"), COUNT),
+    **dict.fromkeys(("eval_every", "checkpoint_every", "keep_checkpoints", "log_every"), COUNT),
+    **dict.fromkeys(("max_steps", "optimizer.warmup_steps", "optimizer.warmup_epochs"), ANY_COUNT),
+    **dict.fromkeys(("optimizer.lr", "optimizer.eps", "objective.temperature"), POSITIVE),
+    **dict.fromkeys(
+        ("optimizer.new_lr", "optimizer.final_lr", "optimizer.weight_decay", "optimizer.clip_grad"), ANY_COUNT
+    ),
+    **dict.fromkeys(("optimizer.beta1", "optimizer.beta2"), Range(0, 0.999999)),
+    **dict.fromkeys(("objective.egonce", "objective.mlm", "objective.vtm"), ANY_COUNT),
+    "objective.drop": Range(0, 0.99),
+    **dict.fromkeys(("objective.mask", "model.mask_ratio"), SHARE),
+}
+"""Range by key, as `--set` spells it; a key that a config lacks is of another system."""
+
+
+def check_ranges(config: TrainConfig) -> None:
+    """Raise InputError for a setting that is out of its range."""
+    for key, allowed in RANGES.items():
+        try:
+            value = attrgetter(key)(config)
+        except AttributeError:
+            continue
+        if not allowed.holds(value):
+            raise InputError(f"{key}={value:g}: must be {allowed}")
+    if config.weights and not all(POSITIVE.holds(weight) for weight in config.weights):
+        raise InputError(f"weights={','.join(map(str, config.weights))}: each must be {POSITIVE}")
