@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
+from torch import Tensor
 
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.weights import LoadReport, load_state, read_weights, replace_prefix
@@ -25,7 +26,12 @@ def load_egovlp(model: EgoVLP, source: str) -> LoadReport:
     state = {
         replace_prefix(name.removeprefix("module."), _PREFIXES): value for name, value in read_weights(source).items()
     }
-    frames = model.config.video.max_frames
-    if (time := state.get("video.temporal_embed")) is not None:
-        state["video.temporal_embed"] = F.pad(time[:, :frames], (0, 0, 0, max(0, frames - time.shape[1])))
-    return load_state(model, state, source)
+    return load_state(model, egovlp_frames(state, model), source)
+
+
+def egovlp_frames(state: dict[str, Tensor], model: EgoVLP) -> dict[str, Tensor]:
+    """Return weights with a temporal embedding of the model's frames: cut, or filled with zeros as the release does."""
+    frames, time = model.config.video.max_frames, state.get("video.temporal_embed")
+    if time is None:
+        return state
+    return state | {"video.temporal_embed": F.pad(time[:, :frames], (0, 0, 0, max(0, frames - time.shape[1])))}

@@ -61,9 +61,15 @@ def egovlpv2_names(state: dict[str, Tensor], model: EgoVLPv2) -> dict[str, Tenso
         other = re.sub(r"\.k\.", ".v.", name)
         if other in renamed:  # the release keeps key and value apart here
             renamed[re.sub(r"\.k\.", ".kv.", name)] = torch.cat([renamed.pop(name), renamed.pop(other)])
-    if (time := renamed.get("video.temporal_embed")) is not None:
-        renamed["video.temporal_embed"] = _resized(time, model.config.video.max_frames)
-    return renamed
+    return egovlpv2_frames(renamed, model)
+
+
+def egovlpv2_frames(state: dict[str, Tensor], model: EgoVLPv2) -> dict[str, Tensor]:
+    """Return weights with a temporal embedding of the model's frames: cut, or interpolated as the release does."""
+    time = state.get("video.temporal_embed")
+    if time is None:
+        return state
+    return state | {"video.temporal_embed": _resized(time, model.config.video.max_frames)}
 
 
 def _rename(name: str, lower: int) -> str:

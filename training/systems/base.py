@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, TypeVar
 
 from torch import Tensor, nn
 
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.device import normalize
+from egocurate.models.egovlp.model import EgoVLPConfig
+from egocurate.models.egovlpv2.model import EgoVLPv2Config
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.systems.initial_weights import load_start
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens
+
+TwoTowers = TypeVar("TwoTowers", EgoVLPConfig, EgoVLPv2Config)
 
 
 class System(ABC):
@@ -86,3 +91,8 @@ def check_clips(config: TrainConfig, image: int, frames: int, *, exactly: bool =
         raise InputError(f"data.size={config.data.size}, but the model's image is {image}: set both")
     if config.data.frames > frames or (exactly and config.data.frames != frames):
         raise InputError(f"data.frames={config.data.frames}, but the model takes {frames}: set both")
+
+
+def with_frames(model: TwoTowers, frames: int) -> TwoTowers:
+    """Return the sizes of a model whose video tower takes that many frames at least."""
+    return replace(model, video=replace(model.video, max_frames=max(frames, model.video.max_frames)))

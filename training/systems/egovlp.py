@@ -15,7 +15,7 @@ from egocurate.models.losses.info_nce import info_nce
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System, check_clips
+from egocurate.training.systems.base import System, check_clips, with_frames
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
@@ -27,17 +27,17 @@ class EgoVLPSystem(System):
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
-        video, text = config.model.video, config.model.text
-        check_clips(config, video.image, video.max_frames)
+        sizes = with_frames(config.model, config.data.frames)
+        check_clips(config, sizes.video.image, sizes.video.max_frames)
         try:
-            model = EgoVLP(config.model)
+            model = EgoVLP(sizes)
             if config.video_weights:
                 load_image_tower(model.video, config.video_weights)
         except ValueError as error:
             raise InputError(str(error)) from error
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
         self.model, self.objective = model.to(ranks.device), config.objective
-        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), ranks.device)
+        self.tokens = Tokens(tokenizer, min(config.max_tokens, sizes.text.max_tokens), ranks.device)
         self.embedding = config.model.projection
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:

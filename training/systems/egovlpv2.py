@@ -14,7 +14,7 @@ from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
 from egocurate.models.layers.image_weights import load_image_tower
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System, check_clips
+from egocurate.training.systems.base import System, check_clips, with_frames
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
@@ -28,10 +28,10 @@ class EgoVLPv2System(System):
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
-        video, text = config.model.video, config.model.text
-        check_clips(config, video.image, video.max_frames)
+        sizes = with_frames(config.model, config.data.frames)
+        check_clips(config, sizes.video.image, sizes.video.max_frames)
         try:
-            model = EgoVLPv2(config.model, config.objective)
+            model = EgoVLPv2(sizes, config.objective)
             if config.video_weights:
                 load_image_tower(model.video, config.video_weights)
         except ValueError as error:
@@ -39,7 +39,7 @@ class EgoVLPv2System(System):
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
         self.vocabulary = _vocabulary(tokenizer, config)
         self.model, self.ranks = model.to(ranks.device), ranks
-        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), ranks.device)
+        self.tokens = Tokens(tokenizer, min(config.max_tokens, sizes.text.max_tokens), ranks.device)
         self.embedding = config.model.projection
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:

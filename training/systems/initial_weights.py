@@ -14,9 +14,9 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from egocurate.errors import InputError
 from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.egovlp.weights import load_egovlp
+from egocurate.models.egovlp.weights import egovlp_frames, load_egovlp
 from egocurate.models.egovlpv2.model import EgoVLPv2
-from egocurate.models.egovlpv2.weights import load_egovlpv2
+from egocurate.models.egovlpv2.weights import egovlpv2_frames, load_egovlpv2
 from egocurate.models.videomae.model import VideoMAE
 from egocurate.models.videomae.weights import load_videomae
 from egocurate.models.videoprism.encoder import FactorizedEncoder
@@ -28,6 +28,8 @@ from egocurate.training.run.checkpoints import newest_checkpoint
 
 # These read a release's names and the module's own.
 _PUBLISHED = {EgoVLP: load_egovlp, EgoVLPv2: load_egovlpv2, VideoMAE: load_videomae}
+# A run of another number of frames fits as a release does.
+_OTHER_FRAMES = {EgoVLP: egovlp_frames, EgoVLPv2: egovlpv2_frames}
 _PRISM = (FactorizedEncoder, PrismVideoTower, VideoPrism)
 
 
@@ -41,7 +43,9 @@ def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) 
     checkpoint = _find_checkpoint(source)
     try:
         if checkpoint is not None:
-            return load_state(module, _part(_read_checkpoint(checkpoint), module, prefixes), source)
+            state = _part(_read_checkpoint(checkpoint), module, prefixes)
+            fit = _OTHER_FRAMES.get(type(module))
+            return load_state(module, fit(state, module) if fit else state, source)
         if type(module) in _PUBLISHED:
             return _PUBLISHED[type(module)](module, source)
         if isinstance(module, _PRISM) and source.endswith(".npz"):

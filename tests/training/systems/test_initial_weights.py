@@ -12,6 +12,8 @@ from egocurate.errors import InputError
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.videomae.model import VideoMAE, VideoMAEConfig
 from egocurate.models.weights import save_weights
+from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.load_run import read_run, restore
 from egocurate.training.systems.initial_weights import load_complete, load_start, tokenizer_of
 from tests.training.ranks import together
 from tests.training.runs import rows, run, saved
@@ -62,6 +64,26 @@ def test_a_part_is_found_behind_its_prefix(past, tmp_path):
     other = drawn(past).video
     load_complete(other, str(tmp_path / "video.safetensors"), ("video.", ""))
     assert torch.equal(other.pos_embed, whole.video.pos_embed)
+
+
+def test_more_frames_than_a_run_was_trained_on(past, data, tmp_path):
+    sixteen = replace(past.data, frames=16)
+    trained = drawn(past)
+    load_complete(trained, past.out)
+    trained = trained.video.temporal_embed
+    # An evaluation of the run, and a run that starts there.
+    ranks = Ranks(0, 1, torch.device("cpu"), False)
+    system, _ = restore(read_run(Path(past.out), ["data.frames=16"]), ranks)
+    config = replace(past, out=str(tmp_path / "run"), start=past.out, data=sixteen, max_steps=1)
+    run(replace(config, optimizer=replace(past.optimizer, lr=1e-12)))
+    started = saved(tmp_path / "run", 1, tmp_path)["/model/video.temporal_embed"]
+    for embedding in (system.model.video.temporal_embed, started):
+        assert embedding.shape == (1, 16, 16)
+        torch.testing.assert_close(embedding[:, :4], trained, rtol=0, atol=1e-9)
+        assert embedding[:, 4:].abs().max() < 1e-9
+    assert system.embed_clips(torch.zeros(2, 16, 3, 32, 32, dtype=torch.uint8)).shape == (2, 8)
+    fewer, _ = restore(read_run(Path(past.out), ["data.frames=2"]), ranks)
+    assert torch.equal(fewer.model.video.temporal_embed, trained)
 
 
 def test_a_new_run_starts_there_and_reads_texts_alike(past, tmp_path):
