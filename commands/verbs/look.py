@@ -17,15 +17,22 @@ def windows(
     gold: Annotated[Path | None, typer.Option("--gold", help="csv with gold segments to score against.")] = None,
     json: Json = False,
 ) -> None:
-    """Compare the window strategies on a root.
+    """Compare the window strategies on a root, and say when to take which.
 
     Example: curate windows --ego4d-root /data/ego4d
     """
-    from egocurate.curation.clips.compare_windows import compare_windows
+    from egocurate.curation.clips.compare_windows import ADVICE, COLUMNS, compare_windows
+    from egocurate.curation.clips.window_rules import WINDOWS
     from egocurate.curation.sources.open import open_source
 
     table = compare_windows(open_source(source, ego4d_root), gold)
-    print(table.to_json(orient="records") if json else table.to_string(index=False, float_format="{:.3f}".format))
+    if json:
+        print(table.to_json(orient="records"))
+        return
+    print(table.to_string(index=False, float_format="{:.3f}".format))
+    _print_legend("Strategies", {name: (rule.__doc__ or "").strip() for name, rule in WINDOWS.items()})
+    _print_legend("Columns", {name: meaning for name, meaning in COLUMNS.items() if name in table.columns})
+    print("\nWhich to take", *(f"  {line}" for line in ADVICE), sep="\n")
 
 
 def show(
@@ -77,3 +84,9 @@ def report(
     from egocurate.commands.report import write_report
 
     print(write_report(folder))
+
+
+def _print_legend(title: str, meanings: dict[str, str]) -> None:
+    print(f"\n{title}")
+    for name, meaning in meanings.items():
+        print(f"  {name:<16} {meaning}")
