@@ -12,16 +12,12 @@ import pyarrow as pa
 
 from egocurate.commands.jobs.run_record import Run
 from egocurate.curation.clips.read_clips import ClassCounts
-from egocurate.errors import InputError
 from egocurate.progress import Report
 from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import profile
 from egocurate.shards.write.write_shards import ShardJob, VideoFile, write_shards
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, as_path
-
-SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
-"""Folders of an output folder: shards of EgoClip's clips, and of the clips that EgoMCQ asks about."""
 
 
 @dataclass(frozen=True)
@@ -120,15 +116,3 @@ def count_values(column: pa.ChunkedArray) -> list[tuple[str, int]]:
     """Count a column's values, most frequent first."""
     counts = ((row["values"].as_py(), row["counts"].as_py()) for row in column.value_counts())
     return sorted(counts, key=lambda pair: -pair[1])
-
-
-def find_shard_folders(path: AnyPath) -> list[AnyPath]:
-    """Return the shard folders a user means: `path` itself, or those of an output folder."""
-    folders = [folder for folder in (path, path / SHARDS, path / MCQ_SHARDS) if _holds_shards(folder)]
-    if not folders:
-        raise InputError(f"{path}: no shards there; give the folder that `curate shards` wrote")
-    return folders
-
-
-def _holds_shards(folder: AnyPath) -> bool:
-    return (folder / "manifest.json").exists() or any(True for _ in folder.glob("*.tar"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from egocurate.commands.jobs.cutting import SHARDS, Outcome, RunOptions, count_values, cut_clips, running_ray
+from egocurate.commands.jobs.cutting import Outcome, RunOptions, count_values, cut_clips, running_ray
+from egocurate.commands.jobs.output_folder import SHARDS
 from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.egoclip import build_egoclip, write_egoclip
 from egocurate.curation.clips.read_clips import find_clips, read_classes

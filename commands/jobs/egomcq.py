@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
-from egocurate.commands.jobs.cutting import MCQ_SHARDS, Outcome, RunOptions, cut_clips, running_ray
+from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, running_ray
 from egocurate.commands.jobs.egoclip import lexicon_name
+from egocurate.commands.jobs.output_folder import MCQ_SHARDS
 from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.egoclip import build_tables, open_lexicon
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from egocurate.commands.jobs.cutting import MCQ_SHARDS, SHARDS, RunOptions, video_files
+from egocurate.commands.jobs.cutting import RunOptions, video_files
+from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError

@@ -1,5 +1,5 @@
-"""`curate report`: one self-contained HTML page about an output folder."""
+"""`curate report`: one self-contained HTML page about an output folder, or about two side by side."""
 
-from egocurate.commands.report.page import write_report
+from egocurate.commands.report.page import write_comparison, write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_comparison", "write_report"]

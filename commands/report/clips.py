@@ -1,63 +1,19 @@
-"""Facts of a clip table: what the filters took, lengths, gaps, classes, and what the negatives are like."""
+"""Facts of the times of clips: how long they are, how far apart narrations are, and how clips overlap."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.commands.report.charts import Bar, Curve, bars, rank_curve, shares
-from egocurate.curation.clips.class_sets import ragged, share
-from egocurate.curation.clips.filters import FILTERS
+from egocurate.curation.clips.windows import overlap_ratio
 from egocurate.curation.sources.videos_table import VIDEO_FACTS_FILE
-from egocurate.curation.text.taxonomy import Taxonomy
 from egocurate.storage.parquet import read_parquet
+from egocurate.storage.paths import AnyPath
 
-TOP_CLASSES = 20
-ANCHORS = 50_000  # clips whose negatives are looked at
-_WITHOUT_TIME = ("bad_time", "no_video", "beyond_video")  # narrations that beta does not count
-_ABOUT = {name: (mask.__doc__ or "").strip() for name, mask in FILTERS.items()} | {
-    "narrations": "All that the annotations hold."
-}
-
-
-@dataclass(frozen=True)
-class Step:
-    """A filter that took something: how many narrations it left and lost, `share` and `lost_share` of all."""
-
-    name: str
-    about: str
-    left: int
-    lost: int
-    share: float
-    lost_share: float
-
-
-@dataclass(frozen=True)
-class ClassShares:
-    """The classes of one side: the most frequent, the curve of all, and a line on the tail."""
-
-    top: list[Bar]
-    curve: Curve | None
-    tail: str
-
-
-def funnel(counts: dict[str, int]) -> tuple[list[Step], list[str]]:
-    """Return the filters that took something, after the start, and the names of those that took nothing."""
-    steps, idle, before = [], [], counts["narrations"]
-    whole = before or 1
-    for name, left in counts.items():
-        lost = before - left
-        if lost or name == "narrations":
-            steps.append(Step(name, _ABOUT.get(name, ""), left, lost, left / whole, lost / whole))
-        else:
-            idle.append(name)
-        before = left
-    return steps, idle
+WITHOUT_TIME = ("bad_time", "no_video", "beyond_video")
+"""Reasons of narrations that beta does not count."""
 
 
 def lengths(table: pa.Table) -> np.ndarray:
@@ -66,9 +22,39 @@ def lengths(table: pa.Table) -> np.ndarray:
 
 
 def spread(values: np.ndarray, unit: str = "s") -> str:
-    """Say mean, median and the range of nine in ten values."""
+    """Say mean, median and the range of nine in ten values; nothing of no values."""
+    if not len(values):
+        return ""
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
-    return f"mean {values.mean():.2f} {unit}, median {middle:.2f} {unit}, nine in ten {low:.2f} to {high:.2f} {unit}"
+    return f"Mean {values.mean():.2f} {unit}, median {middle:.2f} {unit}, nine in ten {low:.2f} to {high:.2f} {unit}."
+
+
+def overlap_with_next(table: pa.Table) -> np.ndarray:
+    """Return intersection over union of each clip with the next one of its pass, float64[M], for those that have one.
+
+    The table is sorted by video, pass and time, as egoclip.parquet is.
+    """
+    start, end = table["clip_start"].to_numpy(), table["clip_end"].to_numpy()
+    names = [table[name].combine_chunks() for name in ("video_uid", "narration_source")]
+    follows = np.ones(max(len(start) - 1, 0), bool)
+    for column in names:
+        codes = column.dictionary_encode().indices.to_numpy()
+        follows &= codes[1:] == codes[:-1]
+    return overlap_ratio(start[:-1], end[:-1], start[1:], end[1:])[follows]
+
+
+def overlap_line(ratios: np.ndarray) -> str:
+    """Say how many clips overlap with the next one, and how much those do."""
+    if not len(ratios):
+        return ""
+    meet = ratios[ratios > 0]
+    line = f"{len(meet) / len(ratios):.1%} of the clips overlap with the next one of their pass"
+    return f"{line}, on average with an IoU of {meet.mean():.2f}." if len(meet) else f"{line}."
+
+
+def with_usable_time(rejected: pa.Table) -> pa.Table:
+    """Return the narrations left out whose time could be used all the same, as beta counts them."""
+    return rejected.filter(pc.invert(pc.is_in(rejected["reason"], pa.array(WITHOUT_TIME))))
 
 
 def pass_gaps(table: pa.Table, rejected: pa.Table) -> pd.DataFrame:
@@ -77,8 +63,8 @@ def pass_gaps(table: pa.Table, rejected: pa.Table) -> pd.DataFrame:
     As the run counted it: over all narrations of a pass with a usable time, whatever filter took them out later.
     """
     columns = ["video_uid", "narration_source", "narration_time"]
-    timed = rejected.filter(pc.invert(pc.is_in(rejected["reason"], pa.array(_WITHOUT_TIME))))
-    times = pa.concat_tables([table.select(columns), timed.select(columns).cast(table.select(columns).schema)])
+    timed = with_usable_time(rejected).select(columns)
+    times = pa.concat_tables([table.select(columns), timed.cast(table.select(columns).schema)])
     passes = times.group_by(columns[:2]).aggregate(
         [("narration_time", "min"), ("narration_time", "max"), ("narration_time", "count")]
     )
@@ -89,8 +75,8 @@ def pass_gaps(table: pa.Table, rejected: pa.Table) -> pd.DataFrame:
     return frame[has_clips & (frame["beta"] > 0)][["video_uid", "beta"]].reset_index(drop=True)
 
 
-def scenario_gaps(gaps: pd.DataFrame, folder: Path) -> list[Bar]:
-    """Return the mean beta by scenario, longest first, if the folder tells of several; 12 at most."""
+def scenario_gaps(gaps: pd.DataFrame, folder: AnyPath) -> list[tuple[str, float]]:
+    """Return (scenario, mean beta), longest first, if the folder tells of several; 12 at most."""
     path = folder / VIDEO_FACTS_FILE
     if not path.exists() or gaps.empty:
         return []
@@ -101,52 +87,4 @@ def scenario_gaps(gaps: pd.DataFrame, folder: Path) -> list[Bar]:
         return []
     # The scenarios with the most passes: a scenario of one video says little.
     means = means.sort_values("size", ascending=False).head(12).sort_values("mean", ascending=False)
-    named = [f"{name} ({row['size']:.0f})" for name, row in means.iterrows()]
-    return bars(zip(named, means["mean"], strict=True), unit="s")
-
-
-def classes(column: pa.ChunkedArray, taxonomy: Taxonomy) -> ClassShares:
-    """Sum up the classes of a tag column: list<int32>[N]."""
-    counts = np.bincount(pc.list_flatten(column).to_numpy(), minlength=len(taxonomy))
-    order = np.argsort(-counts, kind="stable")[:TOP_CLASSES]
-    used, total = int((counts > 0).sum()), int(counts.sum()) or 1
-    ten = np.sort(counts)[::-1][:10].sum() / total
-    tail = f"{used:,} of {len(taxonomy):,} classes occur, {int((counts == 1).sum()):,} of them once; "
-    tail += f"the ten most frequent make {ten:.0%} of all tags"
-    return ClassShares(
-        bars((plain(taxonomy.labels[i]), int(counts[i])) for i in order if counts[i]), rank_curve(counts), tail
-    )
-
-
-def plain(label: str) -> str:
-    """Write a label without its group: "take_(pick,_grab,_get)" is "take"."""
-    return label.split("_(")[0].replace("_", " ")
-
-
-def coverage(table: pa.Table) -> list[Bar]:
-    """Return the shares of clips with a verb and a noun, one of them, or none."""
-    verb, noun = (pc.list_value_length(table[name]).to_numpy() > 0 for name in ("tag_verb", "tag_noun"))
-    kinds = {"verb and noun": verb & noun, "verb only": verb & ~noun, "noun only": noun & ~verb, "none": ~verb & ~noun}
-    return shares((name, int(rows.sum())) for name, rows in kinds.items())
-
-
-def untagged(table: pa.Table, column: str, count: int = 5) -> list[str]:
-    """Return the most frequent texts without a class of `column`."""
-    texts = table["text"].filter(pc.equal(pc.list_value_length(table[column]), 0))
-    counts = texts.combine_chunks().value_counts().to_pylist()
-    return [row["values"] for row in sorted(counts, key=lambda row: -row["counts"])[:count]]
-
-
-def negative_pairs(table: pa.Table, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows (anchors, negatives) int64[P] of the negatives of up to ANCHORS clips drawn at random."""
-    rows = np.sort(rng.permutation(table.num_rows)[:ANCHORS])
-    lists = table["negatives"].take(pa.array(rows))
-    anchors = np.repeat(rows, pc.list_value_length(lists).to_numpy())
-    return anchors, pc.list_flatten(lists).to_numpy()
-
-
-def shared_with_negatives(table: pa.Table, anchors: np.ndarray, negatives: np.ndarray) -> list[Bar]:
-    """Return the shares of pairs that have a noun in common, a verb, both (which none should) or neither."""
-    verb, noun = (share(ragged(table[name]), anchors, negatives) for name in ("tag_verb", "tag_noun"))
-    kinds = {"same noun": noun & ~verb, "same verb": verb & ~noun, "both": verb & noun, "neither": ~verb & ~noun}
-    return shares((name, int(rows.sum())) for name, rows in kinds.items())
+    return [(f"{name} ({row['size']:.0f})", row["mean"]) for name, row in means.iterrows()]

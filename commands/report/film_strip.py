@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,15 @@ JPEG_QUALITY = 66
 FILM = (22, 23, 27)
 
 
-def draw_strip(frames: np.ndarray, caption: str, path: Path) -> None:
-    """Write a PNG of `frames` (uint8 [T, H, W, 3]) in a row, with the caption above."""
+def draw_strip(frames: np.ndarray, times: Sequence[float], caption: str, path: Path) -> None:
+    """Write a PNG of `frames` (uint8 [T, H, W, 3]) in a row: the caption above, the second of each below it."""
     count, height, width, _ = frames.shape
-    picture = Image.new("RGB", (count * width, height + CAPTION_PX), "white")
-    ImageDraw.Draw(picture).text((4, 2), caption, fill="black")
-    for i, frame in enumerate(frames):
+    picture = Image.new("RGB", (count * width, height + 2 * CAPTION_PX), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.text((4, 2), caption, fill="black")
+    for i, (frame, time) in enumerate(zip(frames, times, strict=True)):
         picture.paste(Image.fromarray(frame), (i * width, CAPTION_PX))
+        draw.text((i * width + 4, height + CAPTION_PX + 2), f"{time:.2f} s", fill="black")
     picture.save(path)
 
 

@@ -1,25 +1,99 @@
-"""What an output folder holds, as its run records and its shards tell."""
+"""What an output folder holds, as its run records, its tables and its shards tell."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 
-from egocurate.commands.jobs.cutting import MCQ_SHARDS, SHARDS
+import pyarrow as pa
+
+from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS, find_clip_table
 from egocurate.commands.jobs.run_record import read_run
+from egocurate.commands.report.charts import Bars, bars
+from egocurate.commands.report.strips import open_shards
+from egocurate.curation.clips.read_clips import read_clips
+from egocurate.curation.text.taxonomy import Lexicon, load_lexicon
+from egocurate.errors import InputError
+from egocurate.questions import QUESTIONS_FILE, Question, read_questions
 from egocurate.shards.read.index import ShardIndex
+from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath
 
+_NOTHING_LEFT_OUT = pa.schema(
+    [
+        ("video_uid", pa.string()),
+        ("narration_source", pa.string()),
+        ("narration_ind", pa.int64()),
+        ("narration_time", pa.float64()),
+        ("clip_text", pa.string()),
+        ("reason", pa.string()),
+    ]
+).empty_table()
 
-def describe_folder(folder: AnyPath) -> dict[str, dict]:
-    """Return the counts of the runs of `egoclip` and `egomcq` and of the shards, by name; only what is there."""
-    parts: dict[str, dict] = {}
-    for verb in ("egoclip", "egomcq"):
-        record = read_run(folder, verb)
-        if record:
-            parts[verb] = record["counts"] | {"config": record["config"]}
-    for name in (SHARDS, MCQ_SHARDS):
-        if (folder / name / "manifest.json").exists():
-            index = ShardIndex.open(folder / name)
-            manifest = json.loads((folder / name / "manifest.json").read_text())
-            parts[name] = {"samples": len(index), "shards": len(manifest["shards"]), "bytes": manifest["bytes"]}
-    return parts
+
+@dataclass(frozen=True)
+class Folder:
+    """The tables, run records, questions and shards of an output folder; None or {} for what it has not."""
+
+    path: AnyPath
+    name: str
+    table: pa.Table
+    rejected: pa.Table
+    lexicon: Lexicon
+    runs: dict[str, dict]
+    asked: dict[str, Question]
+    shards: dict[str, ShardIndex]
+
+    @property
+    def gaps(self) -> dict[str, float]:
+        """Alpha, and the mean gap of the passes, as the run found them; {} without a record."""
+        return self.runs["egoclip"]["counts"].get("beta", {}) if "egoclip" in self.runs else {}
+
+
+@dataclass(frozen=True)
+class ShardFacts:
+    """What a shard folder holds, in words, and the clips that could not be written by reason."""
+
+    name: str
+    lines: list[str]
+    failed: Bars | None
+
+
+def open_folder(path: AnyPath) -> Folder:
+    """Read an output folder; InputError where there is no egoclip.parquet, or one without clips."""
+    clips = find_clip_table(path)
+    table = read_clips(clips)
+    if not table.num_rows:
+        raise InputError(f"{clips}: has no clips; there is nothing to report")
+    rejected, questions = path / "rejected.parquet", path / QUESTIONS_FILE
+    runs = {verb: read_run(path, verb) for verb in ("egoclip", "egomcq")}
+    shards = {name: open_shards(path / name) for name in (SHARDS, MCQ_SHARDS)}
+    return Folder(
+        path=path,
+        name=path.resolve().name,
+        table=table,
+        rejected=read_parquet(rejected) if rejected.exists() else _NOTHING_LEFT_OUT,
+        lexicon=load_lexicon(path / "lexicon"),
+        runs={verb: record for verb, record in runs.items() if record is not None},
+        asked=read_questions(questions) if questions.exists() else {},
+        shards={name: index for name, index in shards.items() if index is not None},
+    )
+
+
+def count_tars(index: ShardIndex) -> str:
+    """Say in how many tars a shard folder's clips are."""
+    count = len(index.manifest["shards"])
+    return f"{count:,} tar{'' if count == 1 else 's'}"
+
+
+def shard_facts(name: str, index: ShardIndex) -> ShardFacts:
+    """Sum up a shard folder, and read from its failed.parquet what could not be written."""
+    size, profile = index.manifest["bytes"], index.manifest["profile"]
+    lines = [
+        f"{len(index):,} clips in {count_tars(index)}, {size / 1e6:,.1f} MB.",
+        f"Profile {profile['name']}: {size / max(len(index), 1) / 1e3:,.1f} kB and "
+        f"{index.frame_count.mean():.1f} frames a clip.",
+    ]
+    failed = index.folder / "failed.parquet"
+    reasons = read_parquet(failed, columns=["reason"])["reason"].value_counts().to_pylist() if failed.exists() else []
+    reasons.sort(key=lambda row: -row["counts"])
+    return ShardFacts(name, lines, bars([[(row["values"], row["counts"]) for row in reasons]])[0])

@@ -1,19 +1,21 @@
-"""Contact sheets: clips of the shards as film strips, with a negative, and questions with their five options."""
+"""Clips to look at: some of the shards, each with a negative, and questions with their five options."""
 
 from __future__ import annotations
 
 import base64
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from egocurate.commands.report.film_strip import strip_jpeg
+from egocurate.commands.report.player import play_url
 from egocurate.questions import Question
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import BadSample, read_frames
 from egocurate.shards.read.sample import Sample
+from egocurate.storage.paths import AnyPath
 
 CLIPS, QUESTIONS = 8, 2  # clips drawn; questions of each type
 TRIES = 5  # candidates looked at for each one drawn, as some clips may not be there or not decode
@@ -22,13 +24,17 @@ OPTION_NAMES = "ABCDE"
 
 @dataclass(frozen=True)
 class Strip:
-    """A clip as a picture (data URI) with what is said of it."""
+    """A clip as a strip of film and as a video (data: URLs; "" for no video), with what is said of it."""
 
     image: str
+    video: str
+    key: str
+    video_uid: str
     text: str
-    seconds: float
     start: float
-    tags: str = ""
+    end: float
+    narrated: float
+    tags: Sequence[str] = ()
     mark: str = ""
     answer: bool = False
 
@@ -51,7 +57,7 @@ class QuestionDrawing:
     options: list[Strip]
 
 
-def open_shards(folder: Path) -> ShardIndex | None:
+def open_shards(folder: AnyPath) -> ShardIndex | None:
     """Open a shard folder, or return None where nothing has been cut yet."""
     return ShardIndex.open(folder) if (folder / "manifest.json").exists() else None
 
@@ -123,13 +129,17 @@ def _strip(
     frames = read_frames(index, sample.sample, np.arange(sample.frame_count))
     if isinstance(frames, BadSample):
         return None
-    names = [labels[i] for labels, tags in ((verbs, sample.tag_verb), (nouns, sample.tag_noun)) if labels for i in tags]
+    tags = ((verbs, sample.tag_verb), (nouns, sample.tag_noun))
     return Strip(
         image="data:image/jpeg;base64," + base64.b64encode(strip_jpeg(frames)).decode(),
+        video=play_url(index, sample, frames),
+        key=sample.key,
+        video_uid=sample.video_uid,
         text=sample.clip_text,
-        seconds=sample.clip_end - sample.clip_start,
         start=sample.clip_start,
-        tags=" · ".join(names),
+        end=sample.clip_end,
+        narrated=sample.narration_time,
+        tags=[labels[i] for labels, classes in tags if labels for i in classes],
         mark=mark,
         answer=answer,
     )

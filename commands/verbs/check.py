@@ -48,10 +48,11 @@ def verify(
 
     Example: curate verify /data/egoclip --repair --ego4d-root /data/ego4d
     """
-    from egocurate.commands.jobs.cutting import RunOptions, find_shard_folders
-    from egocurate.curation.egomcq.check import check_file
+    from egocurate.commands.jobs.output_folder import find_shard_folders
 
     if folder.suffix == ".json":
+        from egocurate.curation.egomcq.check import check_file
+
         folders, problems = [folder], [f"{folder}: {problem}" for problem in check_file(folder)]
     else:
         folders = find_shard_folders(folder)
@@ -61,6 +62,7 @@ def verify(
         print(problem, file=sys.stderr)
     summary: dict[str, object] = {"checked": len(folders), "problems": len(problems)}
     if repair:
+        from egocurate.commands.jobs.cutting import RunOptions
         from egocurate.commands.jobs.repair import repair_folder
         from egocurate.curation.sources.open import open_source
 

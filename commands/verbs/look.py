@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from egocurate.commands.verbs.options import Json, Root, SourceName, path_or_url
 from egocurate.errors import InputError
+
+if TYPE_CHECKING:
+    from egocurate.shards.read.index import ShardIndex
+    from egocurate.storage.paths import AnyPath
+
+MOST_FRAMES = 8  # that `show` draws of a clip
 
 
 def windows(
@@ -46,26 +52,28 @@ def show(
 
     Example: curate show /data/egoclip/shards 0 --out clip.png
     """
-    from egocurate.commands.jobs.cutting import find_shard_folders
+    from egocurate.commands.jobs.output_folder import find_shard_folders
+
+    folders = find_shard_folders(folder)
+
+    import numpy as np
+
     from egocurate.commands.report.film_strip import draw_strip
     from egocurate.loaders.frame_sampling import uniform
-    from egocurate.shards.read.index import ShardIndex
     from egocurate.shards.read.read_frames import BadSample, read_frames
 
-    index = ShardIndex.open(find_shard_folders(folder)[0])
-    number = int(key) if key.isdigit() else index.find(key)
-    if not 0 <= number < len(index):
-        raise InputError(f"{folder}: clip {key} is not there; numbers go from 0 to {len(index) - 1}")
+    index, number = _find_clip(folders, key)
     sample = index.row(number)
     clip = ("key", "video_uid", "clip_start", "clip_end", "clip_text", "tag_verb", "tag_noun", "frame_count", "fps")
     for name in clip:
         print(f"{name:<14} {getattr(sample, name)}")
     print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
     if out:
-        frames = read_frames(index, number, uniform(sample.frame_count, 8))
+        shown = np.unique(uniform(sample.frame_count, MOST_FRAMES))  # of fewer frames each is drawn once
+        frames = read_frames(index, number, shown)
         if isinstance(frames, BadSample):
             raise InputError(f"{folder}: {frames}")
-        draw_strip(frames, sample.clip_text, out)
+        draw_strip(frames, sample.clip_start + shown / sample.fps, sample.clip_text, out)
         print(f"{'frames':<14} {out}")
 
 
@@ -76,17 +84,51 @@ def report(
             parser=path_or_url, metavar="PATH|URL", help="Output folder of `curate egoclip` and `curate egomcq`."
         ),
     ],
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            "--beside",
+            parser=path_or_url,
+            metavar="PATH|URL",
+            help="Another output folder: its charts next to these, and the settings that differ.",
+        ),
+    ] = None,
 ) -> None:
-    """Write report.html into an output folder.
+    """Write report.html into an output folder: charts, timelines, clips that play.
+
+    With --beside, write report-beside-<name>.html.
 
     Example: curate report /data/egoclip
     """
-    from egocurate.commands.report import write_report
+    from egocurate.commands.jobs.output_folder import find_clip_table
 
-    print(write_report(folder))
+    for one in (folder, beside):
+        if one is not None:
+            find_clip_table(one)
+
+    from egocurate.commands.report import write_comparison, write_report
+
+    print(write_report(folder) if beside is None else write_comparison(folder, beside))
 
 
 def _print_legend(title: str, meanings: dict[str, str]) -> None:
     print(f"\n{title}")
     for name, meaning in meanings.items():
         print(f"  {name:<16} {meaning}")
+
+
+def _find_clip(folders: list[AnyPath], key: str) -> tuple[ShardIndex, int]:
+    """Return the index that has a clip, and its number there; a number counts in the first folder."""
+    from egocurate.shards.read.index import ShardIndex
+
+    indexes = [ShardIndex.open(folder) for folder in folders]
+    if key.isdigit():
+        if int(key) >= len(indexes[0]):
+            last = len(indexes[0]) - 1
+            raise InputError(f"{folders[0]}: clip {key} is not there; numbers go from 0 to {last}")
+        return indexes[0], int(key)
+    for index in indexes:
+        number = index.get(key)
+        if number is not None:
+            return index, number
+    raise InputError(f"{folders[0]}: no clip has the key {key!r}; the search box of `curate report` finds keys by text")

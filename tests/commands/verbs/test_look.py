@@ -2,12 +2,19 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from egocurate.commands.curate import main
+from egocurate.commands.verbs.look import MOST_FRAMES
 from egocurate.curation.clips.window_rules import WINDOWS
+from egocurate.questions import read_questions
+from egocurate.shards.read.index import ShardIndex
 
 ROOT = Path(__file__).parents[3]
 
@@ -18,6 +25,58 @@ def curate(capsys, *arguments):
         main([str(one) for one in arguments])
     printed = capsys.readouterr()
     return left.value.code or 0, printed.out, printed.err
+
+
+def test_show_draws_each_stored_frame_once_where_there_are_few(made, tmp_path, capsys):
+    index = ShardIndex.open(made / "shards")
+    number = int(np.argmin(index.frame_count))
+    count = int(index.frame_count[number])
+    assert 1 < count < MOST_FRAMES
+    assert curate(capsys, "show", made, number, "--out", tmp_path / "clip.png")[0] == 0
+    assert Image.open(tmp_path / "clip.png").width == count * 64  # the root's videos are 64 pixels wide
+
+
+def test_show_finds_a_clip_of_a_question_by_its_key(made, capsys):
+    questions = ShardIndex.open(made / "egomcq-shards")
+    key = next(iter(read_questions(made / "egomcq.json").values())).options[0].key
+    status, printed, _ = curate(capsys, "show", made, key)
+    assert status == 0
+    assert re.search(rf"^key +{key}$", printed, re.M) and questions.get(key) is not None
+
+
+@pytest.mark.parametrize(
+    ("key", "tells"), [("nothing", "no clip has the key 'nothing'; the search box"), ("99999", "numbers go from 0 to")]
+)
+def test_show_says_what_is_wrong_with_a_key(made, capsys, key, tells):
+    status, _, error = curate(capsys, "show", made, key)
+    assert status == 2 and error.count("\n") == 1
+    assert tells in error
+
+
+@pytest.mark.parametrize(
+    "words", ["show {wrong} 0", "verify {wrong}", "report {wrong}", "report {made} --beside {wrong}"]
+)
+def test_a_wrong_folder_is_told_before_anything_heavy_is_loaded(made, tmp_path, words):
+    code = """
+import sys
+from egocurate.commands.curate import main
+try:
+    main(sys.argv[1:])
+finally:
+    heavy = {"torch", "ray", "pandas", "pyarrow", "numpy", "spacy", "av", "PIL"} & set(sys.modules)
+    assert not heavy, heavy
+"""
+    arguments = words.format(wrong=tmp_path, made=made).split()
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"curate: {tmp_path}") and done.stderr.count("\n") == 1
+
+
+def test_report_writes_one_page_or_a_comparison(made, capsys):
+    status, printed, _ = curate(capsys, "report", made)
+    assert (status, printed) == (0, f"{made / 'report.html'}\n")
+    status, printed, _ = curate(capsys, "report", made, "--beside", made)
+    assert (status, printed) == (0, f"{made / 'report-beside-O.html'}\n")
 
 
 def test_windows_explains_its_strategies_and_columns_and_advises(tiny_root, capsys):
