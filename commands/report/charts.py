@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class Curve:
 
     points: str
     axes: Axes
-    kind: str = field(default="curve")
+    kind: str = "curve"
 
 
 def bars(several: Sequence[Pairs], unit: str = "") -> list[Bars | None]:

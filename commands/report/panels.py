@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -34,8 +34,8 @@ class DrawnPanel:
     """A chart of one run, or charts of several next to each other; None where a run has nothing to draw."""
 
     title: str
-    drawings: list = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    drawings: list
+    notes: list[str]
 
 
 Sections = dict[str, list[Panel]]
@@ -87,25 +87,26 @@ def tag_panels(table: pa.Table, lexicon: Lexicon) -> list[Panel]:
     """How often classes occur, how many clips have any, and the words that have none."""
     verb, noun = tags.has_verb_and_noun(table)
     line = f"{verb.mean():.1%} of the clips have a verb, {noun.mean():.1%} a noun, {(verb & noun).mean():.1%} both."
+    sides = (("verb", "tag_verb", lexicon.verbs), ("noun", "tag_noun", lexicon.nouns))
     panels = [Panel("Clips with a verb and a noun", tags.coverage(table), charts.parts, line)]
-    for side, column, part in (
-        ("verb", "tag_verb", lexicon.verbs),
-        ("noun", "tag_noun", lexicon.nouns),
-    ):
-        counts = tags.class_counts(table[column], part)
+    for side, column, _ in sides:
         per_clip = pc.list_value_length(table[column]).to_numpy()
-        panels += [
-            Panel(f"Most frequent {side}s (clips)", tags.most_frequent(counts, part), charts.bars, tags.tail(counts)),
-            Panel(f"Clips of each {side} class, by rank", counts, partial(charts.rank_curves, of="clips")),
-            Panel(f"{side.title()}s of a clip", per_clip, partial(charts.whole_numbers, unit=f"{side}s")),
-        ]
-        texts = tags.untagged_texts(table, column)
-        if texts:
-            panels.append(Panel(f"Most frequent texts without a {side} (clips)", texts, charts.bars))
+        panels.append(Panel(f"{side.title()}s of a clip", per_clip, partial(charts.whole_numbers, unit=f"{side}s")))
+    ranks = []
+    for side, column, part in sides:
+        counts = tags.class_counts(table[column], part)
+        top = tags.most_frequent(counts, part)
+        panels.append(Panel(f"Most frequent {side}s (clips)", top, charts.bars, tags.tail(counts)))
+        ranks.append(Panel(f"Clips of each {side} class, by rank", counts, partial(charts.rank_curves, of="clips")))
     words = tags.untagged_words(table, lexicon)
     if words:
         note = "No verb or noun group holds them: edit the lexicon's csv files, and pass the folder with --lexicon."
         panels.append(Panel("Most frequent words that are in no group (clips)", words, charts.bars, note))
+    panels += ranks
+    for side, column, _ in sides:
+        texts = tags.untagged_texts(table, column)
+        if texts:
+            panels.append(Panel(f"Most frequent texts without a {side} (clips)", texts, charts.bars))
     return panels
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.curation.text.action_words import CARRIERS
 from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, form_words
 
@@ -17,11 +18,12 @@ TOP_CLASSES = 20
 _FUNCTION_WORDS = frozenset({
     "a", "about", "above", "across", "after", "again", "against", "all", "along", "also", "an", "and", "another", "any",
     "are", "around", "as", "at", "away", "back", "be", "because", "before", "behind", "being", "below", "beside",
-    "between", "both", "but", "by", "down", "each", "for", "from", "has", "have", "he", "her", "him", "his", "if", "in",
-    "inside", "into", "is", "it", "its", "more", "near", "no", "not", "of", "off", "on", "one", "onto", "or", "other",
-    "out", "over", "same", "she", "so", "some", "that", "the", "their", "them", "then", "there", "they", "this", "to",
-    "together", "towards", "toward", "under", "unsure", "until", "up", "upon", "was", "were", "while", "with",
-    "without",
+    "between", "both", "but", "by", "down", "each", "five", "for", "four", "from", "has", "have", "he", "her", "him",
+    "his", "how", "if", "in", "inside", "into", "is", "it", "its", "just", "little", "more", "near", "new", "next",
+    "no", "not", "of", "off", "on", "once", "one", "onto", "or", "other", "out", "over", "same", "she", "so", "some",
+    "still", "that", "the", "their", "them", "then", "there", "they", "this", "three", "to", "together", "toward",
+    "towards", "two", "under", "unsure", "until", "up", "upon", "very", "was", "were", "what", "when", "where", "which",
+    "while", "who", "with", "without",
 })
 # fmt: on
 
@@ -69,21 +71,26 @@ def has_verb_and_noun(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 def untagged_texts(table: pa.Table, column: str, count: int = 5) -> list[tuple[str, int]]:
     """Return the most frequent texts without a class of `column`, and how many clips have each."""
     texts = table["text"].filter(pc.equal(pc.list_value_length(table[column]), 0))
-    counts = texts.combine_chunks().value_counts().to_pylist()
-    return [(row["values"], row["counts"]) for row in sorted(counts, key=lambda row: -row["counts"])[:count]]
+    return sorted(_count(texts), key=lambda pair: -pair[1])[:count]
 
 
 def untagged_words(table: pa.Table, lexicon: Lexicon, count: int = 15) -> list[tuple[str, int]]:
     """Return the most frequent words that are in no form of either dictionary, and how many clips have each."""
     clips_with: Counter[str] = Counter()
-    for row in table["text"].combine_chunks().value_counts().to_pylist():
-        for word in set(form_words(row["values"])):
-            clips_with[word] += row["counts"]
+    for text, clips in _count(table["text"]):
+        for word in set(form_words(text)):
+            clips_with[word] += clips
     known = {word for part in (lexicon.verbs, lexicon.nouns) for form in part.forms for word in form.split()}
-    known |= _FUNCTION_WORDS
+    known |= _FUNCTION_WORDS | CARRIERS
     unknown = (
         (word, clips)
         for word, clips in clips_with.most_common()
         if len(word) > 1 and known.isdisjoint((*verb_bases(word), *noun_bases(word)))
     )
     return [pair for pair, _ in zip(unknown, range(count), strict=False)]
+
+
+def _count(texts: pa.ChunkedArray) -> list[tuple[str, int]]:
+    """Return each text and how many clips have it."""
+    counts = texts.combine_chunks().value_counts()
+    return list(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))

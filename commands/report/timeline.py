@@ -16,7 +16,7 @@ from egocurate.curation.clips.window_rules import WINDOWS
 from egocurate.curation.clips.windows import clamp, clip_windows, mean_gap
 
 STRETCHES, NARRATIONS = 3, 10  # stretches drawn; narrations in each
-WIDTH, LANE_HEIGHT, LEFT, AXIS_HEIGHT = 960, 30, 110, 22  # units of the drawing
+WIDTH, LEFT, AXIS_HEIGHT, POINTS_HEIGHT, LANE_HEIGHT = 960, 110, 22, 46, 30  # units of the drawing
 _BAR_HEIGHT = 10
 _PASS = ["video_uid", "narration_source"]
 _COLUMNS = [*_PASS, "narration_time", "clip_text"]
@@ -161,7 +161,7 @@ def draw(one: Pass, window: str, gaps: Mapping[str, float]) -> Stretch:
     ]
     lanes = []
     for place, (name, (start, end)) in enumerate(windows.items()):
-        top = AXIS_HEIGHT + (place + 1) * LANE_HEIGHT
+        top = AXIS_HEIGHT + POINTS_HEIGHT + place * LANE_HEIGHT
         bars = [
             Window(
                 x=x(start[i]),
@@ -174,7 +174,7 @@ def draw(one: Pass, window: str, gaps: Mapping[str, float]) -> Stretch:
         ]
         lanes.append(Lane(name, about_strategy(name), top, bars, used=name == window))
     marks = [(x(at), f"{at:g}") for at in _whole_seconds(low, high)]
-    height = AXIS_HEIGHT + (len(lanes) + 1) * LANE_HEIGHT + 4
+    height = AXIS_HEIGHT + POINTS_HEIGHT + len(lanes) * LANE_HEIGHT + 4
     return Stretch(one.video_uid, one.source, f"{low:,.1f} to {high:,.1f} s", points, lanes, marks, height)
 
 

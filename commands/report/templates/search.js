@@ -26,7 +26,8 @@ function search() {
   const step = Math.ceil(hits.length / SHOWN);
   const shown = hits.filter((row, i) => i % step === 0);
   const some = shown.length < hits.length ? `; these ${shown.length} are from all over` : "";
-  document.getElementById("found").textContent = `${hits.length.toLocaleString("en")} found${some}.`;
+  const what = words.length ? "found" : "texts";
+  document.getElementById("found").textContent = `${hits.length.toLocaleString("en")} ${what}${some}.`;
   document.getElementById("hits").replaceChildren(...shown.map(item));
 }
 
