@@ -31,8 +31,8 @@ def draw_strip(frames: np.ndarray, times: Sequence[float], caption: str, path: P
 def strip_jpeg(frames: np.ndarray) -> bytes:
     """Return a JPEG of some of a clip's frames, evenly spaced over all of it: three to six by their shape.
 
-    frames: uint8 [T, H, W, 3], all of the clip's. The strip of a clip that has fewer ends in unexposed film, so that
-    frames of all strips are of one size.
+    frames: uint8 [T, H, W, 3], from the clip's beginning to its end. The strip of a clip that has fewer ends in
+    unexposed film, so that frames of all strips are of one size.
     """
     _, frame_height, frame_width, _ = frames.shape
     width = max(round(frame_width * STRIP_HEIGHT / frame_height), 1)

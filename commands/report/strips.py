@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from egocurate.commands.report.film_strip import strip_jpeg
-from egocurate.commands.report.player import play_url
+from egocurate.commands.report.player import frames_to_show, play_url
 from egocurate.questions import Question
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import BadSample, read_frames
@@ -126,7 +126,7 @@ def _strip(
     mark: str = "",
     answer: bool = False,
 ) -> Strip | None:
-    frames = read_frames(index, sample.sample, np.arange(sample.frame_count))
+    frames = read_frames(index, sample.sample, frames_to_show(sample.frame_count))
     if isinstance(frames, BadSample):
         return None
     tags = ((verbs, sample.tag_verb), (nouns, sample.tag_noun))

@@ -170,7 +170,7 @@ def draw(one: Pass, window: str, gaps: Mapping[str, float]) -> Stretch:
                 about=f"{i - first + 1}: {start[i]:.2f} to {end[i]:.2f} s, {end[i] - start[i]:.2f} s long",
             )
             for n, i in enumerate(kept)
-            if end[i] > low and start[i] < high
+            if end[i] > start[i]  # a window that lies beyond the video is cut to nothing
         ]
         lanes.append(Lane(name, about_strategy(name), top, bars, used=name == window))
     marks = [(x(at), f"{at:g}") for at in _whole_seconds(low, high)]

@@ -2,15 +2,21 @@
 
 import base64
 import io
+import shutil
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from egocurate.commands.jobs.cutting import RunOptions
+from egocurate.commands.jobs.egoclip import run_egoclip
 from egocurate.commands.report import player
 from egocurate.commands.report.film_strip import draw_strip, strip_jpeg
-from egocurate.commands.report.player import MOST_FRAMES, SHORT_SIDE, play_url, small_mp4
+from egocurate.commands.report.player import MOST_FRAMES, SHORT_SIDE, frames_to_show, play_url, small_mp4
+from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.sources.ego4d import Ego4DSource
+from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import read_frames
 
@@ -21,7 +27,7 @@ def index(made):
 
 
 def frames_of(index, number):
-    return read_frames(index, number, np.arange(index.frame_count[number]))
+    return read_frames(index, number, frames_to_show(index.frame_count[number]))
 
 
 def decoded(url):
@@ -40,21 +46,37 @@ def test_a_small_clip_is_embedded_as_it_is_stored(index):
 
 def test_a_large_clip_is_embedded_as_a_small_copy_of_the_same_length(index, monkeypatch):
     sample, frames = index.row(0), frames_of(index, 0)
+    monkeypatch.setattr(player, "SHORT_SIDE", 16)
     monkeypatch.setattr(player, "MOST_BYTES", sample.video_span[1] - 1)
-    monkeypatch.setattr(player, "small_mp4", lambda frames, fps: small_mp4(frames, fps)[:0] + b"small")
-    assert play_url(index, sample, frames).endswith(base64.b64encode(b"small").decode())
+    shown, length = decoded(play_url(index, sample, frames))
+    assert shown.shape[:3] == (sample.frame_count, 16, 16)
+    assert length == pytest.approx(sample.frame_count / sample.fps, rel=0.02)
     monkeypatch.setattr(player, "MOST_BYTES", 3)
     assert play_url(index, sample, frames) == ""
 
 
+def test_a_clip_stored_as_pictures_plays_too(made, tiny_root, tmp_path):
+    out = shutil.copytree(made, tmp_path / "P", ignore=shutil.ignore_patterns("*shards"))
+    run_egoclip(Ego4DSource(tiny_root), out, EgoClipConfig(), "auto", RunOptions(profile="fast"), silent)
+    index = ShardIndex.open(out / "shards")
+    shown, length = decoded(play_url(index, index.row(3), frames_of(index, 3)))
+    assert len(shown) == index.frame_count[3]
+    assert length == pytest.approx(index.frame_count[3] / index.row(3).fps, rel=0.02)
+
+
+def test_few_frames_are_all_shown_and_many_evenly_from_first_to_last():
+    assert frames_to_show(5).tolist() == [0, 1, 2, 3, 4]
+    many = frames_to_show(9000)
+    assert (len(many), many[0], many[-1]) == (MOST_FRAMES, 0, 8999)
+    assert set(np.diff(many)) <= {191, 192}
+
+
 def test_the_copy_is_smaller_and_shows_the_same():
-    seconds, fps = 4, 30
-    ramp = np.linspace(20, 220, seconds * fps).astype(np.uint8)
-    frames = np.broadcast_to(ramp[:, None, None, None], (len(ramp), 360, 641, 3))
-    shown, length = decoded("data:video/mp4;base64," + base64.b64encode(small_mp4(frames, fps)).decode())
-    assert shown.shape[0] == MOST_FRAMES
-    assert min(shown.shape[1:3]) == SHORT_SIDE and shown.shape[2] % 2 == 0
-    assert length == pytest.approx(seconds, rel=0.02)
+    ramp = np.linspace(20, 220, 40).astype(np.uint8)
+    frames = np.broadcast_to(ramp[:, None, None, None], (40, 360, 641, 3))
+    shown, length = decoded("data:video/mp4;base64," + base64.b64encode(small_mp4(frames, 9.97)).decode())
+    assert shown.shape == (40, SHORT_SIDE, 256, 3)
+    assert length == pytest.approx(40 / 9.97, rel=0.02)
     assert shown[[0, -1]].mean(axis=(1, 2, 3)) == pytest.approx([20, 220], abs=6)
 
 

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,7 +19,7 @@ def test_the_windows_are_those_that_the_run_cuts(tiny_root, window):
     made = build_egoclip(Ego4DSource(tiny_root), EgoClipConfig(window=window))
     timed = with_usable_time(made.rejected)
     for row in made.table.group_by(["video_uid", "narration_source"]).aggregate([]).to_pylist():
-        one = read_pass(made.table, timed, **{"video_uid": row["video_uid"], "source": row["narration_source"]})
+        one = read_pass(made.table, timed, row["video_uid"], row["narration_source"])
         start, end = one.windows(made.beta)[window]
         place = {key: i for i, key in enumerate(one.key)}
         clips = [clip for clip in made.table.to_pylist() if clip["key"] in place]
@@ -66,10 +65,20 @@ def test_a_pass_of_one_narration_is_drawn_with_the_mean_gap_of_the_run():
     assert len(draw(one, "egoclip", {"alpha": 4.9}).points) == 1
 
 
+def test_a_window_beyond_the_video_is_not_drawn():
+    time = np.array([50.0, 59.0, 80.0])  # the last is kept only without the filter beyond_video
+    one = Pass("v", "narration_pass_1", time, ["#C C cuts"] * 3, ["k"] * 3, [""] * 3, 60.0)
+    (lane,) = [lane for lane in draw(one, "egoclip", {"alpha": 4.9}).lanes if lane.name == "alpha-after"]
+    assert [window.about for window in lane.windows] == [
+        "1: 50.00 to 54.90 s, 4.90 s long",
+        "2: 59.00 to 60.00 s, 1.00 s long",
+    ]
+
+
 def test_without_rejected_rows_a_pass_is_its_clips(made):
     table = pq.read_table(made / "egoclip.parquet")
     first = table.slice(0, 1).to_pylist()[0]
     nothing = pq.read_table(made / "rejected.parquet")[:0]
     one = read_pass(table, nothing, first["video_uid"], first["narration_source"])
     assert set(one.why) == {""}
-    assert isinstance(table, pa.Table) and len(one.time) == len(one.key)
+    assert len(one.time) == len(one.key) > 1
