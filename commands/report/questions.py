@@ -30,7 +30,7 @@ def balance(questions: Mapping[str, Question]) -> list[Kind]:
     for number, name in KINDS.items():
         slots = [counts[number, slot] for slot in range(OPTIONS)]
         if sum(slots):
-            even = f"{min(slots):,} each" if min(slots) == max(slots) else f"{min(slots):,} to {max(slots):,}"
+            even = f"{min(slots):,}" if min(slots) == max(slots) else f"{min(slots):,} to {max(slots):,}"
             kinds.append(Kind(name, sum(slots), list(zip(OPTION_NAMES, slots, strict=True)), even))
     return kinds
 
