@@ -6,6 +6,7 @@ EXTRAS = {
         "transformers",
         "tokenizers",
         "safetensors",
+        "simplejpeg",
         "huggingface_hub",
         "tensorboard",
         "matplotlib",
