@@ -50,10 +50,12 @@ def verify(
     """
     from egocurate.commands.jobs.output_folder import find_shard_folders
 
+    unchecked: list[str] = []
     if folder.suffix == ".json":
-        from egocurate.curation.egomcq.check import check_file
+        from egocurate.curation.egomcq.check import check_file, not_checked
 
         folders, problems = [folder], [f"{folder}: {problem}" for problem in check_file(folder)]
+        unchecked = not_checked(folder)
     else:
         folders = find_shard_folders(folder)
         with progress(not json) as report:
@@ -61,6 +63,8 @@ def verify(
     for problem in problems:
         print(problem, file=sys.stderr)
     summary: dict[str, object] = {"checked": len(folders), "problems": len(problems)}
+    if unchecked:
+        summary["not_checked"] = unchecked
     if repair:
         from egocurate.commands.jobs.cutting import RunOptions
         from egocurate.commands.jobs.repair import repair_folder

@@ -1,6 +1,7 @@
 """Check an egomcq.json against what EgoMCQ promises, whoever wrote it."""
 
 import ast
+import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -26,8 +27,8 @@ _CACHED = 1 << 16  # distinct texts and tags in memory: the same clip is read in
 def check_file(path: str | Path) -> list[str]:
     """Check an egomcq.json; raises InputError if it cannot be read or is not JSON.
 
-    Where egomcq_clips.parquet lies beside it, options must be its clips, and intra options consecutive by its `place`;
-    where egoclip.parquet does, no video may be one of its.
+    Where egomcq_clips.parquet lies beside it, options must be its clips, intra options consecutive by its `place`, and
+    inter options of five scenes by its `scene`; where egoclip.parquet does, no video may be one of its.
     """
     path = Path(path)
     questions = read_json(path)
@@ -35,6 +36,23 @@ def check_file(path: str | Path) -> list[str]:
     clips = pq.read_table(beside) if beside.is_file() else None
     videos = pq.read_table(trained, columns=["video_uid"])["video_uid"].unique() if trained.is_file() else None
     return check_egomcq(questions, clips=clips, trained_on=None if videos is None else videos.to_pylist())
+
+
+def not_checked(path: str | Path) -> list[str]:
+    """Return what `check_file` cannot know of an egomcq.json, for want of a table beside it."""
+    path = Path(path)
+    clips, trained = path.with_name(CLIPS_FILE), path.with_name("egoclip.parquet")
+    columns = pq.read_schema(clips).names if clips.is_file() else None
+    notes = []
+    if columns is None:
+        notes.append(f"no {CLIPS_FILE} beside it: whether the options are clips of the source")
+    if "place" not in (columns or ()):
+        notes.append(f"no column place in {CLIPS_FILE}: whether the options of an intra question are consecutive")
+    if "scene" not in (columns or ()):
+        notes.append(f"no column scene in {CLIPS_FILE}: whether two options of an inter question film one scene")
+    if not trained.is_file():
+        notes.append("no egoclip.parquet beside it: whether a video is trained on")
+    return notes
 
 
 def check_egomcq(
@@ -48,11 +66,15 @@ def check_egomcq(
 
     With `scenes` (video_uid -> scene) inter options must be of five scenes; with `pool` (the clip table the questions
     were drawn from) intra options must be consecutive in it; with `clips` (the table of the questions' clips) every
-    option must be one of them, and intra options consecutive by its `place`; none may be of a video of `trained_on`.
+    option must be one of them, and its `scene` and `place` stand in for the other two; none may be of a video of
+    `trained_on`.
     """
     if not isinstance(questions, dict):
         return [f"the file holds a {type(questions).__name__}, not an object of questions"]
+    if not questions:
+        return ["the file holds no questions"]
     problems = []
+    scenes = _stored_scenes(clips) if scenes is None else scenes
     if list(questions) != [str(number) for number in range(len(questions))]:
         problems.append(f'keys are not "0" to "{len(questions) - 1}" in order')
     order = _places(pool) if pool is not None else _stored_places(clips)
@@ -170,11 +192,24 @@ def _distinct(choices: list[Item]) -> Iterator[str]:
     for what, values in (
         ("the same clip", [_clip_id(item) for item in choices]),
         ("the same text", [_words(item["clip_text"]) for item in choices]),
-        ("the same verbs and nouns", [_tags(item) for item in choices]),
+        ("the same window", [(item["video_uid"], item["clip_start"], item["clip_end"]) for item in choices]),
     ):
         if len(set(values)) < len(values):
             again = next(place for place, value in enumerate(values) if value in values[:place])
             yield f"choices {values.index(values[again])} and {again} have {what}"
+    tags = [_tags(item) for item in choices]
+    for one, other in itertools.combinations(range(OPTIONS), 2):
+        if all(_shared(ours, theirs) for ours, theirs in zip(tags[one], tags[other], strict=True)):
+            yield f"choices {one} and {other} share a verb and a noun ({_named(choices[one])}, {_named(choices[other])})"
+
+
+def _shared(ours: frozenset[int], theirs: frozenset[int]) -> bool:
+    """Tell whether two clips have a class in common; none at all counts as one."""
+    return bool(ours & theirs) or not (ours or theirs)
+
+
+def _named(item: Item) -> str:
+    return f"verbs {item['tag_verb']} nouns {item['tag_noun']}"
 
 
 def _tags(item: Item) -> tuple[frozenset[int], frozenset[int]]:
@@ -203,6 +238,13 @@ def _clip_ids(clips: pa.Table) -> Iterator[tuple[str, str, int]]:
 
 def _columns(clips: pa.Table, names: tuple[str, ...]) -> Iterator[tuple]:
     return zip(*(clips[name].to_pylist() for name in names), strict=True)
+
+
+def _stored_scenes(clips: pa.Table | None) -> dict[str, int] | None:
+    """Return the scene of each video of the questions, if the table of their clips tells."""
+    if clips is None or "scene" not in clips.column_names:
+        return None
+    return dict(_columns(clips, ("video_uid", "scene")))
 
 
 def _stored_places(clips: pa.Table | None) -> dict[tuple[str, str, int], int] | None:

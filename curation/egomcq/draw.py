@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,14 @@ _STALE_ROUNDS = 8  # rounds of draws without a new question after which there ar
 class EgoMCQ:
     """Questions in the published schema, the distinct clips they offer, and how many of what was asked could be made.
 
-    The clips have the columns of their table and `place`: their number among the clips of their pass, by time.
+    The clips have the columns of their table, `place`: their number among the clips of their pass, by time, and
+    `scene`: videos that film the same moment share it. `short` says why there are fewer questions than were asked for.
     """
 
     questions: dict[str, dict[str, Any]]
     clips: pa.Table
     counts: dict[str, int]
+    short: list[str]
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,18 @@ def build_egomcq(clips: pa.Table, scenes: Mapping[str, int], config: EgoMCQConfi
     pool = _pool(clips, scenes, np.random.default_rng([config.seed, 0]))
     inter = _inter(pool, config.inter, np.random.default_rng([config.seed, INTER]))
     intra = _intra(pool, config.intra, np.random.default_rng([config.seed, INTRA]))
+    short = [*_inter_short(pool, config.inter, len(inter)), *_intra_short(pool, config.intra, len(intra))]
     if not len(inter) + len(intra):
-        have = f"{len(pool.row)} clips of {len(np.unique(pool.scene[pool.tagged]))} scenes"
-        raise InputError(
-            f"no EgoMCQ question can be made of {have}: inter needs clips of {OPTIONS} scenes, intra {OPTIONS} "
-            "consecutive clips that do different things; add videos, or use --videos all"
-        )
+        raise InputError(f"no EgoMCQ question can be made: {'; '.join(short)}; add videos, or use --videos all")
     options = np.concatenate([inter, intra])
     slots = np.concatenate([_slots(len(inter), config.seed, INTER), _slots(len(intra), config.seed, INTRA)])
     types = np.repeat([INTER, INTRA], [len(inter), len(intra)])
     rows = np.unique(pool.row[options])
-    place = np.empty(len(clips), dtype=np.int64)
+    place, scene = np.empty((2, len(clips)), dtype=np.int64)
     place[pool.row] = np.arange(len(pool.row)) - np.searchsorted(pool.video, pool.video)
+    scene[pool.row] = pool.scene
     table = _renumbered(clips.take(rows)).append_column("place", pa.array(place[rows]))
+    table = table.append_column("scene", pa.array(scene[rows]))
     number = np.searchsorted(rows, pool.row[options])
     counts = {
         "videos": len(np.unique(pool.video)),
@@ -96,7 +97,7 @@ def build_egomcq(clips: pa.Table, scenes: Mapping[str, int], config: EgoMCQConfi
         "intra": len(intra),
         "distinct_clips": len(rows),
     }
-    return EgoMCQ(questions=_questions(table, number, slots, types), clips=table, counts=counts)
+    return EgoMCQ(questions=_questions(table, number, slots, types), clips=table, counts=counts, short=short)
 
 
 def one_pass(narrations: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -107,12 +108,13 @@ def one_pass(narrations: pd.DataFrame, seed: int) -> pd.DataFrame:
     return narrations[pd.MultiIndex.from_frame(narrations[names]).isin(pd.MultiIndex.from_frame(drawn))]
 
 
-def write_egomcq(egomcq: EgoMCQ, out: str | AnyPath) -> None:
-    """Write egomcq_clips.parquet, then egomcq.json, into `out`."""
+def write_egomcq(egomcq: EgoMCQ, out: str | AnyPath) -> list[str]:
+    """Write egomcq_clips.parquet, then egomcq.json, into `out`; returns their names."""
     out = as_path(out)
     make_folder(out)
     atomic_write(out / CLIPS_FILE, lambda stream: pq.write_table(egomcq.clips, stream))
     write_text(out / QUESTIONS_FILE, json.dumps(egomcq.questions, ensure_ascii=False))
+    return [CLIPS_FILE, QUESTIONS_FILE]
 
 
 def _pool(clips: pa.Table, scenes: Mapping[str, int], rng: np.random.Generator) -> _Pool:
@@ -194,6 +196,19 @@ def _intra(pool: _Pool, asked: int, rng: np.random.Generator) -> Ints:
     answer = pool.tagged[shuffled].argmax(axis=1)
     rest = np.argsort(np.arange(OPTIONS) != answer[:, None], axis=1, kind="stable")
     return np.take_along_axis(shuffled, rest, axis=1)
+
+
+def _inter_short(pool: _Pool, asked: int, made: int) -> Iterator[str]:
+    if made < asked:
+        tagged, scenes = int(pool.tagged.sum()), len(np.unique(pool.scene[pool.tagged]))
+        why = f"each needs {OPTIONS} scenes" if scenes < OPTIONS else "no more could be drawn that differ"
+        yield f"{made:,} of {asked:,} inter: {tagged:,} clips of {scenes:,} scenes have a verb or a noun, and {why}"
+
+
+def _intra_short(pool: _Pool, asked: int, made: int) -> Iterator[str]:
+    if made < asked:
+        have = f"{len(pool.row):,} clips of {len(np.unique(pool.video)):,} videos"
+        yield f"{made:,} of {asked:,} intra: in {have} no more {OPTIONS} in a row do different things"
 
 
 def _in_turn(count: int, rng: np.random.Generator):  # noqa: ANN202 - an endless iterator of ints

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egocurate.curation.config import EgoMCQConfig
-from egocurate.curation.egomcq.check import check_egomcq, check_file
+from egocurate.curation.egomcq.check import check_egomcq, check_file, not_checked
 from egocurate.curation.egomcq.draw import build_egomcq, one_pass, write_egomcq
 from egocurate.curation.text.marks import normalize
 from egocurate.errors import InputError
@@ -148,6 +148,14 @@ def test_what_can_be_made_is_made_and_counted():
     assert 0 < built.counts["inter"] <= 2**5 and built.counts["inter_asked"] == 5000
     assert built.counts["intra"] == 0
     assert check_egomcq(built.questions) == []
+    inter, intra = built.short
+    assert inter.startswith(f"{built.counts['inter']} of 5,000 inter") and intra.startswith("0 of 10 intra")
+    assert BUILT.short == []
+
+
+def test_too_few_scenes_are_named():
+    built = build_egomcq(TABLE, scenes_of(TABLE, per_scene=2), CONFIG)
+    assert "of 4 scenes have a verb or a noun, and each needs 5 scenes" in built.short[0]
 
 
 def test_no_question_at_all_is_refused():
@@ -259,7 +267,7 @@ def _other_annotator(questions):
         ),
         (_shift, "question 0: query is not choice"),
         (_copy(INTER, ["clip_text"]), "question 0: choices 0 and 1 have the same text"),
-        (_copy(INTER, ["tag_verb", "tag_noun"]), "question 0: choices 0 and 1 have the same verbs and nouns"),
+        (_copy(INTER, ["tag_verb", "tag_noun"]), "question 0: choices 0 and 1 share a verb and a noun"),
         (_copy(INTER, ["video_uid"]), "question 0: inter, but its options are of 4 videos"),
         (_copy(INTRA, ["narration_source", "narration_ind"]), "question 60: choices 0 and 1 have the same clip"),
         (_set(["60", "types"], INTER), "question 60: inter, but its options are of 1 videos"),
@@ -279,4 +287,46 @@ def test_the_check_names_what_is_wrong(change, says):
 def test_the_check_knows_scenes():
     one_scene = dict.fromkeys(SCENES, 0)
     assert any("film the same scene" in problem for problem in check_egomcq(BUILT.questions, one_scene))
+    as_stored = BUILT.clips.set_column(
+        BUILT.clips.column_names.index("scene"), "scene", pa.array([0] * len(BUILT.clips), pa.int64())
+    )
+    problems = check_egomcq(BUILT.questions, clips=as_stored)
+    assert sum("film the same scene" in problem for problem in problems) == len(problems) == 60
+
+
+def test_no_questions_are_no_sound_questions():
     assert check_egomcq([]) == ["the file holds a list, not an object of questions"]
+    assert check_egomcq({}) == ["the file holds no questions"]
+
+
+@pytest.mark.parametrize(
+    ("verbs", "nouns", "alike"),
+    [
+        (("[1, 2]", "[2, 3]"), ("[4]", "[4, 5]"), True),
+        (("[]", "[]"), ("[4]", "[4, 5]"), True),  # no verb is one they share
+        (("[1]", "[1]"), ("[]", "[]"), True),
+        (("[1]", "[1]"), ("[4]", "[]"), False),
+        (("[1]", "[2]"), ("[4]", "[4]"), False),
+    ],
+)
+def test_options_may_share_a_verb_or_a_noun_but_not_both(verbs, nouns, alike):
+    questions = copy.deepcopy(json.loads(json.dumps(BUILT.questions)))
+    question = questions["0"]
+    for place, item in question["choices"].items():
+        item |= {"tag_verb": f"[{100 + int(place)}]", "tag_noun": f"[{100 + int(place)}]"}
+    for place, verb, noun in zip("14", verbs, nouns, strict=True):
+        question["choices"][place] |= {"tag_verb": verb, "tag_noun": noun}
+    question["query"] = question["choices"][str(question["answer"])]
+    found = [problem for problem in check_egomcq(questions) if "share a verb and a noun" in problem]
+    assert [problem.partition(" (")[0] for problem in found] == (
+        ["question 0: choices 1 and 4 share a verb and a noun"] if alike else []
+    )
+
+
+def test_what_could_not_be_checked_is_said(tmp_path):
+    write_egomcq(BUILT, tmp_path)
+    assert not_checked(tmp_path / "egomcq.json") == ["no egoclip.parquet beside it: whether a video is trained on"]
+    (tmp_path / "egomcq_clips.parquet").unlink()
+    said = " ".join(not_checked(tmp_path / "egomcq.json"))
+    for words in ("film one scene", "are consecutive", "are clips of the source", "is trained on"):
+        assert words in said
