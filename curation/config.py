@@ -22,7 +22,10 @@ _VIDEO_SPLIT_FILTERS = ("val_test", "fho_multi")
 
 @dataclass(frozen=True)
 class EgoClipConfig:
-    """How narrations become clips: window strategy, alpha in seconds, filters by name, negatives of a clip."""
+    """How narrations become clips: window strategy, alpha in seconds, filters by name, negatives of a clip.
+
+    `mean_gap_sec` is the beta of passes that have none (None: the mean of the run).
+    """
 
     window: str = "egoclip"
     alpha: float | Literal["auto"] = PUBLISHED_ALPHA
@@ -30,6 +33,7 @@ class EgoClipConfig:
     min_clip_seconds: float = 0.0
     negatives_per_clip: int = 8
     negative_max_sec: float = 60.0
+    mean_gap_sec: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values no run could use; raises InputError."""
@@ -49,18 +53,22 @@ class EgoClipConfig:
 
 @dataclass(frozen=True)
 class EgoMCQConfig:
-    """How EgoMCQ is drawn: from which videos, how many questions of a kind, the seed, the windows of its clips."""
+    """How EgoMCQ is drawn: from which videos, how many questions of a kind, the seed, the windows of its clips.
+
+    alpha None is that of the EgoClip beside, else PUBLISHED_ALPHA; `mean_gap_sec` is as for EgoClip.
+    """
 
     videos: Literal["val", "all"] = "val"
     inter: int = 24_000
     intra: int = 15_000
     seed: int = 0
-    alpha: float | Literal["auto"] = PUBLISHED_ALPHA
+    alpha: float | Literal["auto"] | None = None
     window: str = "egoclip"
+    mean_gap_sec: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values no run could use; raises InputError."""
-        _check_window(self.window, self.alpha)
+        _check_window(self.window, PUBLISHED_ALPHA if self.alpha is None else self.alpha)
         if self.videos not in ("val", "all"):
             raise InputError(f"videos is {self.videos!r}; give 'val' or 'all'")
         if self.inter < 0 or self.intra < 0 or self.inter + self.intra == 0:
@@ -69,7 +77,8 @@ class EgoMCQConfig:
     def clips(self) -> EgoClipConfig:
         """Return how the clips of the questions are made: as EgoClip's, whatever the split of their video."""
         filters = tuple(name for name in DEFAULT_FILTERS if name not in _VIDEO_SPLIT_FILTERS)
-        return EgoClipConfig(window=self.window, alpha=self.alpha, filters=filters)
+        alpha = PUBLISHED_ALPHA if self.alpha is None else self.alpha
+        return EgoClipConfig(window=self.window, alpha=alpha, filters=filters, mean_gap_sec=self.mean_gap_sec)
 
 
 def _check_window(window: str, alpha: float | str) -> None:

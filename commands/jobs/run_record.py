@@ -1,6 +1,6 @@
 """What made a folder: `<verb>.run.json`.
 
-Command, config, inputs, counts and versions, and from these what may be run into the same folder again.
+Command, config, inputs, files, counts and versions, and from these what may be run into the same folder again.
 """
 
 from __future__ import annotations
@@ -9,46 +9,95 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from egocurate.errors import InputError
-from egocurate.storage.atomic import atomic_write
-from egocurate.storage.paths import AnyPath, check_output, read_bytes
+from egocurate.storage.atomic import write_text
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.lock import Lock, locked
+from egocurate.storage.output_kinds import refuse_other_kind
+from egocurate.storage.paths import AnyPath, check_output, file_sizes, is_remote, make_folder, read_bytes
+from egocurate.storage.remote_lock import RemoteLockFile
 
 PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "torch")
+FORMAT = 2
+"""Of a record: the first had paths and numbers where this has digests, so its inputs cannot be compared."""
 
 
 @dataclass
 class Run:
-    """One verb's run in one output folder; `counts` is what it counted, None until it has finished."""
+    """One verb's run in one output folder; `counts` is what it counted, None until it has finished.
 
-    path: AnyPath
+    `lost` are files of a finished run that are gone: it is to make them again.
+    """
+
+    out: AnyPath
     record: dict
     counts: dict | None = None
+    lost: tuple[str, ...] = ()
+    _lock: Lock | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
     _clock: float = field(default_factory=time.monotonic)
 
     @property
     def done(self) -> bool:
-        """Whether a run of the same inputs has finished here."""
-        return self.counts is not None
+        """Whether a run of the same inputs has finished here, and all its files are there."""
+        return self.counts is not None and not self.lost
 
-    def finish(self, counts: dict) -> None:
-        """Write the record, with what was counted."""
-        self.counts = counts
+    def describe(self) -> dict[str, str]:
+        """Return what a summary says of the tables, as long as they are not written: nothing where they are new."""
+        if self.lost:
+            return {"tables": f"written again: {', '.join(self.lost)} had gone"}
+        return {"tables": "already there, unchanged"} if self.done else {}
+
+    def finish(self, counts: dict, files: Iterable[str] = ()) -> None:
+        """Write the record, with what was counted and what the files of `out` that were written hold.
+
+        Other runs may write in `out` from then on. Raises InputError if one has taken the folder over before.
+        """
+        if self._lock:
+            self._lock.check()
+        self.counts, self.lost = counts, ()
         seconds = round(time.monotonic() - self._clock, 1)
-        record = self.record | {"seconds": seconds, "counts": counts}
-        atomic_write(self.path, lambda file: file.write((json.dumps(record, indent=1) + "\n").encode()))
+        written = {"files": {name: fingerprint(self.out / name) for name in files}}
+        record = self.record | {"seconds": seconds, "counts": counts} | written
+        write_text(_record_path(self.out, record["verb"]), json.dumps(record, indent=1) + "\n")
+        self._held.close()
+
+
+@contextmanager
+def locked_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> Iterator[Run]:
+    """`open_run`, and no other run writes tables in `out` until this one has finished or the block ends.
+
+    Makes the folder if there is something to write. Raises InputError, naming who is at work, if another run is.
+    """
+    run = open_run(out, verb, config, inputs)
+    if run.done:
+        yield run
+        return
+    make_folder(out)
+    with ExitStack() as held:
+        lock = held.enter_context(locked(out, RemoteLockFile(out) if is_remote(out) else None))
+        run = open_run(out, verb, config, inputs)  # the one that was at work may have finished just now
+        run._lock, run._held = lock, held
+        if run.done:
+            held.close()
+        yield run
 
 
 def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> Run:
     """Find the finished run of `verb` in `out`, or begin one; writes nothing yet.
 
-    `config` and `inputs` (name -> fingerprint) are JSON values that decide what is written. Raises InputError, naming
-    what differs, where `out` holds a run of the same verb with others.
+    `config` (JSON values) and `inputs` (name -> digest of what it holds) decide what is written. Raises InputError
+    where `out` holds a run of the same verb with others, naming what differs, or something else than runs of this
+    kind, and where a file that the run had written has been changed.
     """
     record = {
+        "format": FORMAT,
         "verb": verb,
         "command": " ".join(["curate", *sys.argv[1:]]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,28 +106,39 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> R
         "versions": _versions(),
     }
     check_output(out)
+    refuse_other_kind(out, verb)
     earlier = read_run(out, verb)
     if earlier is None:
-        return Run(out / f"{verb}.run.json", record)
+        return Run(out, record)
+    path = _record_path(out, verb)
+    if earlier.get("format") != FORMAT:
+        raise InputError(
+            f"{path} is of an earlier version, which did not note what its inputs held; name another --out, or delete "
+            "that file: the tables are made again, and shards that fit them stay"
+        )
     differences = _differences(earlier, record)
     if differences:
         raise InputError(
             f"{out} holds a run of `curate {verb}` with other inputs: {'; '.join(differences)}; "
-            "name another --out, or delete that folder"
+            f"name another --out, or delete {path.name} there and the files that it names"
         )
-    return Run(out / f"{verb}.run.json", earlier, earlier["counts"])
+    return Run(out, earlier, earlier["counts"], _lost(out, verb, earlier.get("files", {})))
 
 
 def read_run(out: AnyPath, verb: str) -> dict | None:
     """Return the record of `verb` in `out`, or None; a broken record is an InputError."""
-    path = out / f"{verb}.run.json"
+    path = _record_path(out, verb)
     try:
         record = json.loads(read_bytes(path))
         return {key: record[key] for key in ("config", "inputs", "counts")} | record
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no run record ({error}); delete it to start over in that folder") from None
+
+
+def _record_path(out: AnyPath, verb: str) -> AnyPath:
+    return out / f"{verb}.run.json"
 
 
 def _differences(earlier: dict, now: dict) -> list[str]:
@@ -88,9 +148,32 @@ def _differences(earlier: dict, now: dict) -> list[str]:
             was, is_now = earlier[part].get(name), now[part].get(name)
             if was != is_now:
                 differences.append(
-                    f"{name} changed" if part == "inputs" and was and is_now else f"{name} was {was}, now {is_now}"
+                    f"{name} was {was}, now {is_now}" if part == "config" else _change(name, was, is_now)
                 )
     return differences
+
+
+def _change(name: str, was: str | None, is_now: str | None) -> str:
+    if was is None:
+        return f"{name} was not there then"
+    return f"{name} changed" if is_now else f"{name} is not there now"
+
+
+def _lost(out: AnyPath, verb: str, files: dict[str, str]) -> tuple[str, ...]:
+    """Return which files of a run are gone; raises InputError for one that holds something else than it wrote.
+
+    What files in a store hold is judged by their sizes.
+    """
+    folders = {(out / name).parent for name in files}
+    sizes = {folder / name: size for folder in folders for name, size in file_sizes(folder).items()}
+    for name, written in files.items():
+        path = out / name
+        same_size = sizes.get(path) == int(written.partition(":")[0])
+        if path in sizes and not (same_size and (is_remote(path) or fingerprint(path) == written)):
+            raise InputError(
+                f"{path} is not as `curate {verb}` wrote it: move it elsewhere, or delete it, and it is written again"
+            )
+    return tuple(name for name in files if out / name not in sizes)
 
 
 def _versions() -> dict[str, str]:

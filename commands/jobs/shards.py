@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, record, running_ray
 from egocurate.commands.jobs.run_record import open_run
+from egocurate.curation.clips.egoclip import LEXICON
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.sources import Source
 from egocurate.progress import Report
-from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.fingerprint import fingerprint, value_fingerprint
 from egocurate.storage.paths import AnyPath
 
 
 def run_shards(clips: AnyPath, source: Source, out: AnyPath, options: RunOptions, report: Report) -> Outcome:
     """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
     path = find_clips(clips)
-    run = open_run(out, "shards", options.cut_settings(), {path.name: fingerprint(path)})
+    classes = read_classes(path.parent / LEXICON)
+    inputs = {"egoclip": fingerprint(path), "lexicon": value_fingerprint(asdict(classes))}
+    run = open_run(out, "shards", options.cut_settings(), inputs)
     with running_ray(options.ray_address, report):
-        classes = read_classes(path.parent / "lexicon")
         outcome = cut_clips("egoclip", read_clips(path), source.videos(), classes, out, options, report)
     return record(run, outcome)

@@ -95,7 +95,8 @@ def egomcq(
             "--egoclip",
             parser=path_or_url,
             metavar="PATH|URL",
-            help="EgoClip whose videos must not be asked about (default: the one in --out).",
+            help="EgoClip that this is the test of: its videos are not asked about, its classes and alpha are taken "
+            "(default: the one in --out).",
         ),
     ] = None,
     videos: Annotated[
@@ -105,7 +106,10 @@ def egomcq(
     intra: Annotated[int, typer.Option("--intra", min=0, help="Questions within one video.")] = 15_000,
     seed: Annotated[int, typer.Option("--seed", help="Fixes the questions.")] = 0,
     window: Window = "egoclip",
-    alpha: Alpha = "4.9",
+    alpha: Annotated[
+        str | None,
+        typer.Option("--alpha", help="Seconds, or auto: the mean gap (default: as the EgoClip has it, else 4.9)."),
+    ] = None,
     lexicon: Lexicon = "auto",
     tables_only: TablesOnly = False,
     profile: ProfileName = "train",
@@ -118,7 +122,8 @@ def egomcq(
     Example: curate egomcq --ego4d-root /data/ego4d --out /data/egoclip
     """
     check_lexicon(lexicon)
-    config = EgoMCQConfig(videos=videos, inter=inter, intra=intra, seed=seed, window=window, alpha=read_alpha(alpha))
+    seconds = None if alpha is None else read_alpha(alpha)
+    config = EgoMCQConfig(videos=videos, inter=inter, intra=intra, seed=seed, window=window, alpha=seconds)
 
     from egocurate.commands.jobs.cutting import RunOptions
     from egocurate.commands.jobs.egomcq import run_egomcq

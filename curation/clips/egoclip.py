@@ -15,11 +15,18 @@ from egocurate.curation.lexicon.induce import build_lexicon
 from egocurate.curation.sources import Source
 from egocurate.curation.text.marks import clean_text
 from egocurate.curation.text.tag_table import TAGGED_WITH, earlier_tags, tag_distinct, tagging_digest
-from egocurate.curation.text.taxonomy import Lexicon, load_lexicon, write_lexicon
+from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE, Lexicon, load_lexicon, write_lexicon
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
 from egocurate.storage.atomic import atomic_write
+from egocurate.storage.fingerprint import value_fingerprint
 from egocurate.storage.paths import AnyPath, as_path, make_folder
+
+LEXICON = "lexicon"
+"""Folder of an output folder: the two taxonomy files that its tags count in."""
+
+LEXICON_FILES = tuple(f"{LEXICON}/{name}" for name in (VERB_FILE, NOUN_FILE))
+BUILT = "built from the narrations"
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,28 @@ def open_lexicon(source: Source, lexicon: str | AnyPath, narrations: pd.DataFram
     `lexicon` is a folder with both taxonomy files, "auto" for the source's own, or "wordnet" (also where the source has
     none) to build them from all narrations, so that EgoClip and EgoMCQ count in the same classes.
     """
-    folder = source.lexicon_dir() if lexicon == "auto" else None if lexicon == "wordnet" else as_path(lexicon)
+    folder = _lexicon_folder(source, lexicon)
     if folder is not None:
         return load_lexicon(folder)
     texts = {clean_text(text) for text in narrations["narration_text"].unique()}
     return build_lexicon(sorted(texts - {""}))
+
+
+def lexicon_input(source: Source, lexicon: str | AnyPath) -> str:
+    """Return what decides the classes that `open_lexicon` gives: a digest of a folder's, BUILT where it has none."""
+    folder = _lexicon_folder(source, lexicon)
+    return BUILT if folder is None else lexicon_digest(load_lexicon(folder))
+
+
+def lexicon_digest(lexicon: Lexicon) -> str:
+    """Return a digest of the classes and of the words in them, in whatever files they stand."""
+    return value_fingerprint([[part.labels, sorted(part.forms.items())] for part in (lexicon.verbs, lexicon.nouns)])
+
+
+def _lexicon_folder(source: Source, lexicon: str | AnyPath) -> AnyPath | None:
+    if lexicon == "auto":
+        return source.lexicon_dir()
+    return None if lexicon == "wordnet" else as_path(lexicon)
 
 
 def build_tables(
@@ -87,13 +111,17 @@ def build_tables(
     return EgoClip(table, _rejected(selection), selection.counts, lexicon, selection.narrated.gaps)
 
 
-def write_egoclip(egoclip: EgoClip, out: AnyPath) -> None:
-    """Write egoclip.csv, egoclip.parquet, rejected.parquet and lexicon/ to a folder, each whole or not at all."""
+def write_egoclip(egoclip: EgoClip, out: AnyPath) -> list[str]:
+    """Write lexicon/, rejected.parquet, egoclip.csv and egoclip.parquet to a folder, each whole or not at all.
+
+    Returns the names of the files.
+    """
     make_folder(out)
-    write_lexicon(egoclip.lexicon, out / "lexicon")
+    write_lexicon(egoclip.lexicon, out / LEXICON)
     atomic_write(out / "rejected.parquet", lambda file: pq.write_table(egoclip.rejected, file))
     atomic_write(out / "egoclip.csv", lambda file: write_csv(egoclip.table, file))
     atomic_write(out / "egoclip.parquet", lambda file: pq.write_table(egoclip.table, file))
+    return [*LEXICON_FILES, "rejected.parquet", "egoclip.csv", "egoclip.parquet"]
 
 
 def _table(

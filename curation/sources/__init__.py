@@ -18,6 +18,9 @@ FIRST_PASS = "narration_pass_1"
 class Source(Protocol):
     """A data set of narrated egocentric videos; every method raises InputError for data that cannot be read."""
 
+    splits_in: str
+    """where it says which split a video is of, in words"""
+
     def narrations(self) -> pd.DataFrame:
         """Return one row per narration in the order of the file, with NARRATION_COLUMNS.
 

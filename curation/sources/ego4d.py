@@ -31,6 +31,8 @@ class Ego4DSource:
     or metadata.
     """
 
+    splits_in = "split_* of ego4d.json and the *_val.json files"
+
     def __init__(self, root: str | AnyPath) -> None:
         self.root = as_path(root)
         if not folder_exists(self.root):

@@ -40,6 +40,8 @@ class EpicKitchensSource:
     EPIC_100_video_info.csv.
     """
 
+    splits_in = "EPIC_100_validation.csv"
+
     def __init__(self, root: str | AnyPath) -> None:
         self.root = as_path(root)
         if not folder_exists(self.root):

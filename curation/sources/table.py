@@ -28,6 +28,8 @@ class TableSource:
     val, test). Raises InputError, naming the column, for what cannot be read or contradicts itself.
     """
 
+    splits_in = "the table's column split"
+
     def __init__(self, path: str | AnyPath) -> None:
         self.path = as_path(path)
         if self.path.is_dir():

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egocurate.storage.atomic import atomic_write
+from egocurate.storage.fingerprint import value_fingerprint
 from egocurate.storage.open_video import open_video, video_stream
 from egocurate.storage.paths import AnyPath, as_path, make_folder
 
@@ -82,6 +83,11 @@ def videos_table(videos: Mapping[str, VideoFacts], scenes: np.ndarray | None = N
         "redacted": pd.Series([list(one.redacted) for one in facts], dtype=object),
     }
     return pd.DataFrame(columns, columns=list(VIDEO_COLUMNS))
+
+
+def facts_fingerprint(videos: pd.DataFrame) -> str:
+    """Return a digest of what is known of the videos, wherever they lie; lengths may come from the files themselves."""
+    return value_fingerprint({name: videos[name].tolist() for name in VIDEO_COLUMNS if name != "path"})
 
 
 def write_video_facts(videos: pd.DataFrame, out: AnyPath) -> None:

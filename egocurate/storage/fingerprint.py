@@ -1,6 +1,8 @@
-"""What tells whether a file is still the same."""
+"""What tells whether something is still the same: digests of what it holds, never of where it lies."""
 
 import hashlib
+import json
+from pathlib import Path
 
 from egocurate.storage.paths import AnyPath
 
@@ -9,3 +11,14 @@ def fingerprint(path: AnyPath) -> str:
     """Return "size:sha256" of a file."""
     with path.open("rb") as file:
         return f"{path.stat().st_size}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Return a digest of the names and the content of all files below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return value_fingerprint([(path.relative_to(folder).as_posix(), fingerprint(path)) for path in files])
+
+
+def value_fingerprint(value: object) -> str:
+    """Return a digest of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -4,11 +4,13 @@ A local path stays a `pathlib.Path`; a URL becomes a `UPath`, which has the same
 beyond these methods is here.
 """
 
+import errno
 import logging
 import mmap
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -179,17 +181,45 @@ def check_bucket(path: AnyPath) -> None:
 
 
 def make_folder(path: AnyPath) -> None:
-    """Make a folder and those above it; a store has no folders, so there only the bucket must exist."""
+    """Make a folder and those above it; a store has no folders, so there only the bucket must exist.
+
+    Raises InputError where none can be made, StoreError.
+    """
     check_output(path)
     if not is_remote(path):
-        path.mkdir(parents=True, exist_ok=True)
+        with _no_folder_named(path):
+            path.mkdir(parents=True, exist_ok=True)
 
 
 def check_output(path: AnyPath) -> None:
-    """Raise InputError, before any work is done, for a URL that cannot be written to."""
-    if is_remote(path) and path.protocol in _HTTP:
+    """Raise InputError, before any work is done, for a place where no folder can be made, or nothing be written."""
+    if not is_remote(path):
+        _check_place(path)
+    elif path.protocol in _HTTP:
         raise InputError(f"{path}: http is for reading; write to a folder, or to an s3:// or gs:// URL")
     check_bucket(path)
+
+
+def _check_place(path: Path) -> None:
+    """Raise InputError if a file is where the folder or one above it is to be, or if it may not be made there."""
+    there = next((place for place in (path, *path.parents) if os.path.lexists(place)), path)
+    if os.path.lexists(there) and not there.is_dir():
+        what = "is a file" if there == path else f"{there} is a file"
+        raise InputError(f"{path}: {what}; name a folder")
+    if there != path:
+        with _no_folder_named(path), tempfile.TemporaryDirectory(prefix=".part-", dir=there):
+            pass  # that a folder can be made is known once one has been made
+
+
+@contextmanager
+def _no_folder_named(path: Path) -> Iterator[None]:
+    """Turn what the system raises where it makes no folder into an InputError; a full disk is another matter."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{path}: no folder can be made there ({error.strerror}); name another") from error
 
 
 def folder_exists(path: AnyPath) -> bool:

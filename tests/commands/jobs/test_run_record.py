@@ -1,8 +1,9 @@
 import json
+import os
 
 import pytest
 
-from egocurate.commands.jobs.run_record import open_run, read_run
+from egocurate.commands.jobs.run_record import locked_run, open_run, read_run
 from egocurate.errors import InputError
 
 CONFIG = {"window": "egoclip", "alpha": 4.9}
@@ -30,7 +31,8 @@ def test_a_finished_run_is_found_again_with_its_counts(tmp_path):
     [
         ({**CONFIG, "alpha": 5.0}, INPUTS, "alpha was 4.9, now 5.0"),
         (CONFIG, {"narration.json": "11:bb"}, "narration.json changed"),
-        (CONFIG, {}, "narration.json was 10:aa, now None"),
+        (CONFIG, {}, "narration.json is not there now"),
+        (CONFIG, INPUTS | {"tags_from": "9:cc"}, "tags_from was not there then"),
     ],
 )
 def test_other_inputs_into_the_same_folder_are_refused_and_named(tmp_path, config, inputs, named):
@@ -51,3 +53,68 @@ def test_a_broken_record_says_what_to_do(tmp_path):
     (tmp_path / "egoclip.run.json").write_text("{")
     with pytest.raises(InputError, match="delete it"):
         open_run(tmp_path, "egoclip", CONFIG, INPUTS)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A folder after a run that wrote two files."""
+    (tmp_path / "lexicon").mkdir()
+    for name in ("egoclip.csv", "lexicon/verbs.csv"):
+        (tmp_path / name).write_text(f"content of {name}")
+    open_run(tmp_path, "egoclip", CONFIG, INPUTS).finish({"clips": 7}, ["egoclip.csv", "lexicon/verbs.csv"])
+    return tmp_path
+
+
+def test_a_file_that_is_gone_is_to_be_made_again(finished):
+    assert open_run(finished, "egoclip", CONFIG, INPUTS).done
+    (finished / "lexicon/verbs.csv").unlink()
+    run = open_run(finished, "egoclip", CONFIG, INPUTS)
+    assert not run.done
+    assert run.describe() == {"tables": "written again: lexicon/verbs.csv had gone"}
+    assert run.counts == {"clips": 7}
+
+
+@pytest.mark.parametrize("content", ["content of EGOCLIP.csv", "more than there was at first"])
+def test_a_file_that_someone_has_changed_is_not_overwritten(finished, content):
+    (finished / "egoclip.csv").write_text(content)
+    with pytest.raises(InputError, match="not as `curate egoclip` wrote it"):
+        open_run(finished, "egoclip", CONFIG, INPUTS)
+
+
+def test_files_of_other_origin_are_no_reason(finished):
+    (finished / "notes.txt").write_text("mine")
+    assert open_run(finished, "egoclip", CONFIG, INPUTS).done
+
+
+def test_a_record_of_an_earlier_version_is_neither_taken_for_equal_nor_a_crash(finished):
+    path = finished / "egoclip.run.json"
+    record = json.loads(path.read_text())
+    record.pop("format")
+    path.write_text(json.dumps(record))
+    assert read_run(finished, "egoclip")["counts"] == {"clips": 7}
+    with pytest.raises(InputError, match="did not note what its inputs held; name another --out, or delete") as error:
+        open_run(finished, "egoclip", CONFIG, INPUTS)
+    assert "\n" not in str(error.value)
+
+
+def test_the_second_of_two_runs_is_told_who_is_at_work(tmp_path):
+    with locked_run(tmp_path / "out", "egoclip", CONFIG, INPUTS) as run:
+        for verb in ("egoclip", "egomcq"):
+            with (
+                pytest.raises(InputError, match=rf"another run is writing in .*process {os.getpid()} on"),
+                locked_run(tmp_path / "out", verb, CONFIG, INPUTS),
+            ):
+                pass
+        run.finish({"clips": 7})
+        with locked_run(tmp_path / "out", "egomcq", CONFIG, INPUTS) as other:  # its clips may be cut meanwhile
+            assert not other.done
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["egoclip.run.json"]
+    with locked_run(tmp_path / "out", "egoclip", CONFIG, INPUTS) as again:
+        assert again.done
+
+
+def test_a_run_that_fails_lets_the_next_one_in(tmp_path):
+    with pytest.raises(RuntimeError), locked_run(tmp_path, "egoclip", CONFIG, INPUTS):
+        raise RuntimeError("no memory")
+    with locked_run(tmp_path, "egoclip", CONFIG, INPUTS) as run:
+        assert not run.done
