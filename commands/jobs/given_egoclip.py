@@ -1,4 +1,4 @@
-"""EgoClip and EgoMCQ of one folder count in the same classes, and their clips are as long: what one takes from the other."""
+"""The EgoClip that EgoMCQ is the test of: the questions' clips have its classes, and windows of its pace."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_egoclip(given: AnyPath | None, out: AnyPath) -> GivenEgoClip | None:
 
 
 def lexicon_beside(egoclip: GivenEgoClip | None, asked: str) -> str:
-    """Return the lexicon that EgoMCQ counts in, as `open_lexicon` takes it: that of its EgoClip, else the one asked for.
+    """Return the lexicon that EgoMCQ counts in, as `open_lexicon` takes it: that of its EgoClip, else `asked`.
 
     Raises InputError if another one is asked for than EgoClip has.
     """

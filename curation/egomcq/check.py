@@ -200,7 +200,8 @@ def _distinct(choices: list[Item]) -> Iterator[str]:
     tags = [_tags(item) for item in choices]
     for one, other in itertools.combinations(range(OPTIONS), 2):
         if all(_shared(ours, theirs) for ours, theirs in zip(tags[one], tags[other], strict=True)):
-            yield f"choices {one} and {other} share a verb and a noun ({_named(choices[one])}, {_named(choices[other])})"
+            these = f"{_named(choices[one])}, {_named(choices[other])}"
+            yield f"choices {one} and {other} share a verb and a noun ({these})"
 
 
 def _shared(ours: frozenset[int], theirs: frozenset[int]) -> bool:

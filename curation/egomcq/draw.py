@@ -202,13 +202,13 @@ def _inter_short(pool: _Pool, asked: int, made: int) -> Iterator[str]:
     if made < asked:
         tagged, scenes = int(pool.tagged.sum()), len(np.unique(pool.scene[pool.tagged]))
         why = f"each needs {OPTIONS} scenes" if scenes < OPTIONS else "no more could be drawn that differ"
-        yield f"{made:,} of {asked:,} inter: {tagged:,} clips of {scenes:,} scenes have a verb or a noun, and {why}"
+        yield f"{made:,} of {asked:,} inter: {why} (clips with a verb or a noun: {tagged:,}, their scenes: {scenes:,})"
 
 
 def _intra_short(pool: _Pool, asked: int, made: int) -> Iterator[str]:
     if made < asked:
-        have = f"{len(pool.row):,} clips of {len(np.unique(pool.video)):,} videos"
-        yield f"{made:,} of {asked:,} intra: in {have} no more {OPTIONS} in a row do different things"
+        have = f"clips: {len(pool.row):,}, videos: {len(np.unique(pool.video)):,}"
+        yield f"{made:,} of {asked:,} intra: no more {OPTIONS} clips in a row do different things ({have})"
 
 
 def _in_turn(count: int, rng: np.random.Generator):  # noqa: ANN202 - an endless iterator of ints
