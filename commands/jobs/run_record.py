@@ -19,7 +19,6 @@ from egocurate.errors import InputError
 from egocurate.storage.atomic import write_text
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.lock import Lock, locked
-from egocurate.storage.output_kinds import refuse_other_kind
 from egocurate.storage.paths import AnyPath, check_output, file_sizes, is_remote, make_folder, read_bytes
 from egocurate.storage.remote_lock import RemoteLockFile
 
@@ -93,8 +92,8 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> R
     """Find the finished run of `verb` in `out`, or begin one; writes nothing yet.
 
     `config` (JSON values) and `inputs` (name -> digest of what it holds) decide what is written. Raises InputError
-    where `out` holds a run of the same verb with others, naming what differs, or something else than runs of this
-    kind, and where a file that the run had written has been changed.
+    where `out` holds a run of the same verb with others, naming what differs, and where a file that the run had written
+    has been changed.
     """
     record = {
         "format": FORMAT,
@@ -106,7 +105,6 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> R
         "versions": _versions(),
     }
     check_output(out)
-    refuse_other_kind(out, verb)
     earlier = read_run(out, verb)
     if earlier is None:
         return Run(out, record)

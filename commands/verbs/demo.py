@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from egocurate.commands.verbs.options import Json, Out
+from egocurate.commands.verbs.options import Json, Out, check_out
 from egocurate.console import print_summary, progress
 
 
@@ -16,6 +16,8 @@ def demo(
 
     Example: curate demo --out demo/
     """
+    check_out(out, "demo")
+
     from egocurate.commands.jobs.demo import run_demo
     from egocurate.commands.report import write_report
     from egocurate.train import train_demo

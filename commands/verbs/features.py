@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
-from egocurate.commands.verbs.options import Changes, Run, check_changes, check_out_folder, check_run
+from egocurate.commands.verbs.options import Changes, Run, check_changes, check_out_here, check_run
 from egocurate.errors import InputError
 
 
@@ -37,7 +37,7 @@ def features(
         raise InputError(f"--videos {videos}: neither a folder of videos nor a text file with a path on each line")
     if not rate > 0:
         raise InputError(f"--rate {rate}: give clips per second above 0")
-    check_out_folder(out)
+    check_out_here(out, "features")
     check_run(run)
     changes = check_changes(change)
 

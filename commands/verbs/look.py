@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from egocurate.commands.verbs.options import Json, Root, SourceName, path_or_url
+from egocurate.commands.verbs.options import Json, Root, SourceName, check_picture, path_or_url
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,11 +52,7 @@ def show(
 
     Example: curate show /data/egoclip/shards 0 --out clip.png
     """
-    from egocurate.commands.jobs.output_folder import find_shard_folders
-
-    folders = find_shard_folders(folder)
-
-    import numpy as np
+    check_picture(out)
 
     from egocurate.commands.report.film_strip import draw_strip
     from egocurate.loaders.frame_sampling import uniform

@@ -126,10 +126,33 @@ def check_folder(option: str, where: str) -> None:
         raise InputError(f"{option} {where}: there is no such folder")
 
 
-def check_out_folder(out: str | Path) -> None:
-    """Raise InputError if what is to be made a folder is a file."""
-    if Path(out).is_file():
-        raise InputError(f"--out {out}: is a file; name a folder")
+def check_out(out: AnyPath, verb: str, root: AnyPath | None = None) -> None:
+    """Raise InputError if nothing can be written at `out`, if it is the root, or holds what another verb writes."""
+    from egocurate.storage.output_kinds import refuse_other_kind
+    from egocurate.storage.paths import check_output, is_remote
+
+    if root is not None and (
+        out == root or (not (is_remote(out) or is_remote(root)) and out.resolve() == root.resolve())
+    ):
+        raise InputError(f"--out {out}: is the root itself; name a folder of its own")
+    check_output(out)
+    refuse_other_kind(out, verb)
+
+
+def check_out_here(out: str | Path, verb: str) -> None:
+    """Raise InputError as `check_out` does, and for a URL: runs and features are files of this machine."""
+    from egocurate.storage.paths import as_path, is_remote
+
+    path = as_path(out)
+    if is_remote(path):
+        raise InputError(f"--out {path}: name a folder of this machine")
+    check_out(path, verb)
+
+
+def check_picture(out: Path | None) -> None:
+    """Raise InputError if there can be no file at `out`."""
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise InputError(f"--out {out}: " + ("is a folder" if out.is_dir() else f"there is no folder {out.parent}"))
 
 
 def check_run(run: Path) -> None:

@@ -15,6 +15,7 @@ from egocurate.commands.verbs.options import (
     Root,
     ShardClips,
     SourceName,
+    check_out,
     explain_choices,
     finish,
     path_or_url,
@@ -45,6 +46,8 @@ def shards(
 
     Example: curate shards --egoclip egoclip.csv --ego4d-root /data/ego4d --out /data/shards
     """
+    check_out(out, "shards", ego4d_root)
+
     from egocurate.commands.jobs.cutting import RunOptions
     from egocurate.commands.jobs.shards import run_shards
     from egocurate.curation.sources.open import open_source
@@ -70,6 +73,8 @@ def segments(
 
     Example: curate segments --ego4d-root /data/ego4d --out /data/segments --seconds 4 --stride 4
     """
+    check_out(out, "segments", ego4d_root)
+
     from egocurate.commands.jobs.cutting import RunOptions
     from egocurate.commands.jobs.segments import run_segments
     from egocurate.curation.sources.open import open_source
@@ -107,6 +112,8 @@ def export(
 
     Example: curate export --layout chunks --like lavila --ego4d-root /data/ego4d --out /data/video_288px
     """
+    check_out(out, "export", ego4d_root)
+
     from egocurate.commands.jobs.export import run_export
     from egocurate.curation.sources.open import open_source
 

@@ -21,6 +21,7 @@ from egocurate.commands.verbs.options import (
     TablesOnly,
     Window,
     check_lexicon,
+    check_out,
     finish,
     path_or_url,
     read_alpha,
@@ -67,6 +68,7 @@ def egoclip(
 
     Example: curate egoclip --ego4d-root /data/ego4d --out /data/egoclip
     """
+    check_out(out, "egoclip", ego4d_root)
     check_lexicon(lexicon)
     config = EgoClipConfig(
         window=window,
@@ -121,6 +123,7 @@ def egomcq(
 
     Example: curate egomcq --ego4d-root /data/ego4d --out /data/egoclip
     """
+    check_out(out, "egomcq", ego4d_root)
     check_lexicon(lexicon)
     seconds = None if alpha is None else read_alpha(alpha)
     config = EgoMCQConfig(videos=videos, inter=inter, intra=intra, seed=seed, window=window, alpha=seconds)

@@ -13,7 +13,7 @@ from egocurate.commands.verbs.options import (
     McqShards,
     check_changes,
     check_folder,
-    check_out_folder,
+    check_out_here,
     check_pair,
 )
 from egocurate.training.config.recipes import RECIPES
@@ -84,7 +84,7 @@ def train(
     for folder in shards:
         check_folder("--shards", folder)
     check_folder("--mcq-shards", mcq_shards)
-    check_out_folder(out)
+    check_out_here(out, "train")
     changes = check_changes(change)
 
     from egocurate.console import screen

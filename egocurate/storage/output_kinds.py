@@ -3,18 +3,15 @@
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath, file_sizes
 
-TRAINING, FEATURES = "train", "features"
-
-# File -> what writes it, and what that is. Files of one name can be told apart by nothing: a folder of shards may be of
-# `curate shards`, of `curate segments`, or the one that `curate egoclip` makes.
+# File -> the verb that writes it, and what it is a sign of. Every folder of shards has a manifest, whoever cut it.
 _KINDS = {
     "egoclip.run.json": ("egoclip", "a run of `curate egoclip`"),
     "egomcq.run.json": ("egomcq", "a run of `curate egomcq`"),
     "shards.run.json": ("shards", "a run of `curate shards`"),
     "segments.run.json": ("segments", "a run of `curate segments`"),
     "export.run.json": ("export", "a run of `curate export`"),
-    "recipe.json": (TRAINING, "a training run"),
-    "features.json": (FEATURES, "features"),
+    "recipe.json": ("train", "a training run"),
+    "features.json": ("features", "features"),
     "manifest.json": ("shards", "shards"),
     "ego4d.json": ("ego4d", "Ego4D's annotations"),
 }
