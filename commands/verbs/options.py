@@ -131,10 +131,10 @@ def check_out(out: AnyPath, verb: str, root: AnyPath | None = None) -> None:
     from egocurate.storage.output_kinds import refuse_other_kind
     from egocurate.storage.paths import check_output, is_remote
 
-    if root is not None and (
-        out == root or (not (is_remote(out) or is_remote(root)) and out.resolve() == root.resolve())
-    ):
-        raise InputError(f"--out {out}: is the root itself; name a folder of its own")
+    if root is not None:
+        here = not (is_remote(out) or is_remote(root))
+        if out == root or (here and out.resolve() == root.resolve()):
+            raise InputError(f"--out {out}: is the root itself; name a folder of its own")
     check_output(out)
     refuse_other_kind(out, verb)
 

@@ -48,18 +48,20 @@ def test_a_place_where_no_folder_can_be(write, verb, out, words):
     refused(write(verb, out), out, words)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize(
-    ("out", "words"),
-    [("ROOT", "root"), ("TABLES", "a run of `curate egoclip`"), ("RUN", "a training run"), ("FEATURES", "features")],
-)
-def test_a_folder_of_something_else(write, places, verb, out, words):
-    own = {"TABLES": ("egoclip", "egomcq"), "RUN": ("train",), "FEATURES": ("features",)}
-    if verb in own.get(out, ()):
-        return
+HOLDS = {"TABLES": "a run of `curate egoclip`", "RUN": "a training run", "FEATURES": "features"}
+OWN = {"TABLES": ("egoclip", "egomcq"), "RUN": ("train",), "FEATURES": ("features",)}
+
+
+@pytest.mark.parametrize(("verb", "out"), [(verb, out) for verb in VERBS for out in HOLDS if verb not in OWN[out]])
+def test_a_folder_of_something_else(write, places, verb, out):
     before = sorted(places.rglob("*"))
-    refused(write(verb, out), out, words if out != "ROOT" or verb in VERBS else "Ego4D")
+    refused(write(verb, out), f"{out} holds {HOLDS[out]}")
     assert sorted(places.rglob("*")) == before
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_root_itself(write, verb):
+    refused(write(verb, "ROOT"), "is the root itself" if "--root" in VERBS[verb] else "holds Ego4D's annotations")
 
 
 def test_a_root_without_ego4d_json_is_a_root_too(run, tmp_path):
