@@ -15,6 +15,7 @@ from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, open_ranks
 from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.run_inputs import source_fingerprint, weights_fingerprint
 from egocurate.training.systems import System
 from egocurate.training.tasks.charades import charades_ego
 from egocurate.training.tasks.egomcq import EgoMCQEvaluator
@@ -62,17 +63,28 @@ def evaluate_run(run: Path, benchmarks: Benchmarks, changes: list[str]) -> bool:
     whole = True
     with open_ranks(config) as ranks, progress(ranks.main) as report:
         system, step = restore(config, ranks)
+        inputs = _inputs(run, step, config) if ranks.main else {}
         if not system.embedding:
             raise InputError(f"{config.system} has no text tower: of it there are only features (`curate features`)")
         for name, settings, figures in _each_benchmark(benchmarks, config, system, ranks, report):
             whole &= not figures.missing
             if ranks.main:
                 record = {"step": step, **settings, "frames": config.data.frames, **_rounded(figures.values)}
-                write_json(run / f"eval-{name}.json", record | {"missing": figures.missing})
+                write_json(run / f"eval-{name}.json", record | {"missing": figures.missing, "inputs": inputs})
                 print(f"{name}, step {step} of {run}\n{figures.table(figures.values)}", flush=True)
                 if figures.missing:
                     print(f"left out, {len(figures.missing):,} missing: {named(figures.missing)}", flush=True)
     return whole
+
+
+def _inputs(run: Path, step: int, config: TrainConfig) -> dict[str, str]:
+    """Return digests of the weights, the tokenizer and the questions that figures are of, as far as there are some."""
+    inputs = {"weights": weights_fingerprint(run, step)}
+    if config.tokenizer:
+        inputs["tokenizer"] = source_fingerprint(config.tokenizer)
+    if config.mcq_json:
+        inputs["questions"] = source_fingerprint(config.mcq_json)
+    return inputs
 
 
 def _each_benchmark(

@@ -9,6 +9,7 @@ from egocurate.console import progress
 from egocurate.loaders.long_videos import find_videos
 from egocurate.training.distributed.ranks import open_ranks
 from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.run_inputs import weights_fingerprint
 from egocurate.training.tasks.features import FeatureJob, write_features
 
 NAMED = 20  # of the bad videos, so many are named
@@ -25,7 +26,8 @@ def features_of_run(run: Path, videos: Path, out: Path, rate: float, changes: li
     job = FeatureJob(paths, out, rate, config.data.frames, config.data.size, config.data.workers)
     with open_ranks(config) as ranks, progress(ranks.main) as report:
         system, step = restore(config, ranks)
-        made_by = {"run": str(run.resolve()), "step": step, "bf16": ranks.bf16}
+        weights = weights_fingerprint(run, step)
+        made_by = {"run": str(run.resolve()), "weights": weights, "step": step, "bf16": ranks.bf16}
         bad = write_features(job, made_by, system, ranks, report)
         if ranks.main:
             for name in list(bad)[:NAMED]:

@@ -104,10 +104,11 @@ def test_two_ranks_learn_what_one_does(straight, tiny, tmp_path):
 
 def test_a_finished_run_is_not_run_again(straight):
     config, result = straight
-    stages = []
-    again = train(config, resume=True, report=lambda stage, done, total: stages.append(stage), say=lambda line: None)
+    stages, said = [], []
+    again = train(config, resume=True, report=lambda stage, done, total: stages.append(stage), say=said.append)
     assert again == result
     assert stages == []
+    assert said == ["finished: step 8 of 8, nothing to do"]
 
 
 def test_a_run_stopped_before_its_result_gets_it(straight, tmp_path):

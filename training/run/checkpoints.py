@@ -26,7 +26,6 @@ from egocurate.training.run.checkpoint_files import (
     cause,
     changed_file,
     raise_if_changed,
-    write_digests,
 )
 
 warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process saves alone on purpose
@@ -35,6 +34,11 @@ warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # on
 def newest_checkpoint(run: Path) -> Path | None:
     """Return the folder of a run's newest whole checkpoint, None if it has none."""
     return max((run / "checkpoints").glob("step-*"), default=None)
+
+
+def checkpoint_folder(run: Path, step: int) -> Path:
+    """Return the folder of the checkpoint that a run wrote after a step."""
+    return run / "checkpoints" / f"step-{step:08d}"
 
 
 class Checkpoints:
@@ -106,8 +110,7 @@ class Checkpoints:
         """Give a folder its name once it is whole, and remove old ones; in a thread, on every rank."""
         written.result()  # the first rank's comes after every rank's files and the list of what is in them
         if self.ranks.main:
-            write_digests(self.folder / "writing")
-            (self.folder / "writing").rename(self.folder / f"step-{step:08d}")
+            (self.folder / "writing").rename(checkpoint_folder(self.folder.parent, step))
             for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
                 # Under another name first: half of a checkpoint is never called one.
                 shutil.rmtree(self.folder / "removing", ignore_errors=True)

@@ -14,6 +14,7 @@ from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.checkpoints import newest_checkpoint
 from egocurate.training.run.run_folder import RECIPE
+from egocurate.training.run.run_inputs import check_tokenizer
 from egocurate.training.systems import System, build_system
 from egocurate.training.systems.initial_weights import load_complete
 
@@ -44,8 +45,8 @@ def read_run(run: Path, settings: list[str]) -> TrainConfig:
 def restore(config: TrainConfig, ranks: Ranks) -> tuple[System, int]:
     """Return the system of a run's config, to evaluate, with the weights of its newest checkpoint, and their step.
 
-    Each rank reads all by itself, whatever number of ranks wrote it. Raises InputError if there is no checkpoint, or
-    its weights do not fit.
+    Each rank reads all by itself, whatever number of ranks wrote it. Raises InputError if there is no checkpoint, its
+    weights do not fit, or the tokenizer is another than it was trained with.
     """
     run = Path(config.out)
     checkpoint = newest_checkpoint(run)
@@ -53,6 +54,7 @@ def restore(config: TrainConfig, ranks: Ranks) -> tuple[System, int]:
         raise InputError(
             f"{run}: has no checkpoint yet; it gets one each checkpoint_every={config.checkpoint_every} steps"
         )
+    check_tokenizer(config)
     system = build_system(config, None, ranks)  # the tokenizer is the run's: nothing of the data is asked for
     load_complete(system.model, str(checkpoint))
     system.model.eval()

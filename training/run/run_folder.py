@@ -12,6 +12,7 @@ from egocurate.storage.atomic import remove_leftovers, write_json
 from egocurate.training.config.train_config import MAY_CHANGE, TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.checkpoints import newest_checkpoint
+from egocurate.training.run.run_inputs import check_sources, note_inputs
 from egocurate.training.run.versions import versions
 
 RECIPE, VERSIONS = "recipe.json", "versions.json"
@@ -20,7 +21,7 @@ RECIPE, VERSIONS = "recipe.json", "versions.json"
 def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
     """Return the newest checkpoint in the folder OUT, None if there is none to go on from.
 
-    Raises InputError if OUT holds a run and this is no resume, or a resume with other settings.
+    Raises InputError if OUT holds a run and this is no resume, or a resume with other settings, weights or tokenizer.
     """
     if not config.out:
         raise InputError("a run needs a folder: --out OUT")
@@ -30,7 +31,8 @@ def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
     if not resume:
         raise InputError(f"{out} holds a run already: add --resume to go on with it, or name another folder")
     old, new = _flat(json.loads((out / RECIPE).read_text())), _flat(json.loads(json.dumps(asdict(config))))
-    keys = [key for key in new if key not in MAY_CHANGE and old.get(key) != new[key]]
+    may_differ = {*MAY_CHANGE, *check_sources(config, old)}
+    keys = [key for key in new if key not in may_differ and old.get(key) != new[key]]
     if keys:
         named = ", ".join(f"{key} ({old.get(key)} -> {new[key]})" for key in keys)
         raise InputError(f"{out} holds a run with other settings: {named}; repeat them, or name another folder")
@@ -48,6 +50,7 @@ def claim_run(config: TrainConfig, ranks: Ranks) -> None:
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
         write_json(out / RECIPE, asdict(config))
+        note_inputs(config)
         before = json.loads((out / VERSIONS).read_text()) if (out / VERSIONS).exists() else []
         write_json(out / VERSIONS, [*before, started])
 

@@ -26,6 +26,7 @@ from egocurate.training.monitor.mfu import peak_seconds
 from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.checkpoints import Checkpoints
 from egocurate.training.run.run_folder import claim_run, find_checkpoint
+from egocurate.training.run.run_inputs import describe_changes
 from egocurate.training.step.batches import next_batches, open_stream
 from egocurate.training.step.micro_batches import BatchGradient
 from egocurate.training.systems import build_system
@@ -78,10 +79,15 @@ class TrainingRun:
         path = Path(self.config.out) / RESULT
         if self.resumed_from is None or self.step < self.total_steps or not path.exists():
             return None
+        self.say(f"finished: step {self.step:,} of {self.total_steps:,}, nothing to do")
         return TrainResult(**json.loads(path.read_text()))
 
     def begin(self) -> None:
         """Make OUT the folder of this run, say what will be trained, and evaluate a new run."""
+        if self.resumed_from is not None:
+            self.say(f"goes on from {self.resumed_from}")
+            for line in describe_changes(self.config) if self.ranks.main else ():
+                self.say(line)
         claim_run(self.config, self.ranks)
         out, model = Path(self.config.out), self.system.model
         if self.ranks.main:
@@ -195,5 +201,4 @@ def open_run(
         state = run.checkpoints.load(checkpoint)
         run.step, run.before, run.resumed_from = state["step"], state["before"], checkpoint
         data.load_state_dict(state["loader"])
-        say(f"goes on from {checkpoint}")
     return run

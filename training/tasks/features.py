@@ -47,8 +47,9 @@ def write_features(
 ) -> dict[str, str]:
     """Write `<name>.pt`, float32 [N, D], for each video that has none yet; return the bad ones with the reason.
 
-    made_by: what the features depend on, written beside them. Every rank calls this and reports its own videos. Raises
-    InputError if OUT has features made otherwise.
+    made_by: what the features depend on, written beside them, with the digest of the "weights" and, for the reader
+    alone, the path of the "run". Every rank calls this and reports its own videos. Raises InputError if OUT has
+    features made otherwise.
     """
     _claim(job, {**made_by, "rate": job.rate, "frames": job.frames, "size": job.size}, ranks)
     missing = [name for name in job.videos if not _path(job, name).exists()]
@@ -67,21 +68,43 @@ def write_features(
 def _claim(job: FeatureJob, made_by: dict[str, object], ranks: Ranks) -> None:
     """Write to OUT what its features depend on, and forget which videos were bad; InputError for other features."""
     path = job.out / MADE_BY
+    videos = {name: _bytes(video) for name, video in job.videos.items()}
     if path.exists():
         old = json.loads(path.read_text())
-        differences = [f"{key} ({old.get(key)} -> {made_by[key]})" for key in made_by if old.get(key) != made_by[key]]
-        if differences:
-            raise InputError(
-                f"{job.out} holds other features: {', '.join(differences)}; repeat that, or name another folder"
-            )
+        _refuse_other(job, old, made_by, videos)
+        videos = old["videos"] | videos
     ranks.barrier()  # all have looked before one writes
     if ranks.main:
         (job.out / BAD).mkdir(parents=True, exist_ok=True)
         for path_of_failure in (job.out / BAD).iterdir():
             path_of_failure.unlink()
         remove_leftovers(job.out)
-        write_json(path, made_by)
+        write_json(path, made_by | {"videos": videos})
     ranks.barrier()
+
+
+def _refuse_other(job: FeatureJob, old: dict[str, object], made_by: dict[str, object], videos: dict[str, int]) -> None:
+    """Raise InputError if OUT has features of other weights or settings, or of another video of the same name."""
+    if "weights" not in old or "videos" not in old:
+        raise InputError(
+            f"{job.out} holds features of an earlier version, which did not note the weights and the videos that they "
+            f"are of: name another folder, or delete {MADE_BY} there to keep them as they are and go on"
+        )
+    differences = [
+        f"{key} ({old.get(key)} -> {made_by[key]})" if key != "weights" else "other weights"
+        for key in made_by
+        if key != "run" and old.get(key) != made_by[key]
+    ]
+    if differences:
+        raise InputError(
+            f"{job.out} holds other features: {', '.join(differences)}; repeat that, or name another folder"
+        )
+    for name, size in videos.items():
+        if size and old["videos"].get(name) not in (None, size) and _path(job, name).exists():
+            raise InputError(
+                f"{_path(job, name)}: of another video than {job.videos[name]} is now ({old['videos'][name]:,} bytes "
+                f"then, {size:,} now): delete it, and it is made again, or name another folder"
+            )
 
 
 def _write_share(job: FeatureJob, names: list[str], system: System, ranks: Ranks, report: Report) -> None:

@@ -210,6 +210,7 @@ def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, dat
     assert "P03_09_3" in said
     assert found["eval-epic-retrieval.json"]["missing"] == ["P03_09_3 (not in the shards)"]
     assert found["eval-epic-retrieval.json"]["step"] == STEPS
+    assert found["eval-egomcq-dual.json"]["inputs"].keys() == {"weights", "tokenizer", "questions"}
 
     system, _ = system_of(out)
     with torch.no_grad():

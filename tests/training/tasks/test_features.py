@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,7 +138,7 @@ def test_killed_and_repeated_it_goes_on(trained, videos, made, tmp_path):
     line = [sys.executable, "train.py", "features", str(trained), "--videos", str(tmp_path), "--out", str(out)]
     process = subprocess.Popen(line, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
     until = time.monotonic() + 60
-    while len(list(out.glob("*.pt"))) < 3 and time.monotonic() < until:
+    while len(list(out.glob("[!.]*.pt"))) < 3 and time.monotonic() < until:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -180,6 +181,25 @@ def test_other_features_in_the_folder_are_refused(trained, videos, made, capsys,
         assert words in said
         assert said.count("\n") == 1
     assert not (tmp_path / "a").exists()
+
+
+def test_features_are_of_weights_and_videos_not_of_paths(trained, videos, made, tiny, tmp_path):
+    out = shutil.copytree(made, tmp_path / "features")
+    moved = shutil.copytree(trained, tmp_path / "moved")
+    assert features(moved, "--videos", videos, "--out", out) == 0
+    run(replace(tiny, out=str(tmp_path / "run"), mcq_json="", max_steps=2, data=replace(tiny.data, seed=1)))
+    with pytest.raises(InputError, match="holds other features: other weights"):
+        features(tmp_path / "run", "--videos", videos, "--out", out)
+    others = tmp_path / "videos"
+    others.mkdir()
+    shutil.copy(videos / "d.mp4", others / "a.mp4")
+    with pytest.raises(InputError, match=r"a\.pt: of another video than .*a\.mp4 is now"):
+        features(moved, "--videos", others, "--out", out)
+    record = json.loads((out / "features.json").read_text())
+    record.pop("weights")
+    (out / "features.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="of an earlier version"):
+        features(moved, "--videos", videos, "--out", out)
 
 
 def test_a_model_without_texts_has_features_too(tiny):
