@@ -13,6 +13,7 @@ from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.read_clips import find_clips, read_clips
 from egocurate.curation.clips.write_csv import write_csv
 from egocurate.curation.sources import Source
+from egocurate.curation.sources.videos_table import stereo_fingerprint
 from egocurate.errors import InputError
 from egocurate.progress import Report
 from egocurate.ray_session import ray_session
@@ -21,6 +22,7 @@ from egocurate.shards.export.export_chunks import CHUNKS_FILE, ExportJob, export
 from egocurate.shards.shard_format import FAILED_FILE
 from egocurate.shards.write.job import VideoFile
 from egocurate.storage.atomic import atomic_write
+from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
 
 CSV_FILE, PICKLE_FILE = "egoclip.csv", "ego4d_train.pkl"
@@ -37,12 +39,14 @@ def run_export(
     layout = chunk_layout(like)
     if is_remote(out):
         raise InputError(f"{out}: the code that reads chunks opens files; name a folder of this machine")
-    table = read_clips(find_clips(clips)) if clips else None
+    path = find_clips(clips) if clips else None
+    table = read_clips(path) if path else None
     videos = source.videos()
     on_disk = videos[videos["path"].notna()]
     if on_disk.empty:
         raise InputError(f"none of the {len(videos)} videos of this root is on disk: download them first")
-    run = open_run(out, "export", layout.settings(), {})
+    run = open_run(out, "export", layout.settings(), {"stereo": stereo_fingerprint(videos)})
+    before = run.counts or {}
     rows = list(on_disk.itertuples())
     job = ExportJob(
         videos={row.video_uid: VideoFile(as_path(row.path), bool(row.is_stereo)) for row in rows},
@@ -53,12 +57,15 @@ def run_export(
     with ray_session(ray_address):
         done = export_chunks(job, report)
     summary: dict[str, object] = {"videos": len(rows), "chunks": done.chunks, "megabytes": done.bytes / 1e6}
+    clips_of = fingerprint(path) if path else before.get("clips_of")
     if table is not None:
         summary |= _write_clips(table, layout, out)
+        if before.get("clips_of", clips_of) != clips_of:
+            summary["clips_state"] = "written anew, of another table than before"
     if done.failed:
         summary |= {"failed": done.failed, "failed_list": str(out / FAILED_FILE)}
-    if not (run.done and done.already_done):
-        run.finish(summary)
+    if not (run.done and done.already_done and before.get("clips_of") == clips_of):
+        run.finish(summary | {"clips_of": clips_of})
     if done.already_done:
         summary["chunks_state"] = "already there, unchanged"
     return Outcome(summary | {"out": str(out)}, whole=done.failed == 0)

@@ -10,10 +10,11 @@ import platform
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_text
@@ -78,14 +79,21 @@ def locked_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) ->
     if run.done:
         yield run
         return
-    make_folder(out)
     with ExitStack() as held:
+        if not is_remote(out) and not out.exists():
+            held.callback(_remove_if_empty, out)  # whatever is wrong is found out before anything is written
+        make_folder(out)
         lock = held.enter_context(locked(out, RemoteLockFile(out) if is_remote(out) else None))
         run = open_run(out, verb, config, inputs)  # the one that was at work may have finished just now
         run._lock, run._held = lock, held
         if run.done:
             held.close()
         yield run
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> Run:
@@ -120,7 +128,7 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> R
             f"{out} holds a run of `curate {verb}` with other inputs: {'; '.join(differences)}; "
             f"name another --out, or delete {path.name} there and the files that it names"
         )
-    return Run(out, earlier, earlier["counts"], _lost(out, verb, earlier.get("files", {})))
+    return Run(out, record, earlier["counts"], _lost(out, verb, earlier.get("files", {})))
 
 
 def read_run(out: AnyPath, verb: str) -> dict | None:

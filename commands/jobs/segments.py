@@ -7,6 +7,7 @@ from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.read_clips import ClassCounts
 from egocurate.curation.clips.segments import fixed_segments
 from egocurate.curation.sources import Source
+from egocurate.curation.sources.videos_table import stereo_fingerprint
 from egocurate.errors import InputError
 from egocurate.progress import Report
 from egocurate.storage.paths import AnyPath
@@ -25,7 +26,8 @@ def run_segments(
         raise InputError(
             f"none of the {len(videos)} videos of this root is on disk; segments are cut from videos alone"
         )
-    run = open_run(out, "segments", options.cut_settings() | {"seconds": seconds, "stride": stride}, {})
+    settings = options.cut_settings() | {"seconds": seconds, "stride": stride}
+    run = open_run(out, "segments", settings, {"stereo": stereo_fingerprint(videos)})
     table = fixed_segments(on_disk, seconds, stride)
     with running_ray(options.ray_address, report):
         outcome = cut_clips("segments", table, on_disk, ClassCounts(0, 0), out, options, report)

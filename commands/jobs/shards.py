@@ -9,6 +9,7 @@ from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.egoclip import LEXICON
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.sources import Source
+from egocurate.curation.sources.videos_table import stereo_fingerprint
 from egocurate.progress import Report
 from egocurate.storage.fingerprint import fingerprint, value_fingerprint
 from egocurate.storage.paths import AnyPath
@@ -18,8 +19,9 @@ def run_shards(clips: AnyPath, source: Source, out: AnyPath, options: RunOptions
     """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
     path = find_clips(clips)
     classes = read_classes(path.parent / LEXICON)
+    videos = source.videos()
     inputs = {"egoclip": fingerprint(path), "lexicon": value_fingerprint(asdict(classes))}
-    run = open_run(out, "shards", options.cut_settings(), inputs)
+    run = open_run(out, "shards", options.cut_settings(), inputs | {"stereo": stereo_fingerprint(videos)})
     with running_ray(options.ray_address, report):
-        outcome = cut_clips("egoclip", read_clips(path), source.videos(), classes, out, options, report)
+        outcome = cut_clips("egoclip", read_clips(path), videos, classes, out, options, report)
     return record(run, outcome)

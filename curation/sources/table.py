@@ -58,7 +58,7 @@ class TableSource:
 
     def fingerprint(self) -> dict[str, str]:
         """Return "size:sha256" of the table."""
-        return {self.path.name: fingerprint(self.path)}
+        return {"table": fingerprint(self.path)}
 
     def notes(self) -> list[str]:
         """Return how many videos there are, and how many of them on disk."""

@@ -90,6 +90,11 @@ def facts_fingerprint(videos: pd.DataFrame) -> str:
     return value_fingerprint({name: videos[name].tolist() for name in VIDEO_COLUMNS if name != "path"})
 
 
+def stereo_fingerprint(videos: pd.DataFrame) -> str:
+    """Return a digest of which videos hold two pictures side by side: of these, clips show one."""
+    return value_fingerprint(sorted(videos["video_uid"][videos["is_stereo"]]))
+
+
 def write_video_facts(videos: pd.DataFrame, out: AnyPath) -> None:
     """Write the videos of a source (`Source.videos`) without their paths, which only one machine knows."""
     columns = {name: pa.array(videos[name]) for name in _PLAIN}

@@ -61,6 +61,7 @@ class LocalLockFile:
         """Link a finished file to the name: no one reads a half-written one, and on NFS too only one link succeeds."""
         temp = self._temp()
         try:
+            temp.parent.mkdir(parents=True, exist_ok=True)  # a run that failed may have removed its empty folder
             temp.write_bytes(content)
             self.path.hardlink_to(temp)
         except (FileExistsError, FileNotFoundError):

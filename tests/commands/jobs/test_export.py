@@ -216,14 +216,17 @@ def test_clips_come_in_the_form_the_code_wants(exported, published, like):
     assert (summary["clips"], summary["clips_without_chunks"]) == (20, 20)
 
 
-def test_the_same_export_again_changes_nothing_and_another_layout_is_refused(exported, curate):
-    _, _, done = exported
+def test_the_same_export_again_changes_nothing_and_another_layout_is_refused(exported, curate, tmp_path):
+    root, _, done = exported
     arguments, _ = done["avion"]
     out = arguments[-1]
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     again = curate(*arguments)
     assert again.returncode == 0 and "unchanged" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+    clips = write_published(tmp_path / "egoclip.csv", published_rows(train_uids(root)[:1]))
+    anew = curate(*arguments, "--egoclip", clips, "--json")
+    assert json.loads(anew.stdout)["clips_state"] == "written anew, of another table than before"
     other = curate(*arguments[:4], "lavila", *arguments[5:])
     assert other.returncode == 2 and "seconds was 15, now 300" in other.stderr
     assert other.stderr.count("\n") == 1

@@ -94,7 +94,7 @@ def test_shards_are_of_what_the_table_and_its_lexicon_hold(run, tiny_root, tmp_p
     line = ("shards", "--root", tiny_root, "--out", tmp_path / "S", "--json")
     assert run(*line, "--egoclip", table).status == 0
     record = json.loads((tmp_path / "S" / "shards.run.json").read_text())
-    assert record["inputs"].keys() == {"egoclip", "lexicon"}
+    assert record["inputs"].keys() == {"egoclip", "lexicon", "stereo"}
     renamed = tmp_path / "clips" / "mine.parquet"
     shutil.copytree(table, renamed.parent)
     (renamed.parent / "egoclip.parquet").rename(renamed)
@@ -104,3 +104,14 @@ def test_shards_are_of_what_the_table_and_its_lexicon_hold(run, tiny_root, tmp_p
     path = table / "lexicon" / NOUN_FILE
     path.write_text(path.read_text() + "zebra,\"['zebra']\"\n")
     refused(run(*line, "--egoclip", table), "lexicon changed")
+
+
+def test_segments_of_a_video_that_turns_out_stereo_are_others(run, root, tmp_path):
+    line = ("segments", "--root", root, "--out", tmp_path / "S", "--seconds", 5, "--stride", 5, "--json")
+    assert run(*line).status == 0
+    assert run(*line).summary["shards_state"] == "already there, unchanged"
+    path = root / "ego4d.json"
+    metadata = json.loads(path.read_text())
+    metadata["videos"][0]["is_stereo"] = True
+    path.write_text(json.dumps(metadata))
+    refused(run(*line), "stereo changed")

@@ -114,7 +114,9 @@ def test_the_second_of_two_runs_is_told_who_is_at_work(tmp_path):
 
 
 def test_a_run_that_fails_lets_the_next_one_in(tmp_path):
-    with pytest.raises(RuntimeError), locked_run(tmp_path, "egoclip", CONFIG, INPUTS):
+    out = tmp_path / "out"
+    with pytest.raises(RuntimeError), locked_run(out, "egoclip", CONFIG, INPUTS):
         raise RuntimeError("no memory")
-    with locked_run(tmp_path, "egoclip", CONFIG, INPUTS) as run:
+    assert not out.exists()
+    with locked_run(out, "egoclip", CONFIG, INPUTS) as run:
         assert not run.done
