@@ -112,7 +112,12 @@ def egomcq(
         str | None,
         typer.Option("--alpha", help="Seconds, or auto: the mean gap (default: as the EgoClip has it, else 4.9)."),
     ] = None,
-    lexicon: Lexicon = "auto",
+    lexicon: Annotated[
+        str,
+        typer.Option(
+            "--lexicon", help="auto (the EgoClip's; else the root's taxonomy, else wordnet), wordnet, or a folder."
+        ),
+    ] = "auto",
     tables_only: TablesOnly = False,
     profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
