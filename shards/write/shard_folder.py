@@ -79,12 +79,7 @@ class ShardFolder:
     @contextmanager
     def locked(self) -> Iterator[Lock]:
         """Make the folder and keep other runs out of it; raises InputError if one is at work there."""
-        try:
-            make_folder(self.out)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise InputError(f"{self.out} is not a folder: choose another place for the shards") from error
-        except PermissionError as error:
-            raise InputError(f"{self.out} cannot be made ({error.strerror}): choose another place") from error
+        make_folder(self.out)
         if not is_remote(self.out) and not os.access(self.out, os.W_OK):
             raise InputError(f"{self.out} may not be written to: choose another place for the shards")
         with locked(self.out, RemoteLockFile(self.out) if is_remote(self.out) else None) as lock:

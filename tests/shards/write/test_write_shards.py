@@ -267,7 +267,7 @@ def test_a_folder_with_other_tars_or_another_run_at_work_is_refused(job):
 
 def test_a_place_that_is_no_folder_is_refused(job):
     job.out.write_text("a file")
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match="is a file; name a folder"):
         write_shards(job)
 
 
