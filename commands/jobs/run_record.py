@@ -63,7 +63,7 @@ class Run:
             self._lock.check()
         self.counts, self.lost = counts, ()
         seconds = round(time.monotonic() - self._clock, 1)
-        written = {"files": {name: fingerprint(self.out / name) for name in files}}
+        written = {"files": {name: _written(self.out / name) for name in files}}
         record = self.record | {"seconds": seconds, "counts": counts} | written
         write_text(_record_path(self.out, record["verb"]), json.dumps(record, indent=1) + "\n")
         self._held.close()
@@ -163,6 +163,11 @@ def _change(name: str, was: str | None, is_now: str | None) -> str:
     if was is None:
         return f"{name} was not there then"
     return f"{name} changed" if is_now else f"{name} is not there now"
+
+
+def _written(path: AnyPath) -> str:
+    """Return the fingerprint of a file, of one in a store only its size: it would be fetched for no more than that."""
+    return f"{path.stat().st_size}:" if is_remote(path) else fingerprint(path)
 
 
 def _lost(out: AnyPath, verb: str, files: dict[str, str]) -> tuple[str, ...]:
