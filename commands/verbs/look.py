@@ -54,6 +54,12 @@ def show(
     """
     check_picture(out)
 
+    from egocurate.commands.jobs.output_folder import find_shard_folders
+
+    folders = find_shard_folders(folder)
+
+    import numpy as np
+
     from egocurate.commands.report.film_strip import draw_strip
     from egocurate.loaders.frame_sampling import uniform
     from egocurate.shards.read.read_frames import BadSample, read_frames
