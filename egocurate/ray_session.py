@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from egocurate.descendants import descendants, kill
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ TOKEN_HINT = "copy ~/.ray/auth_token of its head node to this machine, or unset 
 def ray_session(address: str | None = None) -> Iterator[str | None]:
     """Have Ray running inside the block: the session that is up, else the cluster at `address`, else this machine.
 
-    Yields the URL of its dashboard, or None where it has none. Raises InputError if it does not come up.
+    Yields the URL of its dashboard, or None where it has none. Raises InputError if it does not come up. Of a session
+    of this machine no process is left after the block.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -49,17 +51,25 @@ def ray_session(address: str | None = None) -> Iterator[str | None]:
     options = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     if address is None:
         # Paths and time ranges travel between tasks, never video: a small store is enough.
-        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        options |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         options["address"] = address
-    with _notice_of_slow_start(address):
-        context = _start(options, address)
-    # Ray would print the log of a node that dies on standard output, where scripts read the summary. It has no option.
-    ray._private.worker._worker_logs_enabled = False
+    # SIGTERM stays this process's: Ray would take it, and end the process wherever it stands. It has no option.
+    ray._private.utils.set_sigterm_handler = lambda handler: None
+    others, started = set(descendants([os.getpid()])), set()
     try:
+        try:
+            with _notice_of_slow_start(address):
+                context = _start(options, address)
+        finally:
+            started = set(descendants([os.getpid()])) - others
+        # Ray would print the log of a node that dies on standard output, where scripts read the summary.
+        ray._private.worker._worker_logs_enabled = False
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:
+        started.update(descendants(started))
         ray.shutdown()
+        kill(started)  # workers notice only after a while that their node is gone
 
 
 def ray_task(function: Callable, **options: object) -> "RemoteFunction":
