@@ -2,10 +2,13 @@
 
 import os
 import signal
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
+
+LAST_CALL_SEC = 1.0  # in which a killed process is gone, unless the disk holds it up
 
 
 def descendants(ancestors: Iterable[int]) -> list[int]:
@@ -23,8 +26,18 @@ def descendants(ancestors: Iterable[int]) -> list[int]:
     return found
 
 
-def kill(processes: Iterable[int]) -> None:
-    """End processes at once; nothing happens to one that has ended."""
+def kill(processes: Collection[int]) -> None:
+    """Kill processes and wait until they do nothing any more; nothing happens to one that has ended."""
     for process in processes:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(process, signal.SIGKILL)
+    until = time.monotonic() + LAST_CALL_SEC
+    while time.monotonic() < until and not all(map(has_ended, processes)):
+        time.sleep(0.01)
+
+
+def has_ended(process: int) -> bool:
+    """Tell whether a process has ended; a zombie has, though nobody has asked for its status yet."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    return True

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import socket
 import sys
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from egocurate.descendants import descendants, kill
-from egocurate.errors import InputError
+from egocurate.errors import InputError, ProcessEnds
 
 if TYPE_CHECKING:
     from ray._private.worker import BaseContext
@@ -28,6 +29,8 @@ QUIET = {
 ANSWER_SEC = 5.0  # within which a cluster's port must answer; Ray itself would try for minutes
 SLOW_SEC = 10.0  # of waiting for Ray to start, after which the user is told so
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
+_started: set[int] = set()
+"""The processes of the session that was started here; none for one of a cluster."""
 TOKEN_HINT = "copy ~/.ray/auth_token of its head node to this machine, or unset RAY_AUTH_MODE on both"
 
 
@@ -54,22 +57,35 @@ def ray_session(address: str | None = None) -> Iterator[str | None]:
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         options["address"] = address
-    # SIGTERM stays this process's: Ray would take it, and end the process wherever it stands. It has no option.
-    ray._private.utils.set_sigterm_handler = lambda handler: None
-    others, started = set(descendants([os.getpid()])), set()
+    others = set(descendants([os.getpid()]))
     try:
         try:
-            with _notice_of_slow_start(address):
+            with _notice_of_slow_start(address), _own_sigterm():
                 context = _start(options, address)
         finally:
-            started = set(descendants([os.getpid()])) - others
+            _started.update(set(descendants([os.getpid()])) - others)
         # Ray would print the log of a node that dies on standard output, where scripts read the summary.
         ray._private.worker._worker_logs_enabled = False
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
-    finally:
-        started.update(descendants(started))
+    except BaseException as error:
+        leave_ray(at_once=isinstance(error, ProcessEnds))
+        raise
+    leave_ray()
+
+
+def leave_ray(*, at_once: bool = False) -> None:
+    """Leave the session that is up, and with it all its tasks; no process of one that was started here is left.
+
+    `at_once` is for a process that ends itself next: Ray takes seconds to leave, and may abort the process if the same
+    signal has reached its own ones, but it takes as long to notice that these were killed.
+    """
+    import ray
+
+    ours = {*_started, *descendants(_started)}
+    if not (at_once and ours):
         ray.shutdown()
-        kill(started)  # workers notice only after a while that their node is gone
+        _started.clear()
+    kill(ours)  # workers would notice only after a while that their node is gone
 
 
 def ray_task(function: Callable, **options: object) -> "RemoteFunction":
@@ -109,6 +125,20 @@ def _start(options: dict[str, object], address: str | None) -> "BaseContext":
             else "see the logs in /tmp/ray/session_latest/logs, or name a cluster with --ray-address"
         )
         raise InputError(f"Ray {where} does not start: {reason}; {hint}") from error
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep SIGTERM as it is for this process while Ray starts, which would take it twice over and offers no way out."""
+    import ray
+
+    ray._private.utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            # Ray's native code has put its own handler, which prints a stack, in place of Python's.
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
-from egocurate.errors import ClusterLost, InputError
-from egocurate.ray_session import ray_task
+from egocurate.errors import ClusterLost, InputError, ProcessEnds
+from egocurate.ray_session import leave_ray, ray_task
 from egocurate.workers.tasks import Ended, NodeDied, WorkerDied
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class RayWorkers:
 
         if kind is not None and issubclass(kind, KeyboardInterrupt | ClusterLost):
             # Ray 2.60 may abort this process if it cancels a task that is just ending; leaving Ray ends them all.
-            ray.shutdown()
+            leave_ray(at_once=issubclass(kind, ProcessEnds))
             time.sleep(SHUTDOWN_SEC)
         elif self._running:
             ray.wait(list(self._running), num_returns=len(self._running), timeout=LAST_TASKS_SEC)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from egocurate.descendants import descendants
+from egocurate.descendants import descendants, has_ended
 from egocurate.workers.local import LocalWorkers
 from egocurate.workers.tasks import WorkerDied, run_each
-from tests.processes import gone, wait_until
+from tests.processes import wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -69,7 +69,7 @@ def test_one_that_was_killed_while_it_was_idle_costs_nothing():
     with LocalWorkers(1) as workers:
         (process,) = set(descendants([os.getpid()])) - others
         os.kill(process, signal.SIGKILL)
-        wait_until(lambda: gone(process))
+        wait_until(lambda: has_ended(process))
         assert ends(workers, pow, {0: (2, 7)})[0].result() == 128
 
 
@@ -109,5 +109,5 @@ def test_processes_end_with_a_script_that_is_killed(tmp_path):
     (process,) = descendants([script.pid])
     script.kill()
     script.wait()
-    wait_until(lambda: gone(process))
+    wait_until(lambda: has_ended(process))
     assert script.stdout.read() == ""

@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from egocurate.descendants import descendants
+from egocurate.descendants import descendants, has_ended
 from egocurate.shards.write.job import VideoFile
-from tests.processes import gone, wait_until
+from tests.processes import wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -87,7 +87,7 @@ def test_a_run_that_is_killed_leaves_nobody_at_work_and_goes_on_to_the_same_byte
     assert workers
     process.kill()
     process.communicate(timeout=60)
-    wait_until(lambda: all(map(gone, workers)))
+    wait_until(lambda: all(map(has_ended, workers)))
     again = drive(job)
     assert again.communicate(timeout=120)[1] == ""
     assert contents(job.out) == undisturbed
