@@ -25,7 +25,8 @@ from egocurate.training.monitor.metrics_log import MetricsLog
 from egocurate.training.monitor.mfu import peak_seconds
 from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.checkpoints import Checkpoints
-from egocurate.training.run.run_folder import claim_run, find_checkpoint
+from egocurate.training.run.claim_run import claim_run
+from egocurate.training.run.run_folder import find_checkpoint
 from egocurate.training.run.run_inputs import describe_changes
 from egocurate.training.step.batches import next_batches, open_stream
 from egocurate.training.step.micro_batches import BatchGradient
