@@ -15,7 +15,7 @@ from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.counting import count_parameters
-from egocurate.progress import Report
+from egocurate.progress import Report, Stage
 from egocurate.storage.atomic import write_json
 from egocurate.training.config.optimizer import build_optimizer
 from egocurate.training.config.train_config import TrainConfig
@@ -122,7 +122,8 @@ class TrainingRun:
         """Note that a step is taken."""
         self.step += 1
         self.throughput.steps += 1
-        self.report("train", self.step, self.total_steps)
+        # The time that is left stands on the lines of figures already.
+        self.report(Stage("train", f"{self.throughput.clips_per_sec():,.0f} clips/s"), self.step, self.total_steps)
 
     def is_due(self, every: int) -> bool:
         """Tell whether what happens after `every` steps, and after the last one, is to happen now."""
