@@ -19,6 +19,7 @@ from egocurate.errors import ProcessEnds
 
 SIGNALS = {signal.SIGINT: ("interrupted", EXIT_INTERRUPTED), signal.SIGTERM: ("ended by SIGTERM", EXIT_TERMINATED)}
 """What ends a command, what is said of it, and the exit status."""
+ASK_SEC = 1.0  # in which the other ranks' store answers
 TIDYING_SEC = 2.5  # what has not ended by then is stuck in code that knows no signals, and is ended where it stands
 
 
@@ -49,7 +50,7 @@ class Ending:
             words, status = SIGNALS[signal.Signals(number)]
             if threading.current_thread() is threading.main_thread():
                 sys.stdout.flush()  # not elsewhere: it waits for a main thread that is stuck in writing
-            if os.environ.get("RANK", "0") == "0":
+            if _is_for_this_rank_to_say():
                 os.write(sys.stderr.fileno(), f"curate: {words}; {self._how_to_go_on}\n".encode())
             kill(descendants([os.getpid()]))
             os._exit(status)
@@ -81,6 +82,17 @@ def ended_by_signals(how_to_go_on: str) -> Iterator[Ending]:
             signal.signal(number, old)
         signal.set_wakeup_fd(old_teller)
         teller.close()
+
+
+def _is_for_this_rank_to_say() -> bool:
+    """Tell whether this process has no ranks beside it, or is the first of them and none has said why all end."""
+    rank = os.environ.get("RANK")
+    if rank != "0" or "torch" not in sys.modules:
+        return rank in (None, "0")
+    # torchrun ends the other ranks by SIGTERM when one has failed, and that one has spoken.
+    from egocurate.training.run.errors import first_to_speak
+
+    return first_to_speak(ASK_SEC)
 
 
 def _watch(told: socket.socket, ending: Ending, numbers: set[int]) -> None:

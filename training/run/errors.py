@@ -106,7 +106,7 @@ def end_rank(error: Exception, line: str | None, status: int) -> NoReturn:
     if isinstance(error, RankLost):
         time.sleep(LOST_SEC)
     # Whoever has taken the port would not answer, and let this rank wait for ever.
-    if isinstance(error, NotMet) or _first_to_speak():
+    if isinstance(error, NotMet) or first_to_speak():
         print(message, file=sys.stderr)
     if "TORCHELASTIC_ERROR_FILE" in os.environ:  # torchrun's summary ends with what this says
         record = json.dumps({"message": message, "timestamp": str(int(time.time()))})
@@ -116,13 +116,13 @@ def end_rank(error: Exception, line: str | None, status: int) -> NoReturn:
     os._exit(status)
 
 
-def _first_to_speak() -> bool:
-    """Tell whether no other rank has spoken in this attempt; True as well if none can be asked."""
+def first_to_speak(ask_sec: float = ASK_SEC) -> bool:
+    """Tell whether no other rank has spoken in this attempt; True as well if none answers within `ask_sec`."""
     host, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
     if not host or not port:
         return True
     try:
-        store = dist.TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=ASK_SEC))
+        store = dist.TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=ask_sec))
         return store.add(f"egocurate/spoken/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", 1) == 1
     except dist.DistError:
         return True

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.device import normalize
-from egocurate.models.egovlp.model import EgoVLPConfig
-from egocurate.models.egovlpv2.model import EgoVLPv2Config
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.systems.initial_weights import load_start
 from egocurate.training.systems.step_rng import StepRng
