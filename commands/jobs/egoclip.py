@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import pyarrow.compute as pc
+
 from egocurate.commands.jobs.cutting import SHARDS, Outcome, RunOptions, count_values, cut_clips, running_ray
 from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.egoclip import build_egoclip, write_egoclip
+from egocurate.curation.clips.grow_egoclip import grow_egoclip
 from egocurate.curation.clips.read_clips import find_clips, read_classes
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
-from egocurate.curation.sources.videos_table import write_video_facts
+from egocurate.curation.sources.videos_table import are_facts_written, write_video_facts
 from egocurate.progress import Report
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, as_path, is_remote
@@ -19,13 +22,18 @@ from egocurate.storage.paths import AnyPath, as_path, is_remote
 def run_egoclip(
     source: Source, out: AnyPath, config: EgoClipConfig, lexicon: str, options: RunOptions, report: Report
 ) -> Outcome:
-    """Build the EgoClip tables in `out`, and its shards below it."""
-    run = open_run(out, "egoclip", asdict(config) | {"lexicon": lexicon_name(lexicon)}, source.fingerprint())
-    finished = run.done and (out / "egoclip.parquet").exists()
+    """Build the EgoClip tables in `out`, and its shards below it; tables of fewer narrations or videos there grow."""
+    settings = asdict(config) | {"lexicon": lexicon_name(lexicon)}
+    run = open_run(out, "egoclip", settings, source.fingerprint(), may_grow=True)
+    earlier = run.counts if (out / "egoclip.parquet").exists() else None
+    finished = run.done and earlier is not None and are_facts_written(source.videos(), out)
     with running_ray(options.ray_address, report):
         if not finished:
-            tags_from = find_clips(options.tags_from) if options.tags_from else None
-            egoclip = build_egoclip(source, config, lexicon, report, tags_from)
+            if earlier is None:
+                tags_from = find_clips(options.tags_from) if options.tags_from else None
+                egoclip = build_egoclip(source, config, lexicon, report, tags_from)
+            else:
+                egoclip = grow_egoclip(source, config, lexicon, out, earlier["beta"], report)
             write_egoclip(egoclip, out)
             write_video_facts(source.videos(), out)
             run.finish(
@@ -40,13 +48,25 @@ def run_egoclip(
             )
         summary: dict[str, object] = {"tables": "already there, unchanged"} if finished else {}
         summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
+        if earlier is not None and run.counts["clips"] > earlier["clips"]:
+            summary["new_clips"] = run.counts["clips"] - earlier["clips"]
         whole = True
         if not options.tables_only:
             table, classes = read_parquet(out / "egoclip.parquet"), read_classes(out / "lexicon")
-            cut = cut_clips("egoclip", table, source.videos(), classes, out / SHARDS, options, report)
+            waiting = _without_length(source, out)
+            cut = cut_clips("egoclip", table, source, classes, out / SHARDS, options, report, waiting)
             summary |= cut.summary
             whole = cut.whole
     return Outcome(summary | {"notes": run.counts["notes"], "out": str(out)}, whole)
+
+
+def _without_length(source: Source, out: AnyPath) -> dict[str, int]:
+    """Count, by video, the narrations that cannot be clips before their video is on disk and tells its length."""
+    rejected = read_parquet(out / "rejected.parquet", ["video_uid", "reason"])
+    uids = rejected.filter(pc.equal(rejected["reason"], "no_video"))["video_uid"]
+    videos = source.videos()
+    absent = set(videos["video_uid"][videos["path"].isna()])
+    return {uid: count for uid, count in count_values(uids) if uid in absent}
 
 
 def lexicon_name(lexicon: str) -> str:

@@ -22,31 +22,36 @@ PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "to
 
 @dataclass
 class Run:
-    """One verb's run in one output folder; `counts` is what it counted, None until it has finished."""
+    """One verb's run in one output folder; `counts` is what it counted, None until it has finished.
+
+    `may_have_grown` tells that the run there was of other inputs, which may be more of the same.
+    """
 
     path: AnyPath
     record: dict
     counts: dict | None = None
+    may_have_grown: bool = False
     _clock: float = field(default_factory=time.monotonic)
 
     @property
     def done(self) -> bool:
         """Whether a run of the same inputs has finished here."""
-        return self.counts is not None
+        return self.counts is not None and not self.may_have_grown
 
     def finish(self, counts: dict) -> None:
         """Write the record, with what was counted."""
-        self.counts = counts
+        self.counts, self.may_have_grown = counts, False
         seconds = round(time.monotonic() - self._clock, 1)
         record = self.record | {"seconds": seconds, "counts": counts}
         atomic_write(self.path, lambda file: file.write((json.dumps(record, indent=1) + "\n").encode()))
 
 
-def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> Run:
+def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str], may_grow: bool = False) -> Run:
     """Find the finished run of `verb` in `out`, or begin one; writes nothing yet.
 
     `config` and `inputs` (name -> fingerprint) are JSON values that decide what is written. Raises InputError, naming
-    what differs, where `out` holds a run of the same verb with others.
+    what differs, where `out` holds a run of the same verb with others. With `may_grow` other inputs are taken: the
+    caller finds out whether they hold what was there and more.
     """
     record = {
         "verb": verb,
@@ -60,6 +65,8 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> R
     earlier = read_run(out, verb)
     if earlier is None:
         return Run(out / f"{verb}.run.json", record)
+    if may_grow and earlier["inputs"] != inputs and not _differences(earlier | {"inputs": inputs}, record):
+        return Run(out / f"{verb}.run.json", record, earlier["counts"], may_have_grown=True)
     differences = _differences(earlier, record)
     if differences:
         raise InputError(

@@ -12,10 +12,13 @@ from egocurate.storage.paths import AnyPath
 
 
 def run_shards(clips: AnyPath, source: Source, out: AnyPath, options: RunOptions, report: Report) -> Outcome:
-    """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
+    """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`.
+
+    A table that has more clips than the one of an earlier run adds them.
+    """
     path = find_clips(clips)
-    run = open_run(out, "shards", options.cut_settings(), {path.name: fingerprint(path)})
+    run = open_run(out, "shards", options.cut_settings(), {path.name: fingerprint(path)}, may_grow=True)
     with running_ray(options.ray_address, report):
         classes = read_classes(path.parent / "lexicon")
-        outcome = cut_clips("egoclip", read_clips(path), source.videos(), classes, out, options, report)
+        outcome = cut_clips("egoclip", read_clips(path), source, classes, out, options, report)
     return record(run, outcome)

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from egocurate.commands.verbs.options import Json, Root, SourceName, path_or_url
+from egocurate.commands.verbs.options import Json, Root, SourceName, VideosDirs, path_or_url
 from egocurate.errors import InputError
 
 
 def windows(
     ego4d_root: Root,
     source: SourceName = "ego4d",
+    videos_dir: VideosDirs = None,
     gold: Annotated[Path | None, typer.Option("--gold", help="csv with gold segments to score against.")] = None,
     json: Json = False,
 ) -> None:
@@ -24,7 +25,7 @@ def windows(
     from egocurate.curation.clips.compare_windows import compare_windows
     from egocurate.curation.sources.open import open_source
 
-    table = compare_windows(open_source(source, ego4d_root), gold)
+    table = compare_windows(open_source(source, ego4d_root, videos_dir or ()), gold)
     print(table.to_json(orient="records") if json else table.to_string(index=False, float_format="{:.3f}".format))
 
 

@@ -39,17 +39,19 @@ def build_egoclip(
     lexicon: str | AnyPath = "auto",
     report: Report = silent,
     tags_from: AnyPath | None = None,
+    mean: float | None = None,
 ) -> EgoClip:
     """Build the tables from a source; raises InputError if no narration is left.
 
-    `lexicon` as for `open_lexicon`, `tags_from` as for `build_tables`.
+    `lexicon` as for `open_lexicon`, `tags_from` and `mean` as for `build_tables`.
     """
     report("read", 0, 2)
     narrations = source.narrations()
     report("read", 1, 2)
     videos = source.videos()
     report("read", 2, 2)
-    return build_tables(narrations, videos, config, open_lexicon(source, lexicon, narrations), report, tags_from)
+    classes = open_lexicon(source, lexicon, narrations)
+    return build_tables(narrations, videos, config, classes, report, tags_from, mean)
 
 
 def open_lexicon(source: Source, lexicon: str | AnyPath, narrations: pd.DataFrame) -> Lexicon:
@@ -72,14 +74,15 @@ def build_tables(
     lexicon: Lexicon,
     report: Report = silent,
     tags_from: AnyPath | None = None,
+    mean: float | None = None,
 ) -> EgoClip:
     """Build the tables from narrations and videos (see `curation.sources`); raises InputError if nothing is left.
 
     `tags_from` is an egoclip.parquet of an earlier run: texts that the same tagger has tagged there with the same
-    lexicon are not parsed again.
+    lexicon are not parsed again. `mean` is the mean gap of an earlier run whose tables grow (see `narrate`).
     """
     report("filter", 0, 1)
-    selection = select_clips(narrations, videos, config)
+    selection = select_clips(narrations, videos, config, mean)
     report("filter", 1, 1)
     if selection.clips.empty:
         raise InputError(_nothing_left(selection))
@@ -144,4 +147,8 @@ def _nothing_left(selection: Selection) -> str:
         return "there are no narrations: no video has any, or all have the status redacted; fetch the annotations again"
     lost = selection.rejected["reason"].value_counts()
     listed = ", ".join(f"{name} {count:,}" for name, count in lost.items())
-    return f"none of {total:,} narrations is left: {listed}; switch a filter off or check the annotations"
+    way_out = "switch a filter off or check the annotations"
+    if lost.index[0] == "no_video":
+        way_out = "no_video: the video is not on disk, and nothing else tells how long it is; fetch it, or say with "
+        way_out += "--videos-dir where it is"
+    return f"none of {total:,} narrations is left: {listed}; {way_out}"

@@ -60,8 +60,13 @@ class Selection:
     counts: dict[str, int]
 
 
-def narrate(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Narrated:
-    """Join narrations with their videos, apply the narration filters and measure the gaps of every pass."""
+def narrate(
+    narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig, mean: float | None = None
+) -> Narrated:
+    """Join narrations with their videos, apply the narration filters and measure the gaps of every pass.
+
+    `mean` seconds stands for the mean gap of the run (None: it is measured; NaN: there is none).
+    """
     frame, uids, sources, texts = _join(narrations, videos)
     group = frame["video"].to_numpy() * max(len(sources), 1) + frame["source"].to_numpy()
     usable = ~bad_time(frame) & ~no_video(frame)
@@ -71,7 +76,7 @@ def narrate(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfi
     own = np.full(len(frame), np.nan)
     own[usable] = mean_gap(frame["narration_time"].to_numpy()[usable], group[usable])
     passing = reason == ""
-    mean = mean_of_groups(own[passing], group[passing])
+    mean = mean_of_groups(own[passing], group[passing]) if mean is None else mean
     fallback = PUBLISHED_ALPHA if config.alpha == "auto" else float(config.alpha)
     alpha = fallback if config.alpha != "auto" or np.isnan(mean) else mean
     beta = np.where(usable & np.isnan(own), fallback if np.isnan(mean) else mean, own)
@@ -100,9 +105,11 @@ def to_micro(seconds: np.ndarray) -> np.ndarray:
     return seconds.round(6) + 0.0
 
 
-def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Selection:
-    """Decide for every narration whether it becomes a clip, and when that begins and ends."""
-    narrated = narrate(narrations, videos, config)
+def select_clips(
+    narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig, mean: float | None = None
+) -> Selection:
+    """Decide for every narration whether it becomes a clip, and when that begins and ends; `mean` as for `narrate`."""
+    narrated = narrate(narrations, videos, config, mean)
     frame = pd.concat([narrated.frame, windows(narrated, config.window)], axis=1)
     reason = narrated.reason.copy()
     here = reason == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
 from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.sources.video_folders import VideoFolders, looked_in
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
@@ -28,8 +30,9 @@ class TableSource:
     val, test). Raises InputError, naming the column, for what cannot be read or contradicts itself.
     """
 
-    def __init__(self, path: str | AnyPath) -> None:
+    def __init__(self, path: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         self.path = as_path(path)
+        self._elsewhere = VideoFolders(videos_dirs)
         if self.path.is_dir():
             raise InputError(f"{self.path}: is a folder; give the csv or parquet file with {', '.join(NEEDED)}")
         self._table = _columns(read_columns(self.path, NEEDED))
@@ -70,6 +73,10 @@ class TableSource:
             notes.append(f"{unnamed:,} rows name no video")
         return notes
 
+    def looked_in(self) -> str:
+        """Say where videos were looked for."""
+        return looked_in([*self._elsewhere.folders, self.path.parent], "what column video names")
+
     @cached_property
     def _numbers(self) -> pd.Series:
         return self._table.groupby(["video_uid", "pass"], sort=False).cumcount().astype(np.int64)
@@ -81,12 +88,20 @@ class TableSource:
             self._refuse_several(table, name)
         known = {}
         for row in table.drop_duplicates("video_uid").itertuples():
-            path = as_path(row.video) if "://" in row.video else self.path.parent / row.video
-            facts = VideoFacts(path=str(path) if row.video and path.is_file() else None, split=self._split(row.split))
+            path = self._find(row.video, row.video_uid)
+            facts = VideoFacts(path=None if path is None else str(path), split=self._split(row.split))
             facts.video_dur = float(pd.to_numeric(row.duration, errors="coerce"))
             facts.probe()
             known[row.video_uid] = facts
         return videos_table(known)
+
+    def _find(self, video: str, uid: str) -> AnyPath | None:
+        """Return the file of a video, by its path or its uid in the folders that were named, else beside the table."""
+        if not video:
+            return self._elsewhere.files.get(uid)
+        beside = as_path(video) if "://" in video else self.path.parent / video
+        found = self._elsewhere.named(video) or self._elsewhere.files.get(uid)
+        return found or (beside if beside.is_file() else None)
 
     def _refuse_several(self, table: pd.DataFrame, name: str) -> None:
         """Refuse two values of a video's fact under one video_uid."""

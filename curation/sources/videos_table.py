@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egocurate.storage.atomic import atomic_write
+from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, as_path, make_folder
 from egocurate.storage.remote_file import media
 
@@ -86,8 +87,19 @@ def videos_table(videos: Mapping[str, VideoFacts], scenes: np.ndarray | None = N
 
 def write_video_facts(videos: pd.DataFrame, out: AnyPath) -> None:
     """Write the videos of a source (`Source.videos`) without their paths, which only one machine knows."""
-    columns = {name: pa.array(videos[name]) for name in _PLAIN}
-    columns["scenarios"] = pa.array(videos["scenarios"].tolist(), pa.list_(pa.string()))
-    table = pa.table(columns)
+    table = _facts(videos)
     make_folder(out)
     atomic_write(out / VIDEO_FACTS_FILE, lambda file: pq.write_table(table, file))
+
+
+def are_facts_written(videos: pd.DataFrame, out: AnyPath) -> bool:
+    """Tell whether what `write_video_facts` has written in `out` still holds: a video that comes tells its length."""
+    path = out / VIDEO_FACTS_FILE
+    # As text, in which a length that is not known equals itself.
+    return not path.exists() or str(read_parquet(path).to_pylist()) == str(_facts(videos).to_pylist())
+
+
+def _facts(videos: pd.DataFrame) -> pa.Table:
+    columns = {name: pa.array(videos[name]) for name in _PLAIN}
+    columns["scenarios"] = pa.array(videos["scenarios"].tolist(), pa.list_(pa.string()))
+    return pa.table(columns)
