@@ -57,7 +57,9 @@ def run_egoclip(
             cut = cut_clips("egoclip", table, source, classes, out / SHARDS, options, report, waiting)
             summary |= cut.summary
             whole = cut.whole
-    return Outcome(summary | {"notes": run.counts["notes"], "out": str(out)}, whole)
+    # What was found when the tables were made: by now there may be more videos.
+    notes: dict[str, object] = {} if finished else {"notes": run.counts["notes"]}
+    return Outcome(summary | notes | {"out": str(out)}, whole)
 
 
 def _without_length(source: Source, out: AnyPath) -> dict[str, int]:
