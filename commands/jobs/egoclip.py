@@ -25,7 +25,7 @@ def run_egoclip(
     """Build the EgoClip tables in `out`, and its shards below it; tables of fewer narrations or videos there grow."""
     settings = asdict(config) | {"lexicon": lexicon_name(lexicon)}
     run = open_run(out, "egoclip", settings, source.fingerprint(), may_grow=True)
-    earlier = run.counts if (out / "egoclip.parquet").exists() else None
+    changes, earlier = run.changes, run.counts if (out / "egoclip.parquet").exists() else None
     finished = run.done and earlier is not None and are_facts_written(source.videos(), out)
     with running_ray(options.ray_address, report):
         if not finished:
@@ -33,7 +33,7 @@ def run_egoclip(
                 tags_from = find_clips(options.tags_from) if options.tags_from else None
                 egoclip = build_egoclip(source, config, lexicon, report, tags_from)
             else:
-                egoclip = grow_egoclip(source, config, lexicon, out, earlier["beta"], report)
+                egoclip = grow_egoclip(source, config, lexicon, out, earlier["beta"], "; ".join(changes), report)
             write_egoclip(egoclip, out)
             write_video_facts(source.videos(), out)
             run.finish(

@@ -24,23 +24,23 @@ PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "to
 class Run:
     """One verb's run in one output folder; `counts` is what it counted, None until it has finished.
 
-    `may_have_grown` tells that the run there was of other inputs, which may be more of the same.
+    `changes` says how its inputs differ from those of the run there, of which they may be more.
     """
 
     path: AnyPath
     record: dict
     counts: dict | None = None
-    may_have_grown: bool = False
+    changes: list[str] = field(default_factory=list)
     _clock: float = field(default_factory=time.monotonic)
 
     @property
     def done(self) -> bool:
         """Whether a run of the same inputs has finished here."""
-        return self.counts is not None and not self.may_have_grown
+        return self.counts is not None and not self.changes
 
     def finish(self, counts: dict) -> None:
         """Write the record, with what was counted."""
-        self.counts, self.may_have_grown = counts, False
+        self.counts, self.changes = counts, []
         seconds = round(time.monotonic() - self._clock, 1)
         record = self.record | {"seconds": seconds, "counts": counts}
         atomic_write(self.path, lambda file: file.write((json.dumps(record, indent=1) + "\n").encode()))
@@ -65,9 +65,9 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str], may_
     earlier = read_run(out, verb)
     if earlier is None:
         return Run(out / f"{verb}.run.json", record)
-    if may_grow and earlier["inputs"] != inputs and not _differences(earlier | {"inputs": inputs}, record):
-        return Run(out / f"{verb}.run.json", record, earlier["counts"], may_have_grown=True)
     differences = _differences(earlier, record)
+    if differences and may_grow and earlier["config"] == record["config"]:
+        return Run(out / f"{verb}.run.json", record, earlier["counts"], differences)
     if differences:
         raise InputError(
             f"{out} holds a run of `curate {verb}` with other inputs: {'; '.join(differences)}; "

@@ -1,4 +1,4 @@
-"""The verbs that make tables out of narrations, and cut their clips: egoclip, egomcq."""
+"""The verbs that make tables out of narrations, and cut their clips: egoclip, egomcq; and a table to fill in."""
 
 from __future__ import annotations
 
@@ -136,3 +136,13 @@ def egomcq(
             open_source(source, ego4d_root, videos_dir or ()), out, config, egoclip, lexicon, options, report
         )
     finish("EgoMCQ", outcome, json)
+
+
+def template() -> None:
+    """Print a table of narrations to fill in, for --source table.
+
+    Example: curate template > narrations.csv
+    """
+    from egocurate.curation.sources.table import TEMPLATE
+
+    print(TEMPLATE, end="")

@@ -29,12 +29,13 @@ def grow_egoclip(
     lexicon: str,
     out: AnyPath,
     beta: Mapping[str, float],
+    changes: str = "",
     report: Report = silent,
 ) -> EgoClip:
     """Build the tables in `out` anew from a source that has changed, so that they are the earlier ones and more.
 
     What the earlier run measured over all narrations holds for what is added: the lexicon if it was built from them,
-    and `beta`, its alpha and its mean gap in seconds. Raises InputError, naming the videos, if clips that are there
+    and `beta`, its alpha and its mean gap in seconds. `changes` says what is new, for an error. Raises InputError, naming the videos, if clips that are there
     would be others now; a video that has gone from the disk meanwhile keeps its clips.
     """
     old = read_parquet(out / "egoclip.parquet")
@@ -44,7 +45,7 @@ def grow_egoclip(
     new = build_egoclip(source, fixed, classes, report, out / "egoclip.parquet", beta.get("mean", math.nan))
     lacks_length = pc.equal(new.rejected["reason"], "no_video")
     gone = set(new.rejected.filter(lacks_length)["video_uid"].to_pylist())
-    _refuse_changes(old, new.table, gone, out)
+    _refuse_changes(old, new.table, gone, f"{out} ({changes})" if changes else str(out))
     kept = pc.is_in(new.rejected["video_uid"], value_set=pc.unique(old["video_uid"]))
     rejected = new.rejected.filter(pc.invert(pc.and_(lacks_length, kept)))
     return replace(new, table=add_clips(old, new.table), rejected=rejected, beta=dict(beta))
@@ -84,7 +85,7 @@ def _renumbered(negatives: pa.ListArray, was: np.ndarray, becomes: np.ndarray) -
     return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), becomes[place])
 
 
-def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], out: AnyPath) -> None:
+def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], where: str) -> None:
     """Raise InputError if clips of `old` have other values in `new`, or are missing there, but for videos `gone`."""
     place = pc.index_in(old["key"], value_set=new["key"].combine_chunks())
     is_there = pc.is_valid(place)
@@ -100,8 +101,8 @@ def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], out: AnyPath) 
         what = ", ".join(name for name, of in changed.items() if of)
         listed = ", ".join(videos[:_NAMED]) + (", ..." if len(videos) > _NAMED else "")
         raise InputError(
-            f"{out} holds clips of {len(videos)} videos that would be others now ({listed}: {what}); clips are only "
-            "added to a folder: name another --out, or bring back what was narrated and how long the videos were"
+            f"{where}: the clips of {len(videos)} videos there would be others now ({listed}: {what}), and clips are "
+            "only added; name another --out, or bring back what was narrated and how long these videos were"
         )
 
 

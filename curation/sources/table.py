@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,16 +19,24 @@ from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path
 
 NEEDED = ("video", "time", "text")
+TEMPLATE = """\
+video,time,text
+videos/kitchen.mp4,2.5,#C C takes a cup from the shelf
+videos/kitchen.mp4,0:01:04.2,#C C washes the cup
+"""
+"""A table to begin with: its columns, and a narration at seconds and one at a clock time."""
+
 _SPLITS = {"": "", "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 _SPLITS |= {"test": "test", "testing": "test"}
 
 
 class TableSource:
-    """Read a csv (comma or tab) or parquet file with a row per narration.
+    """Read a csv (comma, semicolon or tab) or parquet file with a row per narration.
 
-    Columns: video (path, relative to the table's folder), time (seconds), text; and where wanted video_uid (else the
-    name of the file), pass (a number or a name, else 1), duration (seconds, else read from the file), split (train,
-    val, test). Raises InputError, naming the column, for what cannot be read or contradicts itself.
+    Columns: video (path, relative to the table's folder), time (seconds, or a clock time), text; and where wanted
+    video_uid (else the name of the file), pass (a number or a name, else 1), duration (as time, else read from the
+    file), split (train, val, test). Videos are looked for in `videos_dirs` first. Raises InputError, naming the column
+    or the line, for what cannot be read or contradicts itself.
     """
 
     def __init__(self, path: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
@@ -35,13 +44,14 @@ class TableSource:
         self._elsewhere = VideoFolders(videos_dirs)
         if self.path.is_dir():
             raise InputError(f"{self.path}: is a folder; give the csv or parquet file with {', '.join(NEEDED)}")
-        self._table = _columns(read_columns(self.path, NEEDED))
-        if self._table.empty:
+        table = _columns(read_columns(self.path, NEEDED))
+        if table.empty:
             raise InputError(f"{self.path}: no rows; there is one for each narration")
-        self._time = pd.to_numeric(self._table["time"], errors="coerce").astype(np.float64)
+        self._time, self._duration = (self._seconds(table[name]) for name in ("time", "duration"))
         if self._time.isna().all():
-            first = self._table["time"].iloc[0]
+            first = table["time"].iloc[0]
             raise InputError(f"{self.path}: column 'time' has {first!r} and no number at all; give seconds as 12.5")
+        self._table = table.reset_index(drop=True)
 
     def narrations(self) -> pd.DataFrame:
         """Return one row per row of the table; see `Source`. narration_ind counts the rows of a video and pass."""
@@ -71,6 +81,9 @@ class TableSource:
         ]
         if unnamed:
             notes.append(f"{unnamed:,} rows name no video")
+        closed = videos["video_uid"][videos["path"].notna() & videos["video_dur"].isna()]
+        if len(closed):
+            notes.append(f"{len(closed):,} videos on disk do not open and so tell no length ({', '.join(closed[:3])})")
         return notes
 
     def looked_in(self) -> str:
@@ -90,7 +103,7 @@ class TableSource:
         for row in table.drop_duplicates("video_uid").itertuples():
             path = self._find(row.video, row.video_uid)
             facts = VideoFacts(path=None if path is None else str(path), split=self._split(row.split))
-            facts.video_dur = float(pd.to_numeric(row.duration, errors="coerce"))
+            facts.video_dur = float(self._duration[row.Index])
             facts.probe()
             known[row.video_uid] = facts
         return videos_table(known)
@@ -112,10 +125,36 @@ class TableSource:
             way_out = "give each video its own in a column video_uid" if name == "video" else "say it once"
             raise InputError(f"{self.path}: column {name!r} has {values} for video {uid!r}; {way_out}")
 
+    def _seconds(self, texts: pd.Series) -> pd.Series:
+        """Return times in seconds (float64), NaN for a text without a digit; refuses others that are no times."""
+        seconds = texts.map(_as_seconds).astype(np.float64)
+        bad = seconds.isna() & texts.str.contains(r"\d")
+        if bad.any():
+            line = bad.index[bad][0]
+            place = f"{self.path}: {'row' if self.path.suffix == '.parquet' else 'line'} {line}"
+            way_out = "write seconds as 62.5, or a clock time as 1:02.5 or 0:01:02.5"
+            raise InputError(f"{place}: {texts.name} has {texts[line]!r}; {way_out}")
+        return seconds.reset_index(drop=True)
+
     def _split(self, text: str) -> str:
         if text.strip().lower() not in _SPLITS:
             raise InputError(f"{self.path}: column 'split' has {text!r}; write train, val, test or nothing")
         return _SPLITS[text.strip().lower()]
+
+
+def _as_seconds(text: str) -> float:
+    """Read seconds, or minutes and hours before them, in a clock time; a comma may stand for the point."""
+    *before, last = text.replace(",", ".").split(":")
+    try:
+        seconds = float(last)
+    except ValueError:
+        return math.nan
+    if not before:
+        return seconds
+    counts = [int(part) for part in before if part.isdecimal()]
+    if len(counts) != len(before) or len(counts) > 2 or not 0 <= seconds < 60 or any(n >= 60 for n in counts[1:]):
+        return math.nan
+    return seconds + sum(count * 60**place for place, count in enumerate(reversed(counts), 1))
 
 
 def _columns(table: pd.DataFrame) -> pd.DataFrame:

@@ -135,7 +135,10 @@ def test_a_newer_narration_json_with_more_videos_grows_the_tables(tiny_root, run
 
     path.write_text(json.dumps(fewer))
     status, _, error = run(*command)
-    assert status == 2 and f"holds clips of 1 videos that would be others now ({late}: narrations)" in error
+    assert (
+        status == 2
+        and f"narration.json changed): the clips of 1 videos there would be others now ({late}: narrations)" in error
+    )
 
 
 @pytest.fixture
@@ -213,7 +216,8 @@ def test_narrations_of_earlier_videos_that_changed_are_refused_by_name(own, run,
     changed = [(video, time, text.replace("door", "window")) for video, time, text in narrated("b")]
     status, _, error = run(*command, "--root", write(narrated("a") + changed))
     assert status == 2 and error.count("\n") == 1
-    assert "clips of 1 videos that would be others now (b: clip_text" in error and "name another --out" in error
+    assert "(t.csv changed): the clips of 1 videos there would be others now (b: clip_text" in error
+    assert "name another --out" in error
     assert tars(tmp_path / "O" / "shards") == before
 
 
