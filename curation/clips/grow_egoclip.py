@@ -35,8 +35,9 @@ def grow_egoclip(
     """Build the tables in `out` anew from a source that has changed, so that they are the earlier ones and more.
 
     What the earlier run measured over all narrations holds for what is added: the lexicon if it was built from them,
-    and `beta`, its alpha and its mean gap in seconds. `changes` says what is new, for an error. Raises InputError, naming the videos, if clips that are there
-    would be others now; a video that has gone from the disk meanwhile keeps its clips.
+    and `beta`, its alpha and its mean gap in seconds. `changes` says what is new, for an error. Raises InputError,
+    naming the videos, if clips that are there would be others now; a video that has gone from the disk meanwhile keeps
+    its clips.
     """
     old = read_parquet(out / "egoclip.parquet")
     is_built = lexicon == "wordnet" or (lexicon == "auto" and source.lexicon_dir() is None)
