@@ -14,6 +14,7 @@ from egocurate.curation.clips.read_clips import find_clips, read_classes
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.curation.sources.videos_table import are_facts_written, write_video_facts
+from egocurate.errors import InputError
 from egocurate.progress import Report
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, as_path, is_remote
@@ -26,7 +27,15 @@ def run_egoclip(
     settings = asdict(config) | {"lexicon": lexicon_name(lexicon)}
     run = open_run(out, "egoclip", settings, source.fingerprint(), may_grow=True)
     changes, earlier = run.changes, run.counts if (out / "egoclip.parquet").exists() else None
-    finished = run.done and earlier is not None and are_facts_written(source.videos(), out)
+    videos = source.videos()
+    has_lengths = bool((videos["path"].notna() | (videos["video_dur"] > 0)).any())
+    if earlier is None and len(videos) and not has_lengths:
+        raise InputError(
+            f"none of the {len(videos)} videos is on disk, and nothing else tells how long they are "
+            f"({source.looked_in()}): fetch them, or say with --videos-dir where they are"
+        )
+    # Tables of videos that have all gone from the disk since have nothing to grow by.
+    finished = earlier is not None and (not has_lengths or (run.done and are_facts_written(videos, out)))
     with running_ray(options.ray_address, report):
         if not finished:
             if earlier is None:
@@ -35,7 +44,7 @@ def run_egoclip(
             else:
                 egoclip = grow_egoclip(source, config, lexicon, out, earlier["beta"], "; ".join(changes), report)
             write_egoclip(egoclip, out)
-            write_video_facts(source.videos(), out)
+            write_video_facts(videos, out)
             run.finish(
                 {
                     "narrations": dict(egoclip.counts),

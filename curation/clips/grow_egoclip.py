@@ -53,10 +53,7 @@ def grow_egoclip(
 
 
 def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
-    """Return the rows of a clip table, then those of another whose keys it lacks, numbered on from its last.
-
-    Negatives that are not of the table any more are left out.
-    """
+    """Return the rows of a clip table, then those of another whose keys it lacks, numbered on from its last."""
     place = pc.index_in(new["key"], value_set=old["key"].combine_chunks())
     is_new = pc.is_null(place)
     added = new.filter(is_new)
@@ -72,9 +69,8 @@ def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
         "negatives": _renumbered(added["negatives"].combine_chunks(), new["clip_idx"].to_numpy(), numbers),
     }
     rows = pa.table([columns[name] for name in CLIP_SCHEMA.names], schema=CLIP_SCHEMA)
-    return pa.concat_tables(
-        [old.select(CLIP_SCHEMA.names).replace_schema_metadata(None), rows]
-    ).replace_schema_metadata(new.schema.metadata)
+    whole = pa.concat_tables([old.select(CLIP_SCHEMA.names).replace_schema_metadata(None), rows])
+    return whole.replace_schema_metadata(new.schema.metadata)
 
 
 def _renumbered(negatives: pa.ListArray, was: np.ndarray, becomes: np.ndarray) -> pa.ListArray:

@@ -65,7 +65,10 @@ class ShardIndex:
             first_line = str(error).partition("\n")[0]
             raise InputError(f"{path} cannot be read ({first_line}): write the shards again") from error
         if len(index) != manifest["samples"]:
-            raise InputError(f"{path} has {len(index)} samples, the manifest {manifest['samples']}: write it again")
+            raise InputError(
+                f"{path} has {len(index)} samples, the manifest {manifest['samples']}: run the command that writes the "
+                "shards again"
+            )
         return index
 
     def __reduce__(self) -> tuple:

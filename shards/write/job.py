@@ -36,8 +36,8 @@ class VideoFile:
         path = as_path(self.path)
         try:
             with named(path):
-                return path.stat().st_size if is_remote(path) or path.is_file() else NOT_ON_DISK
-        except FileNotFoundError:
+                return NOT_ON_DISK if not is_remote(path) and path.is_dir() else path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
             return NOT_ON_DISK
 
 

@@ -23,7 +23,6 @@ from egocurate.shards.shard_format import (
     VIDEO_NOT_ON_DISK,
     WAITING_FILE,
 )
-from egocurate.shards.write.build_shard import ShardNote
 from egocurate.shards.write.job import ShardPlan
 from egocurate.shards.write.parts import NOT_ON_DISK, Part
 from egocurate.shards.write.shard_folder import ShardFolder
@@ -114,8 +113,7 @@ def _read_notes(folder: ShardFolder) -> _Written:
     plan = folder.plan
     rows, counts, failed, entries = [], [], [], []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in (*MEMBER_COLUMNS, "counts", *NUMBERS)}
-    for shard in range(plan.shards):
-        note = ShardNote.read(folder.note(shard))
+    for shard, note in enumerate(folder.notes()):
         first, last = int(plan.bounds[shard]), int(plan.bounds[shard + 1])
         keys = plan.clips["key"].slice(first, last - first).to_pylist()
         row = {key: first + i for i, key in enumerate(keys)}

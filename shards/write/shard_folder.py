@@ -146,9 +146,19 @@ class ShardFolder:
         return self.unfinished / f"{self.tar(shard).name}.json"
 
     def missing(self) -> list[int]:
-        """Return the shards that are not whole."""
+        """Return the shards that are not whole; those that the manifest has are."""
         tars, notes = file_sizes(self.out), file_sizes(self.unfinished)
-        return [shard for shard in range(self.plan.shards) if not self._is_done(shard, tars, notes)]
+        published = len(self._manifest()["shards"])
+        return [shard for shard in range(published, self.plan.shards) if not self._is_done(shard, tars, notes)]
+
+    def notes(self) -> Iterator[ShardNote]:
+        """Return the notes of all shards, of those that the manifest has by the index."""
+        manifest = self._manifest()
+        published = len(manifest["shards"])
+        if published:
+            yield from (note for _, note in self._notes_from_index(manifest))
+        for shard in range(published, self.plan.shards):
+            yield ShardNote.read(self.note(shard))
 
     def open(self) -> bool:
         """Make the folder ready for its plan and tell whether it is finished already.
@@ -165,9 +175,10 @@ class ShardFolder:
             if is_whole and len(entries) == self.plan.shards:
                 return True
             self.refuse_changed_videos(lost)
-            self._begin(self._notes_from_index(manifest) if INDEX_FILE in files else ())
-            if not is_whole:
-                (self.out / MANIFEST_FILE).unlink(missing_ok=True)
+            if is_whole:
+                self._begin(())
+            else:
+                self.reopen(self._notes_from_index(manifest) if INDEX_FILE in files else ())
         elif not self._plan_file.exists() and (stray := next((name for name in files if name.endswith(".tar")), None)):
             raise InputError(
                 f"{self.out} holds {stray} but no manifest: choose an empty folder, or `curate verify --repair` it"
@@ -212,6 +223,9 @@ class ShardFolder:
     @property
     def _plan_file(self) -> AnyPath:
         return self.unfinished / PLAN_FILE
+
+    def _manifest(self) -> dict:
+        return read_manifest(self.out) if (self.out / MANIFEST_FILE).exists() else {"shards": []}
 
     def _begin(self, notes: Iterable[tuple[int, ShardNote]]) -> None:
         make_folder(self.unfinished)

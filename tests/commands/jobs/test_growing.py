@@ -106,6 +106,11 @@ def test_where_no_video_is_the_error_says_where_they_were_looked_for(partial_roo
         assert status == 2 and error.count("\n") == 1
         places = ", ".join(map(str, (empty, root / "v2" / "video_540ss", root / "video_540ss")))
         assert f"looked for <video_uid>.mp4 in {places}" in error
+    table = tmp_path / "t.csv"
+    table.write_text("video,time,text\na.mp4,1,#C C takes the cup\n")
+    command = ("egoclip", "--out", tmp_path / "T", "--source", "table", "--root", table, "--videos-dir", empty)
+    status, _, error = run(*command)
+    assert status == 2 and f"looked for what column video names in {empty}, {tmp_path}): fetch them" in error
     status, _, error = run("egoclip", "--out", tmp_path / "O", "--ego4d-root", root, "--videos-dir", tmp_path / "no")
     assert status == 2 and f"--videos-dir {tmp_path / 'no'}: there is no such folder" in error
 
@@ -181,6 +186,10 @@ def test_a_table_waits_for_its_videos_as_ego4d_does(own, run, tmp_path, more):
     assert before.items() <= tars(out / "shards").items() and "waiting_for" not in second
     assert streamed(out / "shards") == set(keys(out / "egoclip.parquet"))
     assert run(*command)[1]["tables"] == "already there, unchanged"
+    for video in table.parent.glob("*.mp4"):
+        video.unlink()
+    status, third, _ = run(*command, "--strict")
+    assert (status, third["samples"], third["shards_state"]) == (0, 6, "already there, unchanged")
 
 
 @pytest.mark.parametrize("alpha", ["4.9", "auto"])

@@ -276,6 +276,19 @@ def test_killed_while_growing_the_old_folder_stays_valid_and_the_next_run_finish
     assert contents(job.out) == contents(undisturbed.out)
 
 
+def test_killed_between_the_new_index_and_the_new_manifest_the_next_run_finishes(job, fetch):
+    fetch("birch")
+    write_shards(job)
+    manifest = (job.out / "manifest.json").read_bytes()
+    fetch("ash")
+    write_shards(job)
+    files = contents(job.out)
+    (job.out / "manifest.json").write_bytes(manifest)
+    with pytest.raises(InputError, match="has 8 samples, the manifest 4: run the command that writes the shards again"):
+        ShardIndex.open(job.out)
+    assert not write_shards(job).already_done and contents(job.out) == files
+
+
 def as_first_release(folder: Path) -> None:
     """Take from a folder what the first releases did not write."""
     manifest = json.loads((folder / "manifest.json").read_text())
