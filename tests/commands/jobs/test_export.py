@@ -11,7 +11,6 @@ import decord
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from egocurate.commands.jobs.export import clips_on_chunks
