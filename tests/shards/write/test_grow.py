@@ -19,7 +19,8 @@ from egocurate.shards.check.repair import repair
 from egocurate.shards.check.verify import verify
 from egocurate.shards.profiles import profile
 from egocurate.shards.read.index import ShardIndex
-from egocurate.shards.write.job import ShardJob, VideoFile
+from egocurate.shards.write.job import ShardJob, VideoFile, check_job, plan_parts
+from egocurate.shards.write.parts import Part
 from egocurate.shards.write.write_shards import write_shards
 
 UIDS = ("ash", "birch", "cedar", "dogwood")
@@ -312,3 +313,26 @@ def test_a_folder_of_the_first_releases_is_read_and_grows(job, fetch, make_clips
     assert write_shards(replace(job, clips=make_clips(rows), videos=job.videos | {"elm": VideoFile(elm)})).samples == 17
     assert is_in(before, tars(job.out)) and np.unique(ShardIndex.open(job.out).shard).size == len(tars(job.out))
     assert pa.types.is_list(pq.read_table(job.out / "index.parquet")["negatives"].type)
+
+
+def test_a_partial_folder_of_the_first_releases_goes_on_and_grows(job, fetch):
+    """They planned the clips of videos that were not there, as failures, and wrote down no parts."""
+    fetch("birch")
+    checked = check_job(job)
+    (part,) = plan_parts(checked, [Part(checked.sizes, last_clip_idx=10**6)]).parts
+    (job.out / ".unfinished").mkdir(parents=True)
+    (job.out / ".unfinished" / "plan.json").write_text(json.dumps(part.planned))
+    begun = write_shards(job)
+    assert (begun.samples, begun.failed, begun.waiting) == (4, 0, {"ash": 4, "cedar": 4, "dogwood": 4})
+    as_first_release(job.out)
+    assert write_shards(job).already_done
+
+    before = tars(job.out)
+    fetch("ash", "dogwood")
+    grown = write_shards(job)
+    assert (grown.samples, grown.failed, grown.waiting) == (12, 0, {"cedar": 4})
+    assert is_in(before, tars(job.out)) and streamed(job.out)[4:] == ["ash"] * 4 + ["dogwood"] * 4
+    parts = json.loads((job.out / "manifest.json").read_text())["parts"]
+    assert [part["again"] for part in parts] == [{}, {"ash": None, "dogwood": None}]
+    files = contents(job.out)
+    assert write_shards(job).already_done and contents(job.out) == files and verify(job.out) == []
