@@ -47,10 +47,14 @@ class World:
         return text.replace("s3://bucket/", f"{self.folder}/bucket/")
 
     def curate(self, line: str) -> int:
-        """Run the words after `curate`, as it would itself; returns the exit status."""
-        with contextlib.chdir(self.folder):
+        """Run the words after `curate`, as a shell would with `> FILE` at their end; returns the exit status."""
+        words, _, file = self.place(line).partition(" > ")
+        with contextlib.chdir(self.folder), contextlib.ExitStack() as redirected:
+            if file:
+                said = redirected.enter_context(Path(file).open("w"))
+                redirected.enter_context(contextlib.redirect_stdout(said))
             try:
-                main(shlex.split(self.place(line)))
+                main(shlex.split(words))
             except SystemExit as left:
                 return left.code or 0
 
