@@ -60,6 +60,12 @@ def show(
 
     import numpy as np
 
+    from egocurate.commands.jobs.output_folder import find_shard_folders
+
+    folders = find_shard_folders(folder)
+
+    import numpy as np
+
     from egocurate.commands.report.film_strip import draw_strip
     from egocurate.loaders.frame_sampling import uniform
     from egocurate.shards.read.read_frames import BadSample, read_frames

@@ -2,6 +2,7 @@
 
 from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.pos_tags import Parsed
+from egocurate.curation.text.subject import rather_noun
 
 # Verbs that only carry another one ("continues slicing", "tries to open"): the carried verb is the action.
 # fmt: off
@@ -20,6 +21,7 @@ _AUXILIARIES = _BE | {"have", "do", "let"}
 _CLAUSE_START = ("to", "that", "which")
 _WAIT = frozenset(("wait",))
 _NOUN_PHRASE = ("NN", "DT", "JJ", "PRP$", "CD", "VBG", "VBN")
+_CLAUSE_OPENERS = ("while", "as", "when", "that", "which", "who", "so")
 _BEFORE_GERUND = ("by", "while", "for", "after", "before", "without")
 
 
@@ -30,7 +32,12 @@ def action_positions(parsed: Parsed) -> list[int]:
         index
         for index, tag in enumerate(parsed.tags)
         if index in (parsed.predicate, carried)
-        or (tag.startswith("VB") and not _is_thing(parsed, index) and not _done_by_another(parsed, index))
+        or (
+            index > parsed.predicate
+            and tag.startswith("VB")
+            and not _is_thing(parsed, index)
+            and not _done_by_another(parsed, index)
+        )
     ]
 
 
@@ -48,6 +55,19 @@ def carried_by_predicate(parsed: Parsed) -> int:
     bare = is_base(words[at], _BARE_CARRIERS) and not {"IN", "RP"}.intersection(parsed.tags[at + 1 : following])
     bare = bare and parsed.tags[following].startswith(("NN", "JJ"))
     return following if named or bare else -1
+
+
+def coordinated(parsed: Parsed, index: int) -> bool:
+    """Tell whether a word after "and" must be a verb: "open and close", "cuts the tape and tapes the box"."""
+    words, tags = parsed.words, parsed.tags
+    if tags[index - 1] != "CC" or not 0 <= parsed.predicate < index:
+        return False
+    if parsed.predicate == index - 2:
+        return True
+    third_person = tags[parsed.predicate] == "VBZ" and tags[index] == "NNS"
+    return third_person and (
+        tags[index + 1 : index + 2] in (["DT"], ["PRP$"], ["PRP"]) or not rather_noun(words[index])
+    )
 
 
 def switched(parsed: Parsed, position: int) -> str:
@@ -71,6 +91,8 @@ def _done_by_another(parsed: Parsed, index: int) -> bool:
     for at in range(max(parsed.predicate + 2, index - 2), index):
         if tags[index] == "VBN" and (words[at] == "being" or (words[at] in _BE and words[at - 1] in _CLAUSE_START)):
             return True
+    if tags[index] in ("VBN", "VBD") and tags[index - 1].startswith("NN") and tags[parsed.predicate] == "VBZ":
+        return words[parsed.predicate] not in _BE and not carries(words[parsed.predicate])  # "bucket filled with water"
     waits = next((at for at in range(index - 1) if is_base(words[at], _WAIT) and words[at + 1] == "for"), index)
     return waits < index and "CC" not in tags[waits:index] and "while" not in words[waits:index]
 
@@ -87,6 +109,8 @@ def _is_thing(parsed: Parsed, index: int) -> bool:
             predicate_tag = tags[parsed.predicate] if 0 <= parsed.predicate < index else ""
             finite = {"VB", "VBP"}.intersection(tags[parsed.predicate + 1 : index])
             return tag != "VBZ" and (predicate_tag == "VBZ" or (predicate_tag == "VBG" and not finite))
+        if before.startswith("NN") and tag != "VBZ" and _one_clause(parsed, index):  # "looks at the wrist watch"
+            return True
         object_place = before.startswith("VB") or index - 1 == parsed.predicate
         return before == "RP" or (object_place and not auxiliary)
     after_verb = before in ("VB", "VBP", "VBZ") or index - 1 == parsed.predicate
@@ -100,6 +124,15 @@ def _is_thing(parsed: Parsed, index: int) -> bool:
     if before == "IN":
         return words[index - 1] not in _BEFORE_GERUND
     return before.startswith("VB") and not auxiliary
+
+
+def _one_clause(parsed: Parsed, index: int) -> bool:
+    """Tell whether one verb in the third person stands before `index`, after which a bare verb has no place."""
+    at = parsed.predicate
+    if not 0 <= at < index or parsed.tags[at] != "VBZ" or carries(parsed.words[at]):
+        return False
+    between = range(at + 1, index)
+    return not any(parsed.tags[one] in ("CC", "TO", "MD") or parsed.words[one] in _CLAUSE_OPENERS for one in between)
 
 
 def carries(word: str) -> bool:

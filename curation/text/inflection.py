@@ -2,9 +2,12 @@
 
 from functools import lru_cache
 
-from egocurate.curation.text.wordnet import exceptions
+from egocurate.curation.text.wordnet import exceptions, is_noun, is_verb
 
 _VOWELS = "aeiou"
+# Plurals that WordNet's list lacks, and plurals that mean something else than their singular ("coffee grounds").
+_PLURALS = {"people": "person"}
+_OWN_WORDS = frozenset({"goods", "grounds", "means", "news"})
 
 
 @lru_cache(maxsize=1 << 16)
@@ -31,7 +34,11 @@ def verb_bases(word: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1 << 16)
 def noun_bases(word: str) -> tuple[str, ...]:
     """List the word itself and what it may be the plural of, likelier first: "knives" -> knives, knife, knif."""
+    if word in _OWN_WORDS:
+        return (word,)
     bases = [word, *exceptions("noun").get(word, ())]
+    if word in _PLURALS:
+        bases.append(_PLURALS[word])
     if word.endswith("s") and not word.endswith("ss") and len(word) > 2:
         if word.endswith("ves"):
             bases += [word[:-3] + "f", word[:-3] + "fe"]
@@ -43,3 +50,13 @@ def noun_bases(word: str) -> tuple[str, ...]:
     if word.endswith("men"):
         bases.append(word[:-3] + "man")
     return tuple(dict.fromkeys(bases))
+
+
+def is_verb_form(word: str) -> bool:
+    """Tell whether a word may be a verb of WordNet, inflected or not."""
+    return any(map(is_verb, verb_bases(word)))
+
+
+def is_english(word: str) -> bool:
+    """Tell whether a word may be a noun or a verb of WordNet, inflected or not."""
+    return is_verb_form(word) or any(map(is_noun, noun_bases(word)))

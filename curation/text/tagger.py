@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import permutations, zip_longest
 
 from egocurate.curation.text.action_words import (
@@ -9,12 +10,15 @@ from egocurate.curation.text.action_words import (
     action_positions,
     carried_by_predicate,
     carries,
+    coordinated,
     is_base,
     switched,
 )
 from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.pos_tags import Parsed, parse
-from egocurate.curation.text.taxonomy import Lexicon, Taxonomy
+from egocurate.curation.text.spelling import meant
+from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, general_words
+from egocurate.curation.text.thing_words import may_be_one_word, names_thing
 
 Bases = Callable[[str], tuple[str, ...]]
 Words = tuple[str, ...]
@@ -27,19 +31,11 @@ _PREPOSITIONS = frozenset({
     "in", "inside", "into", "of", "off", "onto", "out", "over", "through", "to", "toward", "towards", "under", "upon",
     "with", "within",
 })
-# Words that a noun taxonomy may hold and that are something else when the tagger says so; its other such readings are
-# mistakes ("picks up lid" with lid as an adverb).
-_FUNCTION_WORDS = frozenset({
-    "all", "around", "back", "both", "down", "even", "half", "home", "in", "inside", "left", "like", "more", "no",
-    "off", "on", "out", "outside", "over", "past", "right", "round", "so", "still", "straight", "there", "top", "under",
-    "up", "well", "will",
-})
 # fmt: on
 # A compound of such words is a phrase ("bag of manure"), whose order is its meaning; five words have 24 orders.
 _JOINTS = frozenset({"of", "and", "with", "for", "in", "on", "to", "from"})
 _MOST_ORDERED = 5
 _OBJECT_START = ("NN", "DT", "PRP", "JJ", "CD", "VBG", "VBN")
-_FUNCTION_TAGS = ("DT", "IN", "TO", "CC", "RB", "RP", "MD", "EX", "W")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +57,19 @@ class Forms:
         for entries in self._by_first.values():
             entries.sort(key=lambda entry: -len(entry[0]))
 
-    def starting_with(self, word: str) -> list[tuple[tuple[str, ...], int]]:
+        self.starting_with = lru_cache(maxsize=1 << 16)(self._starting_with)
+        self.mended = lru_cache(maxsize=1 << 16)(self._mended)
+
+    def _starting_with(self, word: str) -> list[tuple[tuple[str, ...], int]]:
         """List (further words, class) of the forms that begin with `word` or a base of it, longest first."""
         entries = [entry for base in self._bases(word) for entry in self._by_first.get(base, ())]
         return sorted(entries, key=lambda entry: -len(entry[0]))
+
+    def _mended(self, word: str) -> str:
+        """Return the word that `word` is a slip of if all that it may be are of one class, else `word`."""
+        near = [] if self.starting_with(word) else meant(word, self._by_first)
+        labels = {label for other in near for rest, label in self._by_first[other] if not rest}
+        return near[0] if len(labels) == 1 else word
 
     def agrees(self, rest: tuple[str, ...], words: Sequence[str], start: int) -> bool:
         """Tell whether `words[start:]` begins with `rest`, nouns in the singular or the plural."""
@@ -88,9 +93,11 @@ def verb_forms(part: Taxonomy) -> dict[Words, int]:
 def noun_forms(part: Taxonomy) -> dict[Words, int]:
     """List the words of each form with its class; compounds also with what stands before their head in another order.
 
-    "olive oil bottle" and "oil olive bottle" are one thing, and parsers leave such forms in any order in taxonomies.
+    "olive oil bottle" and "oil olive bottle" are one thing, and parsers leave such forms in any order in taxonomies. A
+    general word has no class of its own: see `taxonomy.general_words`.
     """
-    forms = verb_forms(part)
+    general = general_words(part)
+    forms = {words: label for words, label in verb_forms(part).items() if words[0] not in general or words[1:]}
     for words, label in list(forms.items()):
         if 2 < len(words) <= _MOST_ORDERED and not _JOINTS.intersection(words):
             for order in permutations(words[:-1]):
@@ -109,6 +116,7 @@ def tag_texts(texts: Sequence[str], lexicon: Lexicon) -> list[Tags]:
 
 
 def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
+    parsed = _without_slips(parsed, verbs, nouns)
     spans = _noun_spans(parsed, nouns)
     inside = {position for span in spans if len(span.positions) > 1 for position in span.positions}
     sure = (parsed.predicate, carried_by_predicate(parsed))
@@ -121,21 +129,32 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     actions += _hidden_actions(parsed, verbs, spans, actions)
     matches = [match for position in sorted(actions) if (match := _verb_at(parsed, position, verbs, actions))]
     matches = _without_carriers(parsed, matches)
-    verb_words = {position for match in matches for position in match.positions}
+    verb_words = {match.positions[0] for match in matches}
+    # What belongs to the verb is no thing, unless it is one: "makes a hole".
+    verb_words.update(at for match in matches for at in match.positions if not parsed.tags[at].startswith("NN"))
+    # Also a verb that the lexicon lacks names no thing: "heads the ball".
+    verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1 : at] in (["CC"], ["RB"]))
     things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
     return _ascending(match.label for match in matches), _ascending(things)
 
 
+def _without_slips(parsed: Parsed, verbs: Forms, nouns: Forms) -> Parsed:
+    pairs = zip(parsed.words, parsed.tags, strict=True)
+    words = [nouns.mended(word) if tag.startswith(("NN", "FW")) else word for word, tag in pairs]
+    if (at := parsed.predicate) >= 0:
+        words[at] = verbs.mended(parsed.words[at])
+    return Parsed(words, parsed.tags, at)
+
+
 def _hidden_actions(parsed: Parsed, verbs: Forms, spans: list[Match], actions: list[int]) -> list[int]:
-    """Find second verbs that were read as things: "picks the pan and stirs", if the lexicon has no such noun."""
+    """Find second verbs that were read as things: "picks the pan and stirs", "cuts the tape and tapes the box"."""
     nouns = {position for span in spans for position in span.positions}
     return [
         index
         for index in range(1, len(parsed.words))
-        if parsed.tags[index] in ("NNS", "VB", "VBP")
-        and parsed.tags[index - 1] in ("CC", "RB")
-        and index not in nouns
+        if parsed.tags[index - 1] in ("CC", "RB")
         and index not in actions
+        and (coordinated(parsed, index) or (parsed.tags[index] in ("NNS", "VB", "VBP") and index not in nouns))
         and verbs.longest(parsed.words, index)
     ]
 
@@ -195,8 +214,8 @@ def _noun_spans(parsed: Parsed, nouns: Forms, taken: Iterable[int] = ()) -> list
     """Find the noun forms of a narration from left to right, the longest at each word, without the words in `taken`."""
     taken, spans, at = set(taken), [], 0
     while at < len(parsed.words):
-        match = None if at in taken else nouns.longest(parsed.words, at)
-        if match and not taken.intersection(match.positions) and (len(match.positions) > 1 or _names(parsed, at)):
+        match = None if at in taken else _noun_at(parsed, at, nouns)
+        if match and not taken.intersection(match.positions):
             spans.append(match)
             at = match.positions[-1] + 1
         else:
@@ -204,13 +223,14 @@ def _noun_spans(parsed: Parsed, nouns: Forms, taken: Iterable[int] = ()) -> list
     return spans
 
 
-def _names(parsed: Parsed, at: int) -> bool:
-    """Tell whether a single word may name a thing: no function word, no adjective before a noun ("orange cup")."""
-    tag = parsed.tags[at]
-    if tag.startswith(_FUNCTION_TAGS) and parsed.words[at] in _FUNCTION_WORDS:
-        return False
-    following = next((other for other in parsed.tags[at + 1 :] if not other.startswith("JJ")), "")
-    return not (tag.startswith("JJ") and following.startswith("NN"))
+def _noun_at(parsed: Parsed, at: int, nouns: Forms) -> Match | None:
+    """Find the noun form at a word: a compound, a word that is spelled as two ("counter top"), or the word itself."""
+    match = nouns.longest(parsed.words, at)
+    if match and len(match.positions) > 1:
+        return match
+    if may_be_one_word(parsed, at) and (joined := nouns.longest(["".join(parsed.words[at : at + 2])], 0)):
+        return Match(joined.label, (at, at + 1))
+    return match if match and names_thing(parsed, at) else None
 
 
 def _ascending(labels: Iterable[int]) -> tuple[int, ...]:

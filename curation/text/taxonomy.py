@@ -4,15 +4,18 @@ import ast
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from egocurate.curation.text.inflection import noun_bases
 from egocurate.errors import InputError
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.paths import AnyPath, as_path, make_folder
 
 VERB_FILE = "narration_verb_taxonomy.csv"
 NOUN_FILE = "narration_noun_taxonomy.csv"
+_GENERAL = 3  # classes that a general word's compounds name
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Taxonomy:
     """Classes of words: `labels[c]` names class c, `forms[words]` lists its classes, the preferred first.
 
     A form that stands in several groups belongs to the group whose label begins with it, else to one whose label names
-    it in its parentheses, else to the first row: `lift` is the class `lift`, not `take_(pick,_grab,_get)`.
+    it in its parentheses, else to one that has it in the singular, too, else to the first row: `lift` is the class
+    `lift`, not `take_(pick,_grab,_get)`.
     """
 
     labels: list[str]
@@ -38,6 +42,7 @@ class Lexicon:
     nouns: Taxonomy
 
 
+@lru_cache(maxsize=1 << 16)
 def form_words(text: str) -> tuple[str, ...]:
     """Split a form or a token into lower-case words at all but letters, digits and inner apostrophes, without 's."""
     return tuple(re.findall(r"[^\W_]+(?:'[^\W_]+)*", re.sub(r"['’]s\b", "", text.lower())))
@@ -55,7 +60,7 @@ def taxonomy(labels: list[str], groups: Iterable[Iterable[str]]) -> Taxonomy:
         if words and _taggable(words[0]) and words[0] not in members:
             members[words[0]] = {row}
     forms = {
-        form: tuple(sorted(rows, key=lambda row: (_place(form, heads[row]), row)))
+        form: tuple(sorted(rows, key=lambda row: (_place(form, heads[row]), not _in_singular(form, row, members), row)))
         for form, rows in sorted(members.items())
     }
     return Taxonomy(labels=list(labels), forms=forms)
@@ -74,6 +79,25 @@ def write_lexicon(lexicon: Lexicon, folder: str | AnyPath) -> None:
     for name, part in ((VERB_FILE, lexicon.verbs), (NOUN_FILE, lexicon.nouns)):
         content = _csv_text(part).encode()
         atomic_write(folder / name, lambda stream, content=content: stream.write(content))
+
+
+def general_words(part: Taxonomy) -> frozenset[str]:
+    """Find words that fell into a class by mistake: with its label they name another class, and so with other words.
+
+    Ego4D has "machine" beside "sandpaper", yet a "sandpaper machine" is among its sanders, and a washing machine, a
+    sewing machine and others are classes of their own: a machine is no sandpaper.
+    """
+    kinds: dict[str, set[int]] = {}
+    for form, rows in part.forms.items():
+        first, _, last = form.rpartition(" ")
+        if first and last in part.forms and rows[0] not in part.forms[last]:
+            kinds.setdefault(last, set()).add(rows[0])
+    return frozenset(word for word, rows in kinds.items() if len(rows) >= _GENERAL and _is_torn(word, rows, part))
+
+
+def _is_torn(word: str, kinds: set[int], part: Taxonomy) -> bool:
+    compounds = (f"{head} {word}" for row in part.forms[word] for head in _label_words(part.labels[row])[:1])
+    return any(kinds.intersection(part.forms.get(compound, ())) for compound in compounds)
 
 
 def _csv_text(part: Taxonomy) -> str:
@@ -135,6 +159,11 @@ def _taggable(form: str) -> bool:
 def _label_words(label: str) -> list[str]:
     """Head first, then the words in parentheses: "take_(pick,_grab)" -> ["take", "pick", "grab"]."""
     return [" ".join(form_words(part)) for part in re.split(r"[(),/]", label) if form_words(part)]
+
+
+def _in_singular(form: str, row: int, members: Mapping[str, set[int]]) -> bool:
+    first, _, last = form.rpartition(" ")
+    return any(row in members.get(f"{first} {base}".strip(), ()) for base in noun_bases(last)[1:])
 
 
 def _place(form: str, label_words: list[str]) -> int:

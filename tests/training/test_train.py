@@ -156,7 +156,6 @@ def test_clips_cropped_on_the_device_teach_the_same(tiny, tmp_path):
     [
         ({"out": ""}, "--out"),
         ({"shards": ("nowhere",)}, "nowhere"),
-        ({"data": StreamConfig(size=32, frames=5, workers=0)}, "data.frames=5"),
         ({"data": StreamConfig(size=64, workers=0)}, "image is 32"),
         ({"batch_size": 64}, "batch size 64"),
         ({"tokenizer": "/nowhere/tokenizer"}, "/nowhere/tokenizer"),

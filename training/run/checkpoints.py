@@ -26,6 +26,7 @@ from egocurate.training.run.checkpoint_files import (
     cause,
     changed_file,
     raise_if_changed,
+    write_digests,
 )
 
 warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process saves alone on purpose
@@ -110,6 +111,7 @@ class Checkpoints:
         """Give a folder its name once it is whole, and remove old ones; in a thread, on every rank."""
         written.result()  # the first rank's comes after every rank's files and the list of what is in them
         if self.ranks.main:
+            write_digests(self.folder / "writing")
             (self.folder / "writing").rename(checkpoint_folder(self.folder.parent, step))
             for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
                 # Under another name first: half of a checkpoint is never called one.

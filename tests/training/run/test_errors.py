@@ -82,9 +82,9 @@ def test_one_rank_out_of_memory(data, tmp_path):
 
 
 def test_a_mistake_of_all_ranks_is_said_once(data, tmp_path):
-    done = torchrun(str(ROOT / "train.py"), *arguments(data, tmp_path / "run", "--set", "data.frames=5")[1:])
+    done = torchrun(str(ROOT / "train.py"), *arguments(data, tmp_path / "run", "--set", "data.size=64")[1:])
     [line] = errors(done.stderr)
-    assert "data.frames=5, but the model takes 4" in line
+    assert "data.size=64, but the model's image is 32" in line
     assert done.stderr.count("Traceback") == 1
 
 
