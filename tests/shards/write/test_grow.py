@@ -263,6 +263,8 @@ def test_killed_while_growing_the_old_folder_stays_valid_and_the_next_run_finish
     driver.send_signal(signal.SIGKILL)
     driver.wait(timeout=60)
     time.sleep(1)  # in which Ray's workers notice
+    with pytest.raises(InputError, match="none of the 4 videos of these clips is on disk"):
+        write_shards(replace(job, videos={}))
     now = contents(job.out)
     assert is_in({name: data for name, data in before.items() if name != "waiting.csv"}, now)
     assert any(name.endswith(".tar") and ".part-" not in name and name not in before for name in now)
