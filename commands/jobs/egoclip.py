@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pyarrow.compute as pc
 
 from egocurate.commands.jobs.cutting import SHARDS, Outcome, RunOptions, count_values, cut_clips, running_ray
-from egocurate.commands.jobs.run_record import open_run
+from egocurate.commands.jobs.run_record import Run, open_run
 from egocurate.curation.clips.egoclip import build_egoclip, write_egoclip
 from egocurate.curation.clips.grow_egoclip import grow_egoclip
 from egocurate.curation.clips.read_clips import find_clips, read_classes
@@ -26,7 +26,7 @@ def run_egoclip(
     """Build the EgoClip tables in `out`, and its shards below it; tables of fewer narrations or videos there grow."""
     settings = asdict(config) | {"lexicon": lexicon_name(lexicon)}
     run = open_run(out, "egoclip", settings, source.fingerprint(), may_grow=True)
-    changes, earlier = run.changes, run.counts if (out / "egoclip.parquet").exists() else None
+    earlier = run.counts if (out / "egoclip.parquet").exists() else None
     videos = source.videos()
     has_lengths = bool((videos["path"].notna() | (videos["video_dur"] > 0)).any())
     if earlier is None and len(videos) and not has_lengths:
@@ -38,23 +38,8 @@ def run_egoclip(
     finished = earlier is not None and (not has_lengths or (run.done and are_facts_written(videos, out)))
     with running_ray(options.ray_address, report):
         if not finished:
-            if earlier is None:
-                tags_from = find_clips(options.tags_from) if options.tags_from else None
-                egoclip = build_egoclip(source, config, lexicon, report, tags_from)
-            else:
-                egoclip = grow_egoclip(source, config, lexicon, out, earlier["beta"], "; ".join(changes), report)
-            write_egoclip(egoclip, out)
-            write_video_facts(videos, out)
-            run.finish(
-                {
-                    "narrations": dict(egoclip.counts),
-                    "clips": egoclip.table.num_rows,
-                    "videos": len(egoclip.table["video_uid"].unique()),
-                    "rejected": dict(count_values(egoclip.rejected["reason"])),
-                    "beta": egoclip.beta,
-                    "notes": source.notes(),
-                }
-            )
+            tags_from = find_clips(options.tags_from) if options.tags_from else None
+            _write_tables(source, out, config, lexicon, tags_from, run, report)
         summary: dict[str, object] = {"tables": "already there, unchanged"} if finished else {}
         summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
         if earlier is not None and run.counts["clips"] > earlier["clips"]:
@@ -69,6 +54,34 @@ def run_egoclip(
     # What was found when the tables were made: by now there may be more videos.
     notes: dict[str, object] = {} if finished else {"notes": run.counts["notes"]}
     return Outcome(summary | notes | {"out": str(out)}, whole)
+
+
+def _write_tables(
+    source: Source,
+    out: AnyPath,
+    config: EgoClipConfig,
+    lexicon: str,
+    tags_from: AnyPath | None,
+    run: Run,
+    report: Report,
+) -> None:
+    """Write the tables, those of the earlier run and more where there was one."""
+    if run.counts is not None and (out / "egoclip.parquet").exists():
+        egoclip = grow_egoclip(source, config, lexicon, out, run.counts["beta"], "; ".join(run.changes), report)
+    else:
+        egoclip = build_egoclip(source, config, lexicon, report, tags_from)
+    write_egoclip(egoclip, out)
+    write_video_facts(source.videos(), out)
+    run.finish(
+        {
+            "narrations": dict(egoclip.counts),
+            "clips": egoclip.table.num_rows,
+            "videos": len(egoclip.table["video_uid"].unique()),
+            "rejected": dict(count_values(egoclip.rejected["reason"])),
+            "beta": egoclip.beta,
+            "notes": source.notes(),
+        }
+    )
 
 
 def _without_length(source: Source, out: AnyPath) -> dict[str, int]:

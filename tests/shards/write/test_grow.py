@@ -210,6 +210,18 @@ def test_a_lost_manifest_of_a_grown_folder_is_written_again(job, fetch):
     assert repair(job).shards == [] and contents(job.out) == files
 
 
+def test_a_grown_folder_of_whose_parts_nothing_tells_is_left_as_it_is(job, fetch):
+    for uid in ("ash", "cedar", "birch"):
+        fetch(uid)
+        write_shards(job)
+    for name in ("manifest.json", "index.parquet"):
+        (job.out / name).unlink()
+    files = contents(job.out)
+    with pytest.raises(InputError, match=r"000002\.tar is whole but of another plan: this folder has grown"):
+        repair(job)
+    assert contents(job.out) == files
+
+
 def test_a_lost_tar_whose_video_has_changed_is_refused_before_anything_is_touched(job, fetch):
     grow(job, fetch)
     (job.out / "egoclip-000000.tar").unlink()
