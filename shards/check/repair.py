@@ -48,9 +48,9 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
     checked = check_job(job)
     with locked_folder(as_path(job.out)) as lock:
         manifest = _manifest_at(as_path(job.out))
+        known = _parts(checked, manifest)
         # Of a folder without any trace of its parts it is taken that it never grew.
-        parts = _parts(checked, manifest) or grown_parts(checked, (), {})
-        folder = ShardFolder(job, plan_parts(checked, parts))
+        folder = ShardFolder(job, plan_parts(checked, known or grown_parts(checked, (), {})))
         if manifest is not None and not _problems(folder, report):
             return Repaired([], False, None)
         evidence = _Evidence.of(folder, manifest)
@@ -66,6 +66,8 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
                 f"{folder.out}: none of its tars holds clips of this job; give the options it was cut with"
             )
         broken = [shard for shard in range(folder.plan.shards) if shard not in notes]
+        if not known:
+            _refuse_grown(folder, broken)
         folder.refuse_changed_videos(broken)
         # In this order, so that a repair that is killed can be begun again: the manifest goes last.
         for shard in broken:
@@ -223,6 +225,28 @@ def _parts(checked: CheckedJob, manifest: dict | None) -> tuple[Part, ...]:
     except (OSError, pa.ArrowException):
         return ()
     return tuple(Part.from_json(values) for values in json.loads(kept))
+
+
+def _refuse_grown(folder: ShardFolder, broken: list[int]) -> None:
+    """Raise InputError if a tar begins with a clip that the plan has elsewhere: its folder is of more than one part."""
+    clips = folder.plan.clips
+    keys = dict(zip(clips["key"].to_pylist(), range(len(clips)), strict=True))
+    for shard in broken:
+        row = keys.get(_first_key(folder.tar(shard)))
+        if row is not None and not folder.plan.bounds[shard] <= row < folder.plan.bounds[shard + 1]:
+            raise InputError(
+                f"{folder.tar(shard)} is whole but of another plan: this folder has grown, and of which parts it is "
+                f"only {MANIFEST_FILE} or {INDEX_FILE} tells; cut into another folder"
+            )
+
+
+def _first_key(tar: AnyPath) -> str | None:
+    try:
+        data = read_bytes(tar)
+        size = tarfile.TarInfo.frombuf(data[:BLOCK], "ascii", "strict").size
+        return json.loads(data[BLOCK : BLOCK + size])["key"]
+    except (FileNotFoundError, tarfile.HeaderError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _manifest_at(folder: AnyPath) -> dict | None:

@@ -153,7 +153,7 @@ def _write_index(file: BinaryIO, clips: pa.Table, written: _Written, about: dict
     """Write the index a row group at a time, so that the texts are never in memory twice; `about` is its metadata."""
     clip_idx = clips["clip_idx"].to_numpy()[written.rows]
     order = np.argsort(clip_idx, kind="stable")
-    schema = INDEX_SCHEMA.with_metadata(about)
+    schema = INDEX_SCHEMA if about is None else INDEX_SCHEMA.with_metadata(about)
     with pq.ParquetWriter(file, schema) as writer:
         for first in range(0, max(1, len(written.rows)), INDEX_ROW_GROUP):
             part = slice(first, first + INDEX_ROW_GROUP)

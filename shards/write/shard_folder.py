@@ -58,9 +58,9 @@ def locked_folder(out: AnyPath) -> Iterator[Lock]:
         yield lock
 
 
-def has_parts(out: AnyPath) -> bool:
-    """Tell whether a run has finished in a folder, or has begun to."""
-    return (out / MANIFEST_FILE).exists() or (out / UNFINISHED / PLAN_FILE).exists()
+def is_finished(out: AnyPath) -> bool:
+    """Tell whether the last run in a folder has come to its end."""
+    return (out / MANIFEST_FILE).exists() and not (out / UNFINISHED / PLAN_FILE).exists()
 
 
 def known_parts(checked: CheckedJob) -> tuple[Part, ...]:

@@ -23,7 +23,7 @@ from egocurate.shards.write.ray_tasks import run_tasks
 from egocurate.shards.write.shard_folder import (
     ShardFolder,
     failed_clips,
-    has_parts,
+    is_finished,
     known_parts,
     locked_folder,
     read_manifest,
@@ -45,7 +45,7 @@ def write_shards(job: ShardJob, report: Report = silent) -> ShardSummary:
     """
     began = time.monotonic()
     checked = check_job(job)
-    if not has_parts(as_path(job.out)):
+    if not is_finished(as_path(job.out)):
         refuse_without_videos(checked)  # before a folder is made
     with locked_folder(as_path(job.out)) as lock:
         parts = grown_parts(checked, known_parts(checked), failed_clips(as_path(job.out)))

@@ -210,6 +210,18 @@ def test_a_lost_manifest_of_a_grown_folder_is_written_again(job, fetch):
     assert repair(job).shards == [] and contents(job.out) == files
 
 
+def test_a_grown_folder_of_whose_parts_nothing_tells_is_left_as_it_is(job, fetch):
+    for uid in ("ash", "cedar", "birch"):
+        fetch(uid)
+        write_shards(job)
+    for name in ("manifest.json", "index.parquet"):
+        (job.out / name).unlink()
+    files = contents(job.out)
+    with pytest.raises(InputError, match=r"000002\.tar is whole but of another plan: this folder has grown"):
+        repair(job)
+    assert contents(job.out) == files
+
+
 def test_a_lost_tar_whose_video_has_changed_is_refused_before_anything_is_touched(job, fetch):
     grow(job, fetch)
     (job.out / "egoclip-000000.tar").unlink()
@@ -263,6 +275,8 @@ def test_killed_while_growing_the_old_folder_stays_valid_and_the_next_run_finish
     driver.send_signal(signal.SIGKILL)
     driver.wait(timeout=60)
     time.sleep(1)  # in which Ray's workers notice
+    with pytest.raises(InputError, match="none of the 4 videos of these clips is on disk"):
+        write_shards(replace(job, videos={}))
     now = contents(job.out)
     assert is_in({name: data for name, data in before.items() if name != "waiting.csv"}, now)
     assert any(name.endswith(".tar") and ".part-" not in name and name not in before for name in now)
