@@ -49,6 +49,8 @@ def test_tags_from_another_table_are_another_input(run, tiny_root, tmp_path):
     assert run(*line, "--out", tmp_path / "B", "--window", "midpoints").status == 0
     out = ("--out", tmp_path / "O")
     assert run(*line, *out, "--tags-from", tmp_path / "A").status == 0
+    table = (tmp_path / "O" / "egoclip.parquet").read_bytes()
+    assert table == (tmp_path / "A" / "egoclip.parquet").read_bytes()  # in bytes too: the tags are the same
     shutil.copytree(tmp_path / "A", tmp_path / "copy")
     again = run(*line, *out, "--tags-from", tmp_path / "copy")
     assert again.summary["tables"] == "already there, unchanged"
