@@ -53,12 +53,7 @@ def show(
 
     Example: curate show /data/egoclip/shards 0 --out clip.png
     """
-    from egocurate.commands.jobs.output_folder import find_shard_folders
-
     check_picture(out)
-    folders = find_shard_folders(folder)
-
-    import numpy as np
 
     from egocurate.commands.jobs.output_folder import find_shard_folders
 
