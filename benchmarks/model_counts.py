@@ -11,12 +11,16 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
 from egocurate.models.counting import FlopCounter, count_parameters
-from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
-from egocurate.models.egovlpv2.model import EgoVLPv2, EgoVLPv2Config
-from egocurate.models.layers.video_tower import VideoConfig
-from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, VideoMAEConfig
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
-from egocurate.models.videoprism.model import VideoPrism, VideoPrismConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.egovlpv2.model import EgoVLPv2
+from egocurate.models.layers.configs import VideoConfig
+from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
+from egocurate.models.videoprism.config import EncoderConfig, VideoPrismConfig
+from egocurate.models.videoprism.encoder import FactorizedEncoder
+from egocurate.models.videoprism.model import VideoPrism
 
 TEXT_TOKENS = 15  # of a narration, as the release of EgoVLPv2 pads it
 CLASSES = 174  # of Something-Something, which VideoMAE is tuned to

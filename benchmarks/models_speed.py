@@ -21,15 +21,18 @@ from torch.utils.benchmark import Timer
 
 from benchmarks.models_naive import egovlpv2_loss, video_tower
 from benchmarks.record import figure, write_record
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
-from egocurate.models.egovlpv2.model import EgoVLPv2, EgoVLPv2Config, TrainingBatch
-from egocurate.models.layers.distilbert import TextConfig, TextTower
-from egocurate.models.layers.roberta import RobertaTextConfig, RobertaTower
-from egocurate.models.layers.video_tower import VideoConfig, VideoTower
-from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, VideoMAEConfig, draw_mask
+from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
+from egocurate.models.layers.configs import RobertaTextConfig, TextConfig, VideoConfig
+from egocurate.models.layers.distilbert import TextTower
+from egocurate.models.layers.roberta import RobertaTower
+from egocurate.models.layers.video_tower import VideoTower
+from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, draw_mask
 from egocurate.models.videomae.weights import videomae_names
-from egocurate.models.videoprism.encoder import EncoderConfig
-from egocurate.models.videoprism.model import PrismTextConfig, VideoPrism, VideoPrismConfig
+from egocurate.models.videoprism.config import EncoderConfig, PrismTextConfig, VideoPrismConfig
+from egocurate.models.videoprism.model import VideoPrism
 from egocurate.models.videoprism.weights import videoprism_names
 
 Step = Callable[[], Tensor]

@@ -19,7 +19,8 @@ from typing import Annotated, NoReturn
 import typer
 import typer.core
 
-from egocurate.commands.exit_status import Interrupted, explain
+from egocurate.commands.ending import ended_by_signals
+from egocurate.commands.exit_status import explain
 from egocurate.commands.verbs.check import doctor, verify
 from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
@@ -46,15 +47,19 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+class Interrupted(Exception):  # noqa: N818 (it is no error)
+    """A signal, on its way past the argument parser, which would say "Aborted"."""
+
+
 class Verbs(typer.core.TyperGroup):
     """The group of verbs; what ends one early is said in the words of that verb."""
 
     def invoke(self, ctx: typer.Context) -> object:
-        """Run the verb; raises Interrupted for Ctrl-C, InputError for a package that only an extra brings."""
+        """Run the verb; raises Interrupted for a signal, InputError for a package that only an extra brings."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise Interrupted(_HOW_TO_GO_ON.get(ctx.invoked_subcommand or "", _GOES_ON)) from None
+            raise Interrupted from None
         except ModuleNotFoundError as error:
             line = way_to_install(error.name)
             if line is None:
@@ -93,18 +98,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     Of the ranks that torchrun has started only the first that fails says why.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        status = app(arguments or ["--help"], prog_name="curate", standalone_mode=False)
-    except Exception as error:
-        line, status = explain(error) or (None, 1)
-        rank = os.environ.get("RANK")
-        if rank is not None and not isinstance(error, Interrupted):
-            from egocurate.training.run.errors import end_rank
-
-            end_rank(error, line, status)
-        if line is None:
-            raise
-        if rank in (None, "0"):
-            print(f"curate: {line}", file=sys.stderr)
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    with ended_by_signals(_HOW_TO_GO_ON.get(arguments[0], _GOES_ON)) as ending:
+        try:
+            status = app(arguments, prog_name="curate", standalone_mode=False)
+        except (Exception, KeyboardInterrupt) as error:
+            # A signal may have become anything on its way here, an exit of the argument parser's among it.
+            status = _say(error) if ending.signal is None else None
+        if ending.signal is not None:
+            ending.now(ending.signal)
     sys.exit(status or 0)
+
+
+def _say(error: Exception) -> int:
+    """Say what went wrong, of many ranks on the first that fails; returns the exit status, raises faults again."""
+    line, status = explain(error) or (None, 1)
+    if "RANK" in os.environ:
+        from egocurate.training.run.errors import end_rank
+
+        end_rank(error, line, status)
+    if line is None:
+        raise error
+    print(f"curate: {line}", file=sys.stderr)
+    return status

@@ -13,20 +13,15 @@ import typer
 
 from egocurate.errors import ClusterLost, DiskFull, InputError, StoreError
 
-EXIT_INPUT, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 2, 3, 130
+EXIT_INPUT, EXIT_INCOMPLETE = 2, 3
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # 128 and the number of the signal, as shells have it
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class Interrupted(Exception):  # noqa: N818 (it is no error)
-    """Ctrl-C, on its way past the argument parser, which would say "Aborted"; `str()` says how to go on."""
-
-
 def explain(error: Exception) -> tuple[str, int] | None:
     """Return the line and the exit status for an error; None for one that is a fault of the program."""
-    if isinstance(error, Interrupted):
-        return f"interrupted; {error}", EXIT_INTERRUPTED
     if isinstance(error, DiskFull | StoreError | ClusterLost):
         return str(error), EXIT_INCOMPLETE
     if isinstance(error, InputError):

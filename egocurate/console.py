@@ -62,11 +62,13 @@ def _lines() -> Report:
         last = written.get(stage, 0.0)
         if last > clock.seconds:  # the stage has started over
             last = 0.0
-        ended = done >= total > 1 and clock.seconds > QUIET_SEC
-        if clock.seconds - last < LINE_EVERY_SEC and not ended:
+        ended = done >= total > 0
+        worth_it = total > 1 and clock.seconds > QUIET_SEC if ended else clock.seconds - last >= LINE_EVERY_SEC
+        if not worth_it:
             return
         written[stage] = clock.seconds
-        print(f"{stage}: {describe(stage, done, total, clock.rate)}", file=sys.stderr, flush=True)
+        words = describe(stage, done, total, clock.rate)
+        print(f"{stage}: {words}" if words else stage, file=sys.stderr, flush=True)
 
     return report
 

@@ -15,3 +15,7 @@ class StoreError(InputError):
 
 class ClusterLost(InputError):  # noqa: N818 (reads as what happened)
     """The Ray cluster is gone, or none of its workers can do the work; finished shards stay and are kept."""
+
+
+class ProcessEnds(KeyboardInterrupt):
+    """A signal is ending this process: what it has started is killed, with no more than its own files in mind."""

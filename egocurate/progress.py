@@ -56,6 +56,8 @@ class StageClock:
 
 def describe(stage: str, done: int, total: int, rate: float) -> str:
     """Say how far a stage is, how fast it goes and how long it will take, or in its own words if it has some."""
+    if total == 1:  # one step: it goes on, or is over
+        return getattr(stage, "note", "")
     words = [f"{done:,} of {total:,}"] if total else []
     if note := getattr(stage, "note", ""):
         words.append(note)
@@ -63,6 +65,17 @@ def describe(stage: str, done: int, total: int, rate: float) -> str:
         words.append(f"{rate:,.1f}/s")
         words += [f"{in_words((total - done) / rate)} left"] if done < total else []
     return ", ".join(words)
+
+
+def fitted(words: str, room: int) -> str:
+    """Return words of `describe` of at most `room` letters if leaving parts out makes them so short.
+
+    How far a stage is stands first, the time that is left last: these two stay.
+    """
+    parts = words.split(", ")
+    while len(parts) > 2 and len(", ".join(parts)) > room:
+        del parts[(len(parts) - 1) // 2]
+    return ", ".join(parts)
 
 
 def in_words(seconds: float) -> str:

@@ -8,9 +8,9 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
-from egocurate.progress import StageClock, describe
+from egocurate.progress import StageClock, describe, fitted
 
-BAR_FROM_COLUMNS = 100  # a narrower terminal has room for the words only
+BAR_FROM_COLUMNS, BAR_COLUMNS = 100, 20  # a narrower terminal has room for the words only
 
 
 class StageBars(Progress):
@@ -18,12 +18,12 @@ class StageBars(Progress):
 
     def __init__(self, console: Console, *, quiet_sec: float = 0.0, one_line: bool = False) -> None:
         """Show stages that take longer than `quiet_sec`; with `one_line` only that under way, and none at the end."""
-        self._quiet_sec, self._one_line = quiet_sec, one_line
+        self._screen, self._quiet_sec, self._one_line = console, quiet_sec, one_line
         self._stages: dict[str, TaskID] = {}
         self._clocks: defaultdict[str, StageClock] = defaultdict(StageClock)
         columns = [TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))]
         if console.width >= BAR_FROM_COLUMNS:
-            columns.append(BarColumn(20, table_column=Column(no_wrap=True)))
+            columns.append(BarColumn(BAR_COLUMNS, table_column=Column(no_wrap=True)))
         columns.append(TextColumn("{task.fields[words]}", markup=False, table_column=Column()))
         # What is printed meanwhile is put above the bars, but never into them instead of into a file.
         redirected = console.is_terminal and sys.stdout.isatty()
@@ -48,4 +48,9 @@ class StageBars(Progress):
         if not self._one_line:
             for task in self.tasks:
                 task.visible |= not task.finished and (task.elapsed or 0.0) > self._quiet_sec
+        shown = [task for task in self.tasks if task.visible]
+        bar = BAR_COLUMNS + 1 if self._screen.width >= BAR_FROM_COLUMNS else 0
+        room = self._screen.width - bar - 1 - max((len(task.description) for task in shown), default=0)
+        for task in shown:
+            task.fields["words"] = fitted(task.fields["words"], room)
         yield from super().get_renderables()

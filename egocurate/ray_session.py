@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import socket
 import sys
 import threading
@@ -11,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from egocurate.errors import InputError
+from egocurate.descendants import descendants, kill
+from egocurate.errors import InputError, ProcessEnds
 
 if TYPE_CHECKING:
     from ray._private.worker import BaseContext
@@ -27,6 +29,8 @@ QUIET = {
 ANSWER_SEC = 5.0  # within which a cluster's port must answer; Ray itself would try for minutes
 SLOW_SEC = 10.0  # of waiting for Ray to start, after which the user is told so
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
+_started: set[int] = set()
+"""The processes of the session that was started here; none for one of a cluster."""
 TOKEN_HINT = "copy ~/.ray/auth_token of its head node to this machine, or unset RAY_AUTH_MODE on both"
 
 
@@ -34,7 +38,8 @@ TOKEN_HINT = "copy ~/.ray/auth_token of its head node to this machine, or unset 
 def ray_session(address: str | None = None) -> Iterator[str | None]:
     """Have Ray running inside the block: the session that is up, else the cluster at `address`, else this machine.
 
-    Yields the URL of its dashboard, or None where it has none. Raises InputError if it does not come up.
+    Yields the URL of its dashboard, or None where it has none. Raises InputError if it does not come up. Of a session
+    of this machine no process is left after the block.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -49,17 +54,38 @@ def ray_session(address: str | None = None) -> Iterator[str | None]:
     options = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     if address is None:
         # Paths and time ranges travel between tasks, never video: a small store is enough.
-        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        options |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         options["address"] = address
-    with _notice_of_slow_start(address):
-        context = _start(options, address)
-    # Ray would print the log of a node that dies on standard output, where scripts read the summary. It has no option.
-    ray._private.worker._worker_logs_enabled = False
+    others = set(descendants([os.getpid()]))
     try:
+        try:
+            with _notice_of_slow_start(address), _own_sigterm():
+                context = _start(options, address)
+        finally:
+            _started.update(set(descendants([os.getpid()])) - others)
+        # Ray would print the log of a node that dies on standard output, where scripts read the summary.
+        ray._private.worker._worker_logs_enabled = False
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
-    finally:
+    except BaseException as error:
+        leave_ray(at_once=isinstance(error, ProcessEnds))
+        raise
+    leave_ray()
+
+
+def leave_ray(*, at_once: bool = False) -> None:
+    """Leave the session that is up, and with it all its tasks; no process of one that was started here is left.
+
+    `at_once` is for a process that ends itself next: Ray takes seconds to leave, and may abort the process if the same
+    signal has reached its own ones, but it takes as long to notice that these were killed.
+    """
+    import ray
+
+    ours = {*_started, *descendants(_started)}
+    if not (at_once and ours):
         ray.shutdown()
+        _started.clear()
+    kill(ours)  # workers would notice only after a while that their node is gone
 
 
 def ray_task(function: Callable, **options: object) -> "RemoteFunction":
@@ -99,6 +125,20 @@ def _start(options: dict[str, object], address: str | None) -> "BaseContext":
             else "see the logs in /tmp/ray/session_latest/logs, or name a cluster with --ray-address"
         )
         raise InputError(f"Ray {where} does not start: {reason}; {hint}") from error
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep SIGTERM as it is for this process while Ray starts, which would take it twice over and offers no way out."""
+    import ray
+
+    ray._private.utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            # Ray's native code has put its own handler, which prints a stack, in place of Python's.
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import logging
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from torch.utils.data import DataLoader
 
@@ -137,6 +137,13 @@ class Stream:
     def __len__(self) -> int:
         """Return how many batches an epoch has."""
         return self.steps_per_epoch
+
+    def __getitem__(self, place: object) -> NoReturn:
+        """Refuse to be taken for a dataset: raises InputError that says how a stream is read."""
+        raise InputError(
+            "a stream is its own loader, of whole batches, and no dataset: in place of DataLoader(stream) write "
+            "`for batch in stream`, and `egocurate.stream(..., workers=4)` for worker processes"
+        )
 
     def seek(self, epoch: int, step: int = 0) -> None:
         """Stand at a step of an epoch; batches being read when this is called are refused from now on."""

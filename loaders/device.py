@@ -5,6 +5,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 
+from egocurate.errors import InputError
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -36,9 +38,16 @@ def prefetch(batches: Iterable[Item], device: torch.device | str) -> Iterator[It
     """Yield the batches on the device; on CUDA the next one is copied on a stream of its own while one is in use.
 
     The step in a `loaders.clip_stream.Stream`'s state counts a batch when it is yielded here. Page-locked batches copy
-    beside the host, others hold it up.
+    beside the host, others hold it up. Raises InputError for a GPU that is not there.
     """
     device = torch.device(device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        seen = f"{torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "no GPU"
+        raise InputError(f"batches cannot go to {device}: torch sees {seen}; take cpu, or a torch built for CUDA")
+    return _prefetch(batches, device)
+
+
+def _prefetch(batches: Iterable[Item], device: torch.device) -> Iterator[Item]:
     source = iter(batches)
     copies = torch.cuda.Stream(device) if device.type == "cuda" else None
     upcoming = _next_on(source, device, copies)

@@ -58,10 +58,13 @@ class Outcome:
 
 @contextmanager
 def running_ray(address: str | None, report: Report) -> Iterator[None]:
-    """Have Ray running inside the block, and report it as a stage: starting it takes seconds."""
-    report("starting Ray", 0, 1)
+    """Have Ray running inside the block where an address is given; None leaves the choice to `workers.choose`."""
+    if address is None:
+        yield
+        return
+    report("joining the cluster", 0, 1)
     with ray_session(address) as dashboard:
-        report("starting Ray", 1, 1)
+        report("joining the cluster", 1, 1)
         if dashboard:
             print(f"Ray dashboard: {dashboard}", file=sys.stderr)
         yield

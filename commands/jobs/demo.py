@@ -15,7 +15,6 @@ from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.curation.synthetic import write_demo_root
 from egocurate.progress import Report
 from egocurate.questions import QUESTIONS_FILE
-from egocurate.ray_session import ray_session
 
 QUESTIONS = {"inter": 400, "intra": 150}  # a standard error of 2.5 and 4 points at most
 
@@ -37,11 +36,10 @@ def run_demo(out: Path, train: Train, report: Report) -> dict[str, object]:
     """Run every step below `out`, leaving those already done; returns the rows of the summary."""
     root, data = out / "ego4d", out / "egoclip"
     options = RunOptions(shard_clips=64)
-    with ray_session(None):
-        write_demo_root(root, report=report)
-        source = Ego4DSource(root)
-        egoclip = run_egoclip(source, data, EgoClipConfig(), "auto", options, report)
-        mcq = run_egomcq(source, data, EgoMCQConfig(**QUESTIONS), None, "auto", options, report)
+    write_demo_root(root, report=report)
+    source = Ego4DSource(root)
+    egoclip = run_egoclip(source, data, EgoClipConfig(), "auto", options, report)
+    mcq = run_egomcq(source, data, EgoMCQConfig(**QUESTIONS), None, "auto", options, report)
     trained = train(data / SHARDS, data / QUESTIONS_FILE, data / MCQ_SHARDS, out / "run", report)
     return {
         "clips": egoclip.summary["clips"],

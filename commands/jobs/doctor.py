@@ -1,16 +1,35 @@
-"""What this machine has for the job: codecs, language data, Ray, PyTorch, disk."""
+"""What this machine can do for the job: each thing is tried, in small, not looked up."""
 
 from __future__ import annotations
 
+import io
 import shutil
+import subprocess
+import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+
+from egocurate.descendants import descendants, kill
 from egocurate.errors import InputError
 from egocurate.extras import way_to_install
 
 TEXT_MODEL = "distilbert-base-uncased"
+RAY_SEC = 20.0  # in which Ray starts, or does not
+SIDE, FRAMES = 64, 4  # of the clip that encoder and decoders are tried on
+_START_RAY = """
+from egocurate.errors import InputError
+from egocurate.ray_session import ray_session
+try:
+    with ray_session():
+        pass
+except InputError as error:
+    raise SystemExit(str(error))
+"""
 
 
 @dataclass(frozen=True)
@@ -32,33 +51,78 @@ def examine() -> list[Finding]:
 def _encoder() -> Finding:
     import av
 
-    good = "libx264" in av.codecs_available
-    return Finding(
-        "encoder libx264", good, f"PyAV {av.__version__}" + ("" if good else "; install PyAV's wheel: pip install av")
-    )
+    try:
+        size = len(_clip())
+    except (av.error.FFmpegError, ValueError) as error:
+        return Finding(
+            "encoder libx264", False, f"PyAV {av.__version__}: {error}; install PyAV's wheel: pip install av"
+        )
+    return Finding("encoder libx264", True, f"PyAV {av.__version__}; wrote a clip of {size:,} bytes")
+
+
+def _clip() -> bytes:
+    """Return a small clip as shards have it: gray pictures, each brighter than the one before."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
+        for shade in np.linspace(40, 200, FRAMES):
+            picture = np.full((SIDE, SIDE, 3), shade, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return file.getvalue()
 
 
 def _parser() -> Finding:
     from egocurate.curation.text.pos_tags import parse
 
     try:
-        next(parse(["#C C takes plate"]))
-    except InputError as error:
-        return Finding("spaCy model", False, str(error))
-    return Finding("spaCy model", True, "loads")
+        parsed = next(parse(["#C C takes plate"]))
+    except (InputError, OSError, ValueError) as error:  # not there, or of another version of spaCy
+        return Finding("spaCy model", False, str(error).partition("\n")[0])
+    verbs = [word for word, tag in zip(parsed.words, parsed.tags, strict=True) if tag.startswith("VB")]
+    return Finding(
+        "spaCy model", verbs == ["takes"], f"finds the verb of `#C C takes plate`: {', '.join(verbs) or 'none'}"
+    )
 
 
 def _wordnet() -> Finding:
-    from egocurate.curation.text.wordnet import wordnet_folder
+    """Look a word up; WordNet is unpacked for that, as where dictionaries are built."""
+    from egocurate.curation.text.wordnet import wordnet
 
-    return Finding("WordNet", True, f"shipped; unpacked into {wordnet_folder()} when dictionaries are built")
+    try:
+        senses = len(wordnet().synsets("plate", "n"))
+    except InputError as error:
+        return Finding("WordNet", False, str(error))
+    return Finding("WordNet", senses > 0, f"knows {senses} senses of `plate`")
 
 
 def _ray() -> Finding:
+    """Start Ray and stop it; work that is soon done needs none."""
     try:
-        return Finding("Ray", True, version("ray"))
+        ray = f"Ray {version('ray')}"
     except PackageNotFoundError:
         return Finding("Ray", False, "pip install ray")
+    began = time.monotonic()
+    # In a process of its own, which can be ended where Ray would wait for minutes.
+    trial = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}\n{_START_RAY}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        reason = trial.communicate(timeout=RAY_SEC)[1].strip().rpartition("\n")[2] or "its process died"
+    except subprocess.TimeoutExpired:
+        reason = f"has not started within {RAY_SEC:.0f} s; its logs: /tmp/ray/session_latest/logs"
+    finally:
+        kill([*descendants([trial.pid]), trial.pid])
+        trial.wait()
+    if trial.returncode == 0:
+        return Finding("Ray", True, f"{ray}; started and stopped in {time.monotonic() - began:.0f} s")
+    return Finding("Ray", False, f"{ray}: {reason}; jobs of more than a minute need it")
 
 
 def _text_model() -> Finding:
@@ -102,13 +166,26 @@ def _torch() -> Finding:
 
 
 def _decoders() -> list[Finding]:
-    from egocurate.shards.video.decode import DECODERS, load
+    from egocurate.shards.video.decode import DECODERS
 
-    loaded = {name: load(name) for name in DECODERS}
-    return [
-        Finding(f"decoder {name}", one.frames is not None, one.note, needed=name == "pyav")
-        for name, one in loaded.items()
-    ]
+    return [_decoder(name) for name in DECODERS]
+
+
+def _decoder(name: str) -> Finding:
+    """Decode the clip that the encoder writes."""
+    from egocurate.shards.video.decode import decode_frames, load
+    from egocurate.shards.video.decoder_protocol import DecodeError
+
+    found, needed = load(name), name == "pyav"
+    if found.frames is None:
+        return Finding(f"decoder {name}", False, found.note, needed)
+    try:
+        shades = decode_frames(_clip(), np.arange(FRAMES), name).mean(axis=(1, 2, 3))
+    except (DecodeError, ValueError, RuntimeError, OSError) as error:
+        return Finding(f"decoder {name}", False, f"{found.note}, but it decodes no clip: {error}", needed)
+    good = bool((np.diff(shades) > 0).all())
+    what = f"{found.note}; decoded a clip" if good else f"{found.note}, but its frames are not those of the clip"
+    return Finding(f"decoder {name}", good, what, needed)
 
 
 def _absent(name: str, error: ModuleNotFoundError) -> Finding:
@@ -120,5 +197,13 @@ def _absent(name: str, error: ModuleNotFoundError) -> Finding:
 
 
 def _disk() -> Finding:
-    free = shutil.disk_usage(Path.cwd()).free
+    """Write to the folder that the command runs in."""
+    here = Path.cwd()
+    free = shutil.disk_usage(here).free
+    try:
+        with tempfile.TemporaryFile(dir=here) as file:
+            file.write(b"written")
+            file.flush()
+    except OSError as error:
+        return Finding("disk here", False, f"{here} cannot be written to ({error.strerror}); --out names another place")
     return Finding("disk here", free > 1e9, f"{free / 1e9:,.0f} GB free" + ("" if free > 1e9 else "; free some"))

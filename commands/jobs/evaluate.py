@@ -14,7 +14,8 @@ from egocurate.progress import Report
 from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, open_ranks
-from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.run.run_inputs import source_fingerprint, weights_fingerprint
 from egocurate.training.systems import System
 from egocurate.training.tasks.charades import charades_ego

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from egocurate.commands.jobs.cutting import Outcome
+from egocurate.commands.jobs.cutting import Outcome, running_ray
 from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.read_clips import find_clips, read_clips
 from egocurate.curation.clips.write_csv import write_csv
@@ -16,7 +16,6 @@ from egocurate.curation.sources import Source
 from egocurate.curation.sources.videos_table import stereo_fingerprint
 from egocurate.errors import InputError
 from egocurate.progress import Report
-from egocurate.ray_session import ray_session
 from egocurate.shards.export.chunk_layouts import ChunkLayout, chunk_layout
 from egocurate.shards.export.export_chunks import CHUNKS_FILE, ExportJob, export_chunks
 from egocurate.shards.shard_format import FAILED_FILE
@@ -54,7 +53,7 @@ def run_export(
         layout=layout,
         out=out,
     )
-    with ray_session(ray_address):
+    with running_ray(ray_address, report):
         done = export_chunks(job, report)
     summary: dict[str, object] = {"videos": len(rows), "chunks": done.chunks, "megabytes": done.bytes / 1e6}
     clips_of = fingerprint(path) if path else before.get("clips_of")

@@ -8,7 +8,8 @@ from pathlib import Path
 from egocurate.console import progress
 from egocurate.loaders.long_videos import find_videos
 from egocurate.training.distributed.ranks import open_ranks
-from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.run.run_inputs import weights_fingerprint
 from egocurate.training.tasks.features import FeatureJob, write_features
 

@@ -100,7 +100,7 @@ def _problems(folder: AnyPath, decode: int, repair: bool, report: Report) -> lis
 
 
 def doctor() -> None:
-    """Tell what this machine has, and lacks, for the job.
+    """Try what the job needs of this machine: codecs, models, Ray, disk.
 
     Example: curate doctor
     """
@@ -108,7 +108,7 @@ def doctor() -> None:
 
     findings = examine()
     for finding in findings:
-        state = "ok" if finding.good else "MISSING" if finding.needed else "absent"
+        state = "ok" if finding.good else "FAILS" if finding.needed else "absent"
         print(f"{state:<8}{finding.name:<22} {finding.what}")
     if any(not f.good and f.needed for f in findings):
         raise typer.Exit(EXIT_INCOMPLETE)

@@ -8,14 +8,18 @@ import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
 from egocurate.commands.verbs.options import (
+    MCQ_HINT,
     Changes,
     McqJson,
     McqShards,
     Run,
     check_changes,
+    check_file,
     check_folder,
     check_pair,
     check_run,
+    check_shards,
+    check_torch,
 )
 from egocurate.errors import InputError
 
@@ -56,6 +60,7 @@ def evaluate(
     Figures are printed and written to RUN/eval-<what>.json. Clips that are missing are named and left out of the
     figures, and the exit status is 3.
     """
+    check_torch()
     pairs = (
         ("--mcq-json", mcq_json, "--mcq-shards", mcq_shards),
         ("--epic-retrieval", epic_retrieval, "--epic-shards", epic_shards),
@@ -66,15 +71,16 @@ def evaluate(
     if not any(pair[1] for pair in pairs):
         raise InputError(f"name a benchmark: {', '.join(pair[0] for pair in pairs)}")
     for option, folder in (
-        ("--mcq-shards", mcq_shards),
         ("--epic-retrieval", epic_retrieval),
-        ("--epic-shards", epic_shards),
         ("--charades", charades),
         ("--charades-videos", charades_videos),
     ):
         check_folder(option, folder)
-    check_run(run)
+    check_shards("--mcq-shards", mcq_shards)
+    check_shards("--epic-shards", epic_shards)
+    check_file("--mcq-json", mcq_json, MCQ_HINT)
     changes = check_changes(change)
+    check_run(run, changes)
 
     from egocurate.commands.jobs.evaluate import Benchmarks, evaluate_run
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
-from egocurate.commands.verbs.options import Changes, Run, check_changes, check_out_here, check_run
+from egocurate.commands.verbs.options import Changes, Run, check_changes, check_out_here, check_run, check_torch
 from egocurate.errors import InputError
 
 
@@ -33,13 +33,14 @@ def features(
     RUN: VSLNet and VSGN read it as it is. Repeat the line to go on after a stop. Videos that cannot be read are named,
     OUT/failed says why, and the exit status is 3.
     """
+    check_torch()
     if not videos.exists():
         raise InputError(f"--videos {videos}: neither a folder of videos nor a text file with a path on each line")
     if not rate > 0:
         raise InputError(f"--rate {rate}: give clips per second above 0")
     check_out_here(out, "features")
-    check_run(run)
     changes = check_changes(change)
+    check_run(run, changes)
 
     from egocurate.commands.jobs.features import features_of_run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -90,6 +91,7 @@ McqJson = Annotated[str, typer.Option("--mcq-json", metavar="PATH", help="EgoMCQ
 McqShards = Annotated[
     str, typer.Option("--mcq-shards", metavar="PATH|URL", help="Folder of shards with the clips of the questions.")
 ]
+MCQ_HINT = "give the egomcq.json that `curate egomcq` wrote"
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 ]
@@ -125,6 +127,31 @@ def check_pair(one: str, its_value: str, other: str, other_value: str) -> None:
     """Raise InputError if one of two options that go together is given without the other."""
     if bool(its_value) != bool(other_value):
         raise InputError(f"{one} needs {other}" if its_value else f"{other} needs {one}")
+
+
+def check_torch() -> None:
+    """Raise ModuleNotFoundError if there is no torch, without the seconds that importing it takes."""
+    if find_spec("torch") is None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+
+def check_shards(option: str, where: str) -> None:
+    """Raise InputError if a folder of this machine that an option names ("": none) holds no finished shards."""
+    check_folder(option, where)
+    from egocurate.shards.write.shard_folder import read_manifest
+    from egocurate.storage.paths import as_path, is_remote
+
+    if where and not is_remote(as_path(where)):
+        read_manifest(where)
+
+
+def check_file(option: str, where: str, hint: str) -> None:
+    """Raise InputError if a file of this machine that an option names ("": none) is not there."""
+    from egocurate.storage.paths import as_path, is_remote
+
+    path = as_path(where)
+    if where and not is_remote(path) and not path.is_file():
+        raise InputError(f"{option} {where}: there is no such file; {hint}")
 
 
 def check_folder(option: str, where: str) -> None:
@@ -165,10 +192,13 @@ def check_picture(out: Path | None) -> None:
         raise InputError(f"--out {out}: " + ("is a folder" if out.is_dir() else f"there is no folder {out.parent}"))
 
 
-def check_run(run: Path) -> None:
-    """Raise InputError if the folder of a training run is not there."""
+def check_run(run: Path, changes: list[str]) -> None:
+    """Raise InputError if a folder holds no training run, or the run has not the settings that are to be changed."""
     if not run.is_dir():
         raise InputError(f"{run}: there is no such folder; give the OUT of a training run")
+    from egocurate.training.run.run_folder import read_run
+
+    read_run(run, changes)
 
 
 def check_changes(changes: list[str] | None) -> list[str]:

@@ -8,13 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 from egocurate.commands.verbs.options import (
+    MCQ_HINT,
     Changes,
     McqJson,
     McqShards,
     check_changes,
-    check_folder,
+    check_file,
     check_out_here,
     check_pair,
+    check_shards,
+    check_torch,
 )
 from egocurate.training.config.recipes import RECIPES
 
@@ -80,19 +83,26 @@ def train(
     OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json, and
     tokenizer/ if it was made from the narrations.
     """
+    check_torch()
     check_pair("--mcq-json", mcq_json, "--mcq-shards", mcq_shards)
-    for folder in shards:
-        check_folder("--shards", folder)
-    check_folder("--mcq-shards", mcq_shards)
     check_out_here(out, "train")
     changes = check_changes(change)
 
-    from egocurate.console import screen
-    from egocurate.train import train as train_config
+    # All that can be said without torch, which takes its seconds to load, is said before.
     from egocurate.training.config.overrides import with_setting
+    from egocurate.training.run.run_folder import find_checkpoint
 
     config = replace(RECIPES[recipe](), shards=tuple(shards), mcq_json=mcq_json, mcq_shards=mcq_shards, out=out)
     for setting in changes:
         config = with_setting(config, setting)
+    for folder in shards:
+        check_shards("--shards", folder)
+    check_shards("--mcq-shards", mcq_shards)
+    check_file("--mcq-json", mcq_json, MCQ_HINT)
+    find_checkpoint(config, resume)
+
+    from egocurate.console import screen
+    from egocurate.train import train as train_config
+
     with screen() as (say, report):
         train_config(config, resume=resume, report=report, say=say)

@@ -15,8 +15,11 @@ from egocurate.curation.synthetic.render import render
 from egocurate.curation.synthetic.script import NOUNS, VERBS, Script, narrate, write_script
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
-from egocurate.ray_session import ray_task
-from egocurate.storage.atomic import atomic_path, write_json
+from egocurate.storage.atomic import atomic_path, remove_leftovers, write_json
+from egocurate.workers.choose import open_workers
+from egocurate.workers.tasks import run_each
+
+RENDERED_PER_SEC = 500  # frames, by a core, about
 
 
 @dataclass(frozen=True)
@@ -81,21 +84,20 @@ def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Re
 
 
 def _render_all(jobs: list[tuple[Script, Path, int]], config: DemoRootConfig, report: Report) -> None:
-    """Render every video, one Ray task each where Ray runs; a video already there is kept."""
-    import ray
-
-    todo = [job for job in jobs if not job[1].exists()]
-    report("render", len(jobs) - len(todo), len(jobs))
-    if not ray.is_initialized():
-        for done, job in enumerate(todo, len(jobs) - len(todo) + 1):
-            _render_one(job, config)
-            report("render", done, len(jobs))
+    """Render every video, each as a task of its own; a video already there is kept."""
+    todo = {seed: ((script, path, seed), config) for script, path, seed in jobs if not path.exists()}
+    if not todo:
         return
-    pending = [ray_task(_render_one).remote(job, config) for job in todo]
-    while pending:
-        finished, pending = ray.wait(pending)
-        ray.get(finished)
-        report("render", len(jobs) - len(pending), len(jobs))
+    report("render", len(jobs) - len(todo), len(jobs))
+    core_sec = len(todo) * config.video_sec * config.fps / RENDERED_PER_SEC
+    try:
+        with open_workers(len(todo), core_sec, report) as workers:
+            for done, ended in enumerate(run_each(workers, _render_one, todo), len(jobs) - len(todo) + 1):
+                ended.result()
+                report("render", done, len(jobs))
+    finally:
+        for folder in {path.parent for _, path, _ in jobs}:
+            remove_leftovers(folder)
 
 
 def _render_one(job: tuple[Script, Path, int], config: DemoRootConfig) -> None:

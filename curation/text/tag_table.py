@@ -1,4 +1,4 @@
-"""Tag every distinct text once, on all cores where a Ray cluster is up, or take its tags from an earlier table."""
+"""Tag every distinct text once, on all cores where there are many, or take its tags from an earlier table."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,16 +14,18 @@ from egocurate.clip_table import PUBLISHED_TYPES
 from egocurate.curation.text.tagger import tag_texts
 from egocurate.curation.text.taxonomy import Lexicon
 from egocurate.progress import Report, silent
-from egocurate.ray_session import ray_task
 from egocurate.storage.parquet import parquet_file, read_parquet
 from egocurate.storage.paths import AnyPath
+from egocurate.workers.choose import open_workers
+from egocurate.workers.tasks import run_each
 
 STAGE = "tag texts"
-RAY_FROM = 2_000  # below that, starting workers that load the parser costs more than it saves
+WORKERS_FROM = 10_000  # below that, starting workers that load the parser costs more than it saves
+TEXTS_PER_SEC = 2_000  # that a core tags, about
+TEXTS_AT_ONCE = 2_000  # in one call
 TAGGED_WITH = b"egocurate.tagged_with"
 """Key of the metadata of egoclip.parquet that says what its tags were made with: `tagging_digest`."""
 
-_IN_PROCESS, _LEAST, _MOST = 2_000, 500, 10_000  # texts in one call
 _SCHEMA = pa.schema([(name, PUBLISHED_TYPES[name]) for name in ("tag_verb", "tag_noun")])
 _ENDS = ".,;:!? "  # what `marks.sentence` takes off the end
 # fmt: off
@@ -86,16 +88,19 @@ def _known(texts: np.ndarray, earlier: pa.Table | None) -> tuple[pa.Table, np.nd
 
 
 def _tag(texts: list[str], lexicon: Lexicon, report: Report) -> list[pa.Table]:
-    if len(texts) > RAY_FROM:
-        import ray
-
-        if ray.is_initialized():
-            return _tag_on_ray(texts, lexicon, report)
-    parts = []
-    for start in range(0, len(texts), _IN_PROCESS):
-        parts.append(_tag_part(texts[start : start + _IN_PROCESS], lexicon))
-        report(STAGE, min(start + _IN_PROCESS, len(texts)), len(texts))
-    return parts
+    """Tag texts in parts, here or, where there are many, by workers; returns the parts in their order."""
+    parts = {start: texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)}
+    tables: dict[int, pa.Table] = {}
+    if len(texts) < WORKERS_FROM:
+        for start, part in parts.items():
+            tables[start] = _tag_part(part, lexicon)
+            report(STAGE, start + len(part), len(texts))
+        return list(tables.values())
+    with open_workers(len(parts), len(texts) / TEXTS_PER_SEC, report) as workers:
+        for ended in run_each(workers, _tag_part, {start: (part, lexicon) for start, part in parts.items()}):
+            tables[ended.key] = ended.result()
+            report(STAGE, sum(map(len, tables.values())), len(texts))
+    return [tables[start] for start in parts]
 
 
 def _tag_part(texts: list[str], lexicon: Lexicon) -> pa.Table:
@@ -107,19 +112,3 @@ def _tag_part(texts: list[str], lexicon: Lexicon) -> pa.Table:
     tags = tag_texts(texts, lexicon)
     columns = [pa.array([tag[side] for tag in tags], field.type) for side, field in enumerate(_SCHEMA)]
     return pa.Table.from_arrays(columns, schema=_SCHEMA)
-
-
-def _tag_on_ray(texts: list[str], lexicon: Lexicon, report: Report) -> list[pa.Table]:
-    import ray
-
-    tag = ray_task(_tag_part)
-    cores = int(ray.cluster_resources().get("CPU", 1))
-    size = min(max(len(texts) // (cores * 8), _LEAST), _MOST)
-    shared = ray.put(lexicon)
-    jobs = [tag.remote(texts[start : start + size], shared) for start in range(0, len(texts), size)]
-    waiting, done = jobs, 0
-    while waiting:
-        ready, waiting = ray.wait(waiting)
-        done += len(ready)
-        report(STAGE, min(done * size, len(texts)), len(texts))
-    return ray.get(jobs)

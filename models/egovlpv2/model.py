@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -10,52 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from egocurate.models.all_gather import fetch_rows, gather, local_rows
+from egocurate.models.egovlpv2.config import EgoVLPv2Config, ObjectiveConfig
 from egocurate.models.egovlpv2.cross_attention import GatedCrossAttention, MlmHead, VtmHead
 from egocurate.models.egovlpv2.masking_and_matching import MaskedTokens, match_rows, mlm_loss, vtm_loss
-from egocurate.models.layers.roberta import RobertaTextConfig, RobertaTower
-from egocurate.models.layers.video_tower import VideoConfig, VideoTower
+from egocurate.models.layers.roberta import RobertaTower
+from egocurate.models.layers.video_tower import VideoTower
 from egocurate.models.losses.cosines import cosines
 from egocurate.models.losses.egonce import egonce
-from egocurate.models.losses.pairs import Pairs, Positives, Undecided, egonce_pairs
-
-
-@dataclass(frozen=True)
-class EgoVLPv2Config:
-    """Both towers, how many of their upper layers fuse, and the width of the space of the dual encoder."""
-
-    video: VideoConfig = field(default_factory=lambda: VideoConfig(eps=1e-5))
-    text: RobertaTextConfig = field(default_factory=RobertaTextConfig)
-    fused_layers: int = 6
-    projection: int = 4096
-    shared: bool = False
-    """fused passes start from the dual [CLS] too, so lower layers run once: 36 % fewer multiply-adds a step"""
-
-    @classmethod
-    def base(cls) -> EgoVLPv2Config:
-        """The published size: ViT-B/16 and roberta-base, 381.6 M parameters."""
-        return cls()
-
-    @classmethod
-    def small(cls) -> EgoVLPv2Config:
-        """A size that learns on a CPU: 3.2 M parameters on 64 pixels."""
-        return cls(
-            video=VideoConfig(image=64, patch=16, width=128, depth=4, heads=4, eps=1e-5),
-            text=RobertaTextConfig(vocab=2048, width=128, depth=4, heads=4, max_tokens=32, dropout=0.0),
-            fused_layers=2,
-            projection=256,
-        )
-
-
-@dataclass(frozen=True)
-class ObjectiveConfig:
-    """The three losses' weights (2307.05463, section 3.2: gamma = .25, delta = .5) and EgoNCE's rule."""
-
-    egonce: float = 0.25
-    mlm: float = 0.25
-    vtm: float = 0.5
-    temperature: float = 0.05
-    positives: Positives = "and"
-    undecided: Undecided = "mask"
+from egocurate.models.losses.pairs import Pairs, egonce_pairs
 
 
 class TrainingBatch(NamedTuple):

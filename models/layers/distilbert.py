@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 from transformers import DistilBertConfig, DistilBertModel
 
-
-@dataclass(frozen=True)
-class TextConfig:
-    """Sizes of the text tower (default distilbert-base); `pretrained`, a hub name or folder, brings its own instead."""
-
-    pretrained: str = ""
-    vocab: int = 30522
-    width: int = 768
-    depth: int = 6
-    heads: int = 12
-    max_tokens: int = 512
-    dropout: float = 0.1
+from egocurate.models.layers.configs import TextConfig
 
 
 class TextTower(nn.Module):

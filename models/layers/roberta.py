@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import RobertaConfig, RobertaModel
 
+from egocurate.models.layers.configs import RobertaTextConfig
 from egocurate.models.layers.divided_attention import Fuse
-
-
-@dataclass(frozen=True)
-class RobertaTextConfig:
-    """Sizes of the text tower (default roberta-base); `pretrained`, a hub name or folder, brings its own instead."""
-
-    pretrained: str = ""
-    vocab: int = 50265
-    width: int = 768
-    depth: int = 12
-    heads: int = 12
-    max_tokens: int = 512
-    dropout: float = 0.1
 
 
 class RobertaTower(nn.Module):

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from egocurate.models.layers.configs import VideoConfig
 from egocurate.models.layers.divided_attention import DividedAttention, Fuse
 from egocurate.models.layers.transformer import Mlp
-
-
-@dataclass(frozen=True)
-class VideoConfig:
-    """Sizes of the video tower; the defaults are ViT-B/16 on 224 pixels."""
-
-    image: int = 224
-    patch: int = 16
-    max_frames: int = 4
-    width: int = 768
-    depth: int = 12
-    heads: int = 12
-    time_init: Literal["proj", "published"] = "proj"
-    attention: Literal["divided", "joint"] = "divided"
-    """joint: every token sees every token, one attention a block; 17 % fewer multiply-adds than divided at 4 frames"""
-    eps: float = 1e-6
-    """of every LayerNorm; EgoVLPv2 and CLIP have 1e-5"""
-    style: Literal["vit", "clip"] = "vit"
-    """clip: a LayerNorm before the first block and QuickGELU, as CLIP's image towers have (2103.00020)"""
 
 
 class PatchEmbed(nn.Module):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from egocurate.models.losses.cosines import contrast, cosines, mean_over_rows
-from egocurate.models.losses.pairs import ALL_ROWS, Positives, Undecided, egonce_pairs
+from egocurate.models.losses.pairs import ALL_ROWS, egonce_pairs
+from egocurate.models.losses.rules import Positives, Undecided
 
 
 def egonce(

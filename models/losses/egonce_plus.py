@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from egocurate.models.losses.cosines import contrast, cosines, mean_over_rows, unit_length
-from egocurate.models.losses.pairs import ALL_ROWS, Undecided, egonce_pairs, own_pairs_only
+from egocurate.models.losses.pairs import ALL_ROWS, egonce_pairs, own_pairs_only
+from egocurate.models.losses.rules import Undecided
 
 
 def egonce_plus(

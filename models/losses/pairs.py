@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-Positives = Literal["and", "or", "noun", "verb"]
-"""the tags that two rows must share to be a positive pair"""
-Undecided = Literal["mask", "negative"]
-"""what happens to pairs that a missing tag leaves open: left out, or pushed apart"""
+from egocurate.models.losses.rules import Positives, Undecided
+
 ALL_ROWS = slice(None)
 
 

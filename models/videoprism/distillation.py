@@ -10,7 +10,6 @@ decoder's width, and a LayerNorm stands before its last map.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -19,32 +18,9 @@ from torch import Tensor, nn
 from egocurate.models.layers.patches import pick_tokens, sine_cosine
 from egocurate.models.layers.pooling import AttentionPool
 from egocurate.models.layers.transformer import LayerNorm, vit_blocks
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder, lecun_init
+from egocurate.models.videoprism.config import DecoderConfig
+from egocurate.models.videoprism.encoder import FactorizedEncoder, lecun_init
 from egocurate.models.videoprism.model import PrismVideoTower
-
-
-@dataclass(frozen=True)
-class DecoderConfig:
-    """Sizes of each of the two decoders."""
-
-    width: int = 512
-    depth: int = 4
-    heads: int = 8
-    hidden: int = 2048
-
-
-@dataclass(frozen=True)
-class DistillationConfig:
-    """The encoder of student and teacher, the student's decoders, and how many joint layers the teacher has."""
-
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    auxiliary_depth: int = 2
-
-    @classmethod
-    def tiny(cls) -> DistillationConfig:
-        """A size for tests."""
-        return cls(EncoderConfig.tiny(), DecoderConfig(width=32, depth=1, heads=2, hidden=64))
 
 
 class NarrowDecoder(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,47 +11,7 @@ from torch import Tensor, nn
 from egocurate.models.layers.patches import pick_tokens, tube_tokens
 from egocurate.models.layers.transformer import LayerNorm, Mlp, SelfAttention, TransformerBlock
 from egocurate.models.layers.video_tower import PatchEmbed
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """Sizes of the encoder; the defaults are VideoPrism-B on 16 frames of 288 pixels."""
-
-    image: int = 288
-    patch: int = 18
-    frames: int = 16
-    width: int = 768
-    depth: int = 12  # over space
-    time_depth: int = 4
-    heads: int = 12
-    hidden: int = 3072  # of an MLP
-    cap: float = 50.0
-    """bound on attention's logits; 0 leaves them free, for fused kernels"""
-
-    @property
-    def places(self) -> int:
-        """Patches of a frame."""
-        return (self.image // self.patch) ** 2
-
-    @classmethod
-    def tiny(cls) -> EncoderConfig:
-        """A size for tests: 0.1 M parameters on 4 frames of 36 pixels."""
-        return cls(image=36, patch=9, frames=4, width=48, depth=2, time_depth=1, heads=4, hidden=192)
-
-    @classmethod
-    def base(cls) -> EncoderConfig:
-        """VideoPrism-B: 114.4 M parameters."""
-        return cls()
-
-    @classmethod
-    def large(cls) -> EncoderConfig:
-        """VideoPrism-L: 354.0 M parameters, 8 frames."""
-        return cls(frames=8, width=1024, depth=24, heads=16, hidden=4096)
-
-    @classmethod
-    def giant(cls) -> EncoderConfig:
-        """VideoPrism-g: 1112.8 M parameters, 8 frames."""
-        return cls(frames=8, width=1408, depth=40, heads=16, hidden=6144)
+from egocurate.models.videoprism.config import EncoderConfig
 
 
 class FactorizedEncoder(nn.Module):

@@ -8,7 +8,6 @@ be tuned against text.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -16,44 +15,8 @@ from torch import Tensor, nn
 
 from egocurate.models.layers.pooling import AttentionPool
 from egocurate.models.layers.transformer import LayerNorm, Mlp, SelfAttention, TransformerBlock
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder, capped_blocks, lecun_init
-
-
-@dataclass(frozen=True)
-class PrismTextConfig:
-    """Sizes of the text tower; the defaults go with VideoPrism-B and a vocabulary of 32 k pieces."""
-
-    vocab: int = 32000
-    width: int = 768
-    depth: int = 12
-    heads: int = 12
-    hidden: int = 3072
-    max_tokens: int = 64
-    cap: float = 50.0
-
-
-@dataclass(frozen=True)
-class VideoPrismConfig:
-    """Encoder, text tower of the same width, and how many joint layers stand between encoder and pooling."""
-
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    text: PrismTextConfig = field(default_factory=PrismTextConfig)
-    auxiliary_depth: int = 2
-
-    @classmethod
-    def tiny(cls) -> VideoPrismConfig:
-        """A size for tests."""
-        return cls(EncoderConfig.tiny(), PrismTextConfig(64, 48, depth=2, heads=4, hidden=192, max_tokens=8))
-
-    @classmethod
-    def base(cls) -> VideoPrismConfig:
-        """The published video-text model of size B: 248 M parameters."""
-        return cls()
-
-    @classmethod
-    def large(cls) -> VideoPrismConfig:
-        """The published video-text model of size L: 580 M parameters."""
-        return cls(EncoderConfig.large(), PrismTextConfig(width=1024, heads=16, hidden=4096))
+from egocurate.models.videoprism.config import EncoderConfig, PrismTextConfig, VideoPrismConfig
+from egocurate.models.videoprism.encoder import FactorizedEncoder, capped_blocks, lecun_init
 
 
 class PrismVideoTower(nn.Module):

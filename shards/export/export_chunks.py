@@ -1,7 +1,8 @@
-"""Write videos as folders of chunks: one Ray task per video, and a second run writes only what is not there."""
+"""Write videos as folders of chunks: one task per video, and a second run writes only what is not there."""
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,14 +13,14 @@ import pyarrow.parquet as pq
 
 from egocurate.errors import DiskFull, InputError
 from egocurate.progress import Report, silent
-from egocurate.ray_session import ray_session, ray_task
 from egocurate.shards.export.chunk_layouts import ChunkLayout
 from egocurate.shards.export.chunk_video import ChunkOutcome, ChunkTask, write_chunks
 from egocurate.shards.shard_format import FAILED_FILE, FAILED_SCHEMA
 from egocurate.shards.write.job import VideoFile
-from egocurate.shards.write.ray_tasks import TASKS_PER_CPU, none_left_at_work
 from egocurate.storage.atomic import TEMP_PREFIX, atomic_write
 from egocurate.storage.lock import locked
+from egocurate.workers.choose import open_workers
+from egocurate.workers.tasks import WorkerDied, run_each
 
 CHUNKS_FILE, LAYOUT_FILE = "chunks.parquet", "layout.json"
 CHUNKS_SCHEMA = pa.schema(
@@ -33,6 +34,8 @@ CHUNKS_SCHEMA = pa.schema(
 )
 VIDEOS_KEY = b"egocurate.videos"
 STAGE = "exporting videos"
+# What a core exports of Full HD in a second, and the bytes of such a second: guesses on the slow side.
+ENCODED_SEC_PER_SEC, BYTES_PER_SEC = 2.0, 500_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class _Tables:
 
 
 def export_chunks(job: ExportJob, report: Report = silent) -> ExportSummary:
-    """Write the chunks of every video, then chunks.parquet and failed.parquet; starts Ray if it is not running.
+    """Write the chunks of every video, then chunks.parquet and failed.parquet, on Ray or beside it.
 
     Raises InputError (other layout in the folder, no video on disk, a name that is no folder name) and DiskFull.
     KeyboardInterrupt leaves whole chunks only.
@@ -90,8 +93,7 @@ def export_chunks(job: ExportJob, report: Report = silent) -> ExportSummary:
         already_done = chunks is not None
         if chunks is None:
             tables = _Tables()
-            with ray_session():
-                _run(job, lambda outcome: tables.add(job, outcome), report)
+            _run(job, lambda outcome: tables.add(job, outcome), report)
             chunks = _publish(job.out, tables, digest)
     failed = pq.read_metadata(job.out / FAILED_FILE).num_rows if (job.out / FAILED_FILE).exists() else 0
     size = sum(chunks["bytes"].to_pylist())
@@ -132,35 +134,31 @@ def _finished(out: Path, digest: str) -> pa.Table | None:
 
 def _run(job: ExportJob, done: Callable[[ChunkOutcome], None], report: Report) -> None:
     """Run the tasks, the largest videos first; `done` is called with the outcome of each."""
-    import ray
-    from ray.exceptions import OutOfMemoryError, WorkerCrashedError
-
-    remote = ray_task(write_chunks, num_cpus=1)
-    most_running = TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    waiting = sorted(job.videos, key=lambda uid: (job.videos[uid].size(), uid))
-    running: dict[ray.ObjectRef, str] = {}
-    report(STAGE, 0, len(job.videos))
+    tasks = {}
+    for uid, video in sorted(job.videos.items(), key=lambda item: (-item[1].size(), item[0])):
+        tasks[uid] = (ChunkTask(uid, video, job.durations.get(uid, float("nan")), job.layout, job.out),)
+    report(STAGE, 0, len(tasks))
     try:
-        with none_left_at_work(running):
-            while waiting or running:
-                while waiting and len(running) < most_running:
-                    uid = waiting.pop()
-                    video, duration = job.videos[uid], job.durations.get(uid, float("nan"))
-                    running[remote.remote(ChunkTask(uid, video, duration, job.layout, job.out))] = uid
-                for handle in ray.wait(list(running))[0]:
-                    uid = running.pop(handle)
-                    try:
-                        outcome = ray.get(handle)
-                    except (WorkerCrashedError, OutOfMemoryError) as error:
-                        # Ray has tried it again, and it ended in the same way.
-                        outcome = ChunkOutcome(uid, failed=[(0, "worker died", str(error).partition("\n")[0])])
-                    if outcome.disk_full:
-                        raise DiskFull(f"no space left in {job.out}: whole chunks stay; free space and run this again")
-                    done(outcome)
-                report(STAGE, len(job.videos) - len(waiting) - len(running), len(job.videos))
+        with open_workers(len(tasks), _core_seconds(job), report) as workers:
+            for number, ended in enumerate(run_each(workers, write_chunks, tasks), 1):
+                if isinstance(ended.error, WorkerDied):
+                    outcome = ChunkOutcome(ended.key, failed=[(0, "worker died", str(ended.error))])
+                else:
+                    outcome = ended.result()
+                if outcome.disk_full:
+                    raise DiskFull(f"no space left in {job.out}: whole chunks stay; free space and run this again")
+                done(outcome)
+                report(STAGE, number, len(tasks))
     finally:
         for temp in job.out.glob(f"*/{TEMP_PREFIX}*"):
             temp.unlink(missing_ok=True)
+
+
+def _core_seconds(job: ExportJob) -> float:
+    """Return about how long a core would take: where no length is known, by the bytes of the videos."""
+    seconds = [job.durations.get(uid, math.nan) for uid in job.videos]
+    sizes = [max(0, video.size()) / BYTES_PER_SEC for video in job.videos.values()]
+    return sum(size if math.isnan(sec) else sec for sec, size in zip(seconds, sizes, strict=True)) / ENCODED_SEC_PER_SEC
 
 
 def _publish(out: Path, tables: _Tables, digest: str) -> pa.Table:

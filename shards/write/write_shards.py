@@ -1,4 +1,4 @@
-"""Write a shard folder: one Ray task per shard, whole files only, and a second run goes on where the first stopped."""
+"""Write a shard folder: one task per shard, whole files only, and a second run goes on where the first stopped."""
 
 import time
 from collections.abc import Iterator
@@ -6,9 +6,8 @@ from contextlib import contextmanager
 
 from egocurate.errors import ClusterLost, DiskFull
 from egocurate.progress import Report, Stage, silent
-from egocurate.ray_session import ray_session
 from egocurate.shards.write.build_shard import DISK_FULL, TROUBLE, ShardOutcome, ShardTask
-from egocurate.shards.write.cut_rate import CutRate, covered_seconds
+from egocurate.shards.write.cut_rate import CutRate, core_seconds, covered_seconds
 from egocurate.shards.write.job import (
     ShardJob,
     ShardSummary,
@@ -19,7 +18,6 @@ from egocurate.shards.write.job import (
     refuse_without_videos,
 )
 from egocurate.shards.write.publish_index import count_gone, publish, publish_waiting
-from egocurate.shards.write.ray_tasks import run_tasks
 from egocurate.shards.write.shard_folder import (
     ShardFolder,
     failed_clips,
@@ -28,8 +26,10 @@ from egocurate.shards.write.shard_folder import (
     locked_folder,
     read_manifest,
 )
+from egocurate.shards.write.shard_tasks import run_tasks
 from egocurate.storage.lock import Lock
 from egocurate.storage.paths import as_path, file_sizes
+from egocurate.workers.choose import open_workers
 
 __all__ = ["ShardJob", "ShardSummary", "VideoFile", "write_shards"]
 
@@ -37,7 +37,7 @@ STAGE = "cutting clips"
 
 
 def write_shards(job: ShardJob, report: Report = silent) -> ShardSummary:
-    """Cut the clips of a job and write shards, index and manifest; starts Ray if it is not running.
+    """Cut the clips of a job and write shards, index and manifest, on Ray or beside it (`workers.choose`).
 
     What is in the folder stays: clips that are new in the table, or whose video has come or been repaired since, are
     added as further shards. Raises InputError (clips cut before have changed, another run at work there, no video on
@@ -97,8 +97,9 @@ def _write_missing(folder: ShardFolder, lock: Lock, report: Report) -> int:
             # What ended an earlier run's tasks is tried afresh: a file server may be back.
             (folder.unfinished / name).unlink(missing_ok=True)
     if missing:
-        with ray_session(), _temps_removed(folder):
-            run_tasks(missing, lambda shard, careful: _task(folder, shard, careful), done, lock.check)
+        core_sec = core_seconds(plan.clips) * left / total
+        with _temps_removed(folder), open_workers(len(missing), core_sec, report) as workers:
+            run_tasks(workers, missing, lambda shard, careful: _task(folder, shard, careful), done, lock.check)
     return rate.samples
 
 

@@ -14,9 +14,11 @@ from benchmarks.model_counts import (
     videoprism_pair_counts,
 )
 from egocurate.models.counting import count_parameters
-from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, VideoMAEConfig
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
-from egocurate.models.videoprism.model import VideoPrism, VideoPrismConfig
+from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
+from egocurate.models.videoprism.config import EncoderConfig, VideoPrismConfig
+from egocurate.models.videoprism.encoder import FactorizedEncoder
+from egocurate.models.videoprism.model import VideoPrism
 
 PATCHES, WIDTH = 4 * 196, 768
 # Of the last block, patches need no query, projection (2 D^2) and MLP (8 D^2), and their queries meet no keys.

@@ -4,10 +4,8 @@ import pytest
 import torch
 
 from benchmarks.models_speed import Case, distilbert, egovlpv2, measure, peak_bytes, roberta, video
-from egocurate.models.egovlpv2.model import EgoVLPv2Config
-from egocurate.models.layers.distilbert import TextConfig
-from egocurate.models.layers.roberta import RobertaTextConfig
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.layers.configs import RobertaTextConfig, TextConfig, VideoConfig
 
 torch.set_num_threads(1)
 VIDEO = VideoConfig(image=32, patch=16, max_frames=2, width=24, depth=2, heads=3)

@@ -15,6 +15,7 @@ from egocurate.curation.config import DEFAULT_FILTERS, REQUIRED_FILTERS, WINDOWS
 from egocurate.curation.sources.open import SOURCES
 from egocurate.shards.export.chunk_layouts import LAYOUTS
 from egocurate.shards.profiles import PROFILES
+from egocurate.shards.shard_format import FORMAT
 from egocurate.training.config.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
@@ -97,9 +98,13 @@ def test_completion_knows_verbs_and_choices():
 
 def mistakes(tmp_path):
     folder, file = tmp_path / "folder", tmp_path / "file"
-    folder.mkdir()
+    shards, run = tmp_path / "shards", tmp_path / "run"
+    for one in (folder, shards, run):
+        one.mkdir()
     file.touch()
-    train = ("train", "egovlp-tiny", "--shards", folder)
+    (shards / "manifest.json").write_text(f'{{"format": "{FORMAT}"}}')
+    (run / "recipe.json").write_text("{}")
+    train = ("train", "egovlp-tiny", "--shards", shards)
     return [
         (("shar",), "No such command 'shar'. Did you mean 'shards'"),
         (("train", "egovlp", "--shards", folder), "Missing option '--out' (`curate train --help`"),
@@ -109,6 +114,17 @@ def mistakes(tmp_path):
         ((*train, "--out", "x", "--shards", tmp_path / "no"), f"--shards {tmp_path / 'no'}: there is no such folder"),
         ((*train, "--out", file), "is a file"),
         ((*train, "--out", "x", "--set", "epochs"), "--set epochs: write key=value"),
+        (
+            (*train, "--out", "x", "--set", "optimizer.lrr=1"),
+            "--set optimizer.lrr: there is no 'lrr'; there are kind, lr",
+        ),
+        ((*train, "--out", "x", "--set", "batch_size=many"), "--set batch_size=many: expected a whole number"),
+        ((*train, "--out", "x", "--set", "data.frames=0"), "frames 0 and size 64 must be positive"),
+        ((*train, "--out", "x", "--shards", folder), "is not a finished shard folder"),
+        ((*train, "--out", run), "holds a run already: add --resume"),
+        ((*train, "--out", "x", "--mcq-json", "a", "--mcq-shards", shards), "--mcq-json a: there is no such file"),
+        (("eval", folder, "--charades", folder, "--charades-videos", folder), "holds no run (recipe.json"),
+        (("features", folder, "--videos", folder, "--out", "x"), "holds no run (recipe.json"),
         (("eval", folder), "name a benchmark: --mcq-json, --epic-retrieval, --charades"),
         (("eval", folder, "--charades", "a"), "--charades needs --charades-videos"),
         (("eval", tmp_path / "no", "--charades", folder, "--charades-videos", folder), "no such folder"),
@@ -128,7 +144,8 @@ from egocurate.commands.curate import main
 try:
     main(sys.argv[1:])
 finally:
-    assert "torch" not in sys.modules and "ray" not in sys.modules
+    loaded = [name for name in ("torch", "transformers", "ray", "pandas", "spacy") if name in sys.modules]
+    assert not loaded, loaded
 """
     for arguments, words in mistakes(tmp_path):
         done = run(code, *arguments, cwd=tmp_path)
@@ -177,6 +194,7 @@ except SystemExit as left:
     assert left.code == 2
     print([name for name, module in sys.modules.items() if "train_demo" in vars(module)])
 """
+    (tmp_path / "manifest.json").write_text(f'{{"format": "{FORMAT}"}}')  # a mistake that is found when it trains
     done = run(code, "egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run")
     assert done.stdout == "['egocurate.train']\n", done.stderr
 
@@ -194,7 +212,6 @@ runpy.run_module("egocurate", run_name="__main__")
     ("blocked", "arguments", "line"),
     [
         ("torch", "train egovlp-tiny --shards . --out x", "train needs torch: pip install 'egocurate[train]'"),
-        ("torch", "train --settings egovlp", "train needs torch: pip install 'egocurate[train]'"),
         ("torch", "eval . --charades . --charades-videos .", "eval needs torch: pip install 'egocurate[train]'"),
         ("torch", "features . --videos . --out x", "features needs torch: pip install 'egocurate[train]'"),
         ("torch", "demo --out x", "demo needs torch: pip install 'egocurate[train]'"),
@@ -209,6 +226,13 @@ def test_a_verb_that_needs_an_extra_says_which_line_installs_it(blocked, argumen
     assert done.stderr.endswith(f"{line}\n")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_of_a_recipe_need_no_torch():
+    done = run(BLOCKED.format(blocked=("torch",)), "train", "--settings", "videoprism-stage2")
+    assert done.returncode == 0, done.stderr
+    assert "optimizer.lr=0.0005" in done.stdout
+    assert "model.decoder.width=512" in done.stdout
 
 
 def test_show_needs_no_torch(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from egocurate.console import print_summary, progress, screen
-from egocurate.progress import Stage, StageClock, describe, in_words
+from egocurate.progress import Stage, StageClock, describe, fitted, in_words
 from egocurate.progress_bars import StageBars
 
 
@@ -33,6 +33,16 @@ def test_a_stage_of_one_step_needs_no_line(capsys, monkeypatch):
         report("starting Ray", 0, 1)
         report("starting Ray", 1, 1)
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_stage_of_one_step_is_named_alone(capsys, monkeypatch):
+    clock = iter([0.0, 12.0, 14.0])
+    monkeypatch.setattr("egocurate.progress.time.monotonic", lambda: next(clock))
+    with progress() as report:
+        report("starting Ray", 0, 1)
+        report("starting Ray", 0, 1)
+        report("starting Ray", 1, 1)
+    assert capsys.readouterr().err == "starting Ray\n"
 
 
 def test_a_stage_that_starts_over_is_timed_anew(capsys, monkeypatch):
@@ -100,6 +110,20 @@ def test_a_stage_speaks_for_itself_where_it_has_a_note():
     assert describe(Stage("waiting", "others have 3 to go"), 0, 0, 0.0) == "others have 3 to go"
 
 
+@pytest.mark.parametrize(
+    ("room", "words"),
+    [
+        (80, "1,000 of 3,847,723, 107.5 clips/s, 12.3 h of video/h, 2 failed, 3 h 05 min left"),
+        (70, "1,000 of 3,847,723, 107.5 clips/s, 2 failed, 3 h 05 min left"),
+        (50, "1,000 of 3,847,723, 2 failed, 3 h 05 min left"),
+        (40, "1,000 of 3,847,723, 3 h 05 min left"),
+        (10, "1,000 of 3,847,723, 3 h 05 min left"),
+    ],
+)
+def test_of_long_words_those_in_the_middle_go_first(room, words):
+    assert fitted("1,000 of 3,847,723, 107.5 clips/s, 12.3 h of video/h, 2 failed, 3 h 05 min left", room) == words
+
+
 def test_times_are_in_words():
     assert [in_words(seconds) for seconds in (0.4, 99, 100, 3540, 11_100)] == [
         *("0 s", "99 s", "2 min", "59 min", "3 h 05 min")
@@ -117,7 +141,7 @@ def test_bars_show_long_stages_whole_and_one_time_left(monkeypatch, width):
     words = " ".join(" ".join(lines).split())
     assert "1,234 of 56,789, " in words and "12 min left" in words and "…" not in words
     assert words.count("left") == 1
-    assert all(len(line.rstrip()) <= width for line in lines)
+    assert len(lines) == 2 and all(len(line.rstrip()) <= width for line in lines)
     assert ("━" in words) == (width > 80)
     assert "tag" in words and "10 of 100" in words
 

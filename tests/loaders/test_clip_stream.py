@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
@@ -140,6 +141,15 @@ def test_reading_goes_on_where_it_stopped(shards, reference):
     assert all(same(a, b) for a, b in zip(got, [*reference[0], *reference[1]], strict=True))
     # A finished epoch may be asked for again.
     assert same(next(whole.epoch(0)), reference[0][0])
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, None])
+def test_a_stream_in_a_data_loader_says_how_it_is_read(shards, batch_size):
+    data = small(shards)
+    with pytest.raises(InputError, match="a stream is its own loader") as raised:
+        next(iter(DataLoader(data, batch_size=batch_size)))
+    assert "`for batch in stream`" in str(raised.value) and "\n" not in str(raised.value)
+    assert len(list(data)) == len(data), "it can still be read"
 
 
 def test_the_wrong_order_of_calls_is_an_error_not_a_restart(shards, reference):

@@ -27,6 +27,12 @@ def batches(count):
         yield batch.pin_memory() if torch.cuda.is_available() else batch
 
 
+def test_prefetch_to_a_gpu_that_is_not_there_is_one_line():
+    place = f"cuda:{torch.cuda.device_count()}" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(InputError, match=f"batches cannot go to {place}: torch sees .*; take cpu"):
+        prefetch(batches(1), place)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_prefetch_hands_on_every_batch_unchanged(device):
     expected = list(batches(7))

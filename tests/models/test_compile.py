@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
-from egocurate.models.egovlpv2.model import EgoVLPv2, EgoVLPv2Config
-from egocurate.models.layers.distilbert import TextConfig
-from egocurate.models.layers.roberta import RobertaTextConfig
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.egovlpv2.model import EgoVLPv2
+from egocurate.models.layers.configs import RobertaTextConfig, TextConfig, VideoConfig
 
 torch.set_num_threads(1)
 VIDEO = VideoConfig(image=16, patch=8, max_frames=2, width=12, depth=2, heads=3)

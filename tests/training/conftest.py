@@ -5,9 +5,8 @@ from unittest import mock
 import pytest
 
 from egocurate.loaders.config import StreamConfig
-from egocurate.models.egovlp.model import EgoVLPConfig
-from egocurate.models.layers.distilbert import TextConfig
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.layers.configs import TextConfig, VideoConfig
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from egocurate.models.egovlpv2.model import ObjectiveConfig
-from egocurate.models.losses.pairs import Positives, Undecided
+from egocurate.models.egovlpv2.config import ObjectiveConfig
+from egocurate.models.losses.rules import Positives, Undecided
 
 __all__ = ["Contrast", "Distillation", "LockedContrast", "ObjectiveConfig", "PlainContrast", "Reconstruction"]
 

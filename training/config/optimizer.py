@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import nn
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 _EMBEDDINGS = ("cls_token", "pos_embed", "temporal_embed", "embeddings.weight", "mask_token", "pool.query")
 _EMBEDDINGS += ("text.embed.weight",)
@@ -49,6 +50,8 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, new: Sequence[str
 
     new: how the names of parameters begin that step at `new_lr`. `set_learning_rate` sets the rates of its groups.
     """
+    import torch  # not above: settings are read, and mistakes in them found, without it
+
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:

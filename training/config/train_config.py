@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from egocurate.loaders.config import StreamConfig
-from egocurate.models.egovlp.model import EgoVLPConfig
-from egocurate.models.egovlpv2.model import EgoVLPv2Config
-from egocurate.models.videomae.model import VideoMAEConfig
-from egocurate.models.videoprism.distillation import DistillationConfig
-from egocurate.models.videoprism.model import VideoPrismConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videoprism.config import DistillationConfig, VideoPrismConfig
 from egocurate.training.config.loss_configs import (
     Contrast,
     Distillation,

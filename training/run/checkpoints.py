@@ -28,18 +28,9 @@ from egocurate.training.run.checkpoint_files import (
     raise_if_changed,
     write_digests,
 )
+from egocurate.training.run.checkpoint_folders import checkpoint_folder
 
 warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process saves alone on purpose
-
-
-def newest_checkpoint(run: Path) -> Path | None:
-    """Return the folder of a run's newest whole checkpoint, None if it has none."""
-    return max((run / "checkpoints").glob("step-*"), default=None)
-
-
-def checkpoint_folder(run: Path, step: int) -> Path:
-    """Return the folder of the checkpoint that a run wrote after a step."""
-    return run / "checkpoints" / f"step-{step:08d}"
 
 
 class Checkpoints:

@@ -31,6 +31,10 @@ class RankLost(InputError):  # noqa: N818 (reads as what happened)
     """Another rank ended."""
 
 
+class NotMet(InputError):  # noqa: N818 (reads as what happened)
+    """The ranks have not found each other, so that none can be asked anything."""
+
+
 @contextmanager
 def explained(config: TrainConfig) -> Iterator[None]:
     """Turn what a machine cannot do into an InputError: memory, room on the disk, other ranks that do not answer."""
@@ -78,11 +82,11 @@ def _smaller(config: TrainConfig) -> str:
     )
 
 
-def _not_met(said: str) -> InputError:
+def _not_met(said: str) -> NotMet:
     place = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
     if "listen" in said or "EADDRINUSE" in said:
-        return InputError(f"the port of {place} is taken: give torchrun another --rdzv-endpoint HOST:PORT")
-    return InputError(
+        return NotMet(f"the port of {place} is taken: give torchrun another --rdzv-endpoint HOST:PORT")
+    return NotMet(
         f"the ranks cannot meet at {place}: --rdzv-endpoint must be the same on all nodes, the host one of them, "
         "reachable from the others under that name, its port open"
     )
@@ -101,7 +105,8 @@ def end_rank(error: Exception, line: str | None, status: int) -> NoReturn:
         message = f"curate (rank {rank}): {line}"
     if isinstance(error, RankLost):
         time.sleep(LOST_SEC)
-    if _first_to_speak():
+    # Whoever has taken the port would not answer, and let this rank wait for ever.
+    if isinstance(error, NotMet) or _first_to_speak():
         print(message, file=sys.stderr)
     if "TORCHELASTIC_ERROR_FILE" in os.environ:  # torchrun's summary ends with what this says
         record = json.dumps({"message": message, "timestamp": str(int(time.time()))})

@@ -13,7 +13,8 @@ from torch import Tensor
 from egocurate.errors import InputError
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, single_rank
-from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, unit_rows
 

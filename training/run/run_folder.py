@@ -1,21 +1,21 @@
-"""The folder of a run: the config that it was started with, and whether a run may go on there."""
+"""The folder of a run: the config that it was started with, and whether a run may go on there; read without torch."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from egocurate.errors import InputError
-from egocurate.storage.atomic import remove_leftovers, write_json
+from egocurate.training.config.overrides import with_setting
+from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import MAY_CHANGE, TrainConfig
-from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.checkpoints import newest_checkpoint
-from egocurate.training.run.run_inputs import check_sources, note_inputs
-from egocurate.training.run.versions import versions
+from egocurate.training.run.checkpoint_folders import newest_checkpoint
+from egocurate.training.run.run_inputs import check_sources
 
-RECIPE, VERSIONS = "recipe.json", "versions.json"
+RECIPE = "recipe.json"
+STARTS = ("video_weights", "start")  # what a run began from, which its checkpoint has replaced
 
 
 def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
@@ -39,20 +39,25 @@ def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
     return newest_checkpoint(out)
 
 
-def claim_run(config: TrainConfig, ranks: Ranks) -> None:
-    """Make OUT the folder of this run; every rank calls this once nothing can be wrong with what was given.
-
-    versions.json lists the starts of the run, the last one last.
-    """
-    started, out = versions(ranks), Path(config.out)
-    ranks.barrier()  # all have looked before one writes
-    if ranks.main:
-        out.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(out)
-        write_json(out / RECIPE, asdict(config))
-        note_inputs(config)
-        before = json.loads((out / VERSIONS).read_text()) if (out / VERSIONS).exists() else []
-        write_json(out / VERSIONS, [*before, started])
+def read_run(run: Path, settings: list[str]) -> TrainConfig:
+    """Return the config of the run in a folder, changed by `key=value` settings; raises InputError if there is none."""
+    try:
+        saved = json.loads((run / RECIPE).read_text())
+        template = next(recipe() for recipe in RECIPES.values() if recipe().system == saved["system"])
+        config = _read(template, saved)
+    except OSError as error:
+        raise InputError(f"{run}: holds no run ({RECIPE}: {error.strerror}); give the OUT of a training run") from error
+    except (ValueError, TypeError, KeyError, StopIteration) as error:
+        what = str(error).strip("'\"") or "an unknown system"
+        raise InputError(
+            f"{run / RECIPE}: written by another version ({what}); take the version that trained"
+        ) from error
+    config = replace(config, **{name: "" for name in STARTS if hasattr(config, name)}, out=str(run))
+    if (run / "tokenizer").is_dir():
+        config = replace(config, tokenizer=str(run / "tokenizer"))
+    for setting in settings:
+        config = with_setting(config, setting)
+    return config
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -60,3 +65,22 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in config.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
+
+
+def _read(template: Any, saved: dict[str, Any]) -> Any:  # noqa: ANN401 (any dataclass)
+    """Return saved settings as a dataclass of the template's kind; what was not saved has its default."""
+    known = {field.name: field for field in fields(template)}
+    if unknown := sorted(saved.keys() - known.keys()):
+        raise ValueError(f"setting {unknown[0]} is not known")
+    values = {}
+    for name, field in known.items():
+        if name not in saved:
+            if field.default is MISSING and field.default_factory is MISSING:
+                raise ValueError(f"setting {name} is missing")
+            continue
+        present = getattr(template, name)
+        value = saved[name]
+        if is_dataclass(present):
+            value = _read(present, value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return type(template)(**values)

@@ -13,7 +13,7 @@ from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint, folder_fingerprint
 from egocurate.storage.paths import as_path
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.run.checkpoints import checkpoint_folder, newest_checkpoint
+from egocurate.training.run.checkpoint_folders import checkpoint_folder, newest_checkpoint
 
 INPUTS = "inputs.json"
 SOURCES = ("start", "video_weights", "tokenizer", "objective.teacher", "objective.encoder", "objective.towers")

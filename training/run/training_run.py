@@ -15,7 +15,7 @@ from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.counting import count_parameters
-from egocurate.progress import Report
+from egocurate.progress import Report, Stage
 from egocurate.storage.atomic import write_json
 from egocurate.training.config.optimizer import build_optimizer
 from egocurate.training.config.train_config import TrainConfig
@@ -25,7 +25,8 @@ from egocurate.training.monitor.metrics_log import MetricsLog
 from egocurate.training.monitor.mfu import peak_seconds
 from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.checkpoints import Checkpoints
-from egocurate.training.run.run_folder import claim_run, find_checkpoint
+from egocurate.training.run.claim_run import claim_run
+from egocurate.training.run.run_folder import find_checkpoint
 from egocurate.training.run.run_inputs import describe_changes
 from egocurate.training.step.batches import next_batches, open_stream
 from egocurate.training.step.micro_batches import BatchGradient
@@ -121,7 +122,8 @@ class TrainingRun:
         """Note that a step is taken."""
         self.step += 1
         self.throughput.steps += 1
-        self.report("train", self.step, self.total_steps)
+        # The time that is left stands on the lines of figures already.
+        self.report(Stage("train", f"{self.throughput.clips_per_sec():,.0f} clips/s"), self.step, self.total_steps)
 
     def is_due(self, every: int) -> bool:
         """Tell whether what happens after `every` steps, and after the last one, is to happen now."""

@@ -24,7 +24,7 @@ from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.models.videoprism.weights import load_videoprism
 from egocurate.models.weights import LoadReport, load_state, read_weights
 from egocurate.training.run.checkpoint_files import PlainValuesPlanner, TensorsReader, as_data, check_files
-from egocurate.training.run.checkpoints import newest_checkpoint
+from egocurate.training.run.checkpoint_folders import newest_checkpoint
 
 # These read a release's names and the module's own.
 _PUBLISHED = {EgoVLP: load_egovlp, EgoVLPv2: load_egovlpv2, VideoMAE: load_videomae}

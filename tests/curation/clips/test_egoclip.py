@@ -348,26 +348,17 @@ def test_the_published_row(tmp_path):
     assert set(row["tag_noun"]) == {12, 115, 192}
 
 
-def test_ray_tags_as_one_process_does(egoclip, monkeypatch):
-    import ray
-
+def test_workers_tag_as_this_process_does(egoclip, monkeypatch):
     texts = [f"#C C {verb} the {noun}" for verb in ("opens", "takes", "cuts") for noun in ("door", "cup", "bag")]
     alone = tag_distinct(texts, egoclip.lexicon)
     assert alone.to_pylist() == [
         {"tag_verb": list(verbs), "tag_noun": list(nouns)} for verbs, nouns in tag_texts(texts, egoclip.lexicon)
     ]
     assert len({str(row) for row in alone.to_pylist()}) == 9
-    monkeypatch.setattr(tag_table, "RAY_FROM", 0)
-    monkeypatch.setattr(tag_table, "_LEAST", 4)  # three tasks
+    monkeypatch.setattr(tag_table, "WORKERS_FROM", 0)
+    monkeypatch.setattr(tag_table, "TEXTS_AT_ONCE", 4)  # three tasks
     steps = []
-    started = not ray.is_initialized()
-    if started:
-        ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
-    try:
-        assert tag_distinct(texts, egoclip.lexicon, lambda *step: steps.append(step)) == alone
-    finally:
-        if started:
-            ray.shutdown()
+    assert tag_distinct(texts, egoclip.lexicon, lambda *step: steps.append(step)) == alone
     assert steps[-1] == ("tag texts", 9, 9)
     assert len(steps) == 3
 

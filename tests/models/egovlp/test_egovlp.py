@@ -4,9 +4,10 @@ import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertModel
 
-from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
-from egocurate.models.layers.distilbert import TextConfig, TextTower
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.layers.configs import TextConfig, VideoConfig
+from egocurate.models.layers.distilbert import TextTower
 from egocurate.models.losses.info_nce import info_nce
 from egocurate.models.tokenizer import train_tokenizer
 

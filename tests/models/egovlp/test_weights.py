@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.egovlp.weights import load_egovlp
-from egocurate.models.layers.distilbert import TextConfig
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.layers.configs import TextConfig, VideoConfig
 
 torch.set_num_threads(1)
 TINY = EgoVLPConfig(

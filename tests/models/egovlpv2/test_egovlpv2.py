@@ -10,10 +10,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
-from egocurate.models.egovlpv2.model import EgoVLPv2, EgoVLPv2Config, TrainingBatch
-from egocurate.models.layers.roberta import RobertaTextConfig
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
+from egocurate.models.layers.configs import RobertaTextConfig, VideoConfig
 
 torch.set_num_threads(1)
 TINY = EgoVLPv2Config(

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from egocurate.models.egovlpv2.model import EgoVLPv2, EgoVLPv2Config
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.egovlpv2.weights import egovlpv2_names, load_egovlpv2
-from egocurate.models.layers.roberta import RobertaTextConfig
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.layers.configs import RobertaTextConfig, VideoConfig
 from egocurate.models.weights import load_weights, save_weights
 
 torch.set_num_threads(1)

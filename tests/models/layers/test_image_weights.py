@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from egocurate.models.layers.configs import VideoConfig
 from egocurate.models.layers.image_weights import load_clip, load_vit
-from egocurate.models.layers.video_tower import VideoConfig, VideoTower
+from egocurate.models.layers.video_tower import VideoTower
 
 torch.set_num_threads(1)
 SIZES = {"image_size": 32, "patch_size": 8, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3}

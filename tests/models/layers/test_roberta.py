@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel
 
-from egocurate.models.layers.distilbert import TextConfig, TextTower
-from egocurate.models.layers.roberta import RobertaTextConfig, RobertaTower
+from egocurate.models.layers.configs import RobertaTextConfig, TextConfig
+from egocurate.models.layers.distilbert import TextTower
+from egocurate.models.layers.roberta import RobertaTower
 
 torch.set_num_threads(1)
 TINY = RobertaTextConfig(vocab=40, width=8, depth=3, heads=2, max_tokens=10, dropout=0.0)

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from egocurate.models.layers.configs import VideoConfig
 from egocurate.models.layers.divided_attention import DividedAttention
-from egocurate.models.layers.video_tower import DividedBlock, VideoConfig, VideoTower
+from egocurate.models.layers.video_tower import DividedBlock, VideoTower
 
 torch.set_num_threads(1)
 TINY = VideoConfig(image=32, patch=8, max_frames=4, width=24, depth=2, heads=3)

@@ -12,14 +12,8 @@ from transformers import VideoMAEConfig as PublishedConfig
 from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from egocurate.models.layers.patches import cubes, pick_tokens, sine_cosine, tube_mask, tube_tokens
-from egocurate.models.videomae.model import (
-    IMAGENET_STD,
-    VideoMAE,
-    VideoMAEClassifier,
-    VideoMAEConfig,
-    draw_mask,
-    pixel_target,
-)
+from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videomae.model import IMAGENET_STD, VideoMAE, VideoMAEClassifier, draw_mask, pixel_target
 from egocurate.models.videomae.weights import load_videomae, videomae_names
 
 torch.set_num_threads(1)

@@ -3,14 +3,9 @@
 import torch
 
 from egocurate.models.layers.patches import tube_mask
-from egocurate.models.videoprism.distillation import (
-    DecoderConfig,
-    Student,
-    cosine_distance,
-    frozen_teacher,
-    random_order,
-)
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
+from egocurate.models.videoprism.config import DecoderConfig, EncoderConfig
+from egocurate.models.videoprism.distillation import Student, cosine_distance, frozen_teacher, random_order
+from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower
 
 torch.set_num_threads(1)

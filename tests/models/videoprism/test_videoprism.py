@@ -13,8 +13,9 @@ from transformers import VideoPrismConfig as PublishedConfig
 from egocurate.models.layers.patches import tube_mask, tube_tokens
 from egocurate.models.layers.pooling import AttentionPool
 from egocurate.models.losses.info_nce import info_nce
-from egocurate.models.videoprism.encoder import EncoderConfig, FactorizedEncoder
-from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism, VideoPrismConfig, sine_then_cosine
+from egocurate.models.videoprism.config import EncoderConfig, VideoPrismConfig
+from egocurate.models.videoprism.encoder import FactorizedEncoder
+from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism, sine_then_cosine
 from egocurate.models.videoprism.weights import load_videoprism, videoprism_names
 
 torch.set_num_threads(1)

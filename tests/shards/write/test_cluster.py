@@ -15,14 +15,14 @@ import pytest
 from egocurate.errors import ClusterLost, InputError
 from egocurate.shards.profiles import profile
 from egocurate.shards.write.job import ShardJob, VideoFile
-from egocurate.shards.write.ray_tasks import explained
+from egocurate.workers.on_ray import explained
 
 # Slows each shard down, so that there is time to kill a node; tells which nodes were at work.
 DRIVE = """
 import pickle, sys, time
 from pathlib import Path
 import ray
-import egocurate.shards.write.ray_tasks
+import egocurate.shards.write.shard_tasks
 from egocurate.shards.write.build_shard import build_shard
 from egocurate.ray_session import ray_session
 from egocurate.shards.write.write_shards import write_shards
@@ -36,7 +36,7 @@ def slow(task):
 def report(stage, done, total):
     print(done, flush=True)
 if len(sys.argv) > 3:
-    egocurate.shards.write.ray_tasks.build_shard = slow
+    egocurate.shards.write.shard_tasks.build_shard = slow
 with ray_session(sys.argv[2]):
     write_shards(pickle.loads((work / "job.pickle").read_bytes()), report)
 """

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlp.model import EgoVLP
 from egocurate.training.config.optimizer import OptimizerConfig, build_optimizer, learning_rate
 
 torch.set_num_threads(1)

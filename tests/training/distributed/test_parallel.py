@@ -16,7 +16,7 @@ from torch import nn
 from egocurate.errors import InputError
 from egocurate.loaders.workers.worker_status import WorkerLost
 from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.layers.distilbert import TextConfig
+from egocurate.models.layers.configs import TextConfig
 from egocurate.train import train
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.distributed.parallel import unsharded, wrap_for_ranks

@@ -9,7 +9,8 @@ from torch._subclasses import FakeTensorMode
 
 from benchmarks.model_counts import egovlp_counts
 from egocurate.loaders.batch import Batch
-from egocurate.models.egovlp.model import EgoVLP, EgoVLPConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlp.model import EgoVLP
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.parallel import wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks

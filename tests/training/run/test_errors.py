@@ -147,6 +147,22 @@ def test_a_port_that_is_taken(tiny, monkeypatch):
             dist.TCPStore("localhost", port, is_master=True, timeout=timedelta(seconds=1))
 
 
+def test_a_port_that_is_taken_is_said_by_the_rank_that_needs_it(data, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()  # and never answers
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(taken.getsockname()[1]), "WORLD_SIZE": "2"}
+        command = [sys.executable, str(ROOT / "train.py"), *arguments(data, tmp_path / "run")[1:]]
+        env = os.environ | where | {"RANK": "0", "LOCAL_RANK": "0"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    assert done.returncode == 2
+    assert errors(done.stderr) == [
+        f"curate (rank 0): the port of 127.0.0.1:{where['MASTER_PORT']} is taken: give torchrun another "
+        "--rdzv-endpoint HOST:PORT"
+    ]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -8,12 +8,13 @@ import torch
 import egocurate
 from egocurate.errors import InputError
 from egocurate.loaders.evaluation_clips import EvaluationClips
-from egocurate.models.videomae.model import VideoMAEConfig
+from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
 from egocurate.training.config.loss_configs import Reconstruction
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.tasks.embed import Embedder
 from tests.training.runs import run
 

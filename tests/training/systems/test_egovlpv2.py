@@ -14,9 +14,9 @@ import torch.multiprocessing as mp
 
 from egocurate.errors import InputError
 from egocurate.loaders.egomcq_dataset import EgoMCQDataset
-from egocurate.models.egovlpv2.model import EgoVLPv2Config, Losses, ObjectiveConfig
-from egocurate.models.layers.roberta import RobertaTextConfig
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.egovlpv2.config import EgoVLPv2Config, ObjectiveConfig
+from egocurate.models.egovlpv2.model import Losses
+from egocurate.models.layers.configs import RobertaTextConfig, VideoConfig
 from egocurate.models.metrics.egomcq import egomcq_accuracy
 from egocurate.models.tokenizer import train_tokenizer
 from egocurate.progress import silent

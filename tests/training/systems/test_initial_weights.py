@@ -10,7 +10,8 @@ from torch import nn
 
 from egocurate.errors import InputError
 from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.videomae.model import VideoMAE, VideoMAEConfig
+from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videomae.model import VideoMAE
 from egocurate.models.weights import save_weights
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.load_run import read_run, restore

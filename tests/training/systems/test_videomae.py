@@ -9,7 +9,7 @@ import torch
 
 from egocurate.errors import InputError
 from egocurate.loaders.presets import PRESETS
-from egocurate.models.videomae.model import VideoMAEConfig
+from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.training.config.loss_configs import Reconstruction
 from egocurate.training.config.optimizer import OptimizerConfig, learning_rate
 from egocurate.training.config.recipes import RECIPES

@@ -8,9 +8,13 @@ import torch
 
 from egocurate.errors import InputError
 from egocurate.loaders.presets import PRESETS
-from egocurate.models.videoprism.distillation import DecoderConfig, DistillationConfig
-from egocurate.models.videoprism.encoder import EncoderConfig
-from egocurate.models.videoprism.model import PrismTextConfig, VideoPrismConfig
+from egocurate.models.videoprism.config import (
+    DecoderConfig,
+    DistillationConfig,
+    EncoderConfig,
+    PrismTextConfig,
+    VideoPrismConfig,
+)
 from egocurate.models.weights import save_weights
 from egocurate.training.config.loss_configs import Distillation, LockedContrast, PlainContrast
 from egocurate.training.config.recipes import RECIPES

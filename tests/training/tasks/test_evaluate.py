@@ -22,8 +22,8 @@ from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.egomcq_dataset import EgoMCQDataset
 from egocurate.loaders.long_videos import spread_frames
-from egocurate.models.egovlpv2.model import EgoVLPv2Config, ObjectiveConfig
-from egocurate.models.layers.roberta import RobertaTextConfig
+from egocurate.models.egovlpv2.config import EgoVLPv2Config, ObjectiveConfig
+from egocurate.models.layers.configs import RobertaTextConfig
 from egocurate.models.metrics.egomcq import cosine_scores, egomcq_accuracy
 from egocurate.progress import silent
 from egocurate.shards.read.index import ShardIndex
@@ -31,7 +31,8 @@ from egocurate.storage.atomic import write_json
 from egocurate.train import train
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.tasks.charades import charades_ego
 from egocurate.training.tasks.epic_retrieval import epic_retrieval, read_retrieval
 from tests.training.ranks import together

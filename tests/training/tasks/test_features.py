@@ -21,12 +21,13 @@ from egocurate.commands.curate import app, main
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.frame_sampling import dense
-from egocurate.models.videomae.model import VideoMAEConfig
+from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.shards.profiles import profile
 from egocurate.shards.video.scaler import FrameScaler
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.systems import build_system
 from tests.training.ranks import together
 from tests.training.runs import run

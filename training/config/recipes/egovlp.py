@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from egocurate.loaders.presets import PRESETS
-from egocurate.models.egovlp.model import EgoVLPConfig
+from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from egocurate.loaders.presets import PRESETS
-from egocurate.models.egovlpv2.model import EgoVLPv2Config, ObjectiveConfig
-from egocurate.models.layers.roberta import RobertaTextConfig
-from egocurate.models.layers.video_tower import VideoConfig
+from egocurate.models.egovlpv2.config import EgoVLPv2Config, ObjectiveConfig
+from egocurate.models.layers.configs import RobertaTextConfig, VideoConfig
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from egocurate.loaders.presets import PRESETS
-from egocurate.models.videomae.model import VideoMAEConfig
+from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.training.config.loss_configs import Reconstruction
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig

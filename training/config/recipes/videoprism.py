@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from egocurate.loaders.presets import PRESETS
-from egocurate.models.videoprism.distillation import DecoderConfig, DistillationConfig
-from egocurate.models.videoprism.encoder import EncoderConfig
-from egocurate.models.videoprism.model import PrismTextConfig, VideoPrismConfig
+from egocurate.models.videoprism.config import (
+    DecoderConfig,
+    DistillationConfig,
+    EncoderConfig,
+    PrismTextConfig,
+    VideoPrismConfig,
+)
 from egocurate.training.config.loss_configs import Distillation, LockedContrast, PlainContrast
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
