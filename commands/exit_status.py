@@ -7,7 +7,7 @@ what it says is told apart, in the log of a job, from the shell, torchrun and Ra
 from __future__ import annotations
 
 import errno
-from pathlib import Path
+import os
 
 import typer
 
@@ -38,7 +38,7 @@ def explain(error: Exception) -> tuple[str, int] | None:
 
 def _no_right(error: OSError) -> tuple[str, int]:
     """Tell a file that is there, which could not be read, from a place where nothing could be written."""
-    if error.filename and Path(error.filename).is_file():
+    if error.filename and os.path.isfile(error.filename):  # noqa: PTH113 - no error where a folder above is closed, too
         return f"{error.filename}: {error.strerror}; let this user read it (chmod a+r), or run as its owner", EXIT_INPUT
     place = error.filename or "output folder"
     return f"{place}: {error.strerror}; let this user read and write there, or name another --out", EXIT_INCOMPLETE

@@ -21,6 +21,8 @@ from egocurate.storage.paths import AnyPath, make_folder
 TABLE_FILE = "segments.parquet"
 """The clip table of the shards beside it, which only ever gets longer."""
 
+_CUT_AS = b"egocurate.segments"  # key of its metadata
+
 
 def run_segments(
     source: Source, out: AnyPath, seconds: float, stride: float, options: RunOptions, report: Report
@@ -38,7 +40,8 @@ def run_segments(
         )
     settings = options.cut_settings() | {"seconds": seconds, "stride": stride}
     run = open_run(out, "segments", settings, {"stereo": stereo_fingerprint(videos)})
-    table = _table(fixed_segments(videos[is_there | (videos["video_dur"] > 0)], seconds, stride), out)
+    segments = fixed_segments(videos[is_there | (videos["video_dur"] > 0)], seconds, stride)
+    table = _table(segments.replace_schema_metadata({_CUT_AS: f"{seconds} s, one every {stride} s"}), out)
     with running_ray(options.ray_address, report):
         outcome = cut_clips("segments", table, source, ClassCounts(0, 0), out, options, report)
     unused = set(videos["video_uid"][is_there]) - set(table["video_uid"].unique().to_pylist())
@@ -48,9 +51,15 @@ def run_segments(
 
 
 def _table(segments: pa.Table, out: AnyPath) -> pa.Table:
-    """Return the segments that the shards in `out` are cut from, kept there; those that are new follow."""
+    """Return the segments that the shards in `out` are cut from, kept there; those that are new follow.
+
+    Raises InputError if a run that did not finish has left segments of another length there.
+    """
     path = out / TABLE_FILE
     earlier = read_parquet(path) if path.exists() else None
+    if earlier is not None and earlier.schema.metadata != segments.schema.metadata:
+        was, is_now = ((table.schema.metadata or {}).get(_CUT_AS, b"").decode() for table in (earlier, segments))
+        raise InputError(f"{path} has segments of {was}, not of {is_now}: name another --out, or delete that folder")
     table = segments if earlier is None else add_clips(earlier, segments)
     if earlier is None or len(table) > len(earlier):
         make_folder(out)

@@ -17,7 +17,16 @@ from egocurate.shards.video.count_frames import count_frames
 from egocurate.shards.video.cut import EncodedClip
 from egocurate.shards.video.decoder_protocol import DecodeError
 from egocurate.shards.write.build_shard import ShardNote, sample_json
-from egocurate.shards.write.job import CheckedJob, ShardJob, ShardPlan, ShardSummary, check_job, grown_parts, plan_parts
+from egocurate.shards.write.job import (
+    CheckedJob,
+    ShardJob,
+    ShardPlan,
+    ShardSummary,
+    check_job,
+    grown_parts,
+    plan_parts,
+    refuse_without_videos,
+)
 from egocurate.shards.write.parts import Part
 from egocurate.shards.write.shard_folder import ShardFolder, known_parts, locked_folder, read_manifest
 from egocurate.shards.write.tar import BLOCK, member_header
@@ -49,6 +58,8 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
     with locked_folder(as_path(job.out)) as lock:
         manifest = _manifest_at(as_path(job.out))
         known = _parts(checked, manifest)
+        if not known:
+            refuse_without_videos(checked)
         # Of a folder without any trace of its parts it is taken that it never grew.
         folder = ShardFolder(job, plan_parts(checked, known or grown_parts(checked, (), {})))
         if manifest is not None and not _problems(folder, report):

@@ -251,6 +251,14 @@ def test_segments_grow(partial_root, run, tmp_path):
     assert (status, mended["cut_again"], lost.read_bytes() == data) == (0, [lost.name], True)
 
 
+def test_segments_of_another_length_do_not_mix_with_those_of_a_run_that_did_not_finish(tiny_root, run, tmp_path):
+    command = ("segments", "--ego4d-root", tiny_root, "--out", tmp_path / "S", "--seconds", 5)
+    run(*command)
+    (tmp_path / "S" / "segments.run.json").unlink()
+    status, _, error = run(*command, "--stride", 5)
+    assert status == 2 and "has segments of 5.0 s, one every 4.0 s, not of 5.0 s, one every 5.0 s: name" in error
+
+
 def test_shards_of_a_table_that_gained_rows_grow(tiny_root, run, tmp_path):
     run("egoclip", "--ego4d-root", tiny_root, "--out", tmp_path / "O", "--tables-only")
     whole = pq.read_table(tmp_path / "O" / "egoclip.parquet")

@@ -219,6 +219,8 @@ def test_a_grown_folder_of_whose_parts_nothing_tells_is_left_as_it_is(job, fetch
     files = contents(job.out)
     with pytest.raises(InputError, match=r"000002\.tar is whole but of another plan: this folder has grown"):
         repair(job)
+    with pytest.raises(InputError, match="none of the 4 videos of these clips is on disk"):
+        repair(replace(job, videos={}))
     assert contents(job.out) == files
 
 
