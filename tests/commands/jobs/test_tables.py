@@ -81,7 +81,7 @@ def test_the_check_knows_the_scenes_of_the_questions(run, tiny_root, tmp_path):
     assert run("egomcq", "--root", tiny_root, "--out", tmp_path, *FEW, "--tables-only").status == 0
     verified = run("verify", tmp_path / "egomcq.json", "--json").summary
     assert verified["problems"] == 0
-    assert verified["not_checked"] == ["no egoclip.parquet beside it: whether a video is trained on"]
+    assert verified["not_checked"] == ["whether a video is trained on: no egoclip.parquet beside it"]
     clips = pq.read_table(tmp_path / "egomcq_clips.parquet")
     one_scene = clips.set_column(clips.column_names.index("scene"), "scene", [[0] * len(clips)])
     pq.write_table(one_scene, tmp_path / "egomcq_clips.parquet")
