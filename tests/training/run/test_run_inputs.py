@@ -13,7 +13,8 @@ from egocurate.models.tokenizer import train_tokenizer
 from egocurate.storage.fingerprint import folder_fingerprint
 from egocurate.train import train
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from tests.training.runs import STEPS, run
 
 
