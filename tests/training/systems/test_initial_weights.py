@@ -14,7 +14,8 @@ from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videomae.model import VideoMAE
 from egocurate.models.weights import save_weights
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.load_run import read_run, restore
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.systems.initial_weights import load_complete, load_start, tokenizer_of
 from tests.training.ranks import together
 from tests.training.runs import rows, run, saved
