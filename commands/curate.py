@@ -27,7 +27,7 @@ from egocurate.commands.verbs.evaluate import evaluate
 from egocurate.commands.verbs.features import features
 from egocurate.commands.verbs.look import report, show, windows
 from egocurate.commands.verbs.shards import export, segments, shards
-from egocurate.commands.verbs.tables import egoclip, egomcq
+from egocurate.commands.verbs.tables import egoclip, egomcq, template
 from egocurate.commands.verbs.train import train
 from egocurate.errors import InputError
 from egocurate.extras import way_to_install
@@ -89,7 +89,7 @@ def curate(
 for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, train):
     app.command()(verb)
 app.command("eval")(evaluate)
-for verb in (features, doctor, demo):
+for verb in (features, template, doctor, demo):
     app.command()(verb)
 
 

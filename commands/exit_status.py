@@ -7,6 +7,7 @@ what it says is told apart, in the log of a job, from the shell, torchrun and Ra
 from __future__ import annotations
 
 import errno
+import os
 
 import typer
 
@@ -15,7 +16,8 @@ from egocurate.errors import ClusterLost, DiskFull, InputError, StoreError
 EXIT_INPUT, EXIT_INCOMPLETE = 2, 3
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # 128 and the number of the signal, as shells have it
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def explain(error: Exception) -> tuple[str, int] | None:
@@ -29,7 +31,17 @@ def explain(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         place = error.filename or "output folder"
         return f"{place}: {error.strerror}; free space or name another --out", EXIT_INCOMPLETE
+    if isinstance(error, OSError) and error.errno in _NO_RIGHT:
+        return _no_right(error)
     return None
+
+
+def _no_right(error: OSError) -> tuple[str, int]:
+    """Tell a file that is there, which could not be read, from a place where nothing could be written."""
+    if error.filename and os.path.isfile(error.filename):  # noqa: PTH113 - no error where a folder above is closed, too
+        return f"{error.filename}: {error.strerror}; let this user read it (chmod a+r), or run as its owner", EXIT_INPUT
+    place = error.filename or "output folder"
+    return f"{place}: {error.strerror}; let this user read and write there, or name another --out", EXIT_INCOMPLETE
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -24,7 +24,7 @@ _VIDEO_SPLIT_FILTERS = ("val_test", "fho_multi")
 class EgoClipConfig:
     """How narrations become clips: window strategy, alpha in seconds, filters by name, negatives of a clip.
 
-    `mean_gap_sec` is the beta of passes that have none (None: the mean of the run).
+    `mean_gap_sec` is the beta of passes that have none (None: the mean of the run; NaN: alpha, as there is no mean).
     """
 
     window: str = "egoclip"

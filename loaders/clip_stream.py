@@ -163,6 +163,8 @@ class Stream:
         if missing:
             raise InputError(f"the loader's state lacks {', '.join(sorted(missing))}: it is not a state of a stream")
         for name, own in self._identity().items():
+            if name == "fingerprint" and state[name] != own:
+                self._refuse_grown(state[name])
             if state[name] != own:
                 raise InputError(f"the loader's state has {name} {state[name]!r}, the stream {own!r}: {_WAY_OUT[name]}")
         self.seek(int(state["epoch"]), int(state["step"]))
@@ -186,6 +188,18 @@ class Stream:
             "fingerprint": "+".join(index.fingerprint for index in self.indexes),
             "weights": list(self.weights),
         }
+
+    def _refuse_grown(self, fingerprint: str) -> None:
+        """Raise InputError if a state is of the same shard folders before some of them have grown."""
+        earlier = fingerprint.split("+")
+        if len(earlier) != len(self.indexes):
+            return
+        changed = [(index, was) for index, was in zip(self.indexes, earlier, strict=True) if was != index.fingerprint]
+        if all(was in index.earlier_fingerprints for index, was in changed):
+            raise InputError(
+                f"the shards in {', '.join(str(index.folder) for index, _ in changed)} have grown since the run was "
+                "trained on them, and the order of clips is another now: begin a new run from its weights (start=RUN)"
+            )
 
     def _load(self, epoch: int, step: int) -> Iterator[tuple[Batch | StoreError | None, list[BadSample]]]:
         self._plan.start(epoch * self.steps_per_epoch + step, (epoch + 1) * self.steps_per_epoch)

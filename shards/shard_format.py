@@ -7,6 +7,12 @@ from egocurate.clip_table import CLIP_SCHEMA
 FORMAT = "egocurate-shards/1"
 MP4 = "mp4"
 INDEX_FILE, MANIFEST_FILE, FAILED_FILE = "index.parquet", "manifest.json", "failed.parquet"
+WAITING_FILE = "waiting.csv"
+PARTS_KEY = "egocurate.parts"
+"""Key of the index's metadata under which a folder that has grown keeps the manifest's parts."""
+
+VIDEO_NOT_ON_DISK = "video not on disk"
+"""Reason of a failure that ends by itself when the video comes."""
 
 # Columns that the index takes over from the clip table.
 CLIP_COLUMNS = ("video_uid", "narration_source", "narration_ind", "narration_time", "clip_start", "clip_end")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from egocurate.commands.jobs.run_record import Run
 from egocurate.curation.clips.read_clips import ClassCounts
+from egocurate.curation.sources import Source
 from egocurate.progress import Report
 from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import profile
+from egocurate.shards.shard_format import FAILED_FILE, VIDEO_NOT_ON_DISK, WAITING_FILE
 from egocurate.shards.write.write_shards import ShardJob, VideoFile, write_shards
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, as_path
@@ -26,7 +28,7 @@ class RunOptions:
 
     `profile` names the encoding, `shard_clips` is what one shard holds, `tables_only` stops before the video work,
     `ray_address` is the Ray cluster to use (None: this machine), `tags_from` an earlier egoclip folder whose texts need
-    not be tagged again.
+    not be tagged again. With `strict` a job that waits for videos has not written everything.
     """
 
     profile: str = "train"
@@ -34,6 +36,7 @@ class RunOptions:
     tables_only: bool = False
     ray_address: str | None = None
     tags_from: AnyPath | None = None
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a profile that is not there; raises InputError."""
@@ -46,10 +49,11 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job did: rows for its summary, and whether everything planned was written."""
+    """What a job did: rows for its summary, whether everything planned was written, and whether anything was."""
 
     summary: dict[str, object]
     whole: bool = True
+    unchanged: bool = False
 
 
 @contextmanager
@@ -69,16 +73,21 @@ def running_ray(address: str | None, report: Report) -> Iterator[None]:
 def cut_clips(
     name: str,
     table: pa.Table,
-    videos: pd.DataFrame,
+    source: Source,
     classes: ClassCounts,
     out: AnyPath,
     options: RunOptions,
     report: Report,
+    waiting: Mapping[str, int] | None = None,
 ) -> Outcome:
-    """Cut the clips of a table out of the videos of a source, as shards called `name` in the folder `out`."""
+    """Cut the clips of a table out of the videos of a source, as shards called `name` in the folder `out`.
+
+    Clips of videos that are not on disk wait: a later run adds them. `waiting` counts, by video, what is not even in
+    the table before its video is there.
+    """
     job = ShardJob(
         clips=table,
-        videos=video_files(videos),
+        videos=video_files(source.videos()),
         out=out,
         profile=profile(options.profile),
         name=name,
@@ -86,18 +95,26 @@ def cut_clips(
         num_verbs=classes.verbs,
         num_nouns=classes.nouns,
         lexicon=classes.lexicon,
+        looked_in=source.looked_in(),
+        waiting=dict(waiting or {}),
     )
     done = write_shards(job, report)
     summary: dict[str, object] = {"shards": done.shards, "samples": done.samples, "megabytes": done.bytes / 1e6}
     if done.already_done:
         summary["shards_state"] = "already there, unchanged"
     else:
-        summary["cut_clips_per_sec"] = done.samples / done.seconds if done.seconds else 0.0
+        if done.new_samples < done.samples:
+            summary["new_samples"] = done.new_samples
+        summary["cut_clips_per_sec"] = done.new_samples / done.seconds if done.seconds else 0.0
     if done.failed:
-        reasons = read_parquet(out / "failed.parquet", columns=["reason"])["reason"]
-        summary["failed"] = dict(count_values(reasons))
-        summary["failed_list"] = str(out / "failed.parquet")
-    return Outcome(summary, whole=done.failed == 0)
+        reasons = read_parquet(out / FAILED_FILE, columns=["reason"])["reason"]
+        summary["failed"] = dict(count for count in count_values(reasons) if count[0] != VIDEO_NOT_ON_DISK)
+        summary["failed_list"] = str(out / FAILED_FILE)
+    if done.waiting:
+        summary["waiting_for"] = {"clips": sum(done.waiting.values()), "videos_not_on_disk": len(done.waiting)}
+        summary["waiting_list"] = str(out / WAITING_FILE)
+    whole = done.failed == 0 and not (options.strict and done.waiting)
+    return Outcome(summary, whole, done.already_done)
 
 
 def video_files(videos: pd.DataFrame) -> dict[str, VideoFile]:
@@ -109,8 +126,8 @@ def video_files(videos: pd.DataFrame) -> dict[str, VideoFile]:
 
 
 def record(run: Run, outcome: Outcome) -> Outcome:
-    """Write the record of a run that has not been recorded yet; returns the outcome."""
-    if not run.done:
+    """Write the record of a run that has done something new; returns the outcome."""
+    if not run.done or not outcome.unchanged:
         run.finish(outcome.summary)
     return outcome
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import pyarrow.compute as pc
+
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, count_values, cut_clips, running_ray
 from egocurate.commands.jobs.given_egoclip import refuse_other_lexicon
 from egocurate.commands.jobs.output_folder import SHARDS
 from egocurate.commands.jobs.run_record import Run, locked_run
-from egocurate.curation.clips.egoclip import LEXICON, build_egoclip, lexicon_input, write_egoclip
+from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip, lexicon_input, write_egoclip
+from egocurate.curation.clips.grow_egoclip import grow_egoclip
 from egocurate.curation.clips.read_clips import find_clips, read_classes
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.curation.sources.videos_table import VIDEO_FACTS_FILE, facts_fingerprint, write_video_facts
+from egocurate.errors import InputError
 from egocurate.progress import Report
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.parquet import read_parquet
@@ -22,37 +26,50 @@ from egocurate.storage.paths import AnyPath
 def run_egoclip(
     source: Source, out: AnyPath, config: EgoClipConfig, lexicon: str, options: RunOptions, report: Report
 ) -> Outcome:
-    """Build the EgoClip tables in `out`, and its shards below it."""
+    """Build the EgoClip tables in `out`, and its shards below it; tables of fewer narrations or videos there grow."""
     tags_from = find_clips(options.tags_from) if options.tags_from else None
-    inputs = source.fingerprint() | {"lexicon": lexicon_input(source, lexicon)}
-    inputs |= {"videos": facts_fingerprint(source.videos())}
+    videos, there = source.videos(), (out / "egoclip.parquet").exists()
+    inputs = source.fingerprint() | {"lexicon": lexicon_input(source, lexicon), "videos": facts_fingerprint(videos)}
     inputs |= {"tags_from": fingerprint(tags_from)} if tags_from else {}
     refuse_other_lexicon(out, "egomcq", inputs["lexicon"])
-    with locked_run(out, "egoclip", asdict(config), inputs) as run, running_ray(options.ray_address, report):
-        summary: dict[str, object] = run.describe()
-        if not run.done:
-            _write_tables(source, out, config, lexicon, tags_from, run, report)
+    has_lengths = bool((videos["path"].notna() | (videos["video_dur"] > 0)).any())
+    if not there and len(videos) and not has_lengths:
+        raise InputError(
+            f"none of the {len(videos)} videos is on disk, and nothing else tells how long they are "
+            f"({source.looked_in()}): fetch them, or say with --videos-dir where they are"
+        )
+    with (
+        locked_run(out, "egoclip", asdict(config), inputs, may_grow=True) as run,
+        running_ray(options.ray_address, report),
+    ):
+        earlier = run.counts if there else None
+        # Tables of videos that have all gone from the disk since have nothing to grow by.
+        finished = run.done or (earlier is not None and not has_lengths and not run.lost)
+        summary: dict[str, object] = {"tables": "already there, unchanged"} if finished else run.describe()
+        if not finished:
+            if earlier is None:
+                egoclip = build_egoclip(source, config, lexicon, report, tags_from)
+            else:
+                egoclip = grow_egoclip(source, config, lexicon, out, earlier["beta"], "; ".join(run.changes), report)
+            _write_tables(egoclip, source, out, run)
+        run.let_go()
         summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
         summary["alpha"] = f"{run.counts['beta']['alpha']:.2f} s"
+        if earlier is not None and run.counts["clips"] > earlier["clips"]:
+            summary["new_clips"] = run.counts["clips"] - earlier["clips"]
         whole = True
         if not options.tables_only:
             table, classes = read_parquet(out / "egoclip.parquet"), read_classes(out / LEXICON)
-            cut = cut_clips("egoclip", table, source.videos(), classes, out / SHARDS, options, report)
+            waiting = _without_length(source, out)
+            cut = cut_clips("egoclip", table, source, classes, out / SHARDS, options, report, waiting)
             summary |= cut.summary
             whole = cut.whole
-    return Outcome(summary | {"notes": run.counts["notes"], "out": str(out)}, whole)
+    # What was found when the tables were made: by now there may be more videos.
+    notes: dict[str, object] = {} if finished else {"notes": run.counts["notes"]}
+    return Outcome(summary | notes | {"out": str(out)}, whole)
 
 
-def _write_tables(
-    source: Source,
-    out: AnyPath,
-    config: EgoClipConfig,
-    lexicon: str,
-    tags_from: AnyPath | None,
-    run: Run,
-    report: Report,
-) -> None:
-    egoclip = build_egoclip(source, config, lexicon, report, tags_from)
+def _write_tables(egoclip: EgoClip, source: Source, out: AnyPath, run: Run) -> None:
     files = write_egoclip(egoclip, out)
     write_video_facts(source.videos(), out)
     counts = {
@@ -64,3 +81,12 @@ def _write_tables(
         "notes": source.notes(),
     }
     run.finish(counts, [*files, VIDEO_FACTS_FILE])
+
+
+def _without_length(source: Source, out: AnyPath) -> dict[str, int]:
+    """Count, by video, the narrations that cannot be clips before their video is on disk and tells its length."""
+    rejected = read_parquet(out / "rejected.parquet", ["video_uid", "reason"])
+    uids = rejected.filter(pc.equal(rejected["reason"], "no_video"))["video_uid"]
+    videos = source.videos()
+    absent = set(videos["video_uid"][videos["path"].isna()])
+    return {uid: count for uid, count in count_values(uids) if uid in absent}

@@ -58,7 +58,7 @@ def run_egomcq(
         whole = True
         if not options.tables_only:
             table, classes = read_parquet(out / CLIPS_FILE), read_classes(out / LEXICON)
-            cut = cut_clips("egomcq", table, source.videos(), classes, out / MCQ_SHARDS, options, report)
+            cut = cut_clips("egomcq", table, source, classes, out / MCQ_SHARDS, options, report)
             summary |= cut.summary
             whole = cut.whole
     return Outcome(summary | {"out": str(out)}, whole)

@@ -43,7 +43,7 @@ def run_export(
     videos = source.videos()
     on_disk = videos[videos["path"].notna()]
     if on_disk.empty:
-        raise InputError(f"none of the {len(videos)} videos of this root is on disk: download them first")
+        raise InputError(f"none of the {len(videos)} videos is on disk ({source.looked_in()}): download them first")
     run = open_run(out, "export", layout.settings(), {"stereo": stereo_fingerprint(videos)})
     before = run.counts or {}
     rows = list(on_disk.itertuples())

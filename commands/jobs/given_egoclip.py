@@ -30,17 +30,16 @@ class GivenEgoClip:
 def find_egoclip(given: AnyPath | None, out: AnyPath) -> GivenEgoClip | None:
     """Return the EgoClip at `given`, else the one in `out`, None if there is none.
 
-    Raises InputError if it is not there, or has lost its lexicon.
+    Raises InputError if it is not there, or has lost its table or its lexicon.
     """
-    if given is None and not (out / "egoclip.parquet").exists():
+    if given is None and not (out / "egoclip.parquet").exists() and read_run(out, "egoclip") is None:
         return None
-    table = find_clips(given if given is not None else out)
-    folder = table.parent
-    record = read_run(folder, "egoclip") if table.name in ("egoclip.parquet", "egoclip.csv") else None
-    lexicon = folder / LEXICON
+    table = find_clips(out if given is None else given)
+    record = read_run(table.parent, "egoclip") if table.name in ("egoclip.parquet", "egoclip.csv") else None
+    lexicon = table.parent / LEXICON
     if not lexicon.exists():
         if record:
-            raise InputError(f"{lexicon} is gone: the `curate egoclip` that made {folder} brings it back")
+            raise InputError(f"{lexicon} is gone: the `curate egoclip` that wrote it brings it back")
         lexicon = None
     beta = record["counts"].get("beta", {}) if record else {}
     built = bool(record) and record["inputs"].get("lexicon") == BUILT

@@ -1,30 +1,53 @@
 """What kind of output a folder holds, by the file that each kind has: two kinds do not share a folder."""
 
-from egocurate.errors import InputError
-from egocurate.storage.paths import AnyPath, file_sizes
+from __future__ import annotations
 
-# File -> the verb that writes it, and what it is a sign of. Every folder of shards has a manifest, whoever cut it.
+import json
+from typing import NamedTuple
+
+from egocurate.errors import InputError
+from egocurate.storage.paths import AnyPath, file_sizes, read_bytes
+
+
+class _Kind(NamedTuple):
+    """The verb that writes a file, what the file is a sign of, and a key that it has, as others use its name, too."""
+
+    verb: str
+    what: str
+    key: str = ""
+
+
+# Every folder of shards has a manifest, whichever verb cut it.
 _KINDS = {
-    "egoclip.run.json": ("egoclip", "a run of `curate egoclip`"),
-    "egomcq.run.json": ("egomcq", "a run of `curate egomcq`"),
-    "shards.run.json": ("shards", "a run of `curate shards`"),
-    "segments.run.json": ("segments", "a run of `curate segments`"),
-    "export.run.json": ("export", "a run of `curate export`"),
-    "recipe.json": ("train", "a training run"),
-    "features.json": ("features", "features"),
-    "manifest.json": ("shards", "shards"),
-    "ego4d.json": ("ego4d", "Ego4D's annotations"),
+    "egoclip.run.json": _Kind("egoclip", "a run of `curate egoclip`"),
+    "egomcq.run.json": _Kind("egomcq", "a run of `curate egomcq`"),
+    "shards.run.json": _Kind("shards", "a run of `curate shards`"),
+    "segments.run.json": _Kind("segments", "a run of `curate segments`"),
+    "export.run.json": _Kind("export", "a run of `curate export`"),
+    "ego4d.json": _Kind("", "Ego4D's annotations"),
+    "recipe.json": _Kind("train", "a training run", "objective"),
+    "features.json": _Kind("features", "features", "rate"),
+    "manifest.json": _Kind("shards", "shards", "planned"),
 }
 _TOGETHER = ({"egoclip", "egomcq"}, {"shards", "segments"})
 
 
-def refuse_other_kind(folder: AnyPath, own: str) -> None:
-    """Raise InputError if a folder holds what another verb than `own` writes; EgoClip and EgoMCQ share one.
+def refuse_other_kind(folder: AnyPath, verb: str) -> None:
+    """Raise InputError if a folder holds what another verb writes; EgoClip and EgoMCQ share one.
 
     Files of other origin are no reason.
     """
-    allowed = next((kinds for kinds in _TOGETHER if own in kinds), {own})
+    own = next((verbs for verbs in _TOGETHER if verb in verbs), {verb})
     for name in sorted(file_sizes(folder).keys() & _KINDS.keys()):
-        kind, what = _KINDS[name]
-        if kind not in allowed:
-            raise InputError(f"{folder} holds {what} ({name}): name another --out")
+        kind = _KINDS[name]
+        if kind.verb not in own and _has(folder / name, kind.key):
+            raise InputError(f"{folder} holds {kind.what} ({name}): name another --out")
+
+
+def _has(path: AnyPath, key: str) -> bool:
+    """Tell whether a JSON file is an object with a key; every file has the key ""."""
+    try:
+        content = json.loads(read_bytes(path)) if key else {"": None}
+    except ValueError:
+        return False
+    return isinstance(content, dict) and key in content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from egocurate.commands.jobs.cutting import RunOptions, video_files
 from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS
+from egocurate.commands.jobs.segments import TABLE_FILE as SEGMENTS_FILE
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
@@ -29,15 +30,23 @@ def repair_folder(
     settings = settings_of(folder)
     if settings is None:
         classes = read_classes(table.parent / "lexicon")
-        name = "egomcq" if folder.name == MCQ_SHARDS else "egoclip"
+        name = "segments" if table.name == SEGMENTS_FILE else "egomcq" if folder.name == MCQ_SHARDS else "egoclip"
         settings = {"name": name, "profile": options.profile, "clips_per_shard": options.shard_clips}
         settings |= {"num_verbs": classes.verbs, "num_nouns": classes.nouns, "lexicon": classes.lexicon}
     settings |= {"profile": profile(str(settings["profile"]))}
-    job = ShardJob(clips=read_clips(table), videos=video_files(source.videos()), out=folder, **settings)
+    job = ShardJob(
+        clips=read_clips(table),
+        videos=video_files(source.videos()),
+        out=folder,
+        looked_in=source.looked_in(),
+        **settings,
+    )
     return repair(job, report)
 
 
 def _table_beside(folder: AnyPath) -> AnyPath:
+    if (folder / SEGMENTS_FILE).exists():
+        return folder / SEGMENTS_FILE
     if folder.name not in _TABLES:
         raise InputError(f"{folder}: name the table it was cut from with --egoclip (egoclip.csv, or a parquet file)")
     return folder.parent / _TABLES[folder.name]

@@ -27,18 +27,22 @@ PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "to
 FORMAT = 2
 """Of a record: the first had paths and numbers where this has digests, so its inputs cannot be compared."""
 
+_NEVER_MORE = ("lexicon", "stereo", "tags_from")  # inputs of which a change is no growth
+
 
 @dataclass
 class Run:
     """One verb's run in one output folder; `counts` is what it counted, None until it has finished.
 
-    `lost` are files of a finished run that are gone: it is to make them again.
+    `lost` are files of a finished run that are gone: it is to make them again. `changes` says how the inputs differ
+    from those of the run there, of which they may be more.
     """
 
     out: AnyPath
     record: dict
     counts: dict | None = None
     lost: tuple[str, ...] = ()
+    changes: list[str] = field(default_factory=list)
     _lock: Lock | None = None
     _held: ExitStack = field(default_factory=ExitStack)
     _clock: float = field(default_factory=time.monotonic)
@@ -46,7 +50,7 @@ class Run:
     @property
     def done(self) -> bool:
         """Whether a run of the same inputs has finished here, and all its files are there."""
-        return self.counts is not None and not self.lost
+        return self.counts is not None and not self.lost and not self.changes
 
     def describe(self) -> dict[str, str]:
         """Return what a summary says of the tables, as long as they are not written: nothing where they are new."""
@@ -61,21 +65,25 @@ class Run:
         """
         if self._lock:
             self._lock.check()
-        self.counts, self.lost = counts, ()
+        self.counts, self.lost, self.changes = counts, (), []
         seconds = round(time.monotonic() - self._clock, 1)
         written = {"files": {name: _written(self.out / name) for name in files}}
         record = self.record | {"seconds": seconds, "counts": counts} | written
         write_text(_record_path(self.out, record["verb"]), json.dumps(record, indent=1) + "\n")
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let other runs write in `out`."""
         self._held.close()
 
 
 @contextmanager
-def locked_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> Iterator[Run]:
+def locked_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str], may_grow: bool = False) -> Iterator[Run]:
     """`open_run`, and no other run writes tables in `out` until this one has finished or the block ends.
 
     Makes the folder if there is something to write. Raises InputError, naming who is at work, if another run is.
     """
-    run = open_run(out, verb, config, inputs)
+    run = open_run(out, verb, config, inputs, may_grow)
     if run.done:
         yield run
         return
@@ -84,7 +92,7 @@ def locked_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) ->
             held.callback(_remove_if_empty, out)  # whatever is wrong is found out before anything is written
         make_folder(out)
         lock = held.enter_context(locked(out, RemoteLockFile(out) if is_remote(out) else None))
-        run = open_run(out, verb, config, inputs)  # the one that was at work may have finished just now
+        run = open_run(out, verb, config, inputs, may_grow)  # the one that was at work may have finished just now
         run._lock, run._held = lock, held
         if run.done:
             held.close()
@@ -96,12 +104,13 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> Run:
+def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str], may_grow: bool = False) -> Run:
     """Find the finished run of `verb` in `out`, or begin one; writes nothing yet.
 
     `config` (JSON values) and `inputs` (name -> digest of what it holds) decide what is written. Raises InputError
     where `out` holds a run of the same verb with others, naming what differs, and where a file that the run had written
-    has been changed.
+    has been changed. With `may_grow` other inputs are taken: the caller finds out whether they hold what was there and
+    more.
     """
     record = {
         "format": FORMAT,
@@ -123,12 +132,12 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str]) -> R
             "that file: the tables are made again, and shards that fit them stay"
         )
     differences = _differences(earlier, record)
-    if differences:
+    if differences and not (may_grow and _may_be_more(earlier, record)):
         raise InputError(
             f"{out} holds a run of `curate {verb}` with other inputs: {'; '.join(differences)}; "
             f"name another --out, or delete {path.name} there and the files that it names"
         )
-    return Run(out, record, earlier["counts"], _lost(out, verb, earlier.get("files", {})))
+    return Run(out, record, earlier["counts"], _lost(out, verb, earlier.get("files", {})), differences)
 
 
 def read_run(out: AnyPath, verb: str) -> dict | None:
@@ -157,6 +166,11 @@ def _differences(earlier: dict, now: dict) -> list[str]:
                     f"{name} was {was}, now {is_now}" if part == "config" else _change(name, was, is_now)
                 )
     return differences
+
+
+def _may_be_more(earlier: dict, now: dict) -> bool:
+    was, is_now = earlier["inputs"], now["inputs"]
+    return earlier["config"] == now["config"] and all(was.get(name) == is_now.get(name) for name in _NEVER_MORE)
 
 
 def _change(name: str, was: str | None, is_now: str | None) -> str:

@@ -16,12 +16,15 @@ from egocurate.storage.paths import AnyPath
 
 
 def run_shards(clips: AnyPath, source: Source, out: AnyPath, options: RunOptions, report: Report) -> Outcome:
-    """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`."""
+    """Cut the clips of a table (an EgoClip folder, egoclip.csv or parquet) into shards in `out`.
+
+    A table that has more clips than the one of an earlier run adds them.
+    """
     path = find_clips(clips)
     classes = read_classes(path.parent / LEXICON)
-    videos = source.videos()
     inputs = {"egoclip": fingerprint(path), "lexicon": value_fingerprint(asdict(classes))}
-    run = open_run(out, "shards", options.cut_settings(), inputs | {"stereo": stereo_fingerprint(videos)})
+    inputs |= {"stereo": stereo_fingerprint(source.videos())}
+    run = open_run(out, "shards", options.cut_settings(), inputs, may_grow=True)
     with running_ray(options.ray_address, report):
-        outcome = cut_clips("egoclip", read_clips(path), videos, classes, out, options, report)
+        outcome = cut_clips("egoclip", read_clips(path), source, classes, out, options, report)
     return record(run, outcome)

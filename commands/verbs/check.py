@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
-from egocurate.commands.verbs.options import Json, ProfileName, ShardClips, SourceName, path_or_url
+from egocurate.commands.verbs.options import Json, ProfileName, ShardClips, SourceName, VideosDirs, path_or_url
 from egocurate.console import print_summary, progress
 from egocurate.errors import InputError
 
@@ -32,6 +32,7 @@ def verify(
         typer.Option("--ego4d-root", "--root", parser=path_or_url, metavar="PATH|URL", help="The data to cut from."),
     ] = None,
     source: SourceName = "ego4d",
+    videos_dir: VideosDirs = None,
     egoclip: Annotated[
         Path | None,
         typer.Option(
@@ -77,7 +78,8 @@ def verify(
         options = RunOptions(profile, shard_clips)
         with progress(not json) as report:
             repaired = [
-                repair_folder(one, egoclip, open_source(source, ego4d_root), options, report) for one in folders
+                repair_folder(one, egoclip, open_source(source, ego4d_root, videos_dir or ()), options, report)
+                for one in folders
             ]
         summary["cut_again"] = [name for one in repaired for name in one.shards]
     print_summary("Verified", summary, json)

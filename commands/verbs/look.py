@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from egocurate.commands.verbs.options import Json, Root, SourceName, check_picture, path_or_url
+from egocurate.commands.verbs.options import Json, Root, SourceName, VideosDirs, check_picture, path_or_url
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ MOST_FRAMES = 8  # that `show` draws of a clip
 def windows(
     ego4d_root: Root,
     source: SourceName = "ego4d",
+    videos_dir: VideosDirs = None,
     gold: Annotated[Path | None, typer.Option("--gold", help="csv with gold segments to score against.")] = None,
     json: Json = False,
 ) -> None:
@@ -31,7 +32,7 @@ def windows(
     from egocurate.curation.clips.window_rules import WINDOWS
     from egocurate.curation.sources.open import open_source
 
-    table = compare_windows(open_source(source, ego4d_root), gold)
+    table = compare_windows(open_source(source, ego4d_root, videos_dir or ()), gold)
     if json:
         print(table.to_json(orient="records"))
         return

@@ -50,6 +50,16 @@ Root = Annotated[
 SourceName = Annotated[
     Literal[*SOURCES], typer.Option("--source", help=f"What the root is. {explain_choices(SOURCES)}")
 ]
+VideosDirs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--videos-dir",
+        parser=path_or_url,
+        metavar="PATH|URL",
+        help="Folder to look for <video_uid>.mp4 in, before the root; may be repeated.",
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 if clips wait for videos that are not on disk.")]
 Out = Annotated[
     Path,
     typer.Option(

@@ -15,6 +15,8 @@ from egocurate.commands.verbs.options import (
     Root,
     ShardClips,
     SourceName,
+    Strict,
+    VideosDirs,
     check_out,
     explain_choices,
     finish,
@@ -37,9 +39,11 @@ def shards(
     ego4d_root: Root,
     out: Out,
     source: SourceName = "ego4d",
+    videos_dir: VideosDirs = None,
     profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Cut the clips of a table into tar shards.
@@ -52,9 +56,9 @@ def shards(
     from egocurate.commands.jobs.shards import run_shards
     from egocurate.curation.sources.open import open_source
 
-    options = RunOptions(profile, shard_clips, ray_address=ray_address)
+    options = RunOptions(profile, shard_clips, ray_address=ray_address, strict=strict)
     with progress(not json) as report:
-        outcome = run_shards(egoclip, open_source(source, ego4d_root), out, options, report)
+        outcome = run_shards(egoclip, open_source(source, ego4d_root, videos_dir or ()), out, options, report)
     finish("Shards", outcome, json)
 
 
@@ -62,11 +66,13 @@ def segments(
     ego4d_root: Root,
     out: Out,
     source: SourceName = "ego4d",
+    videos_dir: VideosDirs = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Length of a clip.")] = 4.0,
     stride: Annotated[float, typer.Option("--stride", min=0.1, help="From one clip's start to the next.")] = 4.0,
     profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Cut whole videos into text-free clips.
@@ -79,9 +85,9 @@ def segments(
     from egocurate.commands.jobs.segments import run_segments
     from egocurate.curation.sources.open import open_source
 
-    options = RunOptions(profile, shard_clips, ray_address=ray_address)
+    options = RunOptions(profile, shard_clips, ray_address=ray_address, strict=strict)
     with progress(not json) as report:
-        outcome = run_segments(open_source(source, ego4d_root), out, seconds, stride, options, report)
+        outcome = run_segments(open_source(source, ego4d_root, videos_dir or ()), out, seconds, stride, options, report)
     finish("Segments", outcome, json)
 
 
@@ -105,6 +111,7 @@ def export(
         ),
     ] = None,
     source: SourceName = "ego4d",
+    videos_dir: VideosDirs = None,
     ray_address: RayAddress = None,
     json: Json = False,
 ) -> None:
@@ -118,5 +125,5 @@ def export(
     from egocurate.curation.sources.open import open_source
 
     with progress(not json) as report:
-        outcome = run_export(open_source(source, ego4d_root), out, like, egoclip, ray_address, report)
+        outcome = run_export(open_source(source, ego4d_root, videos_dir or ()), out, like, egoclip, ray_address, report)
     finish("Export", outcome, json)

@@ -1,4 +1,4 @@
-"""The verbs that make tables out of narrations, and cut their clips: egoclip, egomcq."""
+"""The verbs that make tables out of narrations, and cut their clips: egoclip, egomcq; and a table to fill in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from egocurate.commands.verbs.options import (
     Root,
     ShardClips,
     SourceName,
+    Strict,
     TablesOnly,
+    VideosDirs,
     Window,
     check_lexicon,
     check_out,
@@ -37,6 +39,7 @@ def egoclip(
     ego4d_root: Root,
     out: Out,
     source: SourceName = "ego4d",
+    videos_dir: VideosDirs = None,
     window: Window = "egoclip",
     alpha: Alpha = "4.9",
     lexicon: Lexicon = "auto",
@@ -62,6 +65,7 @@ def egoclip(
     profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Build EgoClip: windows, tags, negatives, then shards.
@@ -81,9 +85,9 @@ def egoclip(
     from egocurate.commands.jobs.egoclip import run_egoclip
     from egocurate.curation.sources.open import open_source
 
-    options = RunOptions(profile, shard_clips, tables_only, ray_address, tags_from)
+    options = RunOptions(profile, shard_clips, tables_only, ray_address, tags_from, strict)
     with progress(not json) as report:
-        outcome = run_egoclip(open_source(source, ego4d_root), out, config, lexicon, options, report)
+        outcome = run_egoclip(open_source(source, ego4d_root, videos_dir or ()), out, config, lexicon, options, report)
     finish("EgoClip", outcome, json)
 
 
@@ -91,6 +95,7 @@ def egomcq(
     ego4d_root: Root,
     out: Out,
     source: SourceName = "ego4d",
+    videos_dir: VideosDirs = None,
     egoclip: Annotated[
         Path | None,
         typer.Option(
@@ -122,6 +127,7 @@ def egomcq(
     profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Build EgoMCQ: five-way questions from unseen videos.
@@ -137,7 +143,19 @@ def egomcq(
     from egocurate.commands.jobs.egomcq import run_egomcq
     from egocurate.curation.sources.open import open_source
 
-    options = RunOptions(profile, shard_clips, tables_only, ray_address)
+    options = RunOptions(profile, shard_clips, tables_only, ray_address, strict=strict)
     with progress(not json) as report:
-        outcome = run_egomcq(open_source(source, ego4d_root), out, config, egoclip, lexicon, options, report)
+        outcome = run_egomcq(
+            open_source(source, ego4d_root, videos_dir or ()), out, config, egoclip, lexicon, options, report
+        )
     finish("EgoMCQ", outcome, json)
+
+
+def template() -> None:
+    """Print a table of narrations to fill in, for --source table.
+
+    Example: curate template > narrations.csv
+    """
+    from egocurate.curation.sources.table import TEMPLATE
+
+    print(TEMPLATE, end="")

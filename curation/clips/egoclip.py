@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.curation.clips.read_clips import complete_clips
 from egocurate.curation.clips.selection import Selection, select_clips, to_micro
 from egocurate.curation.clips.write_csv import write_csv
@@ -147,7 +148,8 @@ def _table(
     }
     windows = {name: pa.array(clips[name].to_numpy()) for name in ("window_start", "window_end")}
     report("negatives", 0, 1)
-    table = complete_clips(pa.table(published | windows), config)
+    # Parquet names the elements of lists in its own way: tags of an earlier table must not show in what is written.
+    table = complete_clips(pa.table(published | windows), config).cast(CLIP_SCHEMA)
     report("negatives", 1, 1)
     return table.replace_schema_metadata({TAGGED_WITH: tagging_digest(lexicon)})
 
@@ -172,4 +174,8 @@ def _nothing_left(selection: Selection) -> str:
         return "there are no narrations: no video has any, or all have the status redacted; fetch the annotations again"
     lost = selection.rejected["reason"].value_counts()
     listed = ", ".join(f"{name} {count:,}" for name, count in lost.items())
-    return f"none of {total:,} narrations is left: {listed}; switch a filter off or check the annotations"
+    way_out = "switch a filter off or check the annotations"
+    if lost.index[0] == "no_video":
+        way_out = "no_video: the video is not on disk, and nothing else tells how long it is; fetch it, or say with "
+        way_out += "--videos-dir where it is"
+    return f"none of {total:,} narrations is left: {listed}; {way_out}"

@@ -71,7 +71,7 @@ def narrate(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfi
     own = np.full(len(frame), np.nan)
     own[usable] = mean_gap(frame["narration_time"].to_numpy()[usable], group[usable])
     passing = reason == ""
-    mean = config.mean_gap_sec or mean_of_groups(own[passing], group[passing])
+    mean = mean_of_groups(own[passing], group[passing]) if config.mean_gap_sec is None else config.mean_gap_sec
     fallback = PUBLISHED_ALPHA if config.alpha == "auto" else float(config.alpha)
     alpha = fallback if config.alpha != "auto" or np.isnan(mean) else mean
     beta = np.where(usable & np.isnan(own), fallback if np.isnan(mean) else mean, own)

@@ -42,16 +42,15 @@ def not_checked(path: str | Path) -> list[str]:
     """Return what `check_file` cannot know of an egomcq.json, for want of a table beside it."""
     path = Path(path)
     clips, trained = path.with_name(CLIPS_FILE), path.with_name("egoclip.parquet")
-    columns = pq.read_schema(clips).names if clips.is_file() else None
-    notes = []
-    if columns is None:
-        notes.append(f"no {CLIPS_FILE} beside it: whether the options are clips of the source")
-    if "place" not in (columns or ()):
-        notes.append(f"no column place in {CLIPS_FILE}: whether the options of an intra question are consecutive")
-    if "scene" not in (columns or ()):
-        notes.append(f"no column scene in {CLIPS_FILE}: whether two options of an inter question film one scene")
+    columns = pq.read_schema(clips).names if clips.is_file() else ()
+    told = {
+        "whether the options are clips of the source": bool(columns),
+        "whether the options of an intra question are consecutive": "place" in columns,
+        "whether two options of an inter question film one scene": "scene" in columns,
+    }
+    notes = [f"{what}: no {CLIPS_FILE} beside it tells" for what, is_told in told.items() if not is_told]
     if not trained.is_file():
-        notes.append("no egoclip.parquet beside it: whether a video is trained on")
+        notes.append("whether a video is trained on: no egoclip.parquet beside it")
     return notes
 
 

@@ -48,3 +48,7 @@ class Source(Protocol):
     def notes(self) -> list[str]:
         """Return plain facts about what was and was not found, one phrase each."""
         ...
+
+    def looked_in(self) -> str:
+        """Say for an error where videos were looked for: the pattern of their names, and every folder."""
+        ...

@@ -1,10 +1,17 @@
 """An Ego4D download as a source of narrations and videos."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import pandas as pd
 
-from egocurate.curation.sources.layout import annotation_folders, manifest_paths, metadata_paths, video_files
+from egocurate.curation.sources.layout import (
+    annotation_folders,
+    manifest_paths,
+    metadata_paths,
+    video_files,
+    video_folders,
+)
 from egocurate.curation.sources.metadata import Metadata, VideoEntry, read_ego4d_json, read_manifest
 from egocurate.curation.sources.narration_json import (
     NARRATION_FILE,
@@ -15,6 +22,7 @@ from egocurate.curation.sources.narration_json import (
 )
 from egocurate.curation.sources.scenes import scene_ids
 from egocurate.curation.sources.splits import BenchmarkVideos, benchmark_files, read_benchmarks, union_split
+from egocurate.curation.sources.video_folders import VideoFolders, looked_in, refuse_file
 from egocurate.curation.sources.videos_table import videos_table
 from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE
 from egocurate.errors import InputError
@@ -27,14 +35,16 @@ class Ego4DSource:
 
     narration.json of the newest version that has one is read, else the newest all_narrations_redacted.json; ego4d.json,
     else a manifest; and the val and test files of every version found, because a video held out in any of them is held
-    out. A file is read once, when it is needed. Raises InputError for a folder that does not exist or lacks narrations
-    or metadata.
+    out. A file is read once, when it is needed. Videos are looked for in `videos_dirs` first. Raises InputError for a
+    folder that does not exist or lacks narrations or metadata.
     """
 
     splits_in = "split_* of ego4d.json and the *_val.json files"
 
-    def __init__(self, root: str | AnyPath) -> None:
+    def __init__(self, root: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         self.root = as_path(root)
+        refuse_file(self.root)
+        self._elsewhere = VideoFolders(videos_dirs)
         if not folder_exists(self.root):
             raise InputError(f"{self.root}: no such folder; give the output folder of the ego4d client")
         self._folders = annotation_folders(self.root)
@@ -83,6 +93,10 @@ class Ego4DSource:
             notes.append(f"No {VERB_FILE} and {NOUN_FILE}")
         return notes
 
+    def looked_in(self) -> str:
+        """Say where videos were looked for."""
+        return looked_in([*self._elsewhere.folders, *video_folders(self.root)])
+
     @cached_property
     def _narrations(self) -> Narrations:
         pooled = self._narration_path.name == POOLED_FILE
@@ -102,7 +116,7 @@ class Ego4DSource:
         known = dict(self._metadata.videos)
         for uid in self._narrations.frame["video_uid"].unique():
             known.setdefault(uid, VideoEntry(video_uid=uid))
-        files = video_files(self.root)
+        files = video_files(self.root) | self._elsewhere.files
         for uid, video in known.items():
             video.path = str(files[uid]) if uid in files else None
             video.split = union_split(uid, video.splits, self._benchmarks)

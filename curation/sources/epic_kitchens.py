@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tempfile
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
 from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.sources.video_folders import PLACES, VideoFolders, find_mp4, looked_in, refuse_file
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy, write_lexicon
 from egocurate.errors import InputError
@@ -25,7 +27,6 @@ _LABELLED = {"EPIC_100_train": "train", "EPIC_100_validation": "val"}
 _UDA = {"EPIC_100_uda_source_train": "train", "EPIC_100_uda_source_val": "val", "EPIC_100_uda_target_val": "val"}
 _UNLABELLED = {"EPIC_100_test_timestamps": "test"}
 _FOLDERS = ("", "annotations", "epic-kitchens-100-annotations", "epic-kitchens-100-annotations-master")
-_VIDEO_PLACES = ("*", "videos/*", "P*/*", "P*/videos/*", "videos/P*/*", "videos/*/P*/*", "EPIC-KITCHENS/P*/videos/*")
 _COLUMNS = ("narration_id", "video_id", "narration_timestamp", "narration")
 _CLOCK = r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$"  # HH:mm:ss.SSS
 
@@ -36,14 +37,16 @@ class EpicKitchensSource:
     Narrations come from EPIC_100_train.csv and EPIC_100_validation.csv (also .csv.gz), or from the labeled files of
     the UDA challenge, which are a part of them, where neither is there. A narration keeps EPIC's words behind the mark
     of the camera wearer: "take plate" is "#C C take plate". Classes are EPIC's own, in the order of their ids. A video
-    is test, val or train as the file that lists it. Raises InputError for a folder that lacks narrations or
-    EPIC_100_video_info.csv.
+    is test, val or train as the file that lists it; it is looked for in `videos_dirs` first. Raises InputError for a
+    folder that lacks narrations or EPIC_100_video_info.csv.
     """
 
     splits_in = "EPIC_100_validation.csv"
 
-    def __init__(self, root: str | AnyPath) -> None:
+    def __init__(self, root: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         self.root = as_path(root)
+        refuse_file(self.root)
+        self._elsewhere = VideoFolders(videos_dirs)
         if not folder_exists(self.root):
             raise InputError(f"{self.root}: no such folder; give the one with the EPIC_100_*.csv files and the videos")
         self._narrated = self._present(_LABELLED) or self._present(_UDA)
@@ -91,6 +94,11 @@ class EpicKitchensSource:
             notes.append(f"No {_VERBS}.csv and {_NOUNS}.csv: classes are built from the narrations")
         return notes
 
+    def looked_in(self) -> str:
+        """Say where videos were looked for."""
+        places = [f"{folder}/{place}" for folder in (*self._elsewhere.folders, self.root) for place in PLACES]
+        return looked_in([place.removesuffix("/*") for place in places], "<video_id>.mp4")
+
     @cached_property
     def _narrations(self) -> pd.DataFrame:
         frames = [read_columns(path, _COLUMNS) for path in self._narrated]
@@ -124,7 +132,7 @@ class EpicKitchensSource:
         for uid in self._narrations["video_uid"].unique():
             known.setdefault(uid, VideoFacts())
         for uid, facts in known.items():
-            facts.path, facts.split = files.get(uid), self._splits.get(uid, "")
+            facts.path, facts.split = str(files[uid]) if uid in files else None, self._splits.get(uid, "")
             facts.scenarios = (SCENARIO,)
             facts.probe()
         return videos_table(known)
@@ -137,13 +145,8 @@ class EpicKitchensSource:
         return {uid: split for path, split in order for uid in read_columns(path, ("video_id",))["video_id"].unique()}
 
     @cached_property
-    def _files(self) -> dict[str, str]:
-        files: dict[str, str] = {}
-        for place in _VIDEO_PLACES:
-            for path in sorted(self.root.glob(place)):
-                if path.suffix.lower() == ".mp4" and path.is_file():
-                    files.setdefault(path.stem, str(path))
-        return files
+    def _files(self) -> dict[str, AnyPath]:
+        return find_mp4(self.root, PLACES) | self._elsewhere.files
 
     @cached_property
     def _class_files(self) -> list[AnyPath]:

@@ -2,7 +2,8 @@
 
 import re
 
-from egocurate.storage.paths import AnyPath, file_sizes
+from egocurate.curation.sources.video_folders import find_mp4
+from egocurate.storage.paths import AnyPath
 
 _VERSION = re.compile(r"v(\d+)(?:[._](\d+))?")
 _VIDEO_FOLDERS = ("video_540ss", "full_scale")
@@ -36,17 +37,19 @@ def manifest_paths(root: AnyPath) -> list[AnyPath]:
     return [folder / "manifest.csv" for folder in folders]
 
 
-def video_files(root: AnyPath) -> dict[str, AnyPath]:
-    """Return uid -> file of the videos on disk.
+def video_folders(root: AnyPath) -> list[AnyPath]:
+    """Return the folders of a download that may hold videos, in the order in which they are looked into.
 
     The 540p copies come first: same frames and times as full scale at a fraction of the decoding, and above any
-    training size. Then full scale, then files that lie flat in the root.
+    training size. Then full scale, then the root itself.
     """
-    places = [base / name for name in _VIDEO_FOLDERS for base in (*version_folders(root), root)]
+    return [*(base / name for name in _VIDEO_FOLDERS for base in (*version_folders(root), root)), root]
+
+
+def video_files(root: AnyPath) -> dict[str, AnyPath]:
+    """Return uid -> file of the videos on disk, the first of `video_folders` that has one."""
     files: dict[str, AnyPath] = {}
-    for folder in [*places, root]:
-        for name in file_sizes(folder):
-            stem, dot, end = name.rpartition(".")
-            if dot and end.lower() == "mp4" and stem not in files:
-                files[stem] = folder / name
+    for folder in video_folders(root):
+        for uid, path in find_mp4(folder, ("*",)).items():
+            files.setdefault(uid, path)
     return files

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from egocurate.curation.sources import Source
     from egocurate.storage.paths import AnyPath
 
 
 class SourceKind(NamedTuple):
-    """A kind of data set: what it is, in a line, and the class that reads it, of one argument, the root."""
+    """A kind of data set: what it is, in a line, and the class that reads it, of the root and folders of videos."""
 
     help: str
     module: str
@@ -32,9 +34,12 @@ SOURCES = {
 """Every kind of source; to add one, write a module with a class as `sources.Source` says, and name it here."""
 
 
-def open_source(kind: str, root: str | AnyPath) -> Source:
-    """Open `root` as a data set of `kind`, a key of SOURCES; raises InputError for another kind or a wrong root."""
+def open_source(kind: str, root: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> Source:
+    """Open `root` as a data set of `kind`, a key of SOURCES; raises InputError for another kind or a wrong root.
+
+    Videos are looked for in `videos_dirs` first, then where the kind has them.
+    """
     if kind not in SOURCES:
         raise InputError(f"source {kind!r} is not known; choose from {', '.join(SOURCES)}")
     _, module, name = SOURCES[kind]
-    return getattr(import_module(module), name)(root)
+    return getattr(import_module(module), name)(root, videos_dirs)

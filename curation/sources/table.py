@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,37 +12,48 @@ import pandas as pd
 
 from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
 from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.sources.video_folders import VideoFolders, looked_in
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path
 
 NEEDED = ("video", "time", "text")
+TEMPLATE = """\
+video,time,text
+videos/kitchen.mp4,2.5,#C C takes a cup from the shelf
+videos/kitchen.mp4,0:01:04.2,#C C washes the cup
+"""
+"""A table to begin with: its columns, and a narration at seconds and one at a clock time."""
+
 _SPLITS = {"": "", "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 _SPLITS |= {"test": "test", "testing": "test"}
 
 
 class TableSource:
-    """Read a csv (comma or tab) or parquet file with a row per narration.
+    """Read a csv (comma, semicolon or tab) or parquet file with a row per narration.
 
-    Columns: video (path, relative to the table's folder), time (seconds), text; and where wanted video_uid (else the
-    name of the file), pass (a number or a name, else 1), duration (seconds, else read from the file), split (train,
-    val, test). Raises InputError, naming the column, for what cannot be read or contradicts itself.
+    Columns: video (path, relative to the table's folder), time (seconds, or a clock time), text; and where wanted
+    video_uid (else the name of the file), pass (a number or a name, else 1), duration (as time, else read from the
+    file), split (train, val, test). Videos are looked for in `videos_dirs` first. Raises InputError, naming the column
+    or the line, for what cannot be read or contradicts itself.
     """
 
     splits_in = "the table's column split"
 
-    def __init__(self, path: str | AnyPath) -> None:
+    def __init__(self, path: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         self.path = as_path(path)
+        self._elsewhere = VideoFolders(videos_dirs)
         if self.path.is_dir():
             raise InputError(f"{self.path}: is a folder; give the csv or parquet file with {', '.join(NEEDED)}")
-        self._table = _columns(read_columns(self.path, NEEDED))
-        if self._table.empty:
+        table = _columns(read_columns(self.path, NEEDED))
+        if table.empty:
             raise InputError(f"{self.path}: no rows; there is one for each narration")
-        self._time = pd.to_numeric(self._table["time"], errors="coerce").astype(np.float64)
+        self._time, self._duration = (self._seconds(table[name]) for name in ("time", "duration"))
         if self._time.isna().all():
-            first = self._table["time"].iloc[0]
+            first = table["time"].iloc[0]
             raise InputError(f"{self.path}: column 'time' has {first!r} and no number at all; give seconds as 12.5")
+        self._table = table.reset_index(drop=True)
 
     def narrations(self) -> pd.DataFrame:
         """Return one row per row of the table; see `Source`. narration_ind counts the rows of a video and pass."""
@@ -70,7 +83,14 @@ class TableSource:
         ]
         if unnamed:
             notes.append(f"{unnamed:,} rows name no video")
+        closed = videos["video_uid"][videos["path"].notna() & videos["video_dur"].isna()]
+        if len(closed):
+            notes.append(f"{len(closed):,} videos on disk do not open and so tell no length ({', '.join(closed[:3])})")
         return notes
+
+    def looked_in(self) -> str:
+        """Say where videos were looked for."""
+        return looked_in([*self._elsewhere.folders, self.path.parent], "what column video names")
 
     @cached_property
     def _numbers(self) -> pd.Series:
@@ -83,12 +103,20 @@ class TableSource:
             self._refuse_several(table, name)
         known = {}
         for row in table.drop_duplicates("video_uid").itertuples():
-            path = as_path(row.video) if "://" in row.video else self.path.parent / row.video
-            facts = VideoFacts(path=str(path) if row.video and path.is_file() else None, split=self._split(row.split))
-            facts.video_dur = float(pd.to_numeric(row.duration, errors="coerce"))
+            path = self._find(row.video, row.video_uid)
+            facts = VideoFacts(path=None if path is None else str(path), split=self._split(row.split))
+            facts.video_dur = float(self._duration[row.Index])
             facts.probe()
             known[row.video_uid] = facts
         return videos_table(known)
+
+    def _find(self, video: str, uid: str) -> AnyPath | None:
+        """Return the file of a video, by its path or its uid in the folders that were named, else beside the table."""
+        if not video:
+            return self._elsewhere.files.get(uid)
+        beside = as_path(video) if "://" in video else self.path.parent / video
+        found = self._elsewhere.named(video) or self._elsewhere.files.get(uid)
+        return found or (beside if beside.is_file() else None)
 
     def _refuse_several(self, table: pd.DataFrame, name: str) -> None:
         """Refuse two values of a video's fact under one video_uid."""
@@ -99,10 +127,36 @@ class TableSource:
             way_out = "give each video its own in a column video_uid" if name == "video" else "say it once"
             raise InputError(f"{self.path}: column {name!r} has {values} for video {uid!r}; {way_out}")
 
+    def _seconds(self, texts: pd.Series) -> pd.Series:
+        """Return times in seconds (float64), NaN for a text without a digit; refuses others that are no times."""
+        seconds = texts.map(_as_seconds).astype(np.float64)
+        bad = seconds.isna() & texts.str.contains(r"\d")
+        if bad.any():
+            line = bad.index[bad][0]
+            place = f"{self.path}: {'row' if self.path.suffix == '.parquet' else 'line'} {line}"
+            way_out = "write seconds as 62.5, or a clock time as 1:02.5 or 0:01:02.5"
+            raise InputError(f"{place}: {texts.name} has {texts[line]!r}; {way_out}")
+        return seconds.reset_index(drop=True)
+
     def _split(self, text: str) -> str:
         if text.strip().lower() not in _SPLITS:
             raise InputError(f"{self.path}: column 'split' has {text!r}; write train, val, test or nothing")
         return _SPLITS[text.strip().lower()]
+
+
+def _as_seconds(text: str) -> float:
+    """Read seconds, or minutes and hours before them, in a clock time; a comma may stand for the point."""
+    *before, last = text.replace(",", ".").split(":")
+    try:
+        seconds = float(last)
+    except ValueError:
+        return math.nan
+    if not before:
+        return seconds
+    counts = [int(part) for part in before if part.isdecimal()]
+    if len(counts) != len(before) or len(counts) > 2 or not 0 <= seconds < 60 or any(n >= 60 for n in counts[1:]):
+        return math.nan
+    return seconds + sum(count * 60**place for place, count in enumerate(reversed(counts), 1))
 
 
 def _columns(table: pd.DataFrame) -> pd.DataFrame:

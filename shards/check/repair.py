@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tarfile
+import time
 import zlib
 from dataclasses import dataclass
 
@@ -11,16 +12,26 @@ import pyarrow as pa
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
 from egocurate.shards.check.verify import verify
-from egocurate.shards.shard_format import FAILED_FILE, INDEX_FILE, MANIFEST_FILE, member_suffixes
+from egocurate.shards.shard_format import FAILED_FILE, INDEX_FILE, MANIFEST_FILE, PARTS_KEY, member_suffixes
 from egocurate.shards.video.count_frames import count_frames
 from egocurate.shards.video.cut import EncodedClip
 from egocurate.shards.video.decoder_protocol import DecodeError
 from egocurate.shards.write.build_shard import ShardNote, sample_json
-from egocurate.shards.write.job import ShardJob, ShardPlan, ShardSummary, make_shard_plan
-from egocurate.shards.write.shard_folder import ShardFolder, read_manifest
+from egocurate.shards.write.job import (
+    CheckedJob,
+    ShardJob,
+    ShardPlan,
+    ShardSummary,
+    check_job,
+    grown_parts,
+    plan_parts,
+    refuse_without_videos,
+)
+from egocurate.shards.write.parts import Part
+from egocurate.shards.write.shard_folder import ShardFolder, known_parts, locked_folder, read_manifest
 from egocurate.shards.write.tar import BLOCK, member_header
-from egocurate.shards.write.write_shards import write_shards
-from egocurate.storage.parquet import read_parquet
+from egocurate.shards.write.write_shards import finish_folder
+from egocurate.storage.parquet import parquet_file, read_parquet
 from egocurate.storage.paths import AnyPath, as_path, file_sizes, read_bytes
 
 STAGE = "reading shards"
@@ -42,9 +53,15 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
     plan and their videos have the index's checksums or, without an index, decode. `summary` is None where nothing was
     broken. Raises InputError for a folder of another job, and as `write_shards`.
     """
-    folder = ShardFolder(job, make_shard_plan(job))
-    with folder.locked():
-        manifest = _manifest(folder)
+    began = time.monotonic()
+    checked = check_job(job)
+    with locked_folder(as_path(job.out)) as lock:
+        manifest = _manifest_at(as_path(job.out))
+        known = _parts(checked, manifest)
+        if not known:
+            refuse_without_videos(checked)
+        # Of a folder without any trace of its parts it is taken that it never grew.
+        folder = ShardFolder(job, plan_parts(checked, known or grown_parts(checked, (), {})))
         if manifest is not None and not _problems(folder, report):
             return Repaired([], False, None)
         evidence = _Evidence.of(folder, manifest)
@@ -60,11 +77,14 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
                 f"{folder.out}: none of its tars holds clips of this job; give the options it was cut with"
             )
         broken = [shard for shard in range(folder.plan.shards) if shard not in notes]
+        if not known:
+            _refuse_grown(folder, broken)
+        folder.refuse_changed_videos(broken)
         # In this order, so that a repair that is killed can be begun again: the manifest goes last.
         for shard in broken:
             folder.tar(shard).unlink(missing_ok=True)
         folder.reopen(notes.items())
-    summary = write_shards(job, report)
+        summary = finish_folder(folder, lock, report, began)
     return Repaired([folder.tar(shard).name for shard in broken], True, summary)
 
 
@@ -204,12 +224,40 @@ def _hold(members: list[bytes], kind: str, frames: int) -> bool:
         return False
 
 
-def _manifest(folder: ShardFolder) -> dict | None:
-    """Return a folder's manifest, None if it is broken; raises InputError if it is of another job."""
-    manifest = _manifest_at(folder.out)
-    if manifest is not None and manifest.get("plan") != folder.plan.fingerprint:
-        folder.open()  # says what differs
-    return manifest
+def _parts(checked: CheckedJob, manifest: dict | None) -> tuple[Part, ...]:
+    """Return the parts of a folder by its manifest and its plan file or, without both, by its index."""
+    out = as_path(checked.job.out)
+    known = known_parts(checked) if manifest is not None or not (out / MANIFEST_FILE).exists() else ()
+    if known or not (out / INDEX_FILE).exists():
+        return known
+    try:
+        with parquet_file(out / INDEX_FILE) as file:
+            kept = (file.schema_arrow.metadata or {}).get(PARTS_KEY.encode(), b"[]")
+    except (OSError, pa.ArrowException):
+        return ()
+    return tuple(Part.from_json(values) for values in json.loads(kept))
+
+
+def _refuse_grown(folder: ShardFolder, broken: list[int]) -> None:
+    """Raise InputError if a tar begins with a clip that the plan has elsewhere: its folder is of more than one part."""
+    clips = folder.plan.clips
+    keys = dict(zip(clips["key"].to_pylist(), range(len(clips)), strict=True))
+    for shard in broken:
+        row = keys.get(_first_key(folder.tar(shard)))
+        if row is not None and not folder.plan.bounds[shard] <= row < folder.plan.bounds[shard + 1]:
+            raise InputError(
+                f"{folder.tar(shard)} is whole but of another plan: this folder has grown, and of which parts it is "
+                f"only {MANIFEST_FILE} or {INDEX_FILE} tells; cut into another folder"
+            )
+
+
+def _first_key(tar: AnyPath) -> str | None:
+    try:
+        data = read_bytes(tar)
+        size = tarfile.TarInfo.frombuf(data[:BLOCK], "ascii", "strict").size
+        return json.loads(data[BLOCK : BLOCK + size])["key"]
+    except (FileNotFoundError, tarfile.HeaderError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _manifest_at(folder: AnyPath) -> dict | None:

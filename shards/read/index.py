@@ -20,6 +20,7 @@ from egocurate.shards.read.sample import Sample
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
 from egocurate.shards.read.shard_reader import ShardReader
 from egocurate.shards.shard_format import INDEX_FILE, MP4, member_suffixes
+from egocurate.shards.write.parts import Part, parts_fingerprint
 from egocurate.shards.write.shard_folder import read_manifest
 from egocurate.storage.paths import AnyPath, as_path, is_remote
 
@@ -64,7 +65,10 @@ class ShardIndex:
             first_line = str(error).partition("\n")[0]
             raise InputError(f"{path} cannot be read ({first_line}): write the shards again") from error
         if len(index) != manifest["samples"]:
-            raise InputError(f"{path} has {len(index)} samples, the manifest {manifest['samples']}: write it again")
+            raise InputError(
+                f"{path} has {len(index)} samples, the manifest {manifest['samples']}: run the command that writes the "
+                "shards again"
+            )
         return index
 
     def __reduce__(self) -> tuple:
@@ -101,8 +105,19 @@ class ShardIndex:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the plan and of every shard's bytes."""
-        hashes = [self.manifest["plan"], *(shard.sha256 for shard in self.reader.shards)]
+        """Digest of the plan and of every shard's bytes; another one when the folder has grown."""
+        return self._digest(self.manifest["plan"], len(self.reader.shards))
+
+    @property
+    def earlier_fingerprints(self) -> list[str]:
+        """Those that a folder that has grown had before, oldest first."""
+        parts = [Part.from_json(values) for values in self.manifest.get("parts", [])]
+        prints = [part.fingerprint for part in parts]
+        shards = np.cumsum([part.shards for part in parts])
+        return [self._digest(parts_fingerprint(prints[:n]), int(shards[n - 1])) for n in range(1, len(parts))]
+
+    def _digest(self, plan: str, shards: int) -> str:
+        hashes = [plan, *(shard.sha256 for shard in self.reader.shards[:shards])]
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
     @property

@@ -17,6 +17,7 @@ from itertools import chain
 import av
 
 from egocurate.shards.profiles import Profile
+from egocurate.shards.shard_format import VIDEO_NOT_ON_DISK
 from egocurate.shards.video.clip_frames import FramePicker, FrameWindow
 from egocurate.shards.video.cut_stats import CutStats
 from egocurate.shards.video.encode_mp4 import ClipEncoder, clip_encoder
@@ -94,7 +95,7 @@ def cut_clips(
         try:
             source = VideoReader(video, stats)
         except FileNotFoundError:
-            yield from ((clip.key, Failure("video not on disk", str(video))) for clip in clips)
+            yield from ((clip.key, Failure(VIDEO_NOT_ON_DISK, str(video))) for clip in clips)
             return
         except (OSError, av.error.FFmpegError) as error:
             yield from ((clip.key, Failure("cannot open", str(error))) for clip in clips)

@@ -10,7 +10,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from egocurate.shards.profiles import Profile
-from egocurate.shards.shard_format import member_suffixes
+from egocurate.shards.shard_format import VIDEO_NOT_ON_DISK, member_suffixes
 from egocurate.shards.video.cut import ClipWindow, EncodedClip, Failure, cut_clips
 from egocurate.shards.video.decoder_watchdog import Guard, Results
 from egocurate.shards.write.job import VideoFile
@@ -134,7 +134,7 @@ def _results_in_order(task: ShardTask) -> Iterator[tuple[dict, EncodedClip | Fai
 def _cut_video(task: ShardTask, uid: str, rows: list[dict]) -> Iterator[tuple[str, EncodedClip | Failure]]:
     video = task.videos[uid]
     if video.path is None:
-        return ((row["key"], Failure("video not on disk")) for row in rows)
+        return ((row["key"], Failure(VIDEO_NOT_ON_DISK)) for row in rows)
     windows = [(row["key"], row["clip_start"], row["clip_end"]) for row in rows]
 
     def cut(windows: list[ClipWindow], beat: Callable[[], None]) -> Results:

@@ -47,6 +47,11 @@ class CutRate:
         self._failed += failed
         self._video_sec += video_sec
 
+    @property
+    def samples(self) -> int:
+        """Clips that were cut and did not fail."""
+        return self._clips - self._failed
+
     def __str__(self) -> str:
         """Say it: clips/s, hours of video cut per hour, failures, time left."""
         seconds = self._clock() - self._began

@@ -1,9 +1,9 @@
 """What is to be written: the job as it is asked for, and the plan with its fingerprint that follows from it."""
 
-import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,11 +14,11 @@ from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.errors import InputError
 from egocurate.shards.profiles import Profile
 from egocurate.shards.shard_format import FORMAT
-from egocurate.shards.video.clip_frames import MICROSECONDS_PER_SECOND
+from egocurate.shards.write.parts import NOT_ON_DISK, Part, claimed_rows, new_part, parts_fingerprint
+from egocurate.shards.write.plan_digests import plan_digests
 from egocurate.shards.write.shard_plan import plan_shards, shard_order
 from egocurate.storage.paths import AnyPath, as_path, is_remote, named
 
-NOT_ON_DISK = -1
 STAT_THREADS = 16
 
 
@@ -36,8 +36,8 @@ class VideoFile:
         path = as_path(self.path)
         try:
             with named(path):
-                return path.stat().st_size if is_remote(path) or path.is_file() else NOT_ON_DISK
-        except FileNotFoundError:
+                return NOT_ON_DISK if not is_remote(path) and path.is_dir() else path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
             return NOT_ON_DISK
 
 
@@ -46,7 +46,8 @@ class ShardJob:
     """Clips (the columns of egoclip.parquet), the videos they come from, and how and where to store them.
 
     `lexicon` is a digest of what the classes are called, "" if that is not known. A video of which no frame and no
-    clip comes for `stall_sec` seconds is given up there: "decoder hung".
+    clip comes for `stall_sec` seconds is given up there: "decoder hung". `looked_in` says, for an error, where videos
+    have been looked for. `waiting` counts, by video, what is not in the table before its video is on disk.
     """
 
     clips: pa.Table
@@ -59,11 +60,28 @@ class ShardJob:
     num_nouns: int = 0
     lexicon: str = ""
     stall_sec: float = 120.0
+    looked_in: str = ""
+    waiting: dict[str, int] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, str]:
+        """Return what decides the bytes of shards besides clips and videos, by name."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "clips per shard": str(self.clips_per_shard),
+            "profile": json.dumps(self.profile.settings(), sort_keys=True),
+            "classes": f"{self.num_verbs} verbs, {self.num_nouns} nouns"
+            + (self.lexicon and f" of lexicon {self.lexicon}"),
+        }
 
 
 @dataclass(frozen=True)
 class ShardSummary:
-    """What a run left behind; `seconds` is its own time, `already_done` tells that there was nothing to do."""
+    """What a run left behind.
+
+    `seconds` is its own time, `new_samples` are those it has cut itself, `already_done` tells that there was nothing to
+    do. `waiting` counts, by video, the clips of videos that are not on disk; they are not among the failed.
+    """
 
     samples: int
     failed: int
@@ -71,53 +89,125 @@ class ShardSummary:
     bytes: int
     seconds: float
     already_done: bool
+    new_samples: int
+    waiting: dict[str, int]
 
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """Clips in shard order, the first row of each shard (int64[shards + 1]), and a digest of each part of the plan."""
+    """Clips in shard order, part after part, and the first row of each shard (int64[shards + 1]).
+
+    `waiting` counts, by video, the clips that no part plans: their videos are not on disk.
+    """
 
     clips: pa.Table
     bounds: np.ndarray
-    planned: dict[str, str]
+    parts: tuple[Part, ...]
+    waiting: dict[str, int]
 
     @property
     def shards(self) -> int:
         """Number of shards."""
         return len(self.bounds) - 1
 
+    @property
+    def planned(self) -> dict[str, str]:
+        """A digest of each thing that the first part was planned by."""
+        return self.parts[0].planned
+
     @cached_property
     def fingerprint(self) -> str:
         """One digest of the whole plan: equal plans give equal bytes."""
-        return _digest(json.dumps(self.planned, sort_keys=True).encode())
+        return parts_fingerprint([part.fingerprint for part in self.parts])
 
     def rows(self, shard: int) -> pa.Table:
         """Return the clips of a shard, copied out of the table."""
         return self.clips.take(np.arange(self.bounds[shard], self.bounds[shard + 1]))
 
 
-def make_shard_plan(job: ShardJob) -> ShardPlan:
-    """Plan a job; raises InputError for clips that cannot be planned or if none of their videos is on disk."""
+@dataclass(frozen=True)
+class CheckedJob:
+    """A job whose clips can be planned, and the bytes of each of their videos, or NOT_ON_DISK."""
+
+    job: ShardJob
+    clips: pa.Table
+    sizes: dict[str, int]
+
+
+def check_job(job: ShardJob) -> CheckedJob:
+    """Look at the clips and the videos of a job; raises InputError for clips that cannot be planned."""
     clips = _checked(job.clips)
-    sizes = _video_sizes(clips, job.videos)
-    clips = clips.take(shard_order(clips)).combine_chunks()
-    shard = plan_shards(clips["neighbourhood"].to_numpy(), job.clips_per_shard)
-    bounds = np.append(np.flatnonzero(np.diff(shard, prepend=-1)), len(shard))
-    planned = {
-        "format": FORMAT,
-        "name": job.name,
-        "clips per shard": str(job.clips_per_shard),
-        "profile": json.dumps(job.profile.settings(), sort_keys=True),
-        "classes": f"{job.num_verbs} verbs, {job.num_nouns} nouns" + (job.lexicon and f" of lexicon {job.lexicon}"),
-        "videos": _digest(json.dumps(sorted(sizes.items())).encode()),
-        "clips": _columns_digest(clips, ["key", "video_uid", "neighbourhood"]),
-        "windows": _columns_digest(clips, ["clip_start", "clip_end"]),
-        "texts": _columns_digest(clips, ["clip_text", "text"]),
-        "tags": _columns_digest(clips, ["tag_verb", "tag_noun"]),
-        "negatives": _columns_digest(clips, ["clip_idx", "negatives"]),
-        "narrations": _columns_digest(clips, ["narration_source", "narration_ind", "narration_time", "video_dur"]),
-    }
-    return ShardPlan(clips, bounds, planned)
+    return CheckedJob(job, clips, _video_sizes(clips, job.videos))
+
+
+def make_shard_plan(job: ShardJob) -> ShardPlan:
+    """Plan a job for a new folder; raises InputError as `check_job`, and if none of its videos is on disk."""
+    checked = check_job(job)
+    refuse_without_videos(checked)
+    return plan_parts(checked, grown_parts(checked, (), {}))
+
+
+def refuse_without_videos(checked: CheckedJob) -> None:
+    """Raise InputError, saying where they have been looked for, if none of the videos is on disk."""
+    job, sizes = checked.job, checked.sizes
+    if any(size != NOT_ON_DISK for size in sizes.values()):
+        return
+    example = next((str(job.videos[uid].path) for uid in sizes if uid in job.videos and job.videos[uid].path), None)
+    hint = f"looked for {example}" if example else job.looked_in or f"the first is {next(iter(sizes))}"
+    raise InputError(
+        f"none of the {len(sizes)} videos of these clips is on disk ({hint}): download them, or say with --videos-dir "
+        "where they are"
+    )
+
+
+def grown_parts(checked: CheckedJob, parts: Sequence[Part], failed: Mapping[str, Sequence[str]]) -> tuple[Part, ...]:
+    """Return the parts of a folder and, where there is something to add, one more; see `new_part`."""
+    more = new_part(checked.clips, checked.sizes, parts, failed)
+    return (*parts, more) if more else tuple(parts)
+
+
+def plan_parts(checked: CheckedJob, parts: Sequence[Part]) -> ShardPlan:
+    """Lay out the shards of parts, one part after the other.
+
+    Raises InputError if the clips of a part that was laid out before are not what they were.
+    """
+    job, clips = checked.job, checked.clips
+    rows, last_part = claimed_rows(clips, parts)
+    tables, counts, laid_out = [], [], []
+    for number, part in enumerate(parts):
+        order = shard_order(clips.select(["video_uid", "neighbourhood", "clip_start", "key"]).take(rows[number]))
+        of_part = clips.take(rows[number][order]).combine_chunks()
+        shard = plan_shards(of_part["neighbourhood"].to_numpy(), job.clips_per_shard)
+        planned = job.settings() | plan_digests(of_part, part.videos)
+        if part.planned:
+            _refuse_other_plan(job, part.planned, planned)
+        shards = int(shard.max(initial=-1)) + 1
+        laid_out.append(replace(part, shards=shards, planned=part.planned or planned))
+        # A clip that a later part tries again has its place in the plan of this one, but is not cut here any more.
+        is_here = last_part[rows[number][order]] == number
+        counts.append(np.bincount(shard[is_here], minlength=shards))
+        tables.append(of_part if is_here.all() else of_part.filter(pa.array(is_here)))
+    bounds = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    planned_clips = tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks()
+    return ShardPlan(planned_clips, bounds, tuple(laid_out), _count_videos(clips, last_part < 0))
+
+
+def _count_videos(clips: pa.Table, chosen: np.ndarray) -> dict[str, int]:
+    counts = pc.value_counts(clips["video_uid"].filter(pa.array(chosen))).to_pylist()
+    return {row["values"]: row["counts"] for row in sorted(counts, key=lambda row: row["values"])}
+
+
+def _refuse_other_plan(job: ShardJob, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
+    # What videos were when they were cut is no matter: what is whole stays.
+    other = [name for name in ours if name != "videos" and theirs.get(name) != ours[name]]
+    if other:
+        named = ", ".join(f"{name} ({_brief(theirs.get(name))} there, {_brief(ours[name])} now)" for name in other)
+        raise InputError(f"{job.out} holds shards of another plan; what differs: {named}; choose another folder")
+
+
+def _brief(value: str | None) -> str:
+    """Shorten digests, which say nothing to a reader beyond being different."""
+    return "nothing" if value is None else value if len(value) != 64 else value[:8]
 
 
 def _checked(clips: pa.Table) -> pa.Table:
@@ -146,31 +236,4 @@ def _video_sizes(clips: pa.Table, videos: dict[str, VideoFile]) -> dict[str, int
     absent = VideoFile(None)
     with ThreadPoolExecutor(STAT_THREADS) as pool:  # thousands of requests, where the videos are in a store
         sizes = dict(zip(uids, pool.map(lambda uid: videos.get(uid, absent).size(), uids), strict=True))
-    if all(size == NOT_ON_DISK for size in sizes.values()):
-        example = next((str(videos[uid].path) for uid in uids if uid in videos and videos[uid].path), None)
-        hint = f"looked for {example}" if example else f"the first is {uids[0]}"
-        raise InputError(f"none of the {len(uids)} videos of these clips is on disk ({hint}): download them first")
     return sizes
-
-
-def _columns_digest(clips: pa.Table, names: list[str]) -> str:
-    """Digest values, not Arrow buffers, whose layout depends on how a table came about."""
-    parts = []
-    for name in names:
-        column = clips[name].combine_chunks()
-        if pa.types.is_list(column.type):
-            parts += [pc.list_value_length(column).to_numpy(zero_copy_only=False), column.flatten().to_numpy()]
-        elif pa.types.is_string(column.type):
-            parts += [pc.binary_length(column).to_numpy(zero_copy_only=False), "".join(column.to_pylist()).encode()]
-        elif name in ("clip_start", "clip_end"):
-            parts.append(np.floor(column.to_numpy() * MICROSECONDS_PER_SECOND).astype(np.int64))
-        else:
-            parts.append(column.to_numpy())
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

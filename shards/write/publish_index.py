@@ -1,7 +1,9 @@
 """Write index, list of failures and manifest over finished shards."""
 
 import json
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import BinaryIO
 
@@ -17,23 +19,20 @@ from egocurate.shards.shard_format import (
     INDEX_FILE,
     INDEX_SCHEMA,
     MANIFEST_FILE,
+    PARTS_KEY,
+    VIDEO_NOT_ON_DISK,
+    WAITING_FILE,
 )
-from egocurate.shards.write.build_shard import ShardNote
+from egocurate.shards.write.job import ShardPlan
+from egocurate.shards.write.parts import NOT_ON_DISK, Part
 from egocurate.shards.write.shard_folder import ShardFolder
-from egocurate.storage.atomic import atomic_write
+from egocurate.storage.atomic import atomic_write, write_text
+from egocurate.storage.parquet import read_parquet
+from egocurate.storage.paths import AnyPath, read_bytes
 
 INDEX_ROW_GROUP = 65_536
 MEMBER_COLUMNS = ("offsets", "sizes", "crc32")
 NUMBERS = {"frame_count": np.int32, "fps": np.float64}
-
-
-@dataclass(frozen=True)
-class Published:
-    """Totals of a finished folder."""
-
-    samples: int
-    failed: int
-    bytes: int
 
 
 @dataclass
@@ -49,11 +48,15 @@ class _Written:
     entries: list[dict]
 
 
-def publish(folder: ShardFolder) -> Published:
+def publish(folder: ShardFolder) -> None:
     """Write index.parquet, failed.parquet (if anything failed) and, last, manifest.json."""
     plan, job = folder.plan, folder.job
     written = _read_notes(folder)
-    atomic_write(folder.out / INDEX_FILE, lambda file: _write_index(file, plan.clips, written))
+    parts = [part.to_json() for part in _parts_as_cut(plan, written)]
+    # What never grew and covers the whole table follows from the table alone; of any other folder the index has the
+    # parts too, so that a manifest that is lost can be written again.
+    about = {PARTS_KEY: json.dumps(parts)} if len(parts) > 1 or plan.waiting else None
+    atomic_write(folder.out / INDEX_FILE, lambda file: _write_index(file, plan.clips, written, about))
     if written.failed:
         rows, reasons, details = zip(*written.failed, strict=True)
         clips = plan.clips.take(np.array(rows)).select(["key", "video_uid", "clip_start", "clip_end"])
@@ -62,24 +65,47 @@ def publish(folder: ShardFolder) -> Published:
         atomic_write(folder.out / FAILED_FILE, lambda file: pq.write_table(failed, file))
     else:
         (folder.out / FAILED_FILE).unlink(missing_ok=True)
-    total = Published(len(written.rows), len(written.failed), sum(entry["bytes"] for entry in written.entries))
     manifest = {
         "format": FORMAT,
         "name": job.name,
         "profile": job.profile.settings(),
         "plan": plan.fingerprint,
         "planned": plan.planned,
+        "parts": parts,
         "num_verbs": job.num_verbs,
         "num_nouns": job.num_nouns,
         "lexicon": job.lexicon,
-        "samples": total.samples,
-        "failed": total.failed,
-        "bytes": total.bytes,
+        "samples": len(written.rows),
+        "failed": len(written.failed),
+        "bytes": sum(entry["bytes"] for entry in written.entries),
         "shards": written.entries,
     }
     text = json.dumps(manifest, indent=1) + "\n"
     atomic_write(folder.out / MANIFEST_FILE, lambda file: file.write(text.encode()))
-    return total
+
+
+def publish_waiting(folder: ShardFolder, gone: Mapping[str, int]) -> dict[str, int]:
+    """Write waiting.csv, the videos that are not on disk and how many clips wait for each; none waiting, no file.
+
+    Returns these counts: of clips of no part, those of `gone`, and what the job says.
+    """
+    total = Counter(folder.plan.waiting) + Counter(gone) + Counter(folder.job.waiting)
+    waiting = dict(sorted(total.items()))
+    path = folder.out / WAITING_FILE
+    text = "video_uid,clips\n" + "".join(f"{uid},{count}\n" for uid, count in waiting.items())
+    if not waiting:
+        path.unlink(missing_ok=True)
+    elif not path.exists() or read_bytes(path) != text.encode():
+        write_text(path, text)
+    return waiting
+
+
+def count_gone(out: AnyPath) -> dict[str, int]:
+    """Count, by video, the clips in failed.parquet whose video went away between planning and cutting."""
+    if not (out / FAILED_FILE).exists():
+        return {}
+    failed = read_parquet(out / FAILED_FILE, ["video_uid", "reason"]).to_pylist()
+    return dict(Counter(row["video_uid"] for row in failed if row["reason"] == VIDEO_NOT_ON_DISK))
 
 
 def _read_notes(folder: ShardFolder) -> _Written:
@@ -87,14 +113,14 @@ def _read_notes(folder: ShardFolder) -> _Written:
     plan = folder.plan
     rows, counts, failed, entries = [], [], [], []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in (*MEMBER_COLUMNS, "counts", *NUMBERS)}
-    for shard in range(plan.shards):
-        note = ShardNote.read(folder.note(shard))
+    for shard, note in enumerate(folder.notes()):
         first, last = int(plan.bounds[shard]), int(plan.bounds[shard + 1])
         keys = plan.clips["key"].slice(first, last - first).to_pylist()
         row = {key: first + i for i, key in enumerate(keys)}
         rows.append(np.array([row[key] for key in note.keys], np.int64))
         counts.append(len(note.keys))
-        failed += [(row[key], reason, detail) for key, reason, detail in note.failed]
+        # A clip that a later part has tried again is not of this shard any more.
+        failed += [(row[key], reason, detail) for key, reason, detail in note.failed if key in row]
         columns["counts"].append(np.array([len(sizes) for sizes in note.sizes], np.int64))
         for name in MEMBER_COLUMNS:
             columns[name].append(np.fromiter(chain.from_iterable(getattr(note, name)), np.int64))
@@ -109,11 +135,26 @@ def _read_notes(folder: ShardFolder) -> _Written:
     return _Written(np.concatenate(rows), shard_of, bounds, members, numbers, failed, entries)
 
 
-def _write_index(file: BinaryIO, clips: pa.Table, written: _Written) -> None:
-    """Write the index a row group at a time, so that the texts are never in memory twice."""
+def _parts_as_cut(plan: ShardPlan, written: _Written) -> list[Part]:
+    """Return the parts, with NOT_ON_DISK for videos that went away between planning and cutting."""
+    gone: dict[int, set[str]] = defaultdict(set)
+    ends = np.cumsum([part.shards for part in plan.parts])
+    for row, reason, _ in written.failed:
+        if reason == VIDEO_NOT_ON_DISK:
+            shard = np.searchsorted(plan.bounds, row, "right") - 1
+            gone[int(np.searchsorted(ends, shard, "right"))].add(plan.clips["video_uid"][row].as_py())
+    return [
+        replace(part, videos=part.videos | dict.fromkeys(sorted(gone[number]), NOT_ON_DISK))
+        for number, part in enumerate(plan.parts)
+    ]
+
+
+def _write_index(file: BinaryIO, clips: pa.Table, written: _Written, about: dict[str, str] | None) -> None:
+    """Write the index a row group at a time, so that the texts are never in memory twice; `about` is its metadata."""
     clip_idx = clips["clip_idx"].to_numpy()[written.rows]
     order = np.argsort(clip_idx, kind="stable")
-    with pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
+    schema = INDEX_SCHEMA if about is None else INDEX_SCHEMA.with_metadata(about)
+    with pq.ParquetWriter(file, schema) as writer:
         for first in range(0, max(1, len(written.rows)), INDEX_ROW_GROUP):
             part = slice(first, first + INDEX_ROW_GROUP)
             rows = clips.take(written.rows[part])
@@ -127,7 +168,7 @@ def _write_index(file: BinaryIO, clips: pa.Table, written: _Written) -> None:
                 offsets = (bounds - bounds[0]).astype(np.int32)
                 columns[name] = pa.ListArray.from_arrays(offsets, values[bounds[0] : bounds[-1]])
             arrays = [pa.array(columns[name], INDEX_SCHEMA.field(name).type) for name in INDEX_SCHEMA.names]
-            writer.write_table(pa.table(arrays, schema=INDEX_SCHEMA))
+            writer.write_table(pa.table(arrays, schema=schema))
 
 
 def _as_samples(negatives: pa.ListArray, clip_idx: np.ndarray, order: np.ndarray) -> pa.ListArray:

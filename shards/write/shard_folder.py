@@ -1,4 +1,4 @@
-"""The state of a shard folder: whose plan it holds, which shards are whole, who is writing in it."""
+"""The state of a shard folder: of which parts it is, which shards are whole, who is writing in it."""
 
 import json
 import os
@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import pyarrow as pa
+import numpy as np
 import pyarrow.compute as pc
 
 from egocurate.errors import InputError
 from egocurate.shards.shard_format import FAILED_FILE, FORMAT, INDEX_FILE, MANIFEST_FILE, shard_file
 from egocurate.shards.write.build_shard import ShardNote
-from egocurate.shards.write.job import ShardJob, ShardPlan
+from egocurate.shards.write.job import CheckedJob, ShardJob, ShardPlan, VideoFile
+from egocurate.shards.write.parts import NOT_ON_DISK, Part
+from egocurate.shards.write.plan_digests import videos_digest
 from egocurate.storage.atomic import TEMP_PREFIX, atomic_write
 from egocurate.storage.lock import Lock, locked
 from egocurate.storage.parquet import read_parquet
@@ -28,7 +30,7 @@ from egocurate.storage.paths import (
 )
 from egocurate.storage.remote_lock import RemoteLockFile
 
-UNFINISHED = ".unfinished"
+UNFINISHED, PLAN_FILE = ".unfinished", "plan.json"
 
 
 def read_manifest(folder: str | AnyPath) -> dict:
@@ -44,6 +46,73 @@ def read_manifest(folder: str | AnyPath) -> dict:
     if version != FORMAT:
         raise InputError(f"{path} has format {version!r}, this version reads {FORMAT!r}")
     return manifest
+
+
+@contextmanager
+def locked_folder(out: AnyPath) -> Iterator[Lock]:
+    """Make a shard folder and keep other runs out of it; raises InputError if one is at work there."""
+    make_folder(out)
+    if not is_remote(out) and not os.access(out, os.W_OK):
+        raise InputError(f"{out} may not be written to: choose another place for the shards")
+    with locked(out, RemoteLockFile(out) if is_remote(out) else None) as lock:
+        yield lock
+
+
+def is_finished(out: AnyPath) -> bool:
+    """Tell whether the last run in a folder has come to its end."""
+    return (out / MANIFEST_FILE).exists() and not (out / UNFINISHED / PLAN_FILE).exists()
+
+
+def known_parts(checked: CheckedJob) -> tuple[Part, ...]:
+    """Return the parts that the folder of a job was planned as, the one under way included; none for a new folder."""
+    out = as_path(checked.job.out)
+    finished, begun = finished_parts(checked), _begun_parts(out / UNFINISHED / PLAN_FILE, checked)
+    goes_on = [part.planned for part in begun[: len(finished)]] == [part.planned for part in finished]
+    return (*finished, *begun[len(finished) :]) if goes_on else finished
+
+
+def finished_parts(checked: CheckedJob) -> tuple[Part, ...]:
+    """Return the parts that the manifest of a job's folder lists, none without a manifest."""
+    out = as_path(checked.job.out)
+    if not (out / MANIFEST_FILE).exists():
+        return ()
+    manifest = read_manifest(out)
+    if "parts" in manifest:
+        return tuple(Part.from_json(values) for values in manifest["parts"])
+    return (_only_part(manifest["planned"], len(manifest["shards"]), checked),)
+
+
+def failed_clips(out: AnyPath) -> dict[str, list[str]]:
+    """Return the keys of the clips that could not be cut, by video, of a folder that is finished."""
+    failed: dict[str, list[str]] = {}
+    if (out / MANIFEST_FILE).exists() and (out / FAILED_FILE).exists():
+        for row in read_parquet(out / FAILED_FILE, ["video_uid", "key"]).to_pylist():
+            failed.setdefault(row["video_uid"], []).append(row["key"])
+    return failed
+
+
+def _begun_parts(plan_file: AnyPath, checked: CheckedJob) -> tuple[Part, ...]:
+    try:
+        plan = json.loads(read_bytes(plan_file))
+    except FileNotFoundError:
+        return ()
+    if "parts" in plan:
+        return tuple(Part.from_json(values) for values in plan["parts"])
+    return (_only_part(plan, 0, checked),)
+
+
+def _only_part(planned: dict[str, str], shards: int, checked: CheckedJob) -> Part:
+    """Return the part of a folder of the first releases, which planned all videos at once and kept no sizes of them."""
+    out = as_path(checked.job.out)
+    uids = set(checked.sizes)
+    if (out / MANIFEST_FILE).exists() and (out / INDEX_FILE).exists():
+        tables = [out / name for name in (INDEX_FILE, FAILED_FILE) if (out / name).exists()]
+        uids = {uid for table in tables for uid in read_parquet(table, ["video_uid"])["video_uid"].unique().to_pylist()}
+    sizes = {uid: checked.sizes.get(uid, NOT_ON_DISK) for uid in sorted(uids)}
+    if videos_digest(sizes) != planned.get("videos"):
+        # Something has changed since, and which video it is nobody knows.
+        sizes = dict.fromkeys(sizes, NOT_ON_DISK)
+    return Part(sizes, int(pc.max(checked.clips["clip_idx"]).as_py()), shards=shards, planned=planned)
 
 
 @dataclass(frozen=True)
@@ -72,41 +141,62 @@ class ShardFolder:
         return self.unfinished / f"{self.tar(shard).name}.json"
 
     def missing(self) -> list[int]:
-        """Return the shards that are not whole."""
+        """Return the shards that are not whole; those that the manifest has are."""
         tars, notes = file_sizes(self.out), file_sizes(self.unfinished)
-        return [shard for shard in range(self.plan.shards) if not self._is_done(shard, tars, notes)]
+        published = len(self._manifest()["shards"])
+        return [shard for shard in range(published, self.plan.shards) if not self._is_done(shard, tars, notes)]
 
-    @contextmanager
-    def locked(self) -> Iterator[Lock]:
-        """Make the folder and keep other runs out of it; raises InputError if one is at work there."""
-        make_folder(self.out)
-        if not is_remote(self.out) and not os.access(self.out, os.W_OK):
-            raise InputError(f"{self.out} may not be written to: choose another place for the shards")
-        with locked(self.out, RemoteLockFile(self.out) if is_remote(self.out) else None) as lock:
-            yield lock
+    def notes(self) -> Iterator[ShardNote]:
+        """Return the notes of all shards, of those that the manifest has by the index."""
+        manifest = self._manifest()
+        published = len(manifest["shards"])
+        if published:
+            yield from (note for _, note in self._notes_from_index(manifest))
+        for shard in range(published, self.plan.shards):
+            yield ShardNote.read(self.note(shard))
 
     def open(self) -> bool:
-        """Make the folder ready for this plan and tell whether it is finished already.
+        """Make the folder ready for its plan and tell whether it is finished already.
 
-        Raises InputError if it holds shards of another plan. If shards of a finished folder are gone or have another
-        size, the folder becomes an unfinished one, so that just those are written again.
+        A finished folder that is to grow keeps its index and its manifest until the new ones are written. If shards of
+        it are gone or have another size, it becomes an unfinished one, so that just those are written again. Raises
+        InputError if the videos that these were cut from are gone, too.
         """
         if MANIFEST_FILE in (files := file_sizes(self.out)):
             manifest = read_manifest(self.out)
-            self._refuse_other_plan(manifest["planned"])
-            if _is_complete(manifest, files):
+            entries = manifest["shards"]
+            lost = [shard for shard, entry in enumerate(entries) if files.get(entry["file"]) != entry["bytes"]]
+            is_whole = not lost and INDEX_FILE in files
+            if is_whole and len(entries) == self.plan.shards:
                 return True
-            self.reopen(self._notes_from_index(manifest) if INDEX_FILE in files else ())
-        elif self._plan_file.exists():
-            self._refuse_other_plan(json.loads(read_bytes(self._plan_file)))
-        elif stray := next((name for name in files if name.endswith(".tar")), None):
+            self.refuse_changed_videos(lost)
+            if is_whole:
+                self._begin(())
+            else:
+                self.reopen(self._notes_from_index(manifest) if INDEX_FILE in files else ())
+        elif not self._plan_file.exists() and (stray := next((name for name in files if name.endswith(".tar")), None)):
             raise InputError(
                 f"{self.out} holds {stray} but no manifest: choose an empty folder, or `curate verify --repair` it"
             )
+        else:
+            self._begin(())
         self.remove_temps()
-        make_folder(self.unfinished)
-        self._write_plan_file()
         return False
+
+    def refuse_changed_videos(self, shards: Iterable[int]) -> None:
+        """Raise InputError if the videos of shards that are to be cut again are not those that they were cut from."""
+        parts = self.plan.parts
+        for shard in shards:
+            for uid in self.plan.rows(shard)["video_uid"].unique().to_pylist():
+                now = self.job.videos.get(uid, VideoFile(None)).size()
+                # One that was repaired and tried again is as good as the file of before.
+                was = [part.videos[uid] for part in parts if uid in part.videos]
+                if now not in was and NOT_ON_DISK not in was:
+                    what = "is not on disk" if now == NOT_ON_DISK else f"has {now} bytes"
+                    raise InputError(
+                        f"{self.tar(shard)} is to be cut again, but its video {uid} {what} now, it had {was[-1]} "
+                        "bytes: put that file back, or choose another folder"
+                    )
 
     def remove_temps(self) -> None:
         """Remove what runs that were killed have left half written."""
@@ -127,42 +217,31 @@ class ShardFolder:
 
     @property
     def _plan_file(self) -> AnyPath:
-        return self.unfinished / "plan.json"
+        return self.unfinished / PLAN_FILE
 
-    def _write_plan_file(self) -> None:
-        atomic_write(self._plan_file, lambda file: file.write(json.dumps(self.plan.planned).encode()))
+    def _manifest(self) -> dict:
+        return read_manifest(self.out) if (self.out / MANIFEST_FILE).exists() else {"shards": []}
 
-    def _refuse_other_plan(self, theirs: dict[str, str]) -> None:
-        ours = self.plan.planned
-        other = [name for name in ours if theirs.get(name) != ours[name]]
-        if other:
-            named = ", ".join(f"{name} ({_brief(theirs.get(name))} there, {_brief(ours[name])} now)" for name in other)
-            raise InputError(f"{self.out} holds shards of another plan; what differs: {named}; choose another folder")
+    def _begin(self, notes: Iterable[tuple[int, ShardNote]]) -> None:
+        make_folder(self.unfinished)
+        plan = {"parts": [part.to_json() for part in self.plan.parts]}
+        atomic_write(self._plan_file, lambda file: file.write(json.dumps(plan).encode()))
+        for shard, note in notes:
+            note.write(self.note(shard))
 
     def reopen(self, notes: Iterable[tuple[int, ShardNote]]) -> None:
         """Make a finished folder an unfinished one that keeps the shards of these notes, by number."""
-        make_folder(self.unfinished)
-        self._write_plan_file()
-        for shard, note in notes:
-            note.write(self.note(shard))
+        self._begin(notes)
         (self.out / MANIFEST_FILE).unlink(missing_ok=True)
 
     def _notes_from_index(self, manifest: dict) -> Iterator[tuple[int, ShardNote]]:
-        index = read_parquet(self.out / INDEX_FILE)
+        names = ["offsets", "sizes", "crc32", "frame_count", "fps"]
+        index = read_parquet(self.out / INDEX_FILE, ["shard", "key", *names])
+        bounds = np.searchsorted(index["shard"].to_numpy(), np.arange(len(manifest["shards"]) + 1))
         failed = read_parquet(self.out / FAILED_FILE).to_pylist() if (self.out / FAILED_FILE).exists() else []
+        reasons = {row["key"]: [row["key"], row["reason"], row["detail"]] for row in failed}
         for shard, entry in enumerate(manifest["shards"]):
-            rows = index.filter(pc.equal(index["shard"], pa.scalar(shard, pa.int32())))
-            planned = set(self.plan.rows(shard)["key"].to_pylist())
-            columns = {name: rows[name].to_pylist() for name in ("offsets", "sizes", "crc32", "frame_count", "fps")}
-            lost = [[f["key"], f["reason"], f["detail"]] for f in failed if f["key"] in planned]
+            rows = index.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
+            columns = {name: rows[name].to_pylist() for name in names}
+            lost = [reasons[key] for key in self.plan.rows(shard)["key"].to_pylist() if key in reasons]
             yield shard, ShardNote(entry["bytes"], entry["sha256"], rows["key"].to_pylist(), **columns, failed=lost)
-
-
-def _is_complete(manifest: dict, files: dict[str, int]) -> bool:
-    whole = all(files.get(shard["file"]) == shard["bytes"] for shard in manifest["shards"])
-    return whole and INDEX_FILE in files
-
-
-def _brief(value: str | None) -> str:
-    """Shorten digests, which say nothing to a reader beyond being different."""
-    return "nothing" if value is None else value if len(value) != 64 else value[:8]

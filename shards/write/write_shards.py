@@ -8,12 +8,27 @@ from egocurate.errors import ClusterLost, DiskFull
 from egocurate.progress import Report, Stage, silent
 from egocurate.shards.write.build_shard import DISK_FULL, TROUBLE, ShardOutcome, ShardTask
 from egocurate.shards.write.cut_rate import CutRate, core_seconds, covered_seconds
-from egocurate.shards.write.job import ShardJob, ShardSummary, VideoFile, make_shard_plan
-from egocurate.shards.write.publish_index import publish
-from egocurate.shards.write.shard_folder import ShardFolder, read_manifest
+from egocurate.shards.write.job import (
+    ShardJob,
+    ShardSummary,
+    VideoFile,
+    check_job,
+    grown_parts,
+    plan_parts,
+    refuse_without_videos,
+)
+from egocurate.shards.write.publish_index import count_gone, publish, publish_waiting
+from egocurate.shards.write.shard_folder import (
+    ShardFolder,
+    failed_clips,
+    is_finished,
+    known_parts,
+    locked_folder,
+    read_manifest,
+)
 from egocurate.shards.write.shard_tasks import run_tasks
 from egocurate.storage.lock import Lock
-from egocurate.storage.paths import file_sizes
+from egocurate.storage.paths import as_path, file_sizes
 from egocurate.workers.choose import open_workers
 
 __all__ = ["ShardJob", "ShardSummary", "VideoFile", "write_shards"]
@@ -24,30 +39,46 @@ STAGE = "cutting clips"
 def write_shards(job: ShardJob, report: Report = silent) -> ShardSummary:
     """Cut the clips of a job and write shards, index and manifest, on Ray or beside it (`workers.choose`).
 
-    Finished shards of the same plan are kept. Raises InputError (other plan in the folder, another run at work there,
-    no video on disk, clips that cannot be planned), DiskFull and ClusterLost. KeyboardInterrupt leaves whole shards
-    only.
+    What is in the folder stays: clips that are new in the table, or whose video has come or been repaired since, are
+    added as further shards. Raises InputError (clips cut before have changed, another run at work there, no video on
+    disk, clips that cannot be planned), DiskFull and ClusterLost. KeyboardInterrupt leaves whole shards only.
     """
     began = time.monotonic()
-    plan = make_shard_plan(job)
-    folder = ShardFolder(job, plan)
-    with _errors_name_what_is_whole(folder), folder.locked() as lock:
+    checked = check_job(job)
+    if not is_finished(as_path(job.out)):
+        refuse_without_videos(checked)  # before a folder is made
+    with locked_folder(as_path(job.out)) as lock:
+        parts = grown_parts(checked, known_parts(checked), failed_clips(as_path(job.out)))
+        return finish_folder(ShardFolder(job, plan_parts(checked, parts)), lock, report, began)
+
+
+def finish_folder(folder: ShardFolder, lock: Lock, report: Report, began: float) -> ShardSummary:
+    """Write what is missing in a folder that is locked, and publish it; see `write_shards`."""
+    new_samples = 0
+    with _errors_name_what_is_whole(folder):
         already_done = folder.open()
-        if already_done:
-            manifest = read_manifest(folder.out)
-            counts = [manifest[name] for name in ("samples", "failed", "bytes")]
-            # A run that was killed between its last two steps has left its notes.
-            folder.close()
-        else:
-            _write_missing(folder, lock, report)
-            total = publish(folder)
-            counts = [total.samples, total.failed, total.bytes]
-            folder.close()
-    samples, failed, size = counts
-    return ShardSummary(samples, failed, plan.shards, size, time.monotonic() - began, already_done)
+        if not already_done:
+            new_samples = _write_missing(folder, lock, report)
+            publish(folder)
+        # A run that was killed between its last two steps has left its notes.
+        folder.close()
+        gone = count_gone(folder.out)
+        waiting = publish_waiting(folder, gone)
+    manifest = read_manifest(folder.out)
+    return ShardSummary(
+        samples=manifest["samples"],
+        failed=manifest["failed"] - sum(gone.values()),
+        shards=folder.plan.shards,
+        bytes=manifest["bytes"],
+        seconds=time.monotonic() - began,
+        already_done=already_done,
+        new_samples=new_samples,
+        waiting=waiting,
+    )
 
 
-def _write_missing(folder: ShardFolder, lock: Lock, report: Report) -> None:
+def _write_missing(folder: ShardFolder, lock: Lock, report: Report) -> int:
+    """Cut the shards that are not whole; returns how many samples they hold."""
     plan = folder.plan
     missing = folder.missing()
     left = sum(int(plan.bounds[shard + 1] - plan.bounds[shard]) for shard in missing)
@@ -69,6 +100,7 @@ def _write_missing(folder: ShardFolder, lock: Lock, report: Report) -> None:
         core_sec = core_seconds(plan.clips) * left / total
         with _temps_removed(folder), open_workers(len(missing), core_sec, report) as workers:
             run_tasks(workers, missing, lambda shard, careful: _task(folder, shard, careful), done, lock.check)
+    return rate.samples
 
 
 def _task(folder: ShardFolder, shard: int, careful: bool) -> ShardTask:

@@ -1,5 +1,6 @@
 """The command line itself: help that is light and complete, mistakes in one line, extras that are not installed."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 import typer.main
 
 from egocurate.commands.curate import app, main
+from egocurate.commands.exit_status import explain
 from egocurate.curation.config import DEFAULT_FILTERS, REQUIRED_FILTERS, WINDOWS
 from egocurate.curation.sources.open import SOURCES
 from egocurate.shards.export.chunk_layouts import LAYOUTS
@@ -152,6 +154,22 @@ finally:
         assert words in done.stderr
         assert done.stderr.count("\n") == 1
         assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "is_file", "line", "status"),
+    [
+        (errno.EACCES, True, "Permission denied; let this user read it (chmod a+r), or run as its owner", 2),
+        (errno.EACCES, False, "Permission denied; let this user read and write there, or name another --out", 3),
+        (errno.EROFS, False, "Read-only file system; let this user read and write there, or name another --out", 3),
+        (errno.ENOSPC, False, "No space left on device; free space or name another --out", 3),
+    ],
+)
+def test_a_file_that_may_not_be_read_is_no_full_disk(tmp_path, code, is_file, line, status):
+    path = tmp_path / "ego4d.json"
+    if is_file:
+        path.touch()
+    assert explain(OSError(code, os.strerror(code), str(path))) == (f"{path}: {line}", status)
 
 
 @pytest.mark.parametrize("door", [("-m", "egocurate.train"), (str(ROOT / "train.py"),)])

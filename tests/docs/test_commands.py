@@ -24,7 +24,6 @@ NOT_RUN = {
 }
 # Examples, and what starts them; tests/loaders/test_examples.py runs each.
 EXAMPLE = re.compile(r"^(python|accelerate launch --num_processes 2) examples/(\w+\.py) ")
-FAILS_IN_PART = ("epic",)  # of the small EPIC-KITCHENS one video is missing, which is exit status 3
 
 LINES = command_lines()
 
@@ -52,7 +51,7 @@ def check_curate(words, world):
     evaluate = egocurate.commands.jobs.evaluate
     with mock.patch.object(evaluate, "evaluate_run", lambda *_: True) if reads_large_data else mock.MagicMock():
         status = world.curate(words)
-    assert status == 0 or (status == 3 and any(word in words for word in FAILS_IN_PART))
+    assert status == 0
 
 
 @pytest.mark.parametrize("line", [pytest.param(line.text, id=line.place) for line in LINES])

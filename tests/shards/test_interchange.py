@@ -22,10 +22,10 @@ TEXTS = ['#C C says "é\t…"\n', "#C C öffnet die Tür 🚪", "plain. text / w
 
 @pytest.fixture(scope="module", params=[name for name in ("train", "fast") if name in PROFILES])
 def index(request, ray_up, tmp_path_factory, small_videos, make_clips) -> ShardIndex:
-    """Shards of videos and texts with awkward names, one of them empty because its video is not there."""
+    """Shards of videos and texts with awkward names, one of them empty because its video does not open."""
     rows = [(uid, start, start + 0.8) for uid in UIDS for start in (0.0, 0.5, 2.0)] + [
-        ("absent", 1.0, 2.0),
-        ("absent", 1.2, 2.0),
+        ("broken", 1.0, 2.0),
+        ("broken", 1.2, 2.0),
     ]
     clips = make_clips(rows)
     texts = pa.array([TEXTS[i % len(TEXTS)] for i in range(len(rows))])
@@ -33,6 +33,9 @@ def index(request, ray_up, tmp_path_factory, small_videos, make_clips) -> ShardI
         clips = clips.set_column(clips.column_names.index(name), name, texts)
     videos = {uid: VideoFile(small_videos[name]) for uid, name in UIDS.items()}
     out = tmp_path_factory.mktemp("interchange") / "shards"
+    broken = out.with_name("broken.mp4")
+    broken.write_bytes(b"no video")
+    videos["broken"] = VideoFile(broken)
     write_shards(ShardJob(clips, videos, out, profile(request.param), clips_per_shard=2, num_verbs=3, num_nouns=5))
     return ShardIndex.open(out)
 

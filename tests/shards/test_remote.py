@@ -126,6 +126,28 @@ def test_the_same_shards_again_are_there_already(built, root, s3):
         write_shards(replace(job, clips_per_shard=5))
 
 
+def test_a_partial_root_in_a_store_grows_and_videos_may_be_elsewhere(built, tiny_root, curate, s3):
+    local, _, _ = built
+    root, later, out = (f"{BUCKET}/{name}" for name in ("partial", "later", "grown"))
+    fs = as_path(BUCKET).fs
+    fs.put(f"{tiny_root}/", "bucket/partial/", recursive=True)
+    late = sorted(set(pq.read_table(local / "egoclip.parquet")["video_uid"].to_pylist()))[::2]
+    for uid in late:
+        fs.mv(f"bucket/partial/v2/full_scale/{uid}.mp4", f"bucket/later/{uid}.mp4")
+    command = ("egoclip", "--ego4d-root", root, "--out", out, "--shard-clips", 16, "--json")
+    first = curate(*command)
+    assert first.returncode == 0, first.stderr
+    assert json.loads(first.stdout)["waiting_for"]["videos_not_on_disk"] == len(late)
+    before = {name: sha256 for name, sha256 in objects(out).items() if name.endswith(".tar")}
+    asked = len(s3.requests)
+    second = curate(*command, "--videos-dir", later, "--strict")
+    assert second.returncode == 0, second.stderr
+    assert before.items() <= objects(out).items() and verify(f"{out}/shards") == []
+    assert json.loads(second.stdout)["samples"] == len(ShardIndex.open(local / "shards"))
+    written = {request.path for request in s3.requests[asked:] if request.method in ("PUT", "POST")}
+    assert not {f"/bucket/grown/{name}" for name in before} & written
+
+
 def test_verify_and_show_read_from_the_store(built, curate, tmp_path):
     _, url, _ = built
     assert verify(f"{url}/shards") == []

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import av
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,6 +49,8 @@ def test_tags_from_another_table_are_another_input(run, tiny_root, tmp_path):
     assert run(*line, "--out", tmp_path / "B", "--window", "midpoints").status == 0
     out = ("--out", tmp_path / "O")
     assert run(*line, *out, "--tags-from", tmp_path / "A").status == 0
+    table = (tmp_path / "O" / "egoclip.parquet").read_bytes()
+    assert table == (tmp_path / "A" / "egoclip.parquet").read_bytes()  # in bytes too: the tags are the same
     shutil.copytree(tmp_path / "A", tmp_path / "copy")
     again = run(*line, *out, "--tags-from", tmp_path / "copy")
     assert again.summary["tables"] == "already there, unchanged"
@@ -78,6 +81,7 @@ def test_another_egoclip_of_as_many_videos_is_another_input(run, tiny_root, tmp_
 
 
 def test_lengths_that_come_from_the_files_are_inputs(run, tiny_root, tmp_path):
+    """A video that comes later tells its length, and so adds its clips; one that is replaced changes them."""
     videos = sorted((tiny_root / "v2" / "full_scale").glob("*.mp4"))[:2]
     table = tmp_path / "narrations.csv"
     rows = [f"{video},{1 + 2 * i},cuts an onion" for video in videos for i in range(4)]
@@ -85,7 +89,15 @@ def test_lengths_that_come_from_the_files_are_inputs(run, tiny_root, tmp_path):
     line = ("egoclip", "--source", "table", "--root", table, "--out", tmp_path / "O", "--tables-only", "--json")
     assert run(*line).summary["rejected"]["no_video"] == 4
     shutil.copy(videos[1], tmp_path / "later.mp4")
-    refused(run(*line), "videos changed")
+    assert run(*line).summary["new_clips"] == 4
+    assert run(*line).summary["tables"] == "already there, unchanged"
+    with av.open(tmp_path / "later.mp4", "w") as short:
+        stream = short.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(20):
+            short.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        short.mux(stream.encode(None))
+    refused(run(*line), "videos changed", "would be others now")
 
 
 def test_shards_are_of_what_the_table_and_its_lexicon_hold(run, tiny_root, tmp_path):

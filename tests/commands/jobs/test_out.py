@@ -23,9 +23,10 @@ def places(tiny_root, tmp_path_factory):
     """A root of one's own, an EgoClip folder, a training run and features, as far as their first files tell."""
     folder = tmp_path_factory.mktemp("places")
     shutil.copytree(tiny_root, folder / "ROOT", ignore=shutil.ignore_patterns("*.mp4"))
-    for name, mark in (("TABLES", "egoclip.run.json"), ("RUN", "recipe.json"), ("FEATURES", "features.json")):
+    marks = {"TABLES": "egoclip.run.json", "RUN": "recipe.json", "FEATURES": "features.json", "SHARDS": "manifest.json"}
+    for name, mark in marks.items():
         (folder / name).mkdir()
-        (folder / name / mark).write_text("{}")
+        (folder / name / mark).write_text('{"objective": {}, "rate": 1, "planned": {}}')
     (folder / "TABLES" / "egoclip.parquet").touch()
     (folder / "file").touch()
     return folder
@@ -48,8 +49,8 @@ def test_a_place_where_no_folder_can_be(write, verb, out, words):
     refused(write(verb, out), out, words)
 
 
-HOLDS = {"TABLES": "a run of `curate egoclip`", "RUN": "a training run", "FEATURES": "features"}
-OWN = {"TABLES": ("egoclip", "egomcq"), "RUN": ("train",), "FEATURES": ("features",)}
+HOLDS = {"TABLES": "a run of `curate egoclip`", "RUN": "a training run", "FEATURES": "features", "SHARDS": "shards"}
+OWN = {"TABLES": ("egoclip", "egomcq"), "RUN": ("train",), "FEATURES": ("features",), "SHARDS": ("shards", "segments")}
 
 
 @pytest.mark.parametrize(("verb", "out"), [(verb, out) for verb in VERBS for out in HOLDS if verb not in OWN[out]])
@@ -69,6 +70,13 @@ def test_a_root_without_ego4d_json_is_a_root_too(run, tmp_path):
     refused(run("egoclip", "--source", "epic-kitchens", "--root", tmp_path, "--out", tmp_path), "is the root itself")
     table = tmp_path / "narrations.csv"
     refused(run("egoclip", "--source", "table", "--root", table, "--out", table), "is the root itself")
+
+
+@pytest.mark.parametrize("content", ['{"name": "an app"}', "[1]", "no JSON"])
+def test_files_of_other_origin_are_no_reason(run, tiny_root, tmp_path, content):
+    for name in ("manifest.json", "recipe.json", "features.json", "notes.txt"):
+        (tmp_path / name).write_text(content)
+    assert run("egoclip", "--root", tiny_root, "--out", tmp_path, "--tables-only").status == 0
 
 
 def test_a_picture_needs_a_folder(run, places):

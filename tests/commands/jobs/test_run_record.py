@@ -44,6 +44,18 @@ def test_other_inputs_into_the_same_folder_are_refused_and_named(tmp_path, confi
     assert (tmp_path / "egoclip.run.json").read_bytes() == before
 
 
+def test_other_inputs_are_taken_where_a_folder_may_grow_but_other_settings_are_not(tmp_path):
+    open_run(tmp_path, "egoclip", CONFIG, INPUTS).finish({"clips": 7})
+    more = {"narration.json": "11:bb"}
+    run = open_run(tmp_path, "egoclip", CONFIG, more, may_grow=True)
+    assert not run.done
+    assert (run.counts, run.changes) == ({"clips": 7}, ["narration.json changed"])
+    with pytest.raises(InputError, match="alpha was"):
+        open_run(tmp_path, "egoclip", {**CONFIG, "alpha": 5.0}, more, may_grow=True)
+    run.finish({"clips": 9})
+    assert run.done and open_run(tmp_path, "egoclip", CONFIG, more).counts == {"clips": 9}
+
+
 def test_tuples_in_a_config_equal_the_lists_json_makes_of_them(tmp_path):
     open_run(tmp_path, "egoclip", {"filters": ("stereo",)}, {}).finish({})
     assert open_run(tmp_path, "egoclip", {"filters": ("stereo",)}, {}).done

@@ -81,7 +81,7 @@ def test_the_check_knows_the_scenes_of_the_questions(run, tiny_root, tmp_path):
     assert run("egomcq", "--root", tiny_root, "--out", tmp_path, *FEW, "--tables-only").status == 0
     verified = run("verify", tmp_path / "egomcq.json", "--json").summary
     assert verified["problems"] == 0
-    assert verified["not_checked"] == ["no egoclip.parquet beside it: whether a video is trained on"]
+    assert verified["not_checked"] == ["whether a video is trained on: no egoclip.parquet beside it"]
     clips = pq.read_table(tmp_path / "egomcq_clips.parquet")
     one_scene = clips.set_column(clips.column_names.index("scene"), "scene", [[0] * len(clips)])
     pq.write_table(one_scene, tmp_path / "egomcq_clips.parquet")
@@ -99,12 +99,27 @@ def test_what_is_deleted_is_written_again_and_nothing_is_cut_again(run, tiny_roo
     for name in ("egoclip.csv", "rejected.parquet", "videos.parquet", "egomcq_clips.parquet", "egomcq.json"):
         (tmp_path / name).unlink()
     shutil.rmtree(tmp_path / "lexicon")
+    refused(run(*lines[1]), "lexicon is gone: the `curate egoclip` that wrote it brings it back")
     said = [run(*line).out for line in lines]
     assert "written again: lexicon/narration_verb_taxonomy.csv" in said[0] and "egoclip.csv" in said[0]
     assert "written again: egomcq_clips.parquet, egomcq.json had gone" in said[1]
     assert contents(tmp_path) == before
     assert {path: path.stat().st_ino for path in tmp_path.glob("*shards/*")} == cut
     assert all("unchanged" in run(*line).out for line in lines)
+
+
+def test_after_a_record_of_an_earlier_version_is_deleted_nothing_is_cut_again(run, tiny_root, tmp_path):
+    line = ("egoclip", "--root", tiny_root, "--out", tmp_path, "--json")
+    assert run(*line).status == 0
+    before, path = contents(tmp_path), tmp_path / "egoclip.run.json"
+    record = json.loads(path.read_text())
+    inputs = {name: value for name, value in record["inputs"].items() if name not in ("lexicon", "videos")}
+    old = {"verb": "egoclip", "config": record["config"] | {"lexicon": "auto"}, "counts": record["counts"]}
+    path.write_text(json.dumps(old | {"inputs": inputs}))
+    refused(run(*line), "egoclip.run.json is of an earlier version", "delete that file")
+    path.unlink()
+    assert run(*line).summary["shards_state"] == "already there, unchanged"
+    assert contents(tmp_path) == before
 
 
 def test_a_lexicon_edited_in_its_place_is_not_overwritten(run, tiny_root, tmp_path):

@@ -325,7 +325,7 @@ def test_options_may_share_a_verb_or_a_noun_but_not_both(verbs, nouns, alike):
 
 def test_what_could_not_be_checked_is_said(tmp_path):
     write_egomcq(BUILT, tmp_path)
-    assert not_checked(tmp_path / "egomcq.json") == ["no egoclip.parquet beside it: whether a video is trained on"]
+    assert not_checked(tmp_path / "egomcq.json") == ["whether a video is trained on: no egoclip.parquet beside it"]
     (tmp_path / "egomcq_clips.parquet").unlink()
     said = " ".join(not_checked(tmp_path / "egomcq.json"))
     for words in ("film one scene", "are consecutive", "are clips of the source", "is trained on"):

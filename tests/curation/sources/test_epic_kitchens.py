@@ -105,6 +105,18 @@ def test_videos_are_found_where_people_put_them(root, place):
     assert found.notna().sum() == 1
 
 
+def test_videos_of_other_folders_come_first_and_the_places_are_told(root, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (root / "P01" / "videos", elsewhere / "P01" / "videos"):
+        folder.mkdir(parents=True)
+        (folder / "P01_01.MP4").touch()
+    source = EpicKitchensSource(root, [elsewhere])
+    assert source.videos()["path"].tolist() == [str(elsewhere / "P01" / "videos" / "P01_01.MP4"), None, None]
+    said = source.looked_in()
+    assert said.startswith(f"looked for <video_id>.mp4 in {elsewhere}, {elsewhere}/videos, ")
+    assert f"{root}/P*/videos" in said
+
+
 def test_classes_are_epic_s_ids(root):
     source = EpicKitchensSource(root)
     lexicon = load_lexicon(source.lexicon_dir())

@@ -1,3 +1,4 @@
+import gzip
 import json
 import math
 import shutil
@@ -89,6 +90,12 @@ def test_tabs_and_parquet_are_read_alike(tmp_path):
         ("video,time,text,duration\na.mp4,1,cuts,5\na.mp4,2,cuts,6\n", ("'duration'", "'5'", "'6'")),
         ("video,time,text,split\na.mp4,1,cuts,val\na.mp4,2,cuts,train\n", ("'split'", "'val'", "'train'")),
         ('video,time,text\na.mp4,1,"cuts\n', ("not a readable csv",)),
+        ("video,time,text\na.mp4,1,cuts, dices\n", ("line 2", "in quotes")),
+        ("video,time,text\na.mp4,1,cuts\na.mp4,1,cuts, dices\n", ("line 3",)),
+        ("video,time,text\na.mp4,1,cuts\n\na.mp4,1:75,cuts\n", ("line 4: time has '1:75'", "0:01:02.5")),
+        ("video,time,text\na.mp4,12s,cuts\na.mp4,2,cuts\n", ("line 2: time has '12s'", "write seconds as 62.5")),
+        ("video,time,text,duration\na.mp4,1,cuts,9 min\n", ("line 2: duration has '9 min'",)),
+        ("video,time,Text,TEXT\na.mp4,1,cuts,cuts\n", ("2 columns are called 'text'", "Text, TEXT")),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, words):
@@ -99,11 +106,77 @@ def test_what_is_wrong_is_named(tmp_path, text, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("62.5", 62.5),
+        ("62,5", 62.5),
+        ("1:02", 62.0),
+        ("1:02.5", 62.5),
+        ("00:01:02.5", 62.5),
+        ("00:01:02,500", 62.5),
+        ("2:00:00", 7200.0),
+        ("90:00", 5400.0),
+    ],
+)
+def test_seconds_and_clock_times(tmp_path, written, seconds):
+    source = TableSource(
+        write(tmp_path / "t.csv", f"Video;TIME; Text ;Duration\na.mp4;{written};cuts, dices;3:00:00\n")
+    )
+    assert source.narrations()["narration_time"].tolist() == [seconds]
+    assert source.narrations()["narration_text"].tolist() == ["cuts, dices"]
+    assert source.videos()["video_dur"].tolist() == [10800.0]
+
+
+@pytest.mark.parametrize(("end", "separator"), [(".csv.gz", ","), (".tsv.gz", "\t"), (".tsv", "\t"), (".csv", ";")])
+def test_every_separator_plain_and_compressed(tmp_path, end, separator):
+    lines = [("video", "time", "text"), ("a.mp4", "1.5", "cuts an onion")]
+    data = "".join(separator.join(line) + "\n" for line in lines).encode()
+    path = tmp_path / f"t{end}"
+    path.write_bytes(gzip.compress(data) if end.endswith(".gz") else data)
+    assert TableSource(path).narrations()["narration_time"].tolist() == [1.5]
+
+
+def test_the_template_is_a_table(tmp_path, curate):
+    made = curate("template")
+    assert made.returncode == 0 and made.stdout.count("\n") == 3
+    source = TableSource(write(tmp_path / "narrations.csv", made.stdout))
+    assert source.narrations()["narration_time"].tolist() == [2.5, 64.2]
+
+
+def test_videos_are_found_in_other_folders_first(videos, tmp_path):
+    table = write(tmp_path / "t.csv", "video,time,text\nvideos/a.mp4,1,cuts\nx/b.mp4,2,opens\nc.mkv,3,closes\n")
+    first, second = tmp_path / "first", tmp_path / "second"
+    (first / "P01" / "videos").mkdir(parents=True)
+    (second / "x").mkdir(parents=True)
+    shutil.copy(videos / "b.mp4", first / "P01" / "videos" / "b.MP4")
+    shutil.copy(videos / "b.mp4", second / "x")
+    shutil.copy(videos / "a.mp4", second / "c.mkv")
+    paths = dict(TableSource(table, [first, second]).videos()[["video_uid", "path"]].values)
+    assert paths == {
+        "a": str(videos / "a.mp4"),
+        "b": str(second / "x" / "b.mp4"),
+        "c": str(second / "c.mkv"),
+    }
+    assert str(first / "P01" / "videos" / "b.MP4") in TableSource(table, [first]).videos()["path"].tolist()
+    with pytest.raises(InputError, match=r"--videos-dir .*none: there is no such folder"):
+        TableSource(table, [tmp_path / "none"])
+
+
+def test_a_video_that_does_not_open_is_named(videos, tmp_path):
+    (videos / "broken.mp4").write_bytes(b"no video")
+    source = TableSource(write(tmp_path / "t.csv", "video,time,text\nvideos/broken.mp4,1,cuts\nvideos/no.mp4,1,cuts\n"))
+    assert "1 videos on disk do not open and so tell no length (broken)" in source.notes()
+
+
 def test_no_file_and_no_kind(tmp_path):
     with pytest.raises(InputError, match=r"none\.csv: no such file"):
         open_source("table", tmp_path / "none.csv")
     with pytest.raises(InputError, match="is a folder"):
         open_source("table", tmp_path)
+    for kind in ("ego4d", "epic-kitchens"):
+        with pytest.raises(InputError, match=r"t\.csv: is a file; for a table of narrations add --source table"):
+            open_source(kind, write(tmp_path / "t.csv", "video,time,text\n"))
     with pytest.raises(InputError, match="ego4d, epic-kitchens, table"):
         open_source("youtube", tmp_path)
 

@@ -144,6 +144,10 @@ def test_another_job_is_refused_before_anything_is_touched(copy):
     assert stamps(job.out) == before
     (job.out / "manifest.json").unlink()
     before = stamps(job.out)
+    with pytest.raises(InputError, match=r"clips per shard \(4 there, 100 now\)"):
+        repair(replace(job, clips_per_shard=100))
+    (job.out / "index.parquet").unlink()
+    before = stamps(job.out)
     with pytest.raises(InputError, match="none of its tars"):
         repair(replace(job, clips_per_shard=100))
     assert stamps(job.out) == before

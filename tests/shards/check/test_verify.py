@@ -98,6 +98,6 @@ def test_manifest_names_what_it_was_made_of(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["format"] == "egocurate-shards/1"
     assert manifest["profile"]["name"] == "train"
-    assert manifest["samples"] + manifest["failed"] == 22
+    assert manifest["samples"] + manifest["failed"] == 21  # the last clip waits for its video
     assert sum(shard["samples"] for shard in manifest["shards"]) == manifest["samples"]
     assert manifest["bytes"] == sum((folder / shard["file"]).stat().st_size for shard in manifest["shards"])

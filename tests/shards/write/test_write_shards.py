@@ -52,22 +52,23 @@ def written(ray_up, tmp_path_factory, small_videos, make_clips):
 
 def test_summary_progress_and_files(written):
     _, summary, seen, files = written
-    assert (summary.samples, summary.failed, summary.already_done) == (20, 2, False)
+    assert (summary.samples, summary.failed, summary.already_done) == (20, 1, False)
+    assert summary.waiting == {"lost": 1} and files["waiting.csv"] == b"video_uid,clips\nlost,1\n"
     assert summary.bytes == sum(len(data) for name, data in files.items() if name.endswith(".tar"))
-    assert seen[0] == ("cutting clips", 0, 22) and seen[-1] == ("cutting clips", 22, 22)
-    assert seen[0][0].note == "" and "h of video/h, 2 failed" in seen[-1][0].note
+    assert seen[0] == ("cutting clips", 0, 21) and seen[-1] == ("cutting clips", 21, 21)
+    assert seen[0][0].note == "" and "h of video/h, 1 failed" in seen[-1][0].note
     assert sum(name.endswith(".tar") for name in files) == summary.shards > 3
-    assert {name for name in files if not name.endswith(".tar")} == {"index.parquet", "manifest.json", "failed.parquet"}
+    tables = {"index.parquet", "manifest.json", "failed.parquet", "waiting.csv"}
+    assert {name for name in files if not name.endswith(".tar")} == tables
 
 
-def test_every_clip_is_a_sample_or_a_failure_with_a_reason(written):
+def test_every_clip_is_a_sample_or_a_failure_with_a_reason_or_waits(written):
     job, *_ = written
     index, failed = pq.read_table(job.out / "index.parquet"), pq.read_table(job.out / "failed.parquet").to_pylist()
-    assert sorted(index["key"].to_pylist() + [row["key"] for row in failed]) == sorted(job.clips["key"].to_pylist())
-    assert {row["video_uid"]: row["reason"] for row in failed} == {
-        "dig": "no frames in window",
-        "lost": "video not on disk",
-    }
+    found = index["key"].to_pylist() + [row["key"] for row in failed]
+    waiting = [row["key"] for row in job.clips.to_pylist() if row["video_uid"] == "lost"]
+    assert sorted(found + waiting) == sorted(job.clips["key"].to_pylist())
+    assert {row["video_uid"]: row["reason"] for row in failed} == {"dig": "no frames in window"}
 
 
 def test_samples_hold_what_the_table_says_and_what_cutting_yields(written):
@@ -176,7 +177,7 @@ def test_the_same_plan_gives_the_same_bytes_and_a_second_run_changes_nothing(wri
     write_shards(other)
     assert contents(other.out) == files
     again = write_shards(other)
-    assert again.already_done and (again.samples, again.failed) == (20, 2)
+    assert again.already_done and (again.samples, again.failed, again.waiting) == (20, 1, {"lost": 1})
     assert contents(other.out) == files
 
 
@@ -201,7 +202,6 @@ def test_shards_that_were_lost_or_cut_short_are_written_again_and_the_others_kep
         (lambda job: replace(job, profile=profile("native")), "profile"),
         (lambda job: replace(job, clips_per_shard=6), r"clips per shard \(5 there, 6 now\)"),
         (lambda job: replace(job, num_nouns=6), "classes"),
-        (lambda job: replace(job, videos=job.videos | {"lost": job.videos["cook"]}), "videos"),
         (lambda job: replace(job, clips=job.clips.slice(1)), "clips"),
         (lambda job: replace(job, clips=changed(job.clips, "clip_end", lambda value: value + 2e-6)), "windows"),
         (lambda job: replace(job, clips=changed(job.clips, "text", lambda value: value + "!")), "texts"),
@@ -306,9 +306,11 @@ def test_a_video_that_goes_after_planning_and_one_that_is_cut_short_cost_their_o
     summary = write_shards(job, lambda *stage: copies["dig"].unlink(missing_ok=True))
     failed = pq.read_table(job.out / "failed.parquet").to_pylist()
     reasons = {uid: {row["reason"] for row in failed if row["video_uid"] == uid} for uid in ("cook", "dig", "lost")}
-    assert reasons["dig"] == reasons["lost"] == {"video not on disk"}
+    assert reasons["dig"] == {"video not on disk"} and not reasons["lost"]
     assert reasons["cook"] <= {"cannot open", "decode error"} and reasons["cook"]
-    assert summary.samples + summary.failed == 22 and summary.failed == len(failed)
+    gone = [row for row in failed if row["video_uid"] == "dig"]
+    assert summary.waiting == {"dig": len(gone), "lost": 1} and summary.failed == len(failed) - len(gone)
+    assert summary.samples + summary.failed + sum(summary.waiting.values()) == 22
 
 
 def test_no_clip_survives_at_all(ray_up, small_videos, make_clips, tmp_path):

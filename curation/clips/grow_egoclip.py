@@ -1,0 +1,111 @@
+"""Let the tables of an earlier run grow: its clips keep place, number and values, and those that are new follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from egocurate.clip_table import CLIP_SCHEMA
+from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip
+from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.sources import Source
+from egocurate.errors import InputError
+from egocurate.progress import Report, silent
+from egocurate.storage.parquet import read_parquet
+from egocurate.storage.paths import AnyPath
+
+_NUMBERED = ("clip_idx", "neighbourhood", "negatives")  # they depend on what else is in the table
+_NAMED = 3  # of the videos that have changed
+
+
+def grow_egoclip(
+    source: Source,
+    config: EgoClipConfig,
+    lexicon: str,
+    out: AnyPath,
+    beta: Mapping[str, float],
+    changes: str = "",
+    report: Report = silent,
+) -> EgoClip:
+    """Build the tables in `out` anew from a source that has changed, so that they are the earlier ones and more.
+
+    What the earlier run measured over all narrations holds for what is added: the lexicon if it was built from them,
+    and `beta`, its alpha and its mean gap in seconds. `changes` says what is new, for an error. Raises InputError,
+    naming the videos, if clips that are there would be others now; a video that has gone from the disk meanwhile keeps
+    its clips.
+    """
+    old = read_parquet(out / "egoclip.parquet")
+    is_built = lexicon == "wordnet" or (lexicon == "auto" and source.lexicon_dir() is None)
+    fixed = replace(config, alpha=beta["alpha"], mean_gap_sec=beta.get("mean", math.nan))
+    classes = out / LEXICON if is_built and (out / LEXICON).exists() else lexicon
+    new = build_egoclip(source, fixed, classes, report, out / "egoclip.parquet")
+    lacks_length = pc.equal(new.rejected["reason"], "no_video")
+    gone = set(new.rejected.filter(lacks_length)["video_uid"].to_pylist())
+    _refuse_changes(old, new.table, gone, f"{out} ({changes})" if changes else str(out))
+    kept = pc.is_in(new.rejected["video_uid"], value_set=pc.unique(old["video_uid"]))
+    rejected = new.rejected.filter(pc.invert(pc.and_(lacks_length, kept)))
+    table = add_clips(old, new.table).cast(new.table.schema)  # as it was written at first, not as it was read
+    return replace(new, table=table, rejected=rejected, beta=dict(beta))
+
+
+def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
+    """Return the rows of a clip table, then those of another whose keys it lacks, numbered on from its last."""
+    place = pc.index_in(new["key"], value_set=old["key"].combine_chunks())
+    is_new = pc.is_null(place)
+    added = new.filter(is_new)
+    if not len(added):
+        return old
+    numbers = old["clip_idx"].to_numpy()[place.fill_null(0).to_numpy()]
+    new_rows = is_new.to_numpy()
+    numbers[new_rows] = pc.max(old["clip_idx"]).as_py() + 1 + np.arange(len(added))
+    _, hoods = np.unique(added["neighbourhood"].to_numpy(), return_inverse=True)
+    columns = {name: added[name] for name in CLIP_SCHEMA.names} | {
+        "clip_idx": pa.array(numbers[new_rows]),
+        "neighbourhood": pa.array(pc.max(old["neighbourhood"]).as_py() + 1 + hoods),
+        "negatives": _renumbered(added["negatives"].combine_chunks(), new["clip_idx"].to_numpy(), numbers),
+    }
+    rows = pa.table([columns[name] for name in CLIP_SCHEMA.names], schema=CLIP_SCHEMA)
+    whole = pa.concat_tables([old.select(CLIP_SCHEMA.names).replace_schema_metadata(None), rows])
+    return whole.replace_schema_metadata(new.schema.metadata)
+
+
+def _renumbered(negatives: pa.ListArray, was: np.ndarray, becomes: np.ndarray) -> pa.ListArray:
+    """Replace each number in lists by another: `was` int64[N], all different, by `becomes` int64[N]."""
+    order = np.argsort(was)
+    values = negatives.flatten().to_numpy()
+    place = order[np.searchsorted(was, values, sorter=order)]
+    lengths = negatives.value_lengths().to_numpy(zero_copy_only=False)
+    return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), becomes[place])
+
+
+def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], where: str) -> None:
+    """Raise InputError if clips of `old` have other values in `new`, or are missing there, but for videos `gone`."""
+    place = pc.index_in(old["key"], value_set=new["key"].combine_chunks())
+    is_there = pc.is_valid(place)
+    uids = old["video_uid"].filter(pc.invert(is_there)).to_pylist()
+    changed = {"narrations": set(uids) - gone}
+    before, now = old.filter(is_there), new.take(place.drop_null())
+    for name in CLIP_SCHEMA.names:
+        if name not in _NUMBERED:
+            differs = pc.not_equal(_comparable(before[name]), _comparable(now[name]))
+            changed[name] = set(before["video_uid"].filter(differs).to_pylist())
+    videos = sorted(set().union(*changed.values()))
+    if videos:
+        what = ", ".join(name for name, of in changed.items() if of)
+        listed = ", ".join(videos[:_NAMED]) + (", ..." if len(videos) > _NAMED else "")
+        raise InputError(
+            f"{where}: the clips of {len(videos)} videos there would be others now ({listed}: {what}), and clips are "
+            "only added; name another --out, or bring back what was narrated and how long these videos were"
+        )
+
+
+def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as Arrow can compare it: lists as text."""
+    if not pa.types.is_list(column.type):
+        return column
+    return pc.binary_join(column.cast(pa.list_(pa.string())), ",")

@@ -1,0 +1,59 @@
+"""Folders in which videos are looked for, before the places of a data set itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from egocurate.errors import InputError
+from egocurate.storage.paths import AnyPath, as_path, file_sizes, folder_exists, is_remote
+
+# Below a folder: flat, and as EPIC-KITCHENS-100 is published.
+PLACES = ("*", "videos/*", "P*/*", "P*/videos/*", "videos/P*/*", "videos/*/P*/*", "EPIC-KITCHENS/P*/videos/*")
+
+
+class VideoFolders:
+    """Folders, of this machine or of a store, that a user names for videos; raises InputError for one that is not."""
+
+    def __init__(self, folders: Iterable[str | AnyPath] = ()) -> None:
+        self.folders = [as_path(folder) for folder in folders]
+        for folder in self.folders:
+            if not folder_exists(folder):
+                raise InputError(f"--videos-dir {folder}: there is no such folder")
+
+    @cached_property
+    def files(self) -> dict[str, AnyPath]:
+        """Every mp4 file by its name without the ending, which is the uid of its video; the first folder wins."""
+        files: dict[str, AnyPath] = {}
+        for folder in self.folders:
+            for uid, path in find_mp4(folder, PLACES).items():
+                files.setdefault(uid, path)
+        return files
+
+    def named(self, name: str) -> AnyPath | None:
+        """Return the file of a path as a table has it, below one of the folders or in it; None if there is none."""
+        within = [folder / part for folder in self.folders for part in (name, name.rpartition("/")[2])]
+        return next((path for path in within if path.is_file()), None)
+
+
+def find_mp4(folder: AnyPath, places: Sequence[str]) -> dict[str, AnyPath]:
+    """Return the mp4 files of a folder at `places` (glob patterns) by their names without the ending."""
+    files: dict[str, AnyPath] = {}
+    for place in places:
+        # One listing where it is a single folder: a store counts requests, and a folder may hold thousands.
+        paths = [folder / name for name in sorted(file_sizes(folder))] if place == "*" else sorted(folder.glob(place))
+        for path in paths:
+            if path.suffix.lower() == ".mp4" and (place == "*" or path.is_file()):
+                files.setdefault(path.stem, path)
+    return files
+
+
+def looked_in(places: Sequence[object], name: str = "<video_uid>.mp4") -> str:
+    """Say, for an error, which files were looked for in which folders."""
+    return f"looked for {name} in {', '.join(str(place) for place in places)}"
+
+
+def refuse_file(root: AnyPath) -> None:
+    """Raise InputError where a file is given as the root of a data set that is a folder."""
+    if not is_remote(root) and root.is_file():
+        raise InputError(f"{root}: is a file; for a table of narrations add --source table")
