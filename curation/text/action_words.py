@@ -20,6 +20,7 @@ _AUXILIARIES = _BE | {"have", "do", "let"}
 _CLAUSE_START = ("to", "that", "which")
 _WAIT = frozenset(("wait",))
 _NOUN_PHRASE = ("NN", "DT", "JJ", "PRP$", "CD", "VBG", "VBN")
+_CLAUSE_OPENERS = ("while", "as", "when", "that", "which", "who", "so")
 _BEFORE_GERUND = ("by", "while", "for", "after", "before", "without")
 
 
@@ -30,7 +31,12 @@ def action_positions(parsed: Parsed) -> list[int]:
         index
         for index, tag in enumerate(parsed.tags)
         if index in (parsed.predicate, carried)
-        or (tag.startswith("VB") and not _is_thing(parsed, index) and not _done_by_another(parsed, index))
+        or (
+            index > parsed.predicate
+            and tag.startswith("VB")
+            and not _is_thing(parsed, index)
+            and not _done_by_another(parsed, index)
+        )
     ]
 
 
@@ -87,6 +93,8 @@ def _is_thing(parsed: Parsed, index: int) -> bool:
             predicate_tag = tags[parsed.predicate] if 0 <= parsed.predicate < index else ""
             finite = {"VB", "VBP"}.intersection(tags[parsed.predicate + 1 : index])
             return tag != "VBZ" and (predicate_tag == "VBZ" or (predicate_tag == "VBG" and not finite))
+        if before.startswith("NN") and tag != "VBZ" and _one_clause(parsed, index):  # "looks at the wrist watch"
+            return True
         object_place = before.startswith("VB") or index - 1 == parsed.predicate
         return before == "RP" or (object_place and not auxiliary)
     after_verb = before in ("VB", "VBP", "VBZ") or index - 1 == parsed.predicate
@@ -100,6 +108,15 @@ def _is_thing(parsed: Parsed, index: int) -> bool:
     if before == "IN":
         return words[index - 1] not in _BEFORE_GERUND
     return before.startswith("VB") and not auxiliary
+
+
+def _one_clause(parsed: Parsed, index: int) -> bool:
+    """Tell whether one verb in the third person stands before `index`, after which a bare verb has no place."""
+    at = parsed.predicate
+    if not 0 <= at < index or parsed.tags[at] != "VBZ" or carries(parsed.words[at]):
+        return False
+    between = range(at + 1, index)
+    return not any(parsed.tags[one] in ("CC", "TO", "MD") or parsed.words[one] in _CLAUSE_OPENERS for one in between)
 
 
 def carries(word: str) -> bool:

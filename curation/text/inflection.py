@@ -5,6 +5,9 @@ from functools import lru_cache
 from egocurate.curation.text.wordnet import exceptions
 
 _VOWELS = "aeiou"
+# Plurals that WordNet's list lacks, and plurals that mean something else than their singular ("coffee grounds").
+_PLURALS = {"people": "person"}
+_OWN_WORDS = frozenset({"goods", "grounds", "means", "news"})
 
 
 @lru_cache(maxsize=1 << 16)
@@ -31,7 +34,11 @@ def verb_bases(word: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1 << 16)
 def noun_bases(word: str) -> tuple[str, ...]:
     """List the word itself and what it may be the plural of, likelier first: "knives" -> knives, knife, knif."""
+    if word in _OWN_WORDS:
+        return (word,)
     bases = [word, *exceptions("noun").get(word, ())]
+    if word in _PLURALS:
+        bases.append(_PLURALS[word])
     if word.endswith("s") and not word.endswith("ss") and len(word) > 2:
         if word.endswith("ves"):
             bases += [word[:-3] + "f", word[:-3] + "fe"]

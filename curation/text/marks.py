@@ -1,18 +1,30 @@
 """Narration texts: marks (#C, #O, #unsure, #summary), subject letters, and the normalized form used for equality."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
 
-# "#C", "#c", "# C", "@c", "#CC", "#O", "#unsure", "#Summary", and "#X"/"#Y", which are no marks but are written.
-_MARK = re.compile(r"[#@]\s*(unsure|summary|cc?|oo?|x|y)\b[.,:;]*", re.IGNORECASE)
-_UNSURE = re.compile(r"[#@]\s*unsure\b", re.IGNORECASE)
+# "#C", "#c", "# C", "@c", "#CC", "#O", "#unsure", "#Summary", and "#X"/"#Y", which are no marks but are written. The
+# next word may be glued to the letter: "#CCtalks", "#OOpoints", "#Cpicks"; not "#Cleans", "#Opens", which are words.
+_MARK = re.compile(
+    r"[#@]\s*(?:(?P<glued>cc|oo|c(?=[bdfgjkmnpqstvwxz]))(?=[a-z]{2})"
+    r"|(?P<letter>[b-hj-z]|[cox]{2})\d?\b"
+    r"|(?P<word>(?:un|not)[\s-]sure\w*|[^\W\d_]{4,}))[.,:;]*",
+    re.IGNORECASE,
+)
+_UNSURE = ("unsure", "notsure", "unknown", "unclear", "uncertain")
+# The ratio of `difflib`: "unsrue", "insure" and "usure" are as alike to "unsure", "summary" and "measure" are not.
+_ALIKE = 0.75
 _WORD = re.compile(r"\w")
-_TRAILING = " \t.,;:!?-_/\\\"'`"
+_EDGE = " \t.,;:!?-_/\\\"'`()[]{}*“”‘’–—"
 
 # A person's letter where a sentence begins. "A" and "I" are words as well: "A" counts as a person only before a word
 # that looks like a verb in the third person ("A picks the cup", not "A man picks the cup", "A glass falls").
-_LETTER = re.compile(r"(?:[B-HJ-Z]|A(?=\s+\w+(?<!s)s\b))(?:\s+|$)")
-_LETTER_AFTER_MARK = re.compile(r"(?:[b-hj-zB-HJ-Z]|A(?=\s+\w+(?<!s)s\b))(?:\s+|$)")
+_AFTER_LETTER = r"(?:\s+|$|[,;:.)]|[-–—](?!\w))"
+_LETTER = re.compile(rf"(?:[B-HJ-Z]|A(?=\s+\w+(?<!s)s\b)){_AFTER_LETTER}")
+_LETTER_AFTER_MARK = re.compile(rf"(?:[b-hj-zB-HJ-Z]|A(?=\s+\w+(?<!s)s\b)){_AFTER_LETTER}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +43,13 @@ def clean_text(raw: object) -> str:
 
 def sentence(text: str) -> Sentence:
     """Split a narration into its actor and its words, without marks and without the subject letter."""
-    marks = [match.group(1).lower() for match in _MARK.finditer(text)]
-    actor = next((mark[0].upper() for mark in marks if mark in ("c", "cc", "o", "oo", "x", "y")), "")
-    words = clean_text(_MARK.sub(" ", text)).strip(_TRAILING)
+    actor = next((mark for mark in _marks(text) if len(mark) == 1), "")
+    words = _without_marks(text).strip(_EDGE)
     letter = (_LETTER_AFTER_MARK if actor else _LETTER).match(words)
     if letter:
-        actor = actor or ("C" if letter.group().strip() == "C" else "O")
-        words = words[letter.end() :]
-    return Sentence(actor="C" if actor in ("C", "CC") else "O" if actor else "", words=words, letter=letter is not None)
+        actor = actor or letter.group()[0]
+        words = words[letter.end() :].lstrip(_EDGE)
+    return Sentence(actor="C" if actor == "C" else "O" if actor else "", words=words, letter=letter is not None)
 
 
 def normalize(text: str) -> str:
@@ -48,9 +59,31 @@ def normalize(text: str) -> str:
 
 def word_count(text: str) -> int:
     """Count the words of a narration, marks not counted but the subject letter counted: "#C C speaks" has 2."""
-    return sum(1 for word in _MARK.sub(" ", text).split() if _WORD.search(word))
+    return sum(1 for word in _without_marks(text).split() if _WORD.search(word))
 
 
 def is_unsure(text: str) -> bool:
-    """Tell whether the annotator marked any part of a narration as unsure."""
-    return _UNSURE.search(text) is not None
+    """Tell whether the annotator marked any part of a narration as unsure, however it is spelled ("#Unssure")."""
+    return "unsure" in _marks(text)
+
+
+def _marks(text: str) -> Iterator[str]:
+    """Yield the marks of a narration: a capital letter, "unsure" or "summary"; "" for a word that is no mark."""
+    return map(_mark, _MARK.finditer(text))
+
+
+def _without_marks(text: str) -> str:
+    return clean_text(_MARK.sub(lambda match: " " if _mark(match) else f" {match['word']} ", text))
+
+
+def _mark(match: re.Match[str]) -> str:
+    if not match["word"]:
+        return (match["glued"] or match["letter"])[0].upper()
+    word = re.sub(r"[\s-]", "", match["word"].lower())
+    return "summary" if word == "summary" else "unsure" if _says_unsure(word) else ""
+
+
+@lru_cache(maxsize=1 << 10)
+def _says_unsure(word: str) -> bool:
+    """Tell whether a word begins with "unsure" or the like, a slip of the fingers allowed: "unsurefrom", "unsrue"."""
+    return any(SequenceMatcher(None, name, word[: len(name)]).ratio() >= _ALIKE for name in _UNSURE)

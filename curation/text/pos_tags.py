@@ -1,35 +1,25 @@
 """Parts of speech of narrations: the sentence each narration stands for, read by spaCy's tagger."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from egocurate.curation.text.marks import sentence
+from egocurate.curation.text.subject import is_letter, is_person, starts_subject, subject_length
 from egocurate.curation.text.taxonomy import form_words
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
     from spacy.language import Language
+    from spacy.tokens import Token
 
-# Words that begin a sentence with a subject of its own ("a man walks", "lady X sits"); else the subject is left unsaid.
-# fmt: off
-_SUBJECT_START = frozenset({
-    "a", "an", "the", "this", "that", "i", "we", "he", "she", "they", "it", "someone", "another", "other", "two",
-    "some", "person", "people", "man", "men", "woman", "women", "lady", "boy", "girl", "child", "kid", "baby", "guy",
-    "friend",
-})
-# fmt: on
-_PERSON_LETTER = re.compile(r"\s+(?:[B-HJ-Z]|(?<=person\s)A|(?<=man\s)A|(?<=lady\s)A)\b(?![\w'-])")
-# A person as the subject: "a man walks", "person opens"; not "the man and the lady", "the man in green".
-_PERSON = re.compile(
-    r"((?:(?:a|an|the|another|other|this|that) )*"
-    r"(?:man|woman|person|lady|boy|girl|child|kid|baby|guy|friend|someone|he|she)) (?=[a-z])"
-    r"(?!(?:and|or|with|in|on|of|at|by|from|who|that|whose|wearing|behind|beside|near|next) )",
-    re.IGNORECASE,
-)
+LONGEST = 5_000
+"""Characters of a narration that are read: it is a sentence or a few, and spaCy refuses a million."""
+
 _NOT_A_PREDICATE = ("RB", "CC", "DT", "IN", "PRP", "WP", "WRB", "WDT", "EX", "MD", "RP")
+_BATCH = 1000
+_PUNCTUATION = '.,:;!?()[]"“”-–—'
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +34,57 @@ class Parsed:
 def parse(texts: Sequence[str]) -> Iterator[Parsed]:
     """Yield the words and tags of each narration, in order; raises InputError if no English model is installed.
 
-    The tagger reads "#C C takes plate" as letters and nouns, so it is given the sentence meant: "He takes plate".
+    The tagger reads "#C C takes plate" as letters and nouns, so it is given the sentence meant: "He takes plate". Of a
+    text that is longer than `LONGEST`, the words up to there are read.
     """
     sentences = [_with_subject(text) for text in texts]
-    docs = _model().pipe((subject + words for _, subject, words in sentences), batch_size=1000)
-    for (named, subject, _), doc in zip(sentences, docs, strict=True):
-        words = [word for token in named.split() for word in form_words(token)]
-        tags = [*["DT"] * (len(words) - 1), "NN"] if words else []
+    named = list(dict.fromkeys(subject for subject, _, _ in sentences if subject))
+    subjects = {"": ([], [])}
+    for subject, doc in zip(named, _model().pipe(named, batch_size=_BATCH), strict=True):
+        subjects[subject] = _words_and_tags(doc)
+    docs = _model().pipe((pronoun + words for _, pronoun, words in sentences), batch_size=_BATCH)
+    for (subject, pronoun, _), doc in zip(sentences, docs, strict=True):
+        (words, tags), (further, further_tags) = subjects[subject], _words_and_tags(list(doc)[1 if pronoun else 0 :])
         first = len(words)
-        for token in list(doc)[1 if subject else 0 :]:
-            for word in form_words(token.text):
-                words.append(word)
-                tags.append(token.tag_)
-        yield Parsed(words, tags, _predicate(tags, first) if subject else -1)
+        words, tags = words + further, tags + further_tags
+        yield Parsed(words, tags, _predicate(tags, first) if pronoun else -1)
+
+
+def _words_and_tags(tokens: "Iterable[Token]") -> tuple[list[str], list[str]]:
+    pairs = [(word, token.tag_) for token in tokens for word in form_words(token.text)]
+    return [word for word, _ in pairs], [tag for _, tag in pairs]
 
 
 def _with_subject(text: str) -> tuple[str, str, str]:
-    """Return the person a narration names ("a man", or ""), the pronoun for it or for the wearer, and the other words.
+    """Return whom a narration names ("a man", or ""), the pronoun for it or for the wearer, and the other words.
 
     The pronoun is "He " or "You ", or "" where another subject is there, which then is among the words.
     """
+    if len(text) > LONGEST:
+        text = text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
     read = sentence(text)
-    # The tagger stumbles over letters: "hands the man X a cup", "person A drinks".
-    words = _PERSON_LETTER.sub("", read.words)
-    named = ""
-    if read.actor != "C" and not read.letter and (person := _PERSON.match(words)):
-        named, words = person[1], words[person.end() :]
-    first = words.split(" ", 1)[0].lower()
-    if not first or (read.actor != "C" and not read.letter and not named and first in _SUBJECT_START):
-        return "", "", words
+    raw = read.words.replace("’", "'").split()
+    words = [word.strip(_PUNCTUATION).lower() for word in raw]
+    length = subject_length(words, read.letter)
+    subject = " ".join(word for at, word in enumerate(words[:length]) if not is_letter(words, at))
+    # The tagger stumbles over letters ("hands the man X a cup", "person A drinks") and over capitals.
+    others = " ".join(
+        raw[at] for at in range(length, len(raw)) if not (at > length and _letter(raw, words, at))
+    ).lower()
+    if not others or (not length and not read.letter and starts_subject(words)):
+        return "", "", others
+    first = others.split(" ", 1)[0]
     third_person = first.endswith("s") and not first.endswith("ss")
-    return named, "He " if third_person else "You ", words[0].lower() + words[1:]
+    return subject, "He " if third_person else "You ", others
+
+
+def _letter(raw: Sequence[str], words: Sequence[str], at: int) -> bool:
+    """Tell whether a word is a person's letter: a capital, or any letter or number after a person but "a"."""
+    word = words[at]
+    if len(word) != 1 or not word.isalnum() or "-" in raw[at]:
+        return False
+    capital = word.upper() in raw[at]
+    return (capital and word not in "ai") or (is_person(words[at - 1]) and (word != "a" or capital))
 
 
 def _predicate(tags: list[str], first: int) -> int:

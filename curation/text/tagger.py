@@ -14,7 +14,8 @@ from egocurate.curation.text.action_words import (
 )
 from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.pos_tags import Parsed, parse
-from egocurate.curation.text.taxonomy import Lexicon, Taxonomy
+from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, general_words
+from egocurate.curation.text.thing_words import names_thing
 
 Bases = Callable[[str], tuple[str, ...]]
 Words = tuple[str, ...]
@@ -27,19 +28,11 @@ _PREPOSITIONS = frozenset({
     "in", "inside", "into", "of", "off", "onto", "out", "over", "through", "to", "toward", "towards", "under", "upon",
     "with", "within",
 })
-# Words that a noun taxonomy may hold and that are something else when the tagger says so; its other such readings are
-# mistakes ("picks up lid" with lid as an adverb).
-_FUNCTION_WORDS = frozenset({
-    "all", "around", "back", "both", "down", "even", "half", "home", "in", "inside", "left", "like", "more", "no",
-    "off", "on", "out", "outside", "over", "past", "right", "round", "so", "still", "straight", "there", "top", "under",
-    "up", "well", "will",
-})
 # fmt: on
 # A compound of such words is a phrase ("bag of manure"), whose order is its meaning; five words have 24 orders.
 _JOINTS = frozenset({"of", "and", "with", "for", "in", "on", "to", "from"})
 _MOST_ORDERED = 5
 _OBJECT_START = ("NN", "DT", "PRP", "JJ", "CD", "VBG", "VBN")
-_FUNCTION_TAGS = ("DT", "IN", "TO", "CC", "RB", "RP", "MD", "EX", "W")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +46,15 @@ class Match:
 class Forms:
     """Forms (their words -> class) by their first word, longest first."""
 
-    def __init__(self, forms: dict[Words, int], bases: Bases, further: Bases = lambda word: ()) -> None:
+    def __init__(
+        self,
+        forms: dict[Words, int],
+        bases: Bases,
+        further: Bases = lambda word: (),
+        general: frozenset[str] = frozenset(),
+    ) -> None:
         self._bases, self._further = bases, further  # of the first word and of the words after it
+        self.general = general  # see `taxonomy.general_words`
         self._by_first: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         for (first, *rest), label in forms.items():
             self._by_first.setdefault(first, []).append((tuple(rest), label))
@@ -73,11 +73,14 @@ class Forms:
         return all(form == word or form in self._further(word) for form, word in zip(rest, words[start:], strict=False))
 
     def longest(self, words: Sequence[str], start: int) -> Match | None:
-        """Find the longest form that stands at `start`."""
-        for rest, label in self.starting_with(words[start]):
-            if self.agrees(rest, words, start + 1):
-                return Match(label, tuple(range(start, start + 1 + len(rest))))
-        return None
+        """Find the longest form that stands at `start`, as written rather than in the singular."""
+        found = [entry for entry in self.starting_with(words[start]) if self.agrees(entry[0], words, start + 1)]
+        if not found:
+            return None
+        rest, label = min(
+            found, key=lambda entry: (-len(entry[0]), list(entry[0]) != words[start + 1 : start + 1 + len(entry[0])])
+        )
+        return Match(label, tuple(range(start, start + 1 + len(rest))))
 
 
 def verb_forms(part: Taxonomy) -> dict[Words, int]:
@@ -104,7 +107,7 @@ def tag_texts(texts: Sequence[str], lexicon: Lexicon) -> list[Tags]:
     Longest form first, by surface or base form. A form of several groups counts for one: see `lexicon.Taxonomy`.
     """
     verbs = Forms(verb_forms(lexicon.verbs), verb_bases)
-    nouns = Forms(noun_forms(lexicon.nouns), noun_bases, noun_bases)
+    nouns = Forms(noun_forms(lexicon.nouns), noun_bases, noun_bases, general_words(lexicon.nouns))
     return [_tags(parsed, verbs, nouns) for parsed in parse(texts)]
 
 
@@ -122,6 +125,8 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     matches = [match for position in sorted(actions) if (match := _verb_at(parsed, position, verbs, actions))]
     matches = _without_carriers(parsed, matches)
     verb_words = {position for match in matches for position in match.positions}
+    # Also a verb that the lexicon lacks names no thing: "heads the ball".
+    verb_words.update(at for at in actions if at in sure or parsed.tags[at - 1] in ("CC", "RB"))
     things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
     return _ascending(match.label for match in matches), _ascending(things)
 
@@ -195,8 +200,8 @@ def _noun_spans(parsed: Parsed, nouns: Forms, taken: Iterable[int] = ()) -> list
     """Find the noun forms of a narration from left to right, the longest at each word, without the words in `taken`."""
     taken, spans, at = set(taken), [], 0
     while at < len(parsed.words):
-        match = None if at in taken else nouns.longest(parsed.words, at)
-        if match and not taken.intersection(match.positions) and (len(match.positions) > 1 or _names(parsed, at)):
+        match = None if at in taken else _noun_at(parsed, at, nouns)
+        if match and not taken.intersection(match.positions):
             spans.append(match)
             at = match.positions[-1] + 1
         else:
@@ -204,13 +209,19 @@ def _noun_spans(parsed: Parsed, nouns: Forms, taken: Iterable[int] = ()) -> list
     return spans
 
 
-def _names(parsed: Parsed, at: int) -> bool:
-    """Tell whether a single word may name a thing: no function word, no adjective before a noun ("orange cup")."""
-    tag = parsed.tags[at]
-    if tag.startswith(_FUNCTION_TAGS) and parsed.words[at] in _FUNCTION_WORDS:
-        return False
-    following = next((other for other in parsed.tags[at + 1 :] if not other.startswith("JJ")), "")
-    return not (tag.startswith("JJ") and following.startswith("NN"))
+def _noun_at(parsed: Parsed, at: int, nouns: Forms) -> Match | None:
+    """Find the noun form at a word: a compound, one that is spelled in two words ("counter top"), or the word itself."""
+    match = nouns.longest(parsed.words, at)
+    if match and len(match.positions) > 1:
+        return match
+    both = parsed.words[at : at + 2]
+    if len(both) == 2 and all(tag.startswith(("NN", "JJ")) for tag in parsed.tags[at : at + 2]):
+        if joined := nouns.longest(["".join(both)], 0):
+            return Match(joined.label, (at, at + 1))
+    if not match or not names_thing(parsed, at):
+        return None
+    of_a_kind = at > 0 and parsed.tags[at - 1].startswith(("NN", "VBG"))
+    return None if of_a_kind and nouns.general.intersection(noun_bases(parsed.words[at])) else match
 
 
 def _ascending(labels: Iterable[int]) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from egocurate.storage.paths import AnyPath, as_path, make_folder
 
 VERB_FILE = "narration_verb_taxonomy.csv"
 NOUN_FILE = "narration_noun_taxonomy.csv"
+_GENERAL = 5
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,24 @@ def write_lexicon(lexicon: Lexicon, folder: str | AnyPath) -> None:
     for name, part in ((VERB_FILE, lexicon.verbs), (NOUN_FILE, lexicon.nouns)):
         content = _csv_text(part).encode()
         atomic_write(folder / name, lambda stream, content=content: stream.write(content))
+
+
+def general_words(part: Taxonomy) -> frozenset[str]:
+    """Find words that say little: no label names them, and they end compounds of `_GENERAL` other classes or more.
+
+    Ego4D has "machine" in the group of sandpaper, yet a washing machine, a sewing machine and others in groups of their
+    own: a machine of a kind that no group has is no sandpaper.
+    """
+    kinds: dict[str, set[int]] = {}
+    for form, rows in part.forms.items():
+        first, _, last = form.rpartition(" ")
+        if first and last in part.forms and rows[0] not in part.forms[last]:
+            kinds.setdefault(last, set()).add(rows[0])
+    return frozenset(
+        word
+        for word, rows in kinds.items()
+        if len(rows) >= _GENERAL and not any(word in _label_words(part.labels[row]) for row in part.forms[word])
+    )
 
 
 def _csv_text(part: Taxonomy) -> str:

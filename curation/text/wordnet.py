@@ -4,7 +4,8 @@ import shutil
 import tempfile
 import warnings
 import zipfile
-from functools import cache
+from enum import StrEnum
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 
 _ZIP = Path(__file__).parents[1] / "data" / "wordnet.zip"
 _IN_ZIP = "corpora/wordnet"
+
+
+class Kind(StrEnum):
+    """WordNet's file of a sense, as far as it tells who acts and what is eaten."""
+
+    ANIMAL = "05"
+    FOOD = "13"
+    PERSON = "18"
+    PLANT = "20"
+    OTHER = ""
 
 
 @cache
@@ -37,9 +48,51 @@ def wordnet() -> "WordNetCorpusReader":
 @cache
 def exceptions(part: str) -> dict[str, tuple[str, ...]]:
     """Return WordNet's irregular forms of `part` ("noun" or "verb"): inflected form -> base forms."""
-    with zipfile.ZipFile(_ZIP) as archive:
-        lines = archive.read(f"{_IN_ZIP}/{part}.exc").decode().splitlines()
+    lines = _file(f"{part}.exc").decode().splitlines()
     return {words[0]: tuple(words[1:]) for words in map(str.split, lines)}
+
+
+@cache
+def sense_counts() -> dict[str, tuple[int, int]]:
+    """Return how often running text has each word as a noun and as a verb; words that it never has are left out."""
+    counts: dict[str, list[int]] = {}
+    for line in _file("cntlist.rev").decode().splitlines():
+        key, _, count = line.split()  # "dog%1:05:00:: 1 42": 1 says noun, 2 verb
+        word, _, sense = key.partition("%")
+        if sense[0] in "12":
+            counts.setdefault(word, [0, 0])[int(sense[0]) - 1] += int(count)
+    return {word: (noun, verb) for word, (noun, verb) in counts.items()}
+
+
+@lru_cache(maxsize=1 << 16)
+def is_verb(base: str) -> bool:
+    """Tell whether WordNet has a word as a verb."""
+    return base in _verbs()
+
+
+@lru_cache(maxsize=1 << 16)
+def noun_kind(base: str) -> Kind:
+    """Tell what kind of thing the first sense of a noun is."""
+    index, data = _file("index.noun"), _file("data.noun")
+    at = index.find(f"\n{base} ".encode())
+    if at < 0:
+        return Kind.OTHER
+    # "dog n 7 5 @ ~ #m #p %p 7 1 02084071 ...": the first number of eight digits is the place of the first sense
+    fields = index[at : index.find(b"\n", at + 1)].split()[1:]
+    offset = next(int(field) for field in fields if len(field) == 8 and field.isdigit())
+    kind = data[offset : offset + 11].split()[1].decode()
+    return next((one for one in Kind if one == kind), Kind.OTHER)
+
+
+@cache
+def _verbs() -> frozenset[str]:
+    return frozenset(line.split(" ", 1)[0] for line in _file("index.verb").decode().splitlines())
+
+
+@cache
+def _file(name: str) -> bytes:
+    with zipfile.ZipFile(_ZIP) as archive:
+        return archive.read(f"{_IN_ZIP}/{name}")
 
 
 def wordnet_folder() -> Path:

@@ -62,7 +62,24 @@ def test_word_count_leaves_out_marks_only(text, words):
 
 @pytest.mark.parametrize(
     ("text", "unsure"),
-    [("#C C picks #unsure", True), ("#C C picks # Unsure.", True), ("#C C is unsure", False), ("#unsureness", False)],
+    [
+        ("#C C picks #unsure", True),
+        ("#C C picks # Unsure.", True),
+        ("#C C picks #unsured", True),
+        ("#C C picks cup #unsurefrom the table", True),
+        ("#C C picks #Unssure", True),
+        ("#C C picks #UNSRUE", True),
+        ("#C C picks @usure", True),
+        ("#C C picks #un sure", True),
+        ("#C C picks #not sure", True),
+        ("#C C picks #unknown", True),
+        ("#C C picks #unclear thing", True),
+        ("#C C is unsure", False),
+        ("#summary C cooks", False),
+        ("#O measures", False),
+        ("#Unlocks the door", False),
+        ("#C C picks cup", False),
+    ],
 )
 def test_is_unsure(text, unsure):
     assert is_unsure(text) is unsure
