@@ -68,9 +68,8 @@ def _with_subject(text: str) -> tuple[str, str, str]:
     length = subject_length(words, read.letter)
     subject = " ".join(word for at, word in enumerate(words[:length]) if not is_letter(words, at))
     # The tagger stumbles over letters ("hands the man X a cup", "person A drinks") and over capitals.
-    others = " ".join(
-        raw[at] for at in range(length, len(raw)) if not (at > length and _letter(raw, words, at))
-    ).lower()
+    kept = (word for at, word in enumerate(raw) if at >= length and not (at > length and _letter(raw, words, at)))
+    others = " ".join(kept).lower()
     if not others or (not length and not read.letter and starts_subject(words)):
         return "", "", others
     first = others.split(" ", 1)[0]

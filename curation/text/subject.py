@@ -14,8 +14,8 @@ PRONOUNS = frozenset({
     "he", "she", "it", "they", "we", "i", "you", "someone", "somebody", "everyone", "everybody", "both",
 })
 _OTHER_STARTS = frozenset({
-    "this", "that", "these", "those", "some", "another", "other", "all", "one", "two", "three", "four", "five", "several",
-    "many",
+    "this", "that", "these", "those", "some", "another", "other", "all", "one", "two", "three", "four", "five", "many",
+    "several",
 })
 PREPOSITIONS = frozenset({
     "at", "behind", "beside", "besides", "between", "by", "from", "in", "inside", "near", "of", "on", "opposite", "to",
@@ -26,8 +26,10 @@ _RELATIVES = frozenset({"who", "that", "which", "whose"})
 _NEW_CLAUSE = frozenset({"while", "as", "when", "because", "so", "then", "after", "before", "until"})
 _ADVERBS = frozenset({"also", "again", "always", "just", "now", "still", "then", "not"})
 _AUXILIARIES = frozenset({"is", "are", "was", "were", "has", "does", "can", "will"})
-_PLURALS = frozenset({"they", "we", "both", "two", "three", "four", "five", "several", "many", "these", "those", "all"})
-# Words that an object or a place may begin with, so that the word before is a verb: "points at", "hands the", "looks up".
+_PLURALS = frozenset({
+    "they", "we", "both", "two", "three", "four", "five", "several", "many", "these", "those", "all",
+})
+# What an object or a place may begin with, so that the word before is a verb: "points at", "hands the", "looks up".
 _AFTER_VERB = ARTICLES | PREPOSITIONS | {
     "around", "away", "down", "up", "off", "out", "over", "into", "onto", "through", "towards", "toward", "him", "them",
 }
@@ -40,7 +42,10 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     `actor_named` says that a letter stood before the words: "C" of "C and man X pick the cup".
     """
     first = words[0] if words else ""
-    if first in CONJUNCTIONS | PREPOSITIONS:
+    if first in CONJUNCTIONS:
+        more = words[1:]
+        return _predicate(words) if actor_named and (starts_subject(more) or _begins_with_person(more)) else 0
+    if first in PREPOSITIONS:
         return _predicate(words) if actor_named else 0
     if actor_named or not first or is_letter(words, 0):
         return 0
@@ -125,9 +130,9 @@ def _anchored(words: Sequence[str], at: int) -> bool:
         before -= 1
     if word in _AFTER_VERB | CONJUNCTIONS | _RELATIVES or _adverb(word) or _gerund(word) or is_letter(words, at):
         return False
-    return words[before] in PRONOUNS or (
-        is_letter(words, before) and (before == 0 or words[before - 1] not in PREPOSITIONS)
-    )
+    if is_letter(words, before):
+        return before == 0 or words[before - 1] not in PREPOSITIONS
+    return words[before] in PRONOUNS
 
 
 def _plural(words: Sequence[str], at: int) -> bool:
@@ -160,16 +165,19 @@ def _adverb(word: str) -> bool:
     return word in _ADVERBS or (word.endswith("ly") and not is_verb(word))
 
 
+def _begins_with_person(words: Sequence[str]) -> bool:
+    return bool(words) and (is_letter(words, 0) or _lives(words[0]))
+
+
 def _lives(word: str) -> bool:
     """Tell whether a word names a person or an animal before anything else: "player", "dogs", not "cook"."""
-    kinds = (Kind.PERSON if is_person(base) else noun_kind(base) for base in noun_bases(word))
-    return word == "people" or (
-        _rather_noun(word, tie=True) and any(kind in (Kind.PERSON, Kind.ANIMAL) for kind in kinds)
-    )
+    if not _rather_noun(word, tie=True):
+        return False
+    return any(is_person(base) or noun_kind(base) is Kind.ANIMAL for base in noun_bases(word))
 
 
 def _rather_noun(word: str, tie: bool = False) -> bool:
-    """Tell whether a word is used as a noun more often than as a verb, by WordNet's counts of senses in running text."""
+    """Tell whether a word is a noun more often than a verb, by WordNet's counts of senses in running text."""
     noun = max(sense_counts().get(base, (0, 0))[0] for base in noun_bases(word))
     verb = max(sense_counts().get(base, (0, 0))[1] for base in verb_bases(word))
     return noun > verb or (tie and noun == verb)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import permutations, zip_longest
 
 from egocurate.curation.text.action_words import (
@@ -61,7 +62,9 @@ class Forms:
         for entries in self._by_first.values():
             entries.sort(key=lambda entry: -len(entry[0]))
 
-    def starting_with(self, word: str) -> list[tuple[tuple[str, ...], int]]:
+        self.starting_with = lru_cache(maxsize=1 << 16)(self._starting_with)
+
+    def _starting_with(self, word: str) -> list[tuple[tuple[str, ...], int]]:
         """List (further words, class) of the forms that begin with `word` or a base of it, longest first."""
         entries = [entry for base in self._bases(word) for entry in self._by_first.get(base, ())]
         return sorted(entries, key=lambda entry: -len(entry[0]))
@@ -77,10 +80,10 @@ class Forms:
         found = [entry for entry in self.starting_with(words[start]) if self.agrees(entry[0], words, start + 1)]
         if not found:
             return None
-        rest, label = min(
-            found, key=lambda entry: (-len(entry[0]), list(entry[0]) != words[start + 1 : start + 1 + len(entry[0])])
-        )
-        return Match(label, tuple(range(start, start + 1 + len(rest))))
+        longest = [entry for entry in found if len(entry[0]) == len(found[0][0])]
+        end = start + 1 + len(found[0][0])
+        _, label = next((entry for entry in longest if entry[0] == tuple(words[start + 1 : end])), longest[0])
+        return Match(label, tuple(range(start, end)))
 
 
 def verb_forms(part: Taxonomy) -> dict[Words, int]:
@@ -126,7 +129,7 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     matches = _without_carriers(parsed, matches)
     verb_words = {position for match in matches for position in match.positions}
     # Also a verb that the lexicon lacks names no thing: "heads the ball".
-    verb_words.update(at for at in actions if at in sure or parsed.tags[at - 1] in ("CC", "RB"))
+    verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1] in ("CC", "RB"))
     things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
     return _ascending(match.label for match in matches), _ascending(things)
 
@@ -210,14 +213,14 @@ def _noun_spans(parsed: Parsed, nouns: Forms, taken: Iterable[int] = ()) -> list
 
 
 def _noun_at(parsed: Parsed, at: int, nouns: Forms) -> Match | None:
-    """Find the noun form at a word: a compound, one that is spelled in two words ("counter top"), or the word itself."""
+    """Find the noun form at a word: a compound, a word that is spelled as two ("counter top"), or the word itself."""
     match = nouns.longest(parsed.words, at)
     if match and len(match.positions) > 1:
         return match
     both = parsed.words[at : at + 2]
-    if len(both) == 2 and all(tag.startswith(("NN", "JJ")) for tag in parsed.tags[at : at + 2]):
-        if joined := nouns.longest(["".join(both)], 0):
-            return Match(joined.label, (at, at + 1))
+    nominal = len(both) == 2 and all(tag.startswith(("NN", "JJ")) for tag in parsed.tags[at : at + 2])
+    if nominal and (joined := nouns.longest(["".join(both)], 0)):
+        return Match(joined.label, (at, at + 1))
     if not match or not names_thing(parsed, at):
         return None
     of_a_kind = at > 0 and parsed.tags[at - 1].startswith(("NN", "VBG"))

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from egocurate.errors import InputError
 from egocurate.storage.atomic import atomic_write
@@ -39,6 +40,7 @@ class Lexicon:
     nouns: Taxonomy
 
 
+@lru_cache(maxsize=1 << 16)
 def form_words(text: str) -> tuple[str, ...]:
     """Split a form or a token into lower-case words at all but letters, digits and inner apostrophes, without 's."""
     return tuple(re.findall(r"[^\W_]+(?:'[^\W_]+)*", re.sub(r"['’]s\b", "", text.lower())))

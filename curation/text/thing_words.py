@@ -18,9 +18,9 @@ _MATERIALS = frozenset({
     "rubber", "silk", "silver", "steel", "stone", "wood", "wool",
 })
 # Sides of a thing: "the top shelf", "on top of the shelf", "at the back", "the table top".
-_SIDES = frozenset({"back", "bottom", "centre", "center", "edge", "end", "front", "left", "middle", "right", "side", "top"})
+_SIDES = frozenset({"back", "bottom", "center", "edge", "end", "front", "left", "middle", "right", "side", "top"})
 # Of the fruit itself, "orange" names the fruit; of all else, the color: "orange juice", "orange cup".
-_OF_FRUIT = frozenset({"juice", "peel", "piece", "rind", "seed", "segment", "skin", "slice", "squash", "tree", "wedge", "zest"})
+_OF_FRUIT = frozenset({"juice", "peel", "piece", "rind", "seed", "segment", "skin", "slice", "tree", "wedge", "zest"})
 # fmt: on
 _FUNCTION_TAGS = ("DT", "IN", "TO", "CC", "RB", "RP", "MD", "EX", "W")
 _EATEN = (Kind.FOOD, Kind.PLANT)

@@ -1,11 +1,12 @@
 """WordNet 3.0, nouns and verbs, through NLTK's reader and without a download."""
 
+import re
 import shutil
 import tempfile
 import warnings
 import zipfile
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _ZIP = Path(__file__).parents[1] / "data" / "wordnet.zip"
 _IN_ZIP = "corpora/wordnet"
+_FIRST_SENSE = re.compile(rb"^([^\s_]+) n [^\n]*? (\d{8}) ", re.MULTILINE)
 
 
 class Kind(StrEnum):
@@ -64,24 +66,14 @@ def sense_counts() -> dict[str, tuple[int, int]]:
     return {word: (noun, verb) for word, (noun, verb) in counts.items()}
 
 
-@lru_cache(maxsize=1 << 16)
 def is_verb(base: str) -> bool:
     """Tell whether WordNet has a word as a verb."""
     return base in _verbs()
 
 
-@lru_cache(maxsize=1 << 16)
 def noun_kind(base: str) -> Kind:
     """Tell what kind of thing the first sense of a noun is."""
-    index, data = _file("index.noun"), _file("data.noun")
-    at = index.find(f"\n{base} ".encode())
-    if at < 0:
-        return Kind.OTHER
-    # "dog n 7 5 @ ~ #m #p %p 7 1 02084071 ...": the first number of eight digits is the place of the first sense
-    fields = index[at : index.find(b"\n", at + 1)].split()[1:]
-    offset = next(int(field) for field in fields if len(field) == 8 and field.isdigit())
-    kind = data[offset : offset + 11].split()[1].decode()
-    return next((one for one in Kind if one == kind), Kind.OTHER)
+    return _noun_kinds().get(base, Kind.OTHER)
 
 
 @cache
@@ -90,6 +82,19 @@ def _verbs() -> frozenset[str]:
 
 
 @cache
+def _noun_kinds() -> dict[str, Kind]:
+    kinds = {kind.value: kind for kind in Kind}
+    found = {}
+    data = _file("data.noun")
+    # "dog n 7 5 @ ~ #m #p %p 7 1 02084071 ...": the first eight digits are the place of the first sense, which begins
+    # "02084071 05 n": 05 is its kind.
+    for noun, place in _FIRST_SENSE.findall(_file("index.noun")):
+        at = int(place)
+        if kind := kinds.get(data[at + 9 : at + 11].decode()):
+            found[noun.decode()] = kind
+    return found
+
+
 def _file(name: str) -> bytes:
     with zipfile.ZipFile(_ZIP) as archive:
         return archive.read(f"{_IN_ZIP}/{name}")
