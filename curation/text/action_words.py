@@ -2,6 +2,7 @@
 
 from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.pos_tags import Parsed
+from egocurate.curation.text.subject import rather_noun
 
 # Verbs that only carry another one ("continues slicing", "tries to open"): the carried verb is the action.
 # fmt: off
@@ -56,6 +57,19 @@ def carried_by_predicate(parsed: Parsed) -> int:
     return following if named or bare else -1
 
 
+def coordinated(parsed: Parsed, index: int) -> bool:
+    """Tell whether a word after "and" must be a verb: "open and close", "cuts the tape and tapes the box"."""
+    words, tags = parsed.words, parsed.tags
+    if tags[index - 1] != "CC" or not 0 <= parsed.predicate < index:
+        return False
+    if parsed.predicate == index - 2:
+        return True
+    third_person = tags[parsed.predicate] == "VBZ" and tags[index] == "NNS"
+    return third_person and (
+        tags[index + 1 : index + 2] in (["DT"], ["PRP$"], ["PRP"]) or not rather_noun(words[index])
+    )
+
+
 def switched(parsed: Parsed, position: int) -> str:
     """Say "on" for a verb that opens running water ("opens the tap"), "off" for one that closes it, else ""."""
     particle = next((particle for particle, bases in _SWITCHES if is_base(parsed.words[position], bases)), "")
@@ -77,6 +91,8 @@ def _done_by_another(parsed: Parsed, index: int) -> bool:
     for at in range(max(parsed.predicate + 2, index - 2), index):
         if tags[index] == "VBN" and (words[at] == "being" or (words[at] in _BE and words[at - 1] in _CLAUSE_START)):
             return True
+    if tags[index] in ("VBN", "VBD") and tags[index - 1].startswith("NN") and tags[parsed.predicate] == "VBZ":
+        return words[parsed.predicate] not in _BE and not carries(words[parsed.predicate])  # "bucket filled with water"
     waits = next((at for at in range(index - 1) if is_base(words[at], _WAIT) and words[at + 1] == "for"), index)
     return waits < index and "CC" not in tags[waits:index] and "while" not in words[waits:index]
 

@@ -54,7 +54,7 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     at = _predicate(words)
     if _lives(first):
         return at
-    return at if at == 1 and _finite(words[1]) and not _rather_noun(words[1]) and _rather_noun(first, tie=True) else 0
+    return at if at == 1 and _finite(words[1]) and not rather_noun(words[1]) and rather_noun(first, tie=True) else 0
 
 
 def starts_subject(words: Sequence[str]) -> bool:
@@ -73,6 +73,13 @@ def is_letter(words: Sequence[str], at: int) -> bool:
 def is_person(word: str) -> bool:
     """Tell whether a word names a person before anything else."""
     return word == "person" or noun_kind(word) is Kind.PERSON
+
+
+def rather_noun(word: str, tie: bool = False) -> bool:
+    """Tell whether a word is a noun more often than a verb, by WordNet's counts of senses in running text."""
+    noun = max(sense_counts().get(base, (0, 0))[0] for base in noun_bases(word))
+    verb = max(sense_counts().get(base, (0, 0))[1] for base in verb_bases(word))
+    return noun > verb or (tie and noun == verb)
 
 
 def _predicate(words: Sequence[str]) -> int:
@@ -97,13 +104,13 @@ def _is_finite_here(words: Sequence[str], at: int) -> bool:
     word, following = words[at], words[at + 1] if at + 1 < len(words) else ""
     if _anchored(words, at):
         return True
-    if _plural(words, at) and is_verb(word) and not _rather_noun(word):
+    if _plural(words, at) and is_verb(word) and not rather_noun(word):
         return True
     if not _finite(word):
         return False
-    if not _rather_noun(word):
+    if not rather_noun(word):
         return True
-    if following and (_finite(following) or is_verb(following)) and not _rather_noun(following):
+    if following and (_finite(following) or is_verb(following)) and not rather_noun(following):
         return False  # "the man with the cards moves"
     article = max((before for before in range(at) if words[before] in ARTICLES), default=0)
     if words[article] in ("a", "an") and not any(map(_breaks_noun_phrase, words[article:at])):
@@ -120,7 +127,7 @@ def _is_verb_here(words: Sequence[str], at: int) -> bool:
     word = words[at]
     if _gerund(word):
         return True
-    return (is_verb(word) and not _rather_noun(word)) or _past(word)
+    return (is_verb(word) and not rather_noun(word)) or _past(word)
 
 
 def _anchored(words: Sequence[str], at: int) -> bool:
@@ -171,13 +178,6 @@ def _begins_with_person(words: Sequence[str]) -> bool:
 
 def _lives(word: str) -> bool:
     """Tell whether a word names a person or an animal before anything else: "player", "dogs", not "cook"."""
-    if not _rather_noun(word, tie=True):
+    if not rather_noun(word, tie=True):
         return False
     return any(is_person(base) or noun_kind(base) is Kind.ANIMAL for base in noun_bases(word))
-
-
-def _rather_noun(word: str, tie: bool = False) -> bool:
-    """Tell whether a word is a noun more often than a verb, by WordNet's counts of senses in running text."""
-    noun = max(sense_counts().get(base, (0, 0))[0] for base in noun_bases(word))
-    verb = max(sense_counts().get(base, (0, 0))[1] for base in verb_bases(word))
-    return noun > verb or (tie and noun == verb)

@@ -10,6 +10,7 @@ from egocurate.curation.text.action_words import (
     action_positions,
     carried_by_predicate,
     carries,
+    coordinated,
     is_base,
     switched,
 )
@@ -127,7 +128,9 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     actions += _hidden_actions(parsed, verbs, spans, actions)
     matches = [match for position in sorted(actions) if (match := _verb_at(parsed, position, verbs, actions))]
     matches = _without_carriers(parsed, matches)
-    verb_words = {position for match in matches for position in match.positions}
+    verb_words = {match.positions[0] for match in matches}
+    # What belongs to the verb is no thing, unless it is one: "makes a hole".
+    verb_words.update(at for match in matches for at in match.positions if not parsed.tags[at].startswith("NN"))
     # Also a verb that the lexicon lacks names no thing: "heads the ball".
     verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1] in ("CC", "RB"))
     things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
@@ -135,15 +138,14 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
 
 
 def _hidden_actions(parsed: Parsed, verbs: Forms, spans: list[Match], actions: list[int]) -> list[int]:
-    """Find second verbs that were read as things: "picks the pan and stirs", if the lexicon has no such noun."""
+    """Find second verbs that were read as things: "picks the pan and stirs", "cuts the tape and tapes the box"."""
     nouns = {position for span in spans for position in span.positions}
     return [
         index
         for index in range(1, len(parsed.words))
-        if parsed.tags[index] in ("NNS", "VB", "VBP")
-        and parsed.tags[index - 1] in ("CC", "RB")
-        and index not in nouns
+        if parsed.tags[index - 1] in ("CC", "RB")
         and index not in actions
+        and (coordinated(parsed, index) or (parsed.tags[index] in ("NNS", "VB", "VBP") and index not in nouns))
         and verbs.longest(parsed.words, index)
     ]
 
@@ -218,12 +220,13 @@ def _noun_at(parsed: Parsed, at: int, nouns: Forms) -> Match | None:
     if match and len(match.positions) > 1:
         return match
     both = parsed.words[at : at + 2]
-    nominal = len(both) == 2 and all(tag.startswith(("NN", "JJ")) for tag in parsed.tags[at : at + 2])
+    nominal = all(tag.startswith(("NN", "JJ")) for tag in parsed.tags[at : at + 2])
+    nominal = nominal and len(both) == 2 and min(map(len, both)) > 2
     if nominal and (joined := nouns.longest(["".join(both)], 0)):
         return Match(joined.label, (at, at + 1))
     if not match or not names_thing(parsed, at):
         return None
-    of_a_kind = at > 0 and parsed.tags[at - 1].startswith(("NN", "VBG"))
+    of_a_kind = at > 0 and (parsed.tags[at - 1].startswith("NN") or parsed.words[at - 1].endswith("ing"))
     return None if of_a_kind and nouns.general.intersection(noun_bases(parsed.words[at])) else match
 
 

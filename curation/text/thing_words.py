@@ -33,6 +33,8 @@ def names_thing(parsed: Parsed, at: int) -> bool:
         return False
     if word in _SIDES and _tells_a_side(parsed, at):
         return False
+    if word == "face" and parsed.words[at + 1 : at + 2] in (["up"], ["down"]):
+        return False
     before_noun = parsed.tags[at + 1 : at + 2] and parsed.tags[at + 1].startswith("NN")
     if before_noun and word in _MATERIALS:
         return False
@@ -51,4 +53,4 @@ def _tells_a_side(parsed: Parsed, at: int) -> bool:
     before = at - 1
     while before >= 0 and (words[before] == "the" or words[before] in _SIDES):
         before -= 1
-    return before >= 0 and tags[before].startswith(("NN", "IN", "TO"))
+    return before >= 0 and tags[before].startswith(("NN", "IN", "TO")) and words[before] != "off"  # "cuts off the top"
