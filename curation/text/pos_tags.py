@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from egocurate.curation.text.marks import sentence
-from egocurate.curation.text.subject import is_letter, is_person, starts_subject, subject_length
+from egocurate.curation.text.subject import is_letter, is_person, starts_with_verb, subject_length
 from egocurate.curation.text.taxonomy import form_words
 from egocurate.errors import InputError
 
@@ -70,7 +70,7 @@ def _with_subject(text: str) -> tuple[str, str, str]:
     # The tagger stumbles over letters ("hands the man X a cup", "person A drinks") and over capitals.
     kept = (word for at, word in enumerate(raw) if at >= length and not (at > length and _letter(raw, words, at)))
     others = " ".join(kept).lower()
-    if not others or (not length and not read.letter and starts_subject(words)):
+    if not others or (not length and not read.letter and not starts_with_verb(words)):
         return "", "", others
     first = others.split(" ", 1)[0]
     third_person = first.endswith("s") and not first.endswith("ss")

@@ -44,12 +44,12 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     first = words[0] if words else ""
     if first in CONJUNCTIONS:
         more = words[1:]
-        return _predicate(words) if actor_named and (starts_subject(more) or _begins_with_person(more)) else 0
+        return _predicate(words) if actor_named and (_starts_noun_phrase(more) or _begins_with_person(more)) else 0
     if first in PREPOSITIONS:
         return _predicate(words) if actor_named else 0
     if actor_named or not first or is_letter(words, 0):
         return 0
-    if starts_subject(words):
+    if _starts_noun_phrase(words):
         return _predicate(words)
     at = _predicate(words)
     if _lives(first):
@@ -57,8 +57,12 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     return at if at == 1 and _finite(words[1]) and not rather_noun(words[1]) and rather_noun(first, tie=True) else 0
 
 
-def starts_subject(words: Sequence[str]) -> bool:
-    """Tell whether a narration begins as a noun phrase does: "the cup", "his hand", "they"."""
+def starts_with_verb(words: Sequence[str]) -> bool:
+    """Tell whether a narration may begin with its verb: not "the cup", "his hand", "they", "in the left hand"."""
+    return not _starts_noun_phrase(words) and words[0] not in PREPOSITIONS
+
+
+def _starts_noun_phrase(words: Sequence[str]) -> bool:
     return bool(words) and (words[0] in ARTICLES | PRONOUNS | _OTHER_STARTS or words[0].endswith("'s"))
 
 

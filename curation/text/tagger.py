@@ -16,6 +16,7 @@ from egocurate.curation.text.action_words import (
 )
 from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.pos_tags import Parsed, parse
+from egocurate.curation.text.spelling import meant
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, general_words
 from egocurate.curation.text.thing_words import names_thing
 
@@ -64,11 +65,18 @@ class Forms:
             entries.sort(key=lambda entry: -len(entry[0]))
 
         self.starting_with = lru_cache(maxsize=1 << 16)(self._starting_with)
+        self.mended = lru_cache(maxsize=1 << 16)(self._mended)
 
     def _starting_with(self, word: str) -> list[tuple[tuple[str, ...], int]]:
         """List (further words, class) of the forms that begin with `word` or a base of it, longest first."""
         entries = [entry for base in self._bases(word) for entry in self._by_first.get(base, ())]
         return sorted(entries, key=lambda entry: -len(entry[0]))
+
+    def _mended(self, word: str) -> str:
+        """Return the word that `word` is a slip of if all that it may be are of one class, else `word`."""
+        near = [] if self.starting_with(word) else meant(word, self._by_first)
+        labels = {label for other in near for rest, label in self._by_first[other] if not rest}
+        return near[0] if len(labels) == 1 else word
 
     def agrees(self, rest: tuple[str, ...], words: Sequence[str], start: int) -> bool:
         """Tell whether `words[start:]` begins with `rest`, nouns in the singular or the plural."""
@@ -116,6 +124,7 @@ def tag_texts(texts: Sequence[str], lexicon: Lexicon) -> list[Tags]:
 
 
 def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
+    parsed = _without_slips(parsed, verbs, nouns)
     spans = _noun_spans(parsed, nouns)
     inside = {position for span in spans if len(span.positions) > 1 for position in span.positions}
     sure = (parsed.predicate, carried_by_predicate(parsed))
@@ -135,6 +144,14 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1] in ("CC", "RB"))
     things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
     return _ascending(match.label for match in matches), _ascending(things)
+
+
+def _without_slips(parsed: Parsed, verbs: Forms, nouns: Forms) -> Parsed:
+    pairs = zip(parsed.words, parsed.tags, strict=True)
+    words = [nouns.mended(word) if tag.startswith("NN") else word for word, tag in pairs]
+    if (at := parsed.predicate) >= 0:
+        words[at] = verbs.mended(parsed.words[at])
+    return Parsed(words, parsed.tags, at)
 
 
 def _hidden_actions(parsed: Parsed, verbs: Forms, spans: list[Match], actions: list[int]) -> list[int]:

@@ -71,6 +71,11 @@ def is_verb(base: str) -> bool:
     return base in _verbs()
 
 
+def is_noun(base: str) -> bool:
+    """Tell whether WordNet has a word as a noun."""
+    return base in _noun_kinds()
+
+
 def noun_kind(base: str) -> Kind:
     """Tell what kind of thing the first sense of a noun is."""
     return _noun_kinds().get(base, Kind.OTHER)
@@ -90,8 +95,7 @@ def _noun_kinds() -> dict[str, Kind]:
     # "02084071 05 n": 05 is its kind.
     for noun, place in _FIRST_SENSE.findall(_file("index.noun")):
         at = int(place)
-        if kind := kinds.get(data[at + 9 : at + 11].decode()):
-            found[noun.decode()] = kind
+        found[noun.decode()] = kinds.get(data[at + 9 : at + 11].decode(), Kind.OTHER)
     return found
 
 
