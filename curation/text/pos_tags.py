@@ -1,5 +1,6 @@
 """Parts of speech of narrations: the sentence each narration stands for, read by spaCy's tagger."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ LONGEST = 5_000
 
 _NOT_A_PREDICATE = ("RB", "CC", "DT", "IN", "PRP", "WP", "WRB", "WDT", "EX", "MD", "RP")
 _BATCH = 1000
+_GLUED = re.compile(r"(?<=[^\W\d_])([,;.!?])(?=[^\W\d_])")
 _PUNCTUATION = '.,:;!?()[]"“”-–—'
 
 
@@ -63,7 +65,7 @@ def _with_subject(text: str) -> tuple[str, str, str]:
     if len(text) > LONGEST:
         text = text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
     read = sentence(text)
-    raw = read.words.replace("’", "'").split()
+    raw = _GLUED.sub(r"\1 ", read.words.replace("’", "'")).split()
     words = [word.strip(_PUNCTUATION).lower() for word in raw]
     length = subject_length(words, read.letter)
     subject = " ".join(word for at, word in enumerate(words[:length]) if not is_letter(words, at))

@@ -54,7 +54,9 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     at = _predicate(words)
     if _lives(first):
         return at
-    return at if at == 1 and _finite(words[1]) and not rather_noun(words[1]) and rather_noun(first, tie=True) else 0
+    if at != 1 or rather_noun(words[1]) or not rather_noun(first, tie=True):
+        return 0
+    return at if _finite(words[1]) or _plural(words, 1) else 0
 
 
 def starts_with_verb(words: Sequence[str]) -> bool:

@@ -49,15 +49,8 @@ class Match:
 class Forms:
     """Forms (their words -> class) by their first word, longest first."""
 
-    def __init__(
-        self,
-        forms: dict[Words, int],
-        bases: Bases,
-        further: Bases = lambda word: (),
-        general: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, forms: dict[Words, int], bases: Bases, further: Bases = lambda word: ()) -> None:
         self._bases, self._further = bases, further  # of the first word and of the words after it
-        self.general = general  # see `taxonomy.general_words`
         self._by_first: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         for (first, *rest), label in forms.items():
             self._by_first.setdefault(first, []).append((tuple(rest), label))
@@ -103,9 +96,11 @@ def verb_forms(part: Taxonomy) -> dict[Words, int]:
 def noun_forms(part: Taxonomy) -> dict[Words, int]:
     """List the words of each form with its class; compounds also with what stands before their head in another order.
 
-    "olive oil bottle" and "oil olive bottle" are one thing, and parsers leave such forms in any order in taxonomies.
+    "olive oil bottle" and "oil olive bottle" are one thing, and parsers leave such forms in any order in taxonomies. A
+    general word has no class of its own: see `taxonomy.general_words`.
     """
-    forms = verb_forms(part)
+    general = general_words(part)
+    forms = {words: label for words, label in verb_forms(part).items() if words[0] not in general or words[1:]}
     for words, label in list(forms.items()):
         if 2 < len(words) <= _MOST_ORDERED and not _JOINTS.intersection(words):
             for order in permutations(words[:-1]):
@@ -119,7 +114,7 @@ def tag_texts(texts: Sequence[str], lexicon: Lexicon) -> list[Tags]:
     Longest form first, by surface or base form. A form of several groups counts for one: see `lexicon.Taxonomy`.
     """
     verbs = Forms(verb_forms(lexicon.verbs), verb_bases)
-    nouns = Forms(noun_forms(lexicon.nouns), noun_bases, noun_bases, general_words(lexicon.nouns))
+    nouns = Forms(noun_forms(lexicon.nouns), noun_bases, noun_bases)
     return [_tags(parsed, verbs, nouns) for parsed in parse(texts)]
 
 
@@ -241,10 +236,7 @@ def _noun_at(parsed: Parsed, at: int, nouns: Forms) -> Match | None:
     nominal = nominal and len(both) == 2 and min(map(len, both)) > 2
     if nominal and (joined := nouns.longest(["".join(both)], 0)):
         return Match(joined.label, (at, at + 1))
-    if not match or not names_thing(parsed, at):
-        return None
-    of_a_kind = at > 0 and (parsed.tags[at - 1].startswith("NN") or parsed.words[at - 1].endswith("ing"))
-    return None if of_a_kind and nouns.general.intersection(noun_bases(parsed.words[at])) else match
+    return match if match and names_thing(parsed, at) else None
 
 
 def _ascending(labels: Iterable[int]) -> tuple[int, ...]:

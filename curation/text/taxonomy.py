@@ -14,7 +14,7 @@ from egocurate.storage.paths import AnyPath, as_path, make_folder
 
 VERB_FILE = "narration_verb_taxonomy.csv"
 NOUN_FILE = "narration_noun_taxonomy.csv"
-_GENERAL = 5
+_GENERAL = 3  # classes that a general word's compounds name
 
 
 @dataclass(frozen=True)
@@ -80,21 +80,22 @@ def write_lexicon(lexicon: Lexicon, folder: str | AnyPath) -> None:
 
 
 def general_words(part: Taxonomy) -> frozenset[str]:
-    """Find words that say little: no label names them, and they end compounds of `_GENERAL` other classes or more.
+    """Find words that fell into a class by mistake: with its label they name another class, and so with other words.
 
-    Ego4D has "machine" in the group of sandpaper, yet a washing machine, a sewing machine and others in groups of their
-    own: a machine of a kind that no group has is no sandpaper.
+    Ego4D has "machine" beside "sandpaper", yet a "sandpaper machine" is among its sanders, and a washing machine, a
+    sewing machine and others are classes of their own: a machine is no sandpaper.
     """
     kinds: dict[str, set[int]] = {}
     for form, rows in part.forms.items():
         first, _, last = form.rpartition(" ")
         if first and last in part.forms and rows[0] not in part.forms[last]:
             kinds.setdefault(last, set()).add(rows[0])
-    return frozenset(
-        word
-        for word, rows in kinds.items()
-        if len(rows) >= _GENERAL and not any(word in _label_words(part.labels[row]) for row in part.forms[word])
-    )
+    return frozenset(word for word, rows in kinds.items() if len(rows) >= _GENERAL and _is_torn(word, rows, part))
+
+
+def _is_torn(word: str, kinds: set[int], part: Taxonomy) -> bool:
+    compounds = (f"{head} {word}" for row in part.forms[word] for head in _label_words(part.labels[row])[:1])
+    return any(kinds.intersection(part.forms.get(compound, ())) for compound in compounds)
 
 
 def _csv_text(part: Taxonomy) -> str:
