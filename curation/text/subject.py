@@ -113,7 +113,7 @@ def _is_finite_here(words: Sequence[str], at: int) -> bool:
     if _plural(words, at) and is_verb(word) and not rather_noun(word):
         return True
     if not _finite(word):
-        return False
+        return _past(word) and following in _AFTER_VERB - PREPOSITIONS  # "held a cup", not "dressed in black"
     if not rather_noun(word):
         return True
     if following and (_finite(following) or is_verb(following)) and not rather_noun(following):

@@ -78,14 +78,11 @@ class Forms:
         return all(form == word or form in self._further(word) for form, word in zip(rest, words[start:], strict=False))
 
     def longest(self, words: Sequence[str], start: int) -> Match | None:
-        """Find the longest form that stands at `start`, as written rather than in the singular."""
-        found = [entry for entry in self.starting_with(words[start]) if self.agrees(entry[0], words, start + 1)]
-        if not found:
-            return None
-        longest = [entry for entry in found if len(entry[0]) == len(found[0][0])]
-        end = start + 1 + len(found[0][0])
-        _, label = next((entry for entry in longest if entry[0] == tuple(words[start + 1 : end])), longest[0])
-        return Match(label, tuple(range(start, end)))
+        """Find the longest form that stands at `start`."""
+        for rest, label in self.starting_with(words[start]):
+            if self.agrees(rest, words, start + 1):
+                return Match(label, tuple(range(start, start + 1 + len(rest))))
+        return None
 
 
 def verb_forms(part: Taxonomy) -> dict[Words, int]:

@@ -4,10 +4,11 @@ import ast
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from egocurate.curation.text.inflection import noun_bases
 from egocurate.errors import InputError
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.paths import AnyPath, as_path, make_folder
@@ -22,7 +23,8 @@ class Taxonomy:
     """Classes of words: `labels[c]` names class c, `forms[words]` lists its classes, the preferred first.
 
     A form that stands in several groups belongs to the group whose label begins with it, else to one whose label names
-    it in its parentheses, else to the first row: `lift` is the class `lift`, not `take_(pick,_grab,_get)`.
+    it in its parentheses, else to one that has it in the singular, too, else to the first row: `lift` is the class
+    `lift`, not `take_(pick,_grab,_get)`.
     """
 
     labels: list[str]
@@ -58,7 +60,7 @@ def taxonomy(labels: list[str], groups: Iterable[Iterable[str]]) -> Taxonomy:
         if words and _taggable(words[0]) and words[0] not in members:
             members[words[0]] = {row}
     forms = {
-        form: tuple(sorted(rows, key=lambda row: (_place(form, heads[row]), row)))
+        form: tuple(sorted(rows, key=lambda row: (_place(form, heads[row]), not _in_singular(form, row, members), row)))
         for form, rows in sorted(members.items())
     }
     return Taxonomy(labels=list(labels), forms=forms)
@@ -157,6 +159,11 @@ def _taggable(form: str) -> bool:
 def _label_words(label: str) -> list[str]:
     """Head first, then the words in parentheses: "take_(pick,_grab)" -> ["take", "pick", "grab"]."""
     return [" ".join(form_words(part)) for part in re.split(r"[(),/]", label) if form_words(part)]
+
+
+def _in_singular(form: str, row: int, members: Mapping[str, set[int]]) -> bool:
+    first, _, last = form.rpartition(" ")
+    return any(row in members.get(f"{first} {base}".strip(), ()) for base in noun_bases(last)[1:])
 
 
 def _place(form: str, label_words: list[str]) -> int:

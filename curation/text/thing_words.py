@@ -13,7 +13,7 @@ _FUNCTION_WORDS = frozenset({
 })
 # What a thing before which they stand is made of: "plastic bottle", "wood plank".
 _MATERIALS = frozenset({
-    "aluminium", "aluminum", "bamboo", "bronze", "cardboard", "ceramic", "concrete", "copper", "cotton", "denim",
+    "aluminium", "aluminum", "bronze", "cardboard", "ceramic", "concrete", "copper", "cotton", "denim",
     "fabric", "glass", "gold", "iron", "leather", "metal", "nylon", "paper", "plastic", "polythene", "porcelain",
     "rubber", "silk", "silver", "steel", "stone", "wood", "wool",
 })
