@@ -52,11 +52,12 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     if _starts_noun_phrase(words):
         return _predicate(words)
     at = _predicate(words)
+    if at and _plural(words, 1) and _finite(words[at]):
+        return 0  # "waters plants"
     if _lives(first):
         return at
-    if at != 1 or rather_noun(words[1]) or not rather_noun(first, tie=True):
-        return 0
-    return at if _finite(words[1]) or _plural(words, 1) else 0
+    bare = at == 1 and (_finite(words[1]) or _plural(words, 1)) and rather_noun(first, tie=True)
+    return at if bare and not rather_noun(words[1]) else 0
 
 
 def starts_with_verb(words: Sequence[str]) -> bool:

@@ -140,7 +140,7 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
 
 def _without_slips(parsed: Parsed, verbs: Forms, nouns: Forms) -> Parsed:
     pairs = zip(parsed.words, parsed.tags, strict=True)
-    words = [nouns.mended(word) if tag.startswith("NN") else word for word, tag in pairs]
+    words = [nouns.mended(word) if tag.startswith(("NN", "FW")) else word for word, tag in pairs]
     if (at := parsed.predicate) >= 0:
         words[at] = verbs.mended(parsed.words[at])
     return Parsed(words, parsed.tags, at)

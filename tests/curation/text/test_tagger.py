@@ -7,7 +7,7 @@ import pytest
 
 from egocurate.curation.text import pos_tags as parse_module
 from egocurate.curation.text.inflection import noun_bases, verb_bases
-from egocurate.curation.text.pos_tags import parse
+from egocurate.curation.text.pos_tags import LONGEST, parse
 from egocurate.curation.text.tagger import noun_forms, tag_texts
 from egocurate.curation.text.taxonomy import Lexicon, load_lexicon, taxonomy
 from egocurate.errors import InputError
@@ -44,7 +44,10 @@ NOUNS = {
     "clothes": ["washing"],
     "cover": ["cover"],
     "cup": ["cup", "unsure"],
+    "face": ["face"],
     "fork": ["fork"],
+    "garlic": ["garlic"],
+    "ground": ["ground"],
     "hand": ["hand", "left hand"],
     "iron": ["iron"],
     "knife": ["knife"],
@@ -53,6 +56,7 @@ NOUNS = {
     "onion": ["onion"],
     "orange": ["orange"],
     "pan": ["frying pan", "pan"],
+    "peanut": ["peanut"],
     "peeling": ["peeling"],
     "person": ["man", "woman"],
     "shelf": ["shelf"],
@@ -132,6 +136,40 @@ def named(text, lexicon=LEXICON):
         ("#O a woman Y slices the onion", ["cut"], ["onion", "person"]),
         ("#O man X slices cup", ["cut"], ["cup", "person"]),
         ("#O a man and a woman walk", ["walk"], ["person"]),
+        ("#C A man X takes the cup", ["take"], ["cup", "person"]),
+        ("#C man x walks", ["walk"], ["person"]),
+        ("#C The man in the t-shirt walks around", ["walk"], ["person", "shirt"]),
+        ("#C C and man X lift the table", ["lift"], ["person", "table"]),
+        ("#C C, takes the cup", ["take"], ["cup"]),
+        ("(C takes the cup)", ["take"], ["cup"]),
+        ("#C C C takes the cup", ["take"], ["cup"]),
+        ("#CCtakes the cup", ["take"], ["cup"]),
+        ("#OOwalks", ["walk"], []),
+        ("#C C TAKES THE CUP", ["take"], ["cup"]),
+        ("#C C takes cup;opens tap", ["take", "turn on"], ["cup", "tap"]),
+        ("In my left hand, there is a cup", [], ["cup", "hand"]),
+        ("#O The cups are washed", ["wash"], ["cup"]),
+        ("#C C lifts the pan filled with oil", ["lift"], ["oil", "pan"]),
+        ("#C C takes cups and stirs", ["stir", "take"], ["cup"]),
+        ("#C C takes the cup and forks the onion", ["fork", "take"], ["cup", "onion"]),
+        ("#C C open and place cup", ["open", "put"], ["cup"]),
+        ("#C C oils the pan", [], ["pan"]),
+        ("#C C bowls", [], []),
+        ("#C C opens the tap and tables the cup", ["turn on"], ["cup", "tap"]),
+        ("#C C puts the cup on top of the shelf", ["put"], ["cup", "shelf"]),
+        ("#C C puts the cup at the top", ["put"], ["cup"]),
+        ("#C C washes the shelf top", ["wash"], ["shelf"]),
+        ("#C C cuts off the top", ["cut"], ["table"]),
+        ("#C C lifts the orange cup", ["lift"], ["cup"]),
+        ("#C C pours orange juice", ["pour"], ["orange"]),
+        ("#C C lifts the iron pan", ["lift"], ["pan"]),
+        ("#C C lifts the oil grounds", ["lift"], ["oil"]),
+        ("#C C opens the pea nut", ["open"], ["peanut"]),
+        ("#C C takes the garlic peeling", ["take"], ["garlic", "peeling"]),
+        ("#C C pciks the cup", ["take"], ["cup"]),
+        ("#C C takes the knif and the botle", ["take"], ["bottle", "knife"]),
+        ("#C C takes the pan face down", ["take"], ["pan"]),
+        ("#C C checks the hand iron", ["check"], ["hand", "iron"]),
         ("#C C picks #unsure", ["take"], []),
         ("#C C is unsure", [], []),
         ("#C C C X O", [], []),
@@ -227,6 +265,19 @@ def test_verb_bases(word, base):
 )
 def test_noun_bases(word, base):
     assert base in noun_bases(word) and noun_bases(word)[0] == word
+
+
+def test_a_long_text_is_read_up_to_a_known_length():
+    text = "#C C takes the cup " + "and stirs the pan " * 1_000
+    long = text + "and cuts the onion " * 60_000
+    assert len(text) > LONGEST and len(long) > 1_000_000
+    assert named(long) == named(text) == (["stir", "take"], ["cup", "pan"])
+    assert named("#C C " + "x" * 2_000_000) == ([], [])
+
+
+def test_texts_are_tagged_as_each_alone():
+    texts = ["#C A man X takes the cup", "#C C cuts an onion", "dog walks", "#C C and man X lift the table"]
+    assert tag_texts(texts, LEXICON) == [tag_texts([text], LEXICON)[0] for text in texts]
 
 
 def test_a_missing_model_names_the_pip_command(monkeypatch):

@@ -9,6 +9,7 @@ from egocurate.curation.text.taxonomy import (
     VERB_FILE,
     Lexicon,
     form_words,
+    general_words,
     load_lexicon,
     taxonomy,
     write_lexicon,
@@ -40,6 +41,19 @@ def test_forms_are_words_and_marks_and_letters_are_none():
     )
     assert set(part.forms) == {"turn on", "switch on", "increase", "reduce", "cup", "girl cup", "pram", "stroller"}
     assert form_words("T-shirt's") == ("t", "shirt")
+
+
+def test_a_plural_prefers_the_class_that_has_its_singular():
+    part = taxonomy(["awl", "pepper"], [["chili peppers"], ["chili pepper", "chili peppers"]])
+    assert part.forms["chili peppers"] == (1, 0)
+
+
+def test_a_general_word_is_one_that_names_another_class_with_its_label_and_with_other_words():
+    labels = ["sandpaper", "sander", "sewing_machine", "washing_machine", "board"]
+    groups = [["sandpaper", "machine"], ["sandpaper machine"], ["sewing machine"], ["washing machine"], ["board"]]
+    assert general_words(taxonomy(labels, groups)) == {"machine"}
+    assert general_words(taxonomy(labels, [["machine"], [], *groups[2:]])) == frozenset()
+    assert general_words(taxonomy(["machine", *labels[1:]], groups)) == frozenset()
 
 
 def test_ego4d_taxonomy():
