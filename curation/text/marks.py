@@ -23,8 +23,8 @@ _EDGE = " \t.,;:!?-_/\\\"'`()[]{}*“”‘’–—"
 # A person's letter where a sentence begins. "A" and "I" are words as well: "A" counts as a person only before a word
 # that looks like a verb in the third person ("A picks the cup", not "A man picks the cup", "A glass falls").
 _AFTER_LETTER = r"(?:\s+|$|[,;:.)]|[-–—](?!\w))"
-_LETTER = re.compile(rf"([B-HJ-Z]|A(?=\s+\w+(?<!s)s\b)){_AFTER_LETTER}(?:\1{_AFTER_LETTER})*")
-_LETTER_AFTER_MARK = re.compile(rf"([b-hj-zB-HJ-Z]|A(?=\s+\w+(?<!s)s\b)){_AFTER_LETTER}(?:\1{_AFTER_LETTER})*")
+_LETTER = re.compile(rf"([B-HJ-Z]\d?|A(?=\s+\w+(?<!s)s\b)){_AFTER_LETTER}(?:\1{_AFTER_LETTER})*")
+_LETTER_AFTER_MARK = re.compile(rf"([b-hj-zB-HJ-Z]\d?|A(?=\s+\w+(?<!s)s\b)){_AFTER_LETTER}(?:\1{_AFTER_LETTER})*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,14 +47,17 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
         return _predicate(words) if actor_named and (_starts_noun_phrase(more) or _begins_with_person(more)) else 0
     if first in PREPOSITIONS:
         return _predicate(words) if actor_named else 0
-    if actor_named or not first or is_letter(words, 0):
+    if actor_named:
+        named = is_person(first) and len(words) > 1 and is_letter(words, 1)  # "C, man X and woman Y"
+        return _predicate(words) if named else 0
+    if not first or is_letter(words, 0):
         return 0
     if _starts_noun_phrase(words):
         return _predicate(words)
     at = _predicate(words)
     if at and _plural(words, 1) and _finite(words[at]):
         return 0  # "waters plants"
-    if _lives(first):
+    if _lives(first) or (not is_verb(first) and any(map(_lives, words[1:2]))):  # "dog", "old woman"
         return at
     bare = at == 1 and (_finite(words[1]) or _plural(words, 1)) and rather_noun(first, tie=True)
     return at if bare and not rather_noun(words[1]) else 0
@@ -72,6 +75,8 @@ def _starts_noun_phrase(words: Sequence[str]) -> bool:
 def is_letter(words: Sequence[str], at: int) -> bool:
     """Tell whether a word of a subject is the letter or number of a person: "x" of "man x", "a" of "person a"."""
     word = words[at]
+    if len(word) == 2:
+        return word[0].isalpha() and word[1].isdigit()
     if len(word) != 1 or not word.isalnum():
         return False
     return word not in "ai" or (at > 0 and is_person(words[at - 1]))

@@ -35,6 +35,7 @@ def test_clean_text_folds_white_space_and_keeps_marks(raw, clean):
         ("#Cpicks a cup", "picks a cup"),
         ("#Cleans the cup", "cleans the cup"),
         ("#C1 C picks a cup", "picks a cup"),
+        ("P1 picks a cup", "picks a cup"),
         ("#C C, picks a cup", "picks a cup"),
         ("#C C - picks a cup", "picks a cup"),
         ("#C C C picks a cup", "picks a cup"),

@@ -11,6 +11,7 @@ from egocurate.curation.text.subject import is_letter, starts_with_verb, subject
         ("man x", "hold the pole"),
         ("person a", "moves"),
         ("person 1", "hands person 2 a plate"),
+        ("old woman", "waves"),
         ("dog", "barks"),
         ("dogs", "run"),
         ("cars", "move on the road"),
@@ -66,6 +67,7 @@ def test_a_narration_that_names_nobody_has_no_subject(text):
     ("text", "length"),
     [
         ("and man x carry the table", 3),
+        ("man x and woman y walk", 5),
         ("and the lady talk", 3),
         ("and cuts the rope", 0),
         ("and close the jar", 0),
