@@ -18,7 +18,7 @@ _MATERIALS = frozenset({
     "rubber", "silk", "silver", "steel", "stone", "wood", "wool",
 })
 # Sides of a thing: "the top shelf", "on top of the shelf", "at the back", "the table top".
-_SIDES = frozenset({"back", "bottom", "center", "edge", "end", "front", "left", "middle", "right", "side", "top"})
+_SIDES = frozenset({"back", "bottom", "center", "edge", "end", "front", "left", "middle", "right", "top"})
 # Of the fruit itself, "orange" names the fruit; of all else, the color: "orange juice", "orange cup".
 _OF_FRUIT = frozenset({"juice", "peel", "piece", "rind", "seed", "segment", "skin", "slice", "tree", "wedge", "zest"})
 # fmt: on
