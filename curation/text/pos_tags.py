@@ -20,6 +20,7 @@ LONGEST = 5_000
 
 _NOT_A_PREDICATE = ("RB", "CC", "DT", "IN", "PRP", "WP", "WRB", "WDT", "EX", "MD", "RP")
 _BATCH = 1000
+_PREFIX = re.compile(r"\b(re|un|pre|dis)-(?=[a-z])", re.IGNORECASE)
 _GLUED = re.compile(r"(?<=[^\W\d_])([,;.!?])(?=[^\W\d_])")
 _PUNCTUATION = '.,:;!?()[]"“”-–—'
 
@@ -65,7 +66,7 @@ def _with_subject(text: str) -> tuple[str, str, str]:
     if len(text) > LONGEST:
         text = text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
     read = sentence(text)
-    raw = _GLUED.sub(r"\1 ", read.words.replace("’", "'")).split()
+    raw = _GLUED.sub(r"\1 ", _PREFIX.sub(r"\1", read.words.replace("’", "'"))).split()
     words = [word.strip(_PUNCTUATION).lower() for word in raw]
     length = subject_length(words, read.letter)
     subject = " ".join(word for at, word in enumerate(words[:length]) if not is_letter(words, at))

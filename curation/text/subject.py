@@ -48,8 +48,9 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     if first in PREPOSITIONS:
         return _predicate(words) if actor_named else 0
     if actor_named:
-        named = is_person(first) and len(words) > 1 and is_letter(words, 1)  # "C, man X and woman Y"
-        return _predicate(words) if named else 0
+        if is_person(first) and len(words) > 1 and is_letter(words, 1):  # "C, man X and woman Y"
+            return _predicate(words)
+        return int(_modifies_verb(words))
     if not first or is_letter(words, 0):
         return 0
     if _starts_noun_phrase(words):
@@ -59,8 +60,9 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
         return 0  # "waters plants"
     if _lives(first) or (not is_verb(first) and any(map(_lives, words[1:2]))):  # "dog", "old woman"
         return at
-    bare = at == 1 and (_finite(words[1]) or _plural(words, 1)) and rather_noun(first, tie=True)
-    return at if bare and not rather_noun(words[1]) else 0
+    if at == 1 and _plural(words, 1) and rather_noun(first, tie=True) and not rather_noun(words[1]):
+        return 1  # "cars move"
+    return int(_modifies_verb(words))
 
 
 def starts_with_verb(words: Sequence[str]) -> bool:
@@ -182,6 +184,12 @@ def _gerund(word: str) -> bool:
 
 def _adverb(word: str) -> bool:
     return word in _ADVERBS or (word.endswith("ly") and not is_verb(word))
+
+
+def _modifies_verb(words: Sequence[str]) -> bool:
+    """Tell whether the first word stands before the verb and is none itself: "hand picks the beans", "then picks"."""
+    verb = len(words) > 1 and _finite(words[1]) and not rather_noun(words[1])
+    return verb and not _finite(words[0]) and rather_noun(words[0], tie=True)
 
 
 def _begins_with_person(words: Sequence[str]) -> bool:
