@@ -90,7 +90,7 @@ def is_person(word: str) -> bool:
 
 
 def rather_noun(word: str, tie: bool = False) -> bool:
-    """Tell whether a word is a noun more often than a verb, by WordNet's counts of senses in running text."""
+    """Tell whether a word is a noun more often than a verb (`tie`: as often), by WordNet's counts in running text."""
     noun = max(sense_counts().get(base, (0, 0))[0] for base in noun_bases(word))
     verb = max(sense_counts().get(base, (0, 0))[1] for base in verb_bases(word))
     return noun > verb or (tie and noun == verb)
@@ -115,6 +115,11 @@ def _noun_phrase_ends(words: Sequence[str], at: int) -> bool:
 
 
 def _is_finite_here(words: Sequence[str], at: int) -> bool:
+    """Tell whether the word at `at`, which a whole noun phrase precedes, is a finite verb and no part of that phrase.
+
+    A word that is a noun as well ("hands", "cards") is the verb unless a surer verb follows or a gerund before may have
+    it as its object.
+    """
     word, following = words[at], words[at + 1] if at + 1 < len(words) else ""
     if _anchored(words, at):
         return True
@@ -138,6 +143,7 @@ def _breaks_noun_phrase(word: str) -> bool:
 
 
 def _is_verb_here(words: Sequence[str], at: int) -> bool:
+    """Tell whether the word at `at` may be the verb where none is finite: "a man cut", "a man washing"."""
     word = words[at]
     if _gerund(word):
         return True
@@ -157,6 +163,7 @@ def _anchored(words: Sequence[str], at: int) -> bool:
 
 
 def _plural(words: Sequence[str], at: int) -> bool:
+    """Tell whether the subject before `at` is of several: "they", "two men", "C and the lady"."""
     before = words[at - 1]
     return bool(
         words[0] in _PLURALS

@@ -18,7 +18,7 @@ from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.pos_tags import Parsed, parse
 from egocurate.curation.text.spelling import meant
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, general_words
-from egocurate.curation.text.thing_words import names_thing
+from egocurate.curation.text.thing_words import may_be_one_word, names_thing
 
 Bases = Callable[[str], tuple[str, ...]]
 Words = tuple[str, ...]
@@ -133,7 +133,7 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     # What belongs to the verb is no thing, unless it is one: "makes a hole".
     verb_words.update(at for match in matches for at in match.positions if not parsed.tags[at].startswith("NN"))
     # Also a verb that the lexicon lacks names no thing: "heads the ball".
-    verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1] in ("CC", "RB"))
+    verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1 : at] in (["CC"], ["RB"]))
     things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
     return _ascending(match.label for match in matches), _ascending(things)
 
@@ -228,10 +228,7 @@ def _noun_at(parsed: Parsed, at: int, nouns: Forms) -> Match | None:
     match = nouns.longest(parsed.words, at)
     if match and len(match.positions) > 1:
         return match
-    both = parsed.words[at : at + 2]
-    nominal = all(tag.startswith(("NN", "JJ")) for tag in parsed.tags[at : at + 2])
-    nominal = nominal and len(both) == 2 and min(map(len, both)) > 2
-    if nominal and (joined := nouns.longest(["".join(both)], 0)):
+    if may_be_one_word(parsed, at) and (joined := nouns.longest(["".join(parsed.words[at : at + 2])], 0)):
         return Match(joined.label, (at, at + 1))
     return match if match and names_thing(parsed, at) else None
 

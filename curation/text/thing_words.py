@@ -13,9 +13,9 @@ _FUNCTION_WORDS = frozenset({
 })
 # What a thing before which they stand is made of: "plastic bottle", "wood plank".
 _MATERIALS = frozenset({
-    "aluminium", "aluminum", "bronze", "cardboard", "ceramic", "concrete", "copper", "cotton", "denim",
-    "fabric", "glass", "gold", "iron", "leather", "metal", "nylon", "paper", "plastic", "polythene", "porcelain",
-    "rubber", "silk", "silver", "steel", "stone", "wood", "wool",
+    "aluminium", "aluminum", "bronze", "cardboard", "ceramic", "concrete", "copper", "cotton", "denim", "fabric",
+    "glass", "gold", "iron", "leather", "metal", "nylon", "paper", "plastic", "polythene", "porcelain", "rubber",
+    "silk", "silver", "steel", "stone", "wood", "wool",
 })
 # Sides of a thing: "the top shelf", "on top of the shelf", "at the back", "the table top".
 _SIDES = frozenset({"back", "bottom", "center", "edge", "end", "front", "left", "middle", "right", "top"})
@@ -35,22 +35,31 @@ def names_thing(parsed: Parsed, at: int) -> bool:
         return False
     if word == "face" and parsed.words[at + 1 : at + 2] in (["up"], ["down"]):
         return False
-    before_noun = parsed.tags[at + 1 : at + 2] and parsed.tags[at + 1].startswith("NN")
-    if before_noun and word in _MATERIALS:
-        return False
-    if before_noun and word == "orange":
-        return parsed.words[at + 1].removesuffix("s") in _OF_FRUIT
+    if _tag(parsed, at + 1).startswith("NN"):
+        if word in _MATERIALS:
+            return False
+        if word == "orange":
+            return parsed.words[at + 1].removesuffix("s") in _OF_FRUIT
     following = next((other for other in parsed.tags[at + 1 :] if not other.startswith("JJ")), "")
     return not (tag.startswith("JJ") and following.startswith("NN")) or noun_kind(word) in _EATEN
+
+
+def may_be_one_word(parsed: Parsed, at: int) -> bool:
+    """Tell whether two words in a row may be one noun that is spelled apart: "counter top"."""
+    nominal = all(_tag(parsed, one).startswith(("NN", "JJ")) for one in (at, at + 1))
+    return nominal and min(map(len, parsed.words[at : at + 2])) > 2
 
 
 def _tells_a_side(parsed: Parsed, at: int) -> bool:
     """Tell whether a word such as "top" says where: before or after a noun, before "of", or after "on the"."""
     words, tags = parsed.words, parsed.tags
-    following = tags[at + 1] if at + 1 < len(tags) else ""
-    if following.startswith("NN") or words[at + 1 : at + 2] == ["of"]:
+    if _tag(parsed, at + 1).startswith("NN") or words[at + 1 : at + 2] == ["of"]:
         return True
     before = at - 1
     while before >= 0 and (words[before] == "the" or words[before] in _SIDES):
         before -= 1
     return before >= 0 and tags[before].startswith(("NN", "IN", "TO")) and words[before] != "off"  # "cuts off the top"
+
+
+def _tag(parsed: Parsed, at: int) -> str:
+    return parsed.tags[at] if at < len(parsed.tags) else ""
