@@ -1,4 +1,4 @@
-"""Tags of narrations that were labelled by hand, before the tagger had seen one of them.
+"""Tags of narrations that were labelled by hand, before the tagger had seen one of them; one label was put right since.
 
 `labelled_narrations.csv` has the columns text, verbs, nouns; labels are base words joined by "|". How they were given:
 
