@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from egocurate.curation.text.wordnet import exceptions
+from egocurate.curation.text.wordnet import exceptions, is_noun, is_verb
 
 _VOWELS = "aeiou"
 # Plurals that WordNet's list lacks, and plurals that mean something else than their singular ("coffee grounds").
@@ -50,3 +50,13 @@ def noun_bases(word: str) -> tuple[str, ...]:
     if word.endswith("men"):
         bases.append(word[:-3] + "man")
     return tuple(dict.fromkeys(bases))
+
+
+def is_verb_form(word: str) -> bool:
+    """Tell whether a word may be a verb of WordNet, inflected or not."""
+    return any(map(is_verb, verb_bases(word)))
+
+
+def is_english(word: str) -> bool:
+    """Tell whether a word may be a noun or a verb of WordNet, inflected or not."""
+    return is_verb_form(word) or any(map(is_noun, noun_bases(word)))

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from egocurate.curation.text.inflection import noun_bases, verb_bases
-from egocurate.curation.text.wordnet import is_noun, is_verb
+from egocurate.curation.text.inflection import is_english
 
 _SHORTEST = 4
 _ENDINGS = ("", "s", "es", "ing")
@@ -16,14 +15,10 @@ def meant(word: str, known: Iterable[str]) -> list[str]:
 
     A first letter is hardly ever wrong, and short words are too near to each other.
     """
-    if len(word) < _SHORTEST or word.endswith(_OF_ADJECTIVES) or _is_english(word):
+    if len(word) < _SHORTEST or word.endswith(_OF_ADJECTIVES) or is_english(word):
         return []
     like = (other for other in known if other[0] == word[0] and len(other) >= _SHORTEST)
     return [other for other in like if any(one_slip(word, other + ending) for ending in _ENDINGS)]
-
-
-def _is_english(word: str) -> bool:
-    return any(map(is_noun, noun_bases(word))) or any(map(is_verb, verb_bases(word)))
 
 
 def one_slip(word: str, other: str) -> bool:
