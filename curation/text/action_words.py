@@ -131,6 +131,8 @@ def _one_clause(parsed: Parsed, index: int) -> bool:
     at = parsed.predicate
     if not 0 <= at < index or parsed.tags[at] != "VBZ" or carries(parsed.words[at]):
         return False
+    if parsed.tags[index + 1 : index + 2] in (["DT"], ["PRP$"]):  # "watches the man paint the wall"
+        return False
     between = range(at + 1, index)
     return not any(parsed.tags[one] in ("CC", "TO", "MD") or parsed.words[one] in _CLAUSE_OPENERS for one in between)
 

@@ -11,15 +11,15 @@ ARTICLES = frozenset({
     "a", "an", "the", "my", "your", "his", "her", "its", "our", "their", "each", "every", "no",
 })
 PRONOUNS = frozenset({
-    "he", "she", "it", "they", "we", "i", "you", "someone", "somebody", "everyone", "everybody", "both",
+    "he", "she", "it", "they", "we", "i", "you", "someone", "somebody", "everyone", "everybody",
 })
 _OTHER_STARTS = frozenset({
-    "this", "that", "these", "those", "some", "another", "other", "all", "one", "two", "three", "four", "five", "many",
-    "several",
+    "this", "that", "these", "those", "some", "another", "other", "all", "both", "one", "two", "three", "four", "five",
+    "many", "several",
 })
 PREPOSITIONS = frozenset({
-    "at", "behind", "beside", "besides", "between", "by", "from", "in", "inside", "near", "of", "on", "opposite", "to",
-    "with", "without",
+    "alongside", "at", "behind", "beside", "besides", "between", "by", "from", "in", "inside", "near", "of", "on",
+    "opposite", "to", "with", "without",
 })
 CONJUNCTIONS = frozenset({"and", "or", "&", "nor"})
 _RELATIVES = frozenset({"who", "that", "which", "whose"})
@@ -45,13 +45,15 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     if first in CONJUNCTIONS:
         more = words[1:]
         return _predicate(words) if actor_named and (_starts_noun_phrase(more) or _begins_with_person(more)) else 0
-    if first in PREPOSITIONS:
-        return _predicate(words) if actor_named else 0
+    if first in PREPOSITIONS | _RELATIVES and actor_named:  # "C with the left hand picks", "C who sits picks"
+        return _predicate(words)
+    if _starts_with_side(words):
+        return _predicate(words)
     if actor_named:
         if is_person(first) and len(words) > 1 and is_letter(words, 1):  # "C, man X and woman Y"
             return _predicate(words)
         return int(_modifies_verb(words))
-    if not first or is_letter(words, 0):
+    if not first or first in PREPOSITIONS or is_letter(words, 0):
         return 0
     if _starts_noun_phrase(words):
         return _predicate(words)
@@ -67,11 +69,16 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
 
 def starts_with_verb(words: Sequence[str]) -> bool:
     """Tell whether a narration may begin with its verb: not "the cup", "his hand", "they", "in the left hand"."""
-    return not _starts_noun_phrase(words) and words[0] not in PREPOSITIONS
+    return not (_starts_noun_phrase(words) or _starts_with_side(words) or words[0] in PREPOSITIONS)
 
 
 def _starts_noun_phrase(words: Sequence[str]) -> bool:
     return bool(words) and (words[0] in ARTICLES | PRONOUNS | _OTHER_STARTS or words[0].endswith("'s"))
+
+
+def _starts_with_side(words: Sequence[str]) -> bool:
+    """Tell whether a narration begins as "left hand", "both hands", not as "left the room"."""
+    return words[:1] in (["left"], ["right"], ["both"]) and len(words) > 1 and rather_noun(words[1])
 
 
 def is_letter(words: Sequence[str], at: int) -> bool:

@@ -148,6 +148,8 @@ def named(text, lexicon=LEXICON):
         ("#C C TAKES THE CUP", ["take"], ["cup"]),
         ("#C C takes cup;opens tap", ["take", "turn on"], ["cup", "tap"]),
         ("In my left hand, there is a cup", [], ["cup", "hand"]),
+        ("#C C on the table", [], ["table"]),
+        ("#C C checks the man iron the t-shirt", ["check", "iron"], ["person", "shirt"]),
         ("#O The cups are washed", ["wash"], ["cup"]),
         ("#C C lifts the pan filled with oil", ["lift"], ["oil", "pan"]),
         ("#C C takes cups and stirs", ["stir", "take"], ["cup"]),
