@@ -8,7 +8,7 @@ import pytest
 from egocurate.curation.text import pos_tags as parse_module
 from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.pos_tags import LONGEST, parse
-from egocurate.curation.text.tagger import noun_forms, tag_texts
+from egocurate.curation.text.tagger import noun_forms, tag_texts, verb_forms
 from egocurate.curation.text.taxonomy import Lexicon, load_lexicon, taxonomy
 from egocurate.errors import InputError
 
@@ -192,6 +192,11 @@ def test_a_compound_is_known_in_any_order_before_its_head_a_phrase_only_as_writt
         ("oil", "olive", "bottle"),
         ("olive", "oil", "bottle"),
     }
+
+
+def test_an_inflected_verb_has_the_class_of_its_base():
+    forms = verb_forms(taxonomy(["move", "carry", "raise"], [["move", "carry", "carries"], ["carry"], ["raises"]]))
+    assert (forms["carries",], forms["carry",], forms["raises",]) == (1, 1, 2)
 
 
 def test_a_form_as_written_comes_before_one_in_another_order():
