@@ -153,6 +153,7 @@ def named(text, lexicon=LEXICON):
         ("#O The cups are washed", ["wash"], ["cup"]),
         ("#C C lifts the pan filled with oil", ["lift"], ["oil", "pan"]),
         ("#C C takes cups and stirs", ["stir", "take"], ["cup"]),
+        ("#C C takes oil and irons", ["take"], ["iron", "oil"]),
         ("#C C takes the cup and forks the onion", ["fork", "take"], ["cup", "onion"]),
         ("#C C open and place cup", ["open", "put"], ["cup"]),
         ("#C C oils the pan", [], ["pan"]),
