@@ -34,6 +34,10 @@ _AFTER_VERB = ARTICLES | PREPOSITIONS | {
     "around", "away", "down", "up", "off", "out", "over", "into", "onto", "through", "towards", "toward", "him", "them",
 }
 # fmt: on
+_NO_END = ARTICLES | PREPOSITIONS | CONJUNCTIONS | _RELATIVES  # of a noun phrase
+_NO_VERB = _AFTER_VERB | CONJUNCTIONS | _RELATIVES
+_AFTER_PAST = _AFTER_VERB - PREPOSITIONS
+_NOUN_PHRASE_STARTS = ARTICLES | PRONOUNS | _OTHER_STARTS
 
 
 def subject_length(words: Sequence[str], actor_named: bool) -> int:
@@ -45,7 +49,7 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     if first in CONJUNCTIONS:
         more = words[1:]
         return _predicate(words) if actor_named and (_starts_noun_phrase(more) or _begins_with_person(more)) else 0
-    if first in PREPOSITIONS | _RELATIVES and actor_named:  # "C with the left hand picks", "C who sits picks"
+    if actor_named and (first in PREPOSITIONS or first in _RELATIVES):  # "C with his hand picks", "C who sits picks"
         return _predicate(words)
     if _starts_with_side(words):
         return _predicate(words)
@@ -73,7 +77,7 @@ def starts_with_verb(words: Sequence[str]) -> bool:
 
 
 def _starts_noun_phrase(words: Sequence[str]) -> bool:
-    return bool(words) and (words[0] in ARTICLES | PRONOUNS | _OTHER_STARTS or words[0].endswith("'s"))
+    return bool(words) and (words[0] in _NOUN_PHRASE_STARTS or words[0].endswith("'s"))
 
 
 def _starts_with_side(words: Sequence[str]) -> bool:
@@ -118,7 +122,7 @@ def _noun_phrase_ends(words: Sequence[str], at: int) -> bool:
     before = words[at - 1]
     if is_letter(words, at - 1):
         return True
-    return not (before in ARTICLES | PREPOSITIONS | CONJUNCTIONS | _RELATIVES or before.endswith("'s"))
+    return before not in _NO_END and not before.endswith("'s")
 
 
 def _is_finite_here(words: Sequence[str], at: int) -> bool:
@@ -133,7 +137,7 @@ def _is_finite_here(words: Sequence[str], at: int) -> bool:
     if _plural(words, at) and is_verb(word) and not rather_noun(word):
         return True
     if not _finite(word):
-        return _past(word) and following in _AFTER_VERB - PREPOSITIONS  # "held a cup", not "dressed in black"
+        return _past(word) and following in _AFTER_PAST  # "held a cup", not "dressed in black"
     if not rather_noun(word):
         return True
     if following and (_finite(following) or is_verb(following)) and not rather_noun(following):
@@ -146,7 +150,7 @@ def _is_finite_here(words: Sequence[str], at: int) -> bool:
 
 
 def _breaks_noun_phrase(word: str) -> bool:
-    return word in PREPOSITIONS | CONJUNCTIONS or _gerund(word)
+    return word in PREPOSITIONS or word in CONJUNCTIONS or _gerund(word)
 
 
 def _is_verb_here(words: Sequence[str], at: int) -> bool:
@@ -162,7 +166,7 @@ def _anchored(words: Sequence[str], at: int) -> bool:
     word, before = words[at], at - 1
     while before > 0 and _adverb(words[before]):
         before -= 1
-    if word in _AFTER_VERB | CONJUNCTIONS | _RELATIVES or _adverb(word) or _gerund(word) or is_letter(words, at):
+    if word in _NO_VERB or _adverb(word) or _gerund(word) or is_letter(words, at):
         return False
     if is_letter(words, before):
         return before == 0 or words[before - 1] not in PREPOSITIONS

@@ -142,8 +142,9 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     verb_words.update(at for match in matches for at in match.positions if not parsed.tags[at].startswith("NN"))
     # Also a verb that the lexicon lacks names no thing: "heads the ball".
     verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1 : at] in (["CC"], ["RB"]))
-    things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
-    return _ascending(match.label for match in matches), _ascending(things)
+    if any(not verb_words.isdisjoint(span.positions) for span in spans):
+        spans = _noun_spans(parsed, nouns, verb_words)
+    return _ascending(match.label for match in matches), _ascending(span.label for span in spans)
 
 
 def _without_slips(parsed: Parsed, verbs: Forms, nouns: Forms) -> Parsed:
