@@ -64,10 +64,14 @@ def coordinated(parsed: Parsed, index: int) -> bool:
         return False
     if parsed.predicate == index - 2:
         return True
-    third_person = tags[parsed.predicate] == "VBZ" and tags[index] == "NNS"
-    return third_person and (
-        tags[index + 1 : index + 2] in (["DT"], ["PRP$"], ["PRP"]) or not rather_noun(words[index])
-    )
+    if tags[parsed.predicate] != "VBZ" or tags[index] != "NNS":
+        return False
+    following = tags[index + 1] if index + 1 < len(tags) else ""
+    if following.startswith(("DT", "PRP", "NN")):  # "and tapes it", "and combs hair"
+        return True
+    # "takes the cup and drinks", but "buys food and drinks"
+    determined = not {"DT", "PRP$"}.isdisjoint(tags[parsed.predicate : index])
+    return determined and not rather_noun(words[index], tie=True)
 
 
 def switched(parsed: Parsed, position: int) -> str:
@@ -130,6 +134,8 @@ def _one_clause(parsed: Parsed, index: int) -> bool:
     """Tell whether one verb in the third person stands before `index`, after which a bare verb has no place."""
     at = parsed.predicate
     if not 0 <= at < index or parsed.tags[at] != "VBZ" or carries(parsed.words[at]):
+        return False
+    if parsed.tags[index + 1 : index + 2] in (["DT"], ["PRP$"]):  # "watches the man paint the wall"
         return False
     between = range(at + 1, index)
     return not any(parsed.tags[one] in ("CC", "TO", "MD") or parsed.words[one] in _CLAUSE_OPENERS for one in between)

@@ -73,7 +73,7 @@ def _with_subject(text: str) -> tuple[str, str, str]:
     # The tagger stumbles over letters ("hands the man X a cup", "person A drinks") and over capitals.
     kept = (word for at, word in enumerate(raw) if at >= length and not (at > length and _letter(raw, words, at)))
     others = " ".join(kept).lower()
-    if not others or (not length and not read.letter and not starts_with_verb(words)):
+    if not others or (not length and not starts_with_verb(words)):
         return "", "", others
     first = others.split(" ", 1)[0]
     third_person = first.endswith("s") and not first.endswith("ss")

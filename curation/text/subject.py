@@ -11,15 +11,15 @@ ARTICLES = frozenset({
     "a", "an", "the", "my", "your", "his", "her", "its", "our", "their", "each", "every", "no",
 })
 PRONOUNS = frozenset({
-    "he", "she", "it", "they", "we", "i", "you", "someone", "somebody", "everyone", "everybody", "both",
+    "he", "she", "it", "they", "we", "i", "you", "someone", "somebody", "everyone", "everybody",
 })
 _OTHER_STARTS = frozenset({
-    "this", "that", "these", "those", "some", "another", "other", "all", "one", "two", "three", "four", "five", "many",
-    "several",
+    "this", "that", "these", "those", "some", "another", "other", "all", "both", "one", "two", "three", "four", "five",
+    "many", "several",
 })
 PREPOSITIONS = frozenset({
-    "at", "behind", "beside", "besides", "between", "by", "from", "in", "inside", "near", "of", "on", "opposite", "to",
-    "with", "without",
+    "alongside", "at", "behind", "beside", "besides", "between", "by", "from", "in", "inside", "near", "of", "on",
+    "opposite", "to", "with", "without",
 })
 CONJUNCTIONS = frozenset({"and", "or", "&", "nor"})
 _RELATIVES = frozenset({"who", "that", "which", "whose"})
@@ -34,6 +34,10 @@ _AFTER_VERB = ARTICLES | PREPOSITIONS | {
     "around", "away", "down", "up", "off", "out", "over", "into", "onto", "through", "towards", "toward", "him", "them",
 }
 # fmt: on
+_NO_END = ARTICLES | PREPOSITIONS | CONJUNCTIONS | _RELATIVES  # of a noun phrase
+_NO_VERB = _AFTER_VERB | CONJUNCTIONS | _RELATIVES
+_AFTER_PAST = _AFTER_VERB - PREPOSITIONS
+_NOUN_PHRASE_STARTS = ARTICLES | PRONOUNS | _OTHER_STARTS
 
 
 def subject_length(words: Sequence[str], actor_named: bool) -> int:
@@ -45,13 +49,15 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
     if first in CONJUNCTIONS:
         more = words[1:]
         return _predicate(words) if actor_named and (_starts_noun_phrase(more) or _begins_with_person(more)) else 0
-    if first in PREPOSITIONS:
-        return _predicate(words) if actor_named else 0
+    if actor_named and (first in PREPOSITIONS or first in _RELATIVES):  # "C with his hand picks", "C who sits picks"
+        return _predicate(words)
+    if _starts_with_side(words):
+        return _predicate(words)
     if actor_named:
         if is_person(first) and len(words) > 1 and is_letter(words, 1):  # "C, man X and woman Y"
             return _predicate(words)
         return int(_modifies_verb(words))
-    if not first or is_letter(words, 0):
+    if not first or first in PREPOSITIONS or is_letter(words, 0):
         return 0
     if _starts_noun_phrase(words):
         return _predicate(words)
@@ -67,11 +73,16 @@ def subject_length(words: Sequence[str], actor_named: bool) -> int:
 
 def starts_with_verb(words: Sequence[str]) -> bool:
     """Tell whether a narration may begin with its verb: not "the cup", "his hand", "they", "in the left hand"."""
-    return not _starts_noun_phrase(words) and words[0] not in PREPOSITIONS
+    return not (_starts_noun_phrase(words) or _starts_with_side(words) or words[0] in PREPOSITIONS)
 
 
 def _starts_noun_phrase(words: Sequence[str]) -> bool:
-    return bool(words) and (words[0] in ARTICLES | PRONOUNS | _OTHER_STARTS or words[0].endswith("'s"))
+    return bool(words) and (words[0] in _NOUN_PHRASE_STARTS or words[0].endswith("'s"))
+
+
+def _starts_with_side(words: Sequence[str]) -> bool:
+    """Tell whether a narration begins as "left hand", "both hands", not as "left the room"."""
+    return words[:1] in (["left"], ["right"], ["both"]) and len(words) > 1 and rather_noun(words[1])
 
 
 def is_letter(words: Sequence[str], at: int) -> bool:
@@ -111,7 +122,7 @@ def _noun_phrase_ends(words: Sequence[str], at: int) -> bool:
     before = words[at - 1]
     if is_letter(words, at - 1):
         return True
-    return not (before in ARTICLES | PREPOSITIONS | CONJUNCTIONS | _RELATIVES or before.endswith("'s"))
+    return before not in _NO_END and not before.endswith("'s")
 
 
 def _is_finite_here(words: Sequence[str], at: int) -> bool:
@@ -126,7 +137,7 @@ def _is_finite_here(words: Sequence[str], at: int) -> bool:
     if _plural(words, at) and is_verb(word) and not rather_noun(word):
         return True
     if not _finite(word):
-        return _past(word) and following in _AFTER_VERB - PREPOSITIONS  # "held a cup", not "dressed in black"
+        return _past(word) and following in _AFTER_PAST  # "held a cup", not "dressed in black"
     if not rather_noun(word):
         return True
     if following and (_finite(following) or is_verb(following)) and not rather_noun(following):
@@ -139,7 +150,7 @@ def _is_finite_here(words: Sequence[str], at: int) -> bool:
 
 
 def _breaks_noun_phrase(word: str) -> bool:
-    return word in PREPOSITIONS | CONJUNCTIONS or _gerund(word)
+    return word in PREPOSITIONS or word in CONJUNCTIONS or _gerund(word)
 
 
 def _is_verb_here(words: Sequence[str], at: int) -> bool:
@@ -155,7 +166,7 @@ def _anchored(words: Sequence[str], at: int) -> bool:
     word, before = words[at], at - 1
     while before > 0 and _adverb(words[before]):
         before -= 1
-    if word in _AFTER_VERB | CONJUNCTIONS | _RELATIVES or _adverb(word) or _gerund(word) or is_letter(words, at):
+    if word in _NO_VERB or _adverb(word) or _gerund(word) or is_letter(words, at):
         return False
     if is_letter(words, before):
         return before == 0 or words[before - 1] not in PREPOSITIONS

@@ -86,8 +86,16 @@ class Forms:
 
 
 def verb_forms(part: Taxonomy) -> dict[Words, int]:
-    """List the words of each form with the class preferred for it."""
-    return {tuple(form.split()): classes[0] for form, classes in part.forms.items()}
+    """List the words of each form with the class preferred for it, or for its base if they have a class in common.
+
+    Ego4D has "carries" under move, and "carry" under carry and move.
+    """
+    forms = {}
+    for form, classes in part.forms.items():
+        bases = (part.forms.get(base, ()) for base in verb_bases(form)[1:])
+        alike = next((of_base for of_base in bases if set(classes).intersection(of_base)), classes)
+        forms[tuple(form.split())] = alike[0]
+    return forms
 
 
 def noun_forms(part: Taxonomy) -> dict[Words, int]:
@@ -97,7 +105,7 @@ def noun_forms(part: Taxonomy) -> dict[Words, int]:
     general word has no class of its own: see `taxonomy.general_words`.
     """
     general = general_words(part)
-    forms = {words: label for words, label in verb_forms(part).items() if words[0] not in general or words[1:]}
+    forms = {tuple(form.split()): classes[0] for form, classes in part.forms.items() if form not in general}
     for words, label in list(forms.items()):
         if 2 < len(words) <= _MOST_ORDERED and not _JOINTS.intersection(words):
             for order in permutations(words[:-1]):
@@ -134,8 +142,9 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     verb_words.update(at for match in matches for at in match.positions if not parsed.tags[at].startswith("NN"))
     # Also a verb that the lexicon lacks names no thing: "heads the ball".
     verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1 : at] in (["CC"], ["RB"]))
-    things = [span.label for span in _noun_spans(parsed, nouns, verb_words)]
-    return _ascending(match.label for match in matches), _ascending(things)
+    if any(not verb_words.isdisjoint(span.positions) for span in spans):
+        spans = _noun_spans(parsed, nouns, verb_words)
+    return _ascending(match.label for match in matches), _ascending(span.label for span in spans)
 
 
 def _without_slips(parsed: Parsed, verbs: Forms, nouns: Forms) -> Parsed:

@@ -23,6 +23,7 @@ _SIDES = frozenset({"back", "bottom", "center", "edge", "end", "front", "left", 
 _OF_FRUIT = frozenset({"juice", "peel", "piece", "rind", "seed", "segment", "skin", "slice", "tree", "wedge", "zest"})
 # fmt: on
 _FUNCTION_TAGS = ("DT", "IN", "TO", "CC", "RB", "RP", "MD", "EX", "W")
+_NOMINAL = ("NN", "JJ")
 _EATEN = (Kind.FOOD, Kind.PLANT)
 
 
@@ -46,7 +47,7 @@ def names_thing(parsed: Parsed, at: int) -> bool:
 
 def may_be_one_word(parsed: Parsed, at: int) -> bool:
     """Tell whether two words in a row may be one noun that is spelled apart: "counter top"."""
-    nominal = all(_tag(parsed, one).startswith(("NN", "JJ")) for one in (at, at + 1))
+    nominal = parsed.tags[at].startswith(_NOMINAL) and _tag(parsed, at + 1).startswith(_NOMINAL)
     return nominal and min(map(len, parsed.words[at : at + 2])) > 2
 
 

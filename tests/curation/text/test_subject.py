@@ -27,6 +27,9 @@ from egocurate.curation.text.subject import is_letter, starts_with_verb, subject
         ("the man who is sitting", "drinks water"),
         ("the man's hand", "holds the cup"),
         ("two men", "carry the sofa"),
+        ("left hand", "picks a cup"),
+        ("both hands", "hold the cup"),
+        ("both", "look at the phone"),
         ("they", "talk"),
         ("the man", "held a cup"),
         ("the man", "is washing plates in the sink"),
@@ -55,6 +58,8 @@ def test_whoever_acts_is_told_from_what_is_done(subject, rest):
         "washing plates",
         "",
         "the end",
+        "left the room",
+        "in the left hand",
     ],
 )
 def test_a_narration_that_names_nobody_has_no_subject(text):
@@ -72,6 +77,10 @@ def test_a_narration_that_names_nobody_has_no_subject(text):
         ("picks a cup", 0),
         ("the cup", 0),
         ("with the left hand picks a cup", 4),
+        ("who is seated picks a cup", 3),
+        ("left hand holds a cup", 2),
+        ("left the room", 0),
+        ("in the car", 0),
     ],
 )
 def test_after_a_letter_only_who_else_acts_is_a_subject(text, length):

@@ -8,7 +8,7 @@ import pytest
 from egocurate.curation.text import pos_tags as parse_module
 from egocurate.curation.text.inflection import noun_bases, verb_bases
 from egocurate.curation.text.pos_tags import LONGEST, parse
-from egocurate.curation.text.tagger import noun_forms, tag_texts
+from egocurate.curation.text.tagger import noun_forms, tag_texts, verb_forms
 from egocurate.curation.text.taxonomy import Lexicon, load_lexicon, taxonomy
 from egocurate.errors import InputError
 
@@ -148,9 +148,12 @@ def named(text, lexicon=LEXICON):
         ("#C C TAKES THE CUP", ["take"], ["cup"]),
         ("#C C takes cup;opens tap", ["take", "turn on"], ["cup", "tap"]),
         ("In my left hand, there is a cup", [], ["cup", "hand"]),
+        ("#C C on the table", [], ["table"]),
+        ("#C C checks the man iron the t-shirt", ["check", "iron"], ["person", "shirt"]),
         ("#O The cups are washed", ["wash"], ["cup"]),
         ("#C C lifts the pan filled with oil", ["lift"], ["oil", "pan"]),
         ("#C C takes cups and stirs", ["stir", "take"], ["cup"]),
+        ("#C C takes oil and irons", ["take"], ["iron", "oil"]),
         ("#C C takes the cup and forks the onion", ["fork", "take"], ["cup", "onion"]),
         ("#C C open and place cup", ["open", "put"], ["cup"]),
         ("#C C oils the pan", [], ["pan"]),
@@ -190,6 +193,11 @@ def test_a_compound_is_known_in_any_order_before_its_head_a_phrase_only_as_writt
         ("oil", "olive", "bottle"),
         ("olive", "oil", "bottle"),
     }
+
+
+def test_an_inflected_verb_has_the_class_of_its_base():
+    forms = verb_forms(taxonomy(["move", "carry", "raise"], [["move", "carry", "carries"], ["carry"], ["raises"]]))
+    assert (forms["carries",], forms["carry",], forms["raises",]) == (1, 1, 2)
 
 
 def test_a_form_as_written_comes_before_one_in_another_order():
