@@ -47,7 +47,7 @@ def verify(
 
     --profile and --shard-clips say how shards were cut whose manifest is lost.
 
-    Example: curate verify /data/egoclip --repair --ego4d-root /data/ego4d
+    Example: curate verify demo/egoclip --repair --ego4d-root demo/ego4d
     """
     from egocurate.commands.jobs.output_folder import find_shard_folders
 

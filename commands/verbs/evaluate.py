@@ -52,10 +52,11 @@ def evaluate(
 
     \b
     Examples:
-      curate eval runs/1 --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards
-      curate eval runs/1 --charades CharadesEgo --charades-videos CharadesEgo_v1_480
-      torchrun --standalone --nproc-per-node 8 -m egocurate.train eval runs/2 \\
-          --epic-retrieval EPIC/retrieval_annotations --epic-shards D/epic-shards
+      curate eval demo/run --mcq-json demo/egoclip/egomcq.json --mcq-shards demo/egoclip/egomcq-shards
+      curate eval demo/run --charades /data/charades/CharadesEgo \\
+          --charades-videos /data/charades/CharadesEgo_v1_480
+      torchrun --standalone --nproc-per-node 8 -m egocurate.train eval demo/run \\
+          --epic-retrieval /data/epic/retrieval_annotations --epic-shards /data/epic-shards
 
     Figures are printed and written to RUN/eval-<what>.json. Clips that are missing are named and left out of the
     figures, and the exit status is 3.

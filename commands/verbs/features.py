@@ -26,8 +26,9 @@ def features(
 
     \b
     Examples:
-      curate features runs/1 --videos ego4d/v2/full_scale --out features/1
-      torchrun --standalone --nproc-per-node 8 -m egocurate.train features runs/2 --videos list.txt --out features/2
+      curate features demo/run --videos demo/ego4d/v2/full_scale --out demo/features
+      torchrun --standalone --nproc-per-node 8 -m egocurate.train features demo/run \\
+          --videos demo/ego4d/v2/full_scale --out demo/features
 
     OUT gets <video>.pt, a float32 tensor [N, D] with an embedding for each clip of a video, by the newest checkpoint of
     RUN: VSLNet and VSGN read it as it is. Repeat the line to go on after a stop. Videos that cannot be read are named,

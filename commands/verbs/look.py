@@ -26,7 +26,7 @@ def windows(
 ) -> None:
     """Compare the window strategies on a root, and say when to take which.
 
-    Example: curate windows --ego4d-root /data/ego4d
+    Example: curate windows --ego4d-root demo/ego4d
     """
     from egocurate.curation.clips.compare_windows import ADVICE, COLUMNS, compare_windows
     from egocurate.curation.clips.window_rules import WINDOWS
@@ -51,7 +51,7 @@ def show(
 ) -> None:
     """Print what is known of a clip; draw its frames.
 
-    Example: curate show /data/egoclip/shards 0 --out clip.png
+    Example: curate show demo/egoclip/shards 0 --out demo/clip.png
     """
     check_picture(out)
 
@@ -101,7 +101,7 @@ def report(
 
     With --beside, write report-beside-<name>.html.
 
-    Example: curate report /data/egoclip
+    Example: curate report demo/egoclip
     """
     from egocurate.commands.jobs.output_folder import find_clip_table
 

@@ -48,7 +48,7 @@ def shards(
 ) -> None:
     """Cut the clips of a table into tar shards.
 
-    Example: curate shards --egoclip egoclip.csv --ego4d-root /data/ego4d --out /data/shards
+    Example: curate shards --egoclip demo/egoclip/egoclip.csv --ego4d-root demo/ego4d --out demo/shards
     """
     check_out(out, "shards", ego4d_root)
 
@@ -77,7 +77,7 @@ def segments(
 ) -> None:
     """Cut whole videos into text-free clips.
 
-    Example: curate segments --ego4d-root /data/ego4d --out /data/segments --seconds 4 --stride 4
+    Example: curate segments --ego4d-root demo/ego4d --out demo/segments --seconds 4 --stride 4
     """
     check_out(out, "segments", ego4d_root)
 
@@ -117,7 +117,7 @@ def export(
 ) -> None:
     """Write videos and clips as older code reads them.
 
-    Example: curate export --layout chunks --like lavila --ego4d-root /data/ego4d --out /data/video_288px
+    Example: curate export --layout chunks --like lavila --ego4d-root demo/ego4d --out demo/video_288px
     """
     check_out(out, "export", ego4d_root)
 

@@ -70,7 +70,7 @@ def egoclip(
 ) -> None:
     """Build EgoClip: windows, tags, negatives, then shards.
 
-    Example: curate egoclip --ego4d-root /data/ego4d --out /data/egoclip
+    Example: curate egoclip --ego4d-root demo/ego4d --out demo/mine
     """
     check_out(out, "egoclip", ego4d_root)
     check_lexicon(lexicon)
@@ -132,7 +132,7 @@ def egomcq(
 ) -> None:
     """Build EgoMCQ: five-way questions from unseen videos.
 
-    Example: curate egomcq --ego4d-root /data/ego4d --out /data/egoclip
+    Example: curate egomcq --ego4d-root demo/ego4d --out demo/mine --inter 400 --intra 150
     """
     check_out(out, "egomcq", ego4d_root)
     check_lexicon(lexicon)

@@ -66,16 +66,19 @@ def train(
 
     \b
     One process, on a GPU if there is one:
-      curate train egovlp-tiny --shards D/shards --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards --out runs/1
+      curate train egovlp-tiny --shards demo/egoclip/shards --out demo/runs/1 \\
+          --mcq-json demo/egoclip/egomcq.json --mcq-shards demo/egoclip/egomcq-shards
     One machine with 8 GPUs:
-      torchrun --standalone --nproc-per-node 8 -m egocurate.train egovlp --shards D/shards --out runs/2
-    Two machines with 8 GPUs each: the same line on both; HOST is one of them, and both see the folder runs/:
+      torchrun --standalone --nproc-per-node 8 -m egocurate.train egovlp \\
+          --shards /data/egoclip/shards --out demo/runs/2
+    Two machines with 8 GPUs each: the same line on both; HOST is one of them, and both see the folder:
       torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \\
-          -m egocurate.train egovlp --shards D/shards --out runs/2
+          -m egocurate.train egovlp --shards /data/egoclip/shards --out demo/runs/2
     Three clips of one folder for each one of another:
-      curate train egovlp --shards A --shards B --set weights=3,1 --out runs/3
+      curate train egovlp --shards /data/egoclip/shards --shards /data/more/shards --set weights=3,1 --out demo/runs/3
     Other settings than the recipe's, and which there are:
-      curate train egovlp --shards D/shards --out runs/4 --set optimizer.lr=1e-4 --set model.video.depth=6
+      curate train egovlp --shards /data/egoclip/shards --out demo/runs/4 \\
+          --set optimizer.lr=1e-4 --set model.video.depth=6
       curate train --settings egovlp
 
     To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.

@@ -16,7 +16,7 @@ import egocurate.commands.jobs.demo
 import egocurate.train
 from egocurate.commands.curate import main
 from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
-from egocurate.ray_session import ray_session
+from egocurate.training.run import run_folder
 from tests.training.tasks.test_evaluate import HEADER, SEGMENTS, row, write_csv, write_video
 
 SMALL_ROOT = DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15)
@@ -33,6 +33,7 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     "--source epic-kitchens --root /data/epic --out /data/epic-shards",
 )
 really_train = egocurate.train.train
+really_find_checkpoint = run_folder.find_checkpoint
 
 
 @dataclass(frozen=True)
@@ -59,24 +60,32 @@ class World:
                 return left.code or 0
 
 
-def train_a_little(config, **options):
-    """Train two steps of a small recipe; of one at its published size, say only that it would be trained."""
+def shrunk(config):
+    """Return a config of two short steps; None for one at its published size, which is not trained here."""
     if config.compile or config.batch_size > 32:
         return None
-    small = replace(config, max_steps=2, batch_size=8, device="cpu", data=replace(config.data, workers=1))
-    return really_train(small, **options)
+    return replace(config, max_steps=2, batch_size=8, device="cpu", data=replace(config.data, workers=1))
+
+
+def train_a_little(config, **options):
+    """Train two steps of a small recipe; of one at its published size, say only that it would be trained."""
+    return really_train(shrunk(config), **options) if shrunk(config) else None
+
+
+def find_checkpoint_a_little(config, resume):
+    """Look whether OUT can be trained into, of what is trained."""
+    return really_find_checkpoint(shrunk(config), resume) if shrunk(config) else None
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[None]:
-    """Have Ray running, the demo small and training short; all of it ends with the block, for other tests' sake."""
+def small() -> Iterator[None]:
+    """Have the demo small and training short; both end with the block, for other tests' sake."""
     small_demo = mock.patch.object(
         egocurate.commands.jobs.demo, "write_demo_root", partial(write_demo_root, config=SMALL_ROOT)
     )
     little = mock.patch.object(egocurate.train, "train", train_a_little)
-    with small_demo, little, contextlib.ExitStack() as session:
-        with contextlib.chdir(folder):  # Ray's workers stay where the session was started
-            session.enter_context(ray_session(None))
+    looks = mock.patch.object(run_folder, "find_checkpoint", find_checkpoint_a_little)
+    with small_demo, little, looks:
         yield
 
 
@@ -94,7 +103,7 @@ def filled(tmp_path_factory):
     write_epic(folder / "data" / "epic")
 
     made = World(folder)
-    with running(folder):
+    with small():
         for command in FIRST:
             status = made.curate(command.removeprefix("curate "))
             assert status == 0, command
@@ -106,7 +115,7 @@ def filled(tmp_path_factory):
 @pytest.fixture(scope="module")
 def world(filled):
     """The filled world, in which commands can be run."""
-    with running(filled.folder):
+    with small():
         yield filled
 
 

@@ -1,11 +1,14 @@
-"""What the pages tell people to type: blocks of shell lines and of Python, each with the place it stands at."""
+"""What pages and help tell people to type: blocks of shell lines and of Python, each with the place it stands at."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from egocurate.commands.curate import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
@@ -48,6 +51,17 @@ def command_lines() -> list[Snippet]:
                 lines.setdefault(words, Snippet(f"{page}:{int(first) + start}", words))
             joined = ""
     return list(lines.values())
+
+
+def help_lines() -> list[Snippet]:
+    """Return every command that the help of a verb shows, continued lines joined."""
+    lines = []
+    for command in app.registered_commands:
+        text = inspect.getdoc(command.callback).replace("\\\n", "")
+        verb = command.name or command.callback.__name__
+        for found in re.finditer(r"^(?:Example:)? *((?:curate|torchrun) .*)$", text, re.MULTILINE):
+            lines.append(Snippet(f"curate {verb} --help", " ".join(found[1].split())))
+    return lines
 
 
 def inline_code() -> list[Snippet]:

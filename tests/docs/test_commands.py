@@ -1,4 +1,4 @@
-"""No page lies about a command: each line of a shell block is run on small data, or named here with the reason."""
+"""No page and no help lies about a command: each line is run on small data, or named here with the reason."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ from torch.distributed.run import get_args_parser
 import egocurate.commands.jobs.evaluate
 from egocurate.commands.curate import app
 from tests.docs.conftest import FIRST
-from tests.docs.pages import ROOT, Snippet, command_lines, inline_code
+from tests.docs.pages import ROOT, Snippet, command_lines, help_lines, inline_code
 
 # How a command begins -> why no test runs it, and what has an eye on it instead.
 NOT_RUN = {
@@ -25,7 +25,7 @@ NOT_RUN = {
 # Examples, and what starts them; tests/loaders/test_examples.py runs each.
 EXAMPLE = re.compile(r"^(python|accelerate launch --num_processes 2) examples/(\w+\.py) ")
 
-LINES = command_lines()
+LINES = [*command_lines(), *help_lines()]
 
 
 def verb_of(line):
