@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -19,8 +19,8 @@ from egocurate.errors import ProcessEnds
 
 SIGNALS = {signal.SIGINT: ("interrupted", EXIT_INTERRUPTED), signal.SIGTERM: ("ended by SIGTERM", EXIT_TERMINATED)}
 """What ends a command, what is said of it, and the exit status."""
-ASK_SEC = 1.0  # in which the other ranks' store answers
 TIDYING_SEC = 2.5  # what has not ended by then is stuck in code that knows no signals, and is ended where it stands
+ASK_SEC = 1.0  # in which other ranks answer
 
 
 class Ending:
@@ -42,16 +42,17 @@ class Ending:
         raise ProcessEnds
 
     def now(self, number: int) -> NoReturn:
-        """Say the line, of many ranks on the first alone, and end this process and all that it has started.
+        """Say the line, of many ranks on one alone, and end this process and all that it has started.
 
         Not by `sys.exit`: on the way out native code of Ray or PyTorch may still crash, or wait for what is gone.
         """
         with self._lock:  # of two threads that end the process one speaks
             words, status = SIGNALS[signal.Signals(number)]
-            if threading.current_thread() is threading.main_thread():
-                sys.stdout.flush()  # not elsewhere: it waits for a main thread that is stuck in writing
-            if _is_for_this_rank_to_say():
-                os.write(sys.stderr.fileno(), f"curate: {words}; {self._how_to_go_on}\n".encode())
+            with suppress(OSError):  # nobody listens any more
+                if threading.current_thread() is threading.main_thread():
+                    sys.stdout.flush()  # not elsewhere: it waits for a main thread that is stuck in writing
+                if "RANK" not in os.environ or _speaks_for_all_ranks():
+                    os.write(sys.stderr.fileno(), f"curate: {words}; {self._how_to_go_on}\n".encode())
             kill(descendants([os.getpid()]))
             os._exit(status)
 
@@ -84,15 +85,19 @@ def ended_by_signals(how_to_go_on: str) -> Iterator[Ending]:
         teller.close()
 
 
-def _is_for_this_rank_to_say() -> bool:
-    """Tell whether this process has no ranks beside it, or is the first of them and none has said why all end."""
-    rank = os.environ.get("RANK")
-    if rank != "0" or "torch" not in sys.modules:
-        return rank in (None, "0")
-    # torchrun ends the other ranks by SIGTERM when one has failed, and that one has spoken.
-    from egocurate.training.run.errors import first_to_speak
+def _speaks_for_all_ranks() -> bool:
+    """Tell whether this rank says why all of them end: not if torchrun ends it because another has said so.
 
-    return first_to_speak(ASK_SEC)
+    Where the ranks cannot be asked in time it is the first one.
+    """
+    answers: list[bool] = []
+    if "torch" in sys.modules:
+        from egocurate.training.run.errors import first_to_speak
+
+        asking = threading.Thread(target=lambda: answers.append(first_to_speak()), daemon=True)
+        asking.start()
+        asking.join(ASK_SEC)
+    return answers[0] if answers else os.environ["RANK"] == "0"
 
 
 def _watch(told: socket.socket, ending: Ending, numbers: set[int]) -> None:

@@ -116,13 +116,13 @@ def end_rank(error: Exception, line: str | None, status: int) -> NoReturn:
     os._exit(status)
 
 
-def first_to_speak(ask_sec: float = ASK_SEC) -> bool:
-    """Tell whether no other rank has spoken in this attempt; True as well if none answers within `ask_sec`."""
+def first_to_speak() -> bool:
+    """Tell whether no other rank has spoken in this attempt; True as well if none can be asked."""
     host, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
     if not host or not port:
         return True
     try:
-        store = dist.TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=ask_sec))
+        store = dist.TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=ASK_SEC))
         return store.add(f"egocurate/spoken/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", 1) == 1
     except dist.DistError:
         return True
