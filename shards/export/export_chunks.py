@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -34,8 +33,7 @@ CHUNKS_SCHEMA = pa.schema(
 )
 VIDEOS_KEY = b"egocurate.videos"
 STAGE = "exporting videos"
-# What a core exports of Full HD in a second, and the bytes of such a second: guesses on the slow side.
-ENCODED_SEC_PER_SEC, BYTES_PER_SEC = 2.0, 500_000
+EXPORTED_BYTES_PER_SEC = 1e6  # that a core decodes and encodes: a guess on the slow side
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,8 @@ def _run(job: ExportJob, done: Callable[[ChunkOutcome], None], report: Report) -
         tasks[uid] = (ChunkTask(uid, video, job.durations.get(uid, float("nan")), job.layout, job.out),)
     report(STAGE, 0, len(tasks))
     try:
-        with open_workers(len(tasks), _core_seconds(job), report) as workers:
+        core_sec = sum(max(0, video.size()) for video in job.videos.values()) / EXPORTED_BYTES_PER_SEC
+        with open_workers(len(tasks), core_sec, report) as workers:
             for number, ended in enumerate(run_each(workers, write_chunks, tasks), 1):
                 if isinstance(ended.error, WorkerDied):
                     outcome = ChunkOutcome(ended.key, failed=[(0, "worker died", str(ended.error))])
@@ -152,13 +151,6 @@ def _run(job: ExportJob, done: Callable[[ChunkOutcome], None], report: Report) -
     finally:
         for temp in job.out.glob(f"*/{TEMP_PREFIX}*"):
             temp.unlink(missing_ok=True)
-
-
-def _core_seconds(job: ExportJob) -> float:
-    """Return about how long a core would take: where no length is known, by the bytes of the videos."""
-    seconds = [job.durations.get(uid, math.nan) for uid in job.videos]
-    sizes = [max(0, video.size()) / BYTES_PER_SEC for video in job.videos.values()]
-    return sum(size if math.isnan(sec) else sec for sec, size in zip(seconds, sizes, strict=True)) / ENCODED_SEC_PER_SEC
 
 
 def _publish(out: Path, tables: _Tables, digest: str) -> pa.Table:

@@ -8,14 +8,15 @@ import pyarrow as pa
 
 from egocurate.progress import in_words
 
-# What a core decodes of Full HD in a second, and what it needs to store a clip of a second: guesses on the slow side.
-DECODED_SEC_PER_SEC, SEC_PER_CLIP = 5.0, 0.02
+# What a core decodes in a second, of Full HD and of any video, and needs to store a clip: guesses on the slow side.
+DECODED_SEC_PER_SEC, DECODED_BYTES_PER_SEC, SEC_PER_CLIP = 5.0, 2.5e6, 0.02
 
 
-def core_seconds(clips: pa.Table) -> float:
-    """Return about how long a core would take to cut a clip table; where clips overlap it takes less."""
+def core_seconds(clips: pa.Table, video_bytes: float = np.inf) -> float:
+    """Return about how long a core would take to cut clips out of videos of so many bytes; overlaps count twice."""
     lengths = clips["clip_end"].to_numpy() - clips["clip_start"].to_numpy()
-    return float(lengths.sum()) / DECODED_SEC_PER_SEC + len(clips) * SEC_PER_CLIP
+    decoding = min(float(lengths.sum()) / DECODED_SEC_PER_SEC, video_bytes / DECODED_BYTES_PER_SEC)
+    return decoding + len(clips) * SEC_PER_CLIP
 
 
 def covered_seconds(clips: pa.Table) -> float:

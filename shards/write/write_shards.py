@@ -1,5 +1,6 @@
 """Write a shard folder: one task per shard, whole files only, and a second run goes on where the first stopped."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from egocurate.workers.choose import open_workers
 __all__ = ["ShardJob", "ShardSummary", "VideoFile", "write_shards"]
 
 STAGE = "cutting clips"
+FEW_VIDEOS = 100
 
 
 def write_shards(job: ShardJob, report: Report = silent) -> ShardSummary:
@@ -97,10 +99,18 @@ def _write_missing(folder: ShardFolder, lock: Lock, report: Report) -> int:
             # What ended an earlier run's tasks is tried afresh: a file server may be back.
             (folder.unfinished / name).unlink(missing_ok=True)
     if missing:
-        core_sec = core_seconds(plan.clips) * left / total
+        core_sec = core_seconds(plan.clips, _video_bytes(folder)) * left / total
         with _temps_removed(folder), open_workers(len(missing), core_sec, report) as workers:
             run_tasks(workers, missing, lambda shard, careful: _task(folder, shard, careful), done, lock.check)
     return rate.samples
+
+
+def _video_bytes(folder: ShardFolder) -> float:
+    """Return how large the videos are; of many, which are work enough, none is asked for its size."""
+    uids = folder.plan.clips["video_uid"].unique().to_pylist()
+    if len(uids) > FEW_VIDEOS:
+        return math.inf
+    return sum(max(0, folder.job.videos.get(uid, VideoFile(None)).size()) for uid in uids)
 
 
 def _task(folder: ShardFolder, shard: int, careful: bool) -> ShardTask:

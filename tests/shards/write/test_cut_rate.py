@@ -1,8 +1,9 @@
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from egocurate.progress import Stage
-from egocurate.shards.write.cut_rate import CutRate, covered_seconds
+from egocurate.shards.write.cut_rate import CutRate, core_seconds, covered_seconds
 
 
 def test_covered_seconds_are_those_that_a_grid_counts():
@@ -16,6 +17,14 @@ def test_covered_seconds_are_those_that_a_grid_counts():
     table = pa.table({"video_uid": video.tolist(), "clip_start": start / 1.0, "clip_end": end / 1.0})
     assert covered_seconds(table) == sum(seconds.sum() for seconds in grid.values())
     assert covered_seconds(table.slice(0, 0)) == 0
+
+
+def test_the_guess_of_the_work_knows_small_videos_from_large_ones():
+    starts = np.arange(0.0, 1000.0, 10.0)
+    clips = pa.table({"clip_start": starts, "clip_end": starts + 5.0})
+    assert core_seconds(clips) == pytest.approx(500 / 5 + 100 * 0.02)
+    assert core_seconds(clips, 1e12) == core_seconds(clips)
+    assert core_seconds(clips, 5e6) == pytest.approx(2 + 100 * 0.02)
 
 
 def test_a_rate_is_of_this_run_alone():
