@@ -49,10 +49,11 @@ class FrameScaler:
 
     def scale(self, frame: av.VideoFrame, pixel_aspect: Fraction) -> av.VideoFrame:
         """Return the stored picture of a source frame; the source frame stays as it was."""
-        signs = _display_signs(frame)
-        geometry = (frame.width, frame.height, frame.format.name, frame.color_range, frame.colorspace, signs)
+        geometry = (frame.width, frame.height, frame.format.name, frame.color_range, frame.colorspace, frame.rotation)
         if self._graph is None or geometry != self._geometry:
-            self._graph, self._geometry = self._build(frame, pixel_aspect, TURNS.get(signs, [])), geometry
+            # Once, not for every frame: reading it makes a frame part of a cycle, and so keep its memory for a while.
+            turn = TURNS.get(_display_signs(frame), [])
+            self._graph, self._geometry = self._build(frame, pixel_aspect, turn), geometry
         self._graph.vpush(frame)
         return self._graph.vpull()
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import ray
 
 from egocurate.ray_session import ray_session
-from egocurate.workers.choose import SOON_SEC, open_workers
-from egocurate.workers.local import LocalWorkers
+from egocurate.workers.choose import open_workers
 from egocurate.workers.on_ray import RayWorkers
 from egocurate.workers.tasks import run_each
 
@@ -39,14 +38,22 @@ def test_a_session_that_is_up_is_used_for_anything():
         assert ray.is_initialized()
 
 
+MORE = """
+import sys
+from egocurate.workers.choose import SOON_SEC, open_workers
+stages = []
+with open_workers(1, SOON_SEC / 2) as workers:
+    print(type(workers).__name__)
+with open_workers(10_000, 10_000 * SOON_SEC, lambda *stage: stages.append(stage)) as workers:
+    print(type(workers).__name__)
+import ray
+print(ray.is_initialized(), *stages)
+"""
+
+
 def test_more_work_starts_a_session_and_ends_it():
-    stages = []
-    with open_workers(10_000, 10_000 * SOON_SEC, lambda *stage: stages.append(stage)) as workers:
-        assert isinstance(workers, RayWorkers)
-    assert not ray.is_initialized()
-    assert stages == [("starting Ray", 0, 1), ("starting Ray", 1, 1)]
-
-
-def test_many_processes_take_a_task_each():
-    with open_workers(1, SOON_SEC / 2) as workers:
-        assert isinstance(workers, LocalWorkers)
+    # In a process of its own: other tests keep a session up in this one.
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", MORE], capture_output=True, text=True, env=env)
+    expected = ["LocalWorkers", "RayWorkers", "False ('starting Ray', 0, 1) ('starting Ray', 1, 1)"]
+    assert done.stdout.splitlines() == expected, done.stderr
