@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.record import figure, write_record
 from egocurate.shards.read.index import ShardIndex
-from egocurate.shards.shard_format import FORMAT, INDEX_FILE, INDEX_SCHEMA, MANIFEST_FILE
+from egocurate.shards.shard_format import FORMAT, INDEX_FILE, INDEX_SCHEMA, MANIFEST_FILE, shard_file
 
 EGOCLIP_ROWS = 3_847_723
 _K, _PER_VIDEO, _PER_SHARD, _PER_SEGMENT = 8, 400, 256, 21
@@ -91,15 +91,23 @@ def write_index(folder: Path, rows: int) -> None:
         "tag_noun": _lists((sample[:, None] + np.arange(2)) % 582),
         "shard": sample // _PER_SHARD,
         "neighbourhood": sample // _PER_SEGMENT,
-        **{name: _lists(np.stack([sample, sample], axis=1)) for name in ("offsets", "sizes", "crc32")},
+        **{name: _lists(np.zeros((rows, 2), np.int64)) for name in ("offsets", "sizes", "crc32")},
+        "frame_count": np.full(rows, 8),
+        "fps": np.full(rows, 8.0),
     }
     table = pa.table(
         {field.name: pa.array(columns.get(field.name, sample)).cast(field.type) for field in INDEX_SCHEMA},
         schema=INDEX_SCHEMA,
     )
     pq.write_table(table, folder / INDEX_FILE)
-    shards = [{"file": f"{number:06d}.tar", "sha256": "", "bytes": 0} for number in range(rows // _PER_SHARD + 1)]
-    manifest = {"format": FORMAT, "plan": "", "num_verbs": 118, "num_nouns": 582, "samples": rows, "shards": shards}
+    samples = np.bincount(sample // _PER_SHARD)
+    shards = [
+        {"file": shard_file("bench", number), "sha256": "0" * 64, "bytes": 0, "samples": int(count)}
+        for number, count in enumerate(samples)
+    ]
+    counts = {"num_verbs": 118, "num_nouns": 582, "samples": rows, "failed": 0, "bytes": 0}
+    digests = {"plan": "0" * 64, "planned": {}, "lexicon": ""}
+    manifest = {"format": FORMAT, "name": "bench", "profile": {}, **counts, **digests, "shards": shards}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
 
 

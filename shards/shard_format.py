@@ -6,6 +6,9 @@ from egocurate.clip_table import CLIP_SCHEMA
 
 FORMAT = "egocurate-shards/1"
 MP4 = "mp4"
+MEMBER_KINDS = (MP4, "jpg", "webp")
+"""What a clip can be stored as: one video, or a picture for each frame."""
+
 INDEX_FILE, MANIFEST_FILE, FAILED_FILE = "index.parquet", "manifest.json", "failed.parquet"
 WAITING_FILE = "waiting.csv"
 PARTS_KEY = "egocurate.parts"

@@ -138,7 +138,7 @@ def check_torch() -> None:
 def check_shards(option: str, where: str) -> None:
     """Raise InputError if a folder of this machine that an option names ("": none) holds no finished shards."""
     check_folder(option, where)
-    from egocurate.shards.write.shard_folder import read_manifest
+    from egocurate.shards.manifest import read_manifest
     from egocurate.storage.paths import as_path, is_remote
 
     if where and not is_remote(as_path(where)):

@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from egocurate.storage.atomic import atomic_file
 
+CHECKED = "checked"
 UNUSED_DAYS = 30  # after which the columns of an index that nobody opened are removed
 
 
@@ -25,6 +27,17 @@ class MappedColumns:
     """The columns of one table, each in a file of `folder`, whose name must change with the content."""
 
     folder: Path
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether what the columns were made from has been looked at."""
+        return (self.folder / CHECKED).exists()
+
+    def note_checked(self) -> None:
+        """Remember that what the columns were made from has been looked at; nothing happens where nothing is kept."""
+        if self.folder.exists():
+            with suppress(OSError):
+                (self.folder / CHECKED).touch()
 
     def open(self, name: str, read: Callable[[], pa.Array]) -> pa.Array:
         """Return the column that `read` gives, mapped from its file, which is written if it is not there.

@@ -12,6 +12,7 @@ import pyarrow as pa
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
 from egocurate.shards.check.verify import verify
+from egocurate.shards.manifest import read_manifest
 from egocurate.shards.shard_format import FAILED_FILE, INDEX_FILE, MANIFEST_FILE, PARTS_KEY, member_suffixes
 from egocurate.shards.video.count_frames import count_frames
 from egocurate.shards.video.cut import EncodedClip
@@ -28,7 +29,7 @@ from egocurate.shards.write.job import (
     refuse_without_videos,
 )
 from egocurate.shards.write.parts import Part
-from egocurate.shards.write.shard_folder import ShardFolder, known_parts, locked_folder, read_manifest
+from egocurate.shards.write.shard_folder import ShardFolder, known_parts, locked_folder
 from egocurate.shards.write.tar import BLOCK, member_header
 from egocurate.shards.write.write_shards import finish_folder
 from egocurate.storage.parquet import parquet_file, read_parquet

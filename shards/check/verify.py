@@ -1,6 +1,7 @@
 """Check a shard folder against its manifest and index, and name every clip whose bytes are not what was written."""
 
 import hashlib
+import json
 import tarfile
 import zlib
 from dataclasses import dataclass
@@ -9,12 +10,16 @@ import numpy as np
 
 from egocurate.progress import Report, silent
 from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.open_index import DamagedIndex
 from egocurate.shards.read.read_frames import check_frames
-from egocurate.shards.shard_format import FAILED_FILE
+from egocurate.shards.shard_format import CLIP_COLUMNS, FAILED_FILE, INDEX_FILE
+from egocurate.shards.write.shard_folder import PLAN_FILE, UNFINISHED
 from egocurate.shards.write.tar import BLOCK, member_header
-from egocurate.storage.paths import AnyPath, Bytes, whole_file
+from egocurate.storage.paths import AnyPath, Bytes, file_sizes, whole_file
 
 STAGE = "verifying shards"
+COMPARED = (*CLIP_COLUMNS, "key", "frame_count", "fps")
+"""What both the index and the json member of a clip say."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,10 @@ def verify(folder: str | AnyPath, decode: int = 8, report: Report = silent) -> l
 
     `decode` clips, evenly spread, are decoded whole. Raises InputError if there is no readable manifest or index.
     """
-    index = ShardIndex.open(folder)
+    try:
+        index = ShardIndex.open(folder)
+    except DamagedIndex as error:
+        return [Problem(INDEX_FILE, None, str(error))]
     entries = index.manifest["shards"]
     bounds = np.searchsorted(index.shard, np.arange(len(entries) + 1))
     problems: list[Problem] = []
@@ -45,6 +53,10 @@ def verify(folder: str | AnyPath, decode: int = 8, report: Report = silent) -> l
     report(STAGE, len(entries), len(entries))
     if index.manifest["failed"] and not (index.folder / FAILED_FILE).is_file():
         problems.append(Problem(FAILED_FILE, None, "is not there, though the manifest counts failed clips"))
+    known = {entry["file"] for entry in entries}
+    if not (index.folder / UNFINISHED / PLAN_FILE).exists():  # what is there while it grows is not published yet
+        strays = sorted(name for name in file_sizes(index.folder) if name.endswith(".tar") and name not in known)
+        problems += [Problem(name, None, "is not in the manifest: move it elsewhere") for name in strays]
     if problems or not len(index):
         return problems
     chosen = np.unique(np.linspace(0, len(index) - 1, min(decode, len(index))).astype(int))
@@ -70,8 +82,6 @@ def _check_shard(index: ShardIndex, entry: dict, samples: range) -> list[Problem
 
 def _check_members(index: ShardIndex, data: Bytes, shard: str, sample: int) -> list[Problem]:
     key, names, spans = index.key(sample), index.member_names(sample), index.spans(sample)
-    if len(names) != len(spans):
-        return [Problem(shard, key, f"the index has {len(spans)} members of it, its frame count says {len(names)}")]
     problems = []
     for name, (offset, size), crc32 in zip(names, spans, index.crc32(sample), strict=True):
         if data[max(0, offset - BLOCK) : offset] != member_header(name, size):
@@ -80,7 +90,26 @@ def _check_members(index: ShardIndex, data: Bytes, shard: str, sample: int) -> l
             )
         elif zlib.crc32(data[offset : offset + size]) != crc32:
             problems.append(Problem(shard, key, f"the bytes of {name} have changed"))
-    return problems
+    return problems or _check_columns(index, data, shard, sample)
+
+
+def _check_columns(index: ShardIndex, data: Bytes, shard: str, sample: int) -> list[Problem]:
+    """Compare what the index says of a clip with the json member of it, whose bytes are those that were written."""
+    row, (offset, size) = index.row(sample), index.spans(sample)[0]
+    try:
+        written = json.loads(data[offset : offset + size])
+        wrong = [name for name in COMPARED if not _same(written[name], _plain(getattr(row, name)))]
+    except (ValueError, KeyError, TypeError) as error:
+        return [Problem(shard, row.key, f"its json member is none ({error!r})")]
+    return [Problem(shard, row.key, f"the index has another {', '.join(wrong)} than its json member")] if wrong else []
+
+
+def _same(one: object, other: object) -> bool:
+    return one == other or (one != one and other != other)  # NaN, which a narration without a time may have
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _member_at(data: Bytes, offset: int) -> str:

@@ -8,20 +8,20 @@ import numpy as np
 import pyarrow as pa
 
 from egocurate.errors import InputError
+from egocurate.shards.manifest import read_manifest
 from egocurate.shards.read.index_columns import (
     REPEATED_TEXT_COLUMNS,
     ListColumn,
     ReadColumn,
     lists,
     numbers,
-    open_columns,
 )
+from egocurate.shards.read.open_index import open_columns
 from egocurate.shards.read.sample import Sample
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
 from egocurate.shards.read.shard_reader import ShardReader
 from egocurate.shards.shard_format import INDEX_FILE, MP4, member_suffixes
 from egocurate.shards.write.parts import Part, parts_fingerprint
-from egocurate.shards.write.shard_folder import read_manifest
 from egocurate.storage.paths import AnyPath, as_path, is_remote
 
 TEXT_COLUMNS = ("key", "clip_text", "text", *REPEATED_TEXT_COLUMNS)
@@ -64,11 +64,6 @@ class ShardIndex:
         except (OSError, KeyError, pa.ArrowException) as error:
             first_line = str(error).partition("\n")[0]
             raise InputError(f"{path} cannot be read ({first_line}): write the shards again") from error
-        if len(index) != manifest["samples"]:
-            raise InputError(
-                f"{path} has {len(index)} samples, the manifest {manifest['samples']}: run the command that writes the "
-                "shards again"
-            )
         return index
 
     def __reduce__(self) -> tuple:

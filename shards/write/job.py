@@ -137,6 +137,11 @@ class CheckedJob:
 def check_job(job: ShardJob) -> CheckedJob:
     """Look at the clips and the videos of a job; raises InputError for clips that cannot be planned."""
     clips = _checked(job.clips)
+    for name, count in (("tag_verb", job.num_verbs), ("tag_noun", job.num_nouns)):
+        bounds = pc.min_max(pc.list_flatten(clips[name])).as_py()
+        if bounds["max"] is not None and not 0 <= bounds["min"] <= bounds["max"] < count:
+            wrong = bounds["max"] if bounds["max"] >= count else bounds["min"]
+            raise InputError(f"clip table has {name} {wrong}, which is not among its {count} classes: name its lexicon")
     return CheckedJob(job, clips, _video_sizes(clips, job.videos))
 
 

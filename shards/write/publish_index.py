@@ -26,7 +26,8 @@ from egocurate.shards.shard_format import (
 from egocurate.shards.write.job import ShardPlan
 from egocurate.shards.write.parts import NOT_ON_DISK, Part
 from egocurate.shards.write.shard_folder import ShardFolder
-from egocurate.storage.atomic import atomic_write, write_text
+from egocurate.storage.atomic import atomic_file, atomic_write, write_text
+from egocurate.storage.digested_file import DigestedFile
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, read_bytes
 
@@ -56,7 +57,9 @@ def publish(folder: ShardFolder) -> None:
     # What never grew and covers the whole table follows from the table alone; of any other folder the index has the
     # parts too, so that a manifest that is lost can be written again.
     about = {PARTS_KEY: json.dumps(parts)} if len(parts) > 1 or plan.waiting else None
-    atomic_write(folder.out / INDEX_FILE, lambda file: _write_index(file, plan.clips, written, about))
+    with atomic_file(folder.out / INDEX_FILE) as file:
+        index = DigestedFile(file)
+        _write_index(index, plan.clips, written, about)
     if written.failed:
         rows, reasons, details = zip(*written.failed, strict=True)
         clips = plan.clips.take(np.array(rows)).select(["key", "video_uid", "clip_start", "clip_end"])
@@ -78,6 +81,7 @@ def publish(folder: ShardFolder) -> None:
         "samples": len(written.rows),
         "failed": len(written.failed),
         "bytes": sum(entry["bytes"] for entry in written.entries),
+        "index": {"bytes": index.bytes, "sha256": index.sha256},
         "shards": written.entries,
     }
     text = json.dumps(manifest, indent=1) + "\n"

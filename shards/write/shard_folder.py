@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from egocurate.errors import InputError
-from egocurate.shards.shard_format import FAILED_FILE, FORMAT, INDEX_FILE, MANIFEST_FILE, shard_file
+from egocurate.shards.manifest import read_manifest
+from egocurate.shards.shard_format import FAILED_FILE, INDEX_FILE, MANIFEST_FILE, shard_file
 from egocurate.shards.write.build_shard import ShardNote
 from egocurate.shards.write.job import CheckedJob, ShardJob, ShardPlan, VideoFile
 from egocurate.shards.write.parts import NOT_ON_DISK, Part
@@ -31,21 +32,6 @@ from egocurate.storage.paths import (
 from egocurate.storage.remote_lock import RemoteLockFile
 
 UNFINISHED, PLAN_FILE = ".unfinished", "plan.json"
-
-
-def read_manifest(folder: str | AnyPath) -> dict:
-    """Return manifest.json of a finished shard folder; raises InputError if it is none that this version reads."""
-    path = as_path(folder) / MANIFEST_FILE
-    try:
-        manifest = json.loads(read_bytes(path))
-        version = manifest["format"]
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is not there: {folder} is not a finished shard folder") from error
-    except (ValueError, KeyError, TypeError, NotADirectoryError) as error:
-        raise InputError(f"{path} is not a manifest ({error!r}): write the shards again") from error
-    if version != FORMAT:
-        raise InputError(f"{path} has format {version!r}, this version reads {FORMAT!r}")
-    return manifest
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from egocurate.errors import ClusterLost, DiskFull
 from egocurate.progress import Report, Stage, silent
+from egocurate.shards.manifest import read_manifest
 from egocurate.shards.write.build_shard import DISK_FULL, TROUBLE, ShardOutcome, ShardTask
 from egocurate.shards.write.cut_rate import CutRate, core_seconds, covered_seconds
 from egocurate.shards.write.job import (
@@ -25,7 +26,6 @@ from egocurate.shards.write.shard_folder import (
     is_finished,
     known_parts,
     locked_folder,
-    read_manifest,
 )
 from egocurate.shards.write.shard_tasks import run_tasks
 from egocurate.storage.lock import Lock

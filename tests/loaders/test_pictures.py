@@ -37,7 +37,15 @@ def folders(shards, clip_table, tmp_path_factory):
     videos = {f"video{n}": VideoFile(shards.parent / f"video{n}.mp4") for n in range(2)}
     with ray_session():
         for name, profile in PROFILES.items():
-            job = ShardJob(clip_table.slice(0, CLIPS), videos, out / name, profile, clips_per_shard=10)
+            job = ShardJob(
+                clip_table.slice(0, CLIPS),
+                videos,
+                out / name,
+                profile,
+                clips_per_shard=10,
+                num_verbs=118,
+                num_nouns=582,
+            )
             assert write_shards(job).samples == CLIPS
     return out
 

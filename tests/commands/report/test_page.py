@@ -17,6 +17,7 @@ from egocurate.commands.report import write_comparison, write_report
 from egocurate.commands.report.film_strip import STRIP_HEIGHT
 from egocurate.errors import InputError
 from egocurate.shards.read.index import ShardIndex
+from tests.shards.forge import forge_index, with_column
 
 EVIL = "<script>alert(1)</script>\"'>&</script><!--"
 WITHOUT_SHARDS = shutil.ignore_patterns("*shards", "videos.parquet", "egomcq*")
@@ -141,11 +142,12 @@ def hostile(made, tmp_path_factory):
     for table, names in {
         "egoclip.parquet": ("clip_text", "text", "key", "video_uid", "narration_source"),
         "rejected.parquet": ("clip_text", "video_uid", "narration_source"),
-        "shards/index.parquet": ("clip_text", "video_uid"),
-        "egomcq-shards/index.parquet": ("clip_text", "video_uid"),
     }.items():
         for name in names:
             replace_texts(copy / table, name, EVIL)
+    for shards in ("shards", "egomcq-shards"):
+        for name in ("clip_text", "video_uid"):
+            forge_index(copy / shards, with_column(name, lambda texts: [EVIL] * len(texts)))
     replace_texts(copy / "videos.parquet", "scenarios", [EVIL])
     for questions in [copy / "egomcq.json"]:
         asked = json.loads(questions.read_text())

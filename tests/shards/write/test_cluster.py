@@ -66,7 +66,7 @@ def test_a_node_that_dies_costs_nothing(start_cluster, small_videos, make_clips,
     column = clips.column_names.index("neighbourhood")
     clips = clips.set_column(column, clips.schema.field(column), clips["narration_ind"].combine_chunks())
     videos = {uid: VideoFile(path) for uid, path in small_videos.items()}
-    job = ShardJob(clips, videos, tmp_path / "calm", profile("train"), clips_per_shard=1)
+    job = ShardJob(clips, videos, tmp_path / "calm", profile("train"), clips_per_shard=1, num_verbs=118, num_nouns=582)
     cluster = start_cluster(1)
     cluster.add_node("one")
     dying = cluster.add_node("two")

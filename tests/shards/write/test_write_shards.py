@@ -287,7 +287,13 @@ def test_a_shard_of_which_nothing_survives_is_an_empty_archive(ray_up, small_vid
 
     rows = [("cook", 1.0, 2.0), ("cook", 100.0, 101.0), ("cook", 200.0, 201.0)]
     job = ShardJob(
-        make_clips(rows), {"cook": VideoFile(small_videos["cook"])}, tmp_path / "s", profile("train"), clips_per_shard=1
+        make_clips(rows),
+        {"cook": VideoFile(small_videos["cook"])},
+        tmp_path / "s",
+        profile("train"),
+        clips_per_shard=1,
+        num_verbs=118,
+        num_nouns=582,
     )
     summary = write_shards(job)
     assert (summary.samples, summary.failed, summary.shards) == (1, 2, 3)
@@ -317,7 +323,12 @@ def test_no_clip_survives_at_all(ray_up, small_videos, make_clips, tmp_path):
     from egocurate.shards.write.job import ShardJob
 
     job = ShardJob(
-        make_clips([("cook", 90.0, 91.0)]), {"cook": VideoFile(small_videos["cook"])}, tmp_path / "s", profile("train")
+        make_clips([("cook", 90.0, 91.0)]),
+        {"cook": VideoFile(small_videos["cook"])},
+        tmp_path / "s",
+        profile("train"),
+        num_verbs=118,
+        num_nouns=582,
     )
     assert write_shards(job).samples == 0
     assert len(ShardIndex.open(job.out)) == 0

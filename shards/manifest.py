@@ -1,0 +1,77 @@
+"""The manifest of a finished shard folder: read as what it is, a stranger's data.
+
+What it names are files of its own folder, and what it counts adds up; whatever else stands there is refused, so that no
+reader has to ask again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from egocurate.errors import InputError
+from egocurate.shards.shard_format import FORMAT, MANIFEST_FILE, MEMBER_KINDS, MP4, shard_file
+from egocurate.storage.paths import AnyPath, as_path, read_bytes
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_COUNTS = ("num_verbs", "num_nouns", "samples", "failed", "bytes")
+
+
+def read_manifest(folder: str | AnyPath) -> dict[str, Any]:
+    """Return manifest.json of a finished shard folder; raises InputError if it is none that this version reads."""
+    path = as_path(folder) / MANIFEST_FILE
+    try:
+        manifest = json.loads(read_bytes(path))
+        version = manifest["format"]
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is not there: {folder} is not a finished shard folder") from error
+    except (ValueError, KeyError, TypeError, NotADirectoryError, RecursionError) as error:
+        raise InputError(f"{path} is not a manifest ({error!r}): write the shards again") from error
+    if version != FORMAT:
+        raise InputError(f"{path} has format {version!r}, this version reads {FORMAT!r}")
+    try:
+        _check(manifest)
+    except (ValueError, KeyError, TypeError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path} is not a manifest ({what}): write the shards again") from error
+    return manifest
+
+
+def _check(manifest: dict[str, Any]) -> None:
+    """Raise ValueError, KeyError or TypeError for a manifest that names or counts what cannot be."""
+    for name in _COUNTS:
+        _check_count(name, manifest[name])
+    if not (isinstance(manifest["name"], str) and _NAME.fullmatch(manifest["name"])):
+        raise ValueError(f"name {manifest['name']!r} is no plain name")
+    if not isinstance(manifest.get("lexicon", ""), str):
+        raise ValueError("lexicon is no text")
+    if manifest["profile"].get("members", MP4) not in MEMBER_KINDS:
+        raise ValueError(f"members {manifest['profile']['members']!r} are not one of {', '.join(MEMBER_KINDS)}")
+    _check_digest("plan", manifest["plan"])
+    if not all(isinstance(value, str) for value in manifest["planned"].values()):
+        raise ValueError("planned holds no texts")
+    if "index" in manifest:
+        _check_count("bytes of the index", manifest["index"]["bytes"])
+        _check_digest("sha256 of the index", manifest["index"]["sha256"])
+    for number, entry in enumerate(manifest["shards"]):
+        if entry["file"] != shard_file(manifest["name"], number):
+            raise ValueError(f"shard {number} is called {entry['file']!r}")
+        for name in ("samples", "bytes"):
+            _check_count(f"{name} of {entry['file']}", entry[name])
+        _check_digest(f"sha256 of {entry['file']}", entry["sha256"])
+    for name in ("samples", "bytes"):
+        total = sum(entry[name] for entry in manifest["shards"])
+        if total != manifest[name]:
+            raise ValueError(f"{name} is {manifest[name]}, its shards have {total}")
+
+
+def _check_count(name: str, value: object) -> None:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} is {value!r}, no count")
+
+
+def _check_digest(name: str, value: object) -> None:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise ValueError(f"{name} is {value!r}, no digest")

@@ -1,0 +1,68 @@
+"""Open an index.parquet: into memory, or mapped from a copy where it is large; only if it is what was written."""
+
+import hashlib
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from egocurate.errors import InputError
+from egocurate.shards.read.check_index import check_index
+from egocurate.shards.read.index_columns import ReadColumn, one_array
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.mapped_columns import MappedColumns, cache_folder
+from egocurate.storage.parquet import read_parquet
+from egocurate.storage.paths import AnyPath, read_bytes
+
+MAPPED_FROM = 200_000  # samples; smaller indexes are read in a moment
+WAY_OUT = "run `curate verify --repair` on the folder, or write the shards again"
+
+
+class DamagedIndex(InputError):  # noqa: N818 (a state of a file)
+    """An index that is not what was written, or does not fit its manifest."""
+
+
+def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
+    """Return what gives a column of an index by its name: out of a table in memory, or mapped if the index is large.
+
+    A large index is copied once, column by column, to the user's cache: all processes of the machine share its memory.
+    The copy is called after all that it holds, so no other folder's index is ever taken for it. Raises DamagedIndex for
+    one that has other bytes than the manifest says, or numbers out of their range, and OSError, KeyError or
+    pa.ArrowException for what cannot be read.
+    """
+    written = manifest.get("index")  # folders of the first releases do not tell
+    if manifest["samples"] < MAPPED_FROM:
+        data = read_bytes(path)
+        if written is not None:
+            _check_bytes(path, f"{len(data)}:{hashlib.sha256(data).hexdigest()}", written)
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            table = file.read()
+        return _checked(path, lambda name: one_array(table[name], name), manifest)
+    found = fingerprint(path) if written is None else f"{written['bytes']}:{written['sha256']}"
+    digest = hashlib.sha256(f"{found} {json.dumps(manifest, sort_keys=True)}".encode()).hexdigest()
+    mapped = MappedColumns(cache_folder() / "index" / digest[:32])
+
+    def read(name: str) -> pa.Array:
+        # Column by column: the whole table next to what is made of it would take twice the memory.
+        return mapped.open(name, lambda: one_array(read_parquet(path, [name])[name], name))
+
+    if not mapped.is_checked:
+        if written is not None:
+            _check_bytes(path, fingerprint(path), written)
+        _checked(path, read, manifest)
+        mapped.note_checked()
+    return read
+
+
+def _check_bytes(path: AnyPath, found: str, written: dict[str, Any]) -> None:
+    if found != f"{written['bytes']}:{written['sha256']}":
+        raise DamagedIndex(f"{path} is not what was written: {WAY_OUT}")
+
+
+def _checked(path: AnyPath, read: ReadColumn, manifest: dict[str, Any]) -> ReadColumn:
+    try:
+        check_index(read, manifest)
+    except ValueError as error:
+        raise DamagedIndex(f"{path} does not fit its manifest, {error}: {WAY_OUT}") from error
+    return read
