@@ -1,6 +1,7 @@
 """The command line itself: help that is light and complete, mistakes in one line, extras that are not installed."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,11 @@ from egocurate.training.config.recipes import RECIPES
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "ray", "pandas", "numpy", "pyarrow", "spacy", "transformers", "av", "matplotlib", "fsspec")
 VERBS = list(typer.main.get_command(app).commands)
+
+MANIFEST = json.dumps(  # of a folder without clips
+    {"format": FORMAT, "name": "egoclip", "profile": {}, "plan": "0" * 64, "planned": {}, "shards": []}
+    | dict.fromkeys(("num_verbs", "num_nouns", "samples", "failed", "bytes"), 0)
+)
 
 
 def run(code, *arguments, cwd=ROOT):
@@ -102,7 +108,7 @@ def mistakes(tmp_path):
     for one in (folder, shards, run):
         one.mkdir()
     file.touch()
-    (shards / "manifest.json").write_text(f'{{"format": "{FORMAT}"}}')
+    (shards / "manifest.json").write_text(MANIFEST)
     (run / "recipe.json").write_text("{}")
     train = ("train", "egovlp-tiny", "--shards", shards)
     return [
@@ -194,7 +200,7 @@ except SystemExit as left:
     assert left.code == 2
     print([name for name, module in sys.modules.items() if "train_demo" in vars(module)])
 """
-    (tmp_path / "manifest.json").write_text(f'{{"format": "{FORMAT}"}}')  # a mistake that is found when it trains
+    (tmp_path / "manifest.json").write_text(MANIFEST)  # a mistake that is found when it trains
     done = run(code, "egovlp-tiny", "--shards", tmp_path, "--out", tmp_path / "run")
     assert done.stdout == "['egocurate.train']\n", done.stderr
 
