@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.commands.jobs.run_record import read_run
+from egocurate.shards.manifest import read_manifest
+from egocurate.shards.shard_format import MANIFEST_FILE
 from egocurate.storage.paths import AnyPath
 
 ABSENT = "-"
@@ -26,9 +26,8 @@ def read_settings(folder: AnyPath) -> Settings:
         found[verb] |= {f"fingerprint of {name}": str(value)[:12] for name, value in record["inputs"].items()}
         found[verb]["made by egocurate"] = record.get("versions", {}).get("egocurate", ABSENT)
     for name in (SHARDS, MCQ_SHARDS):
-        manifest = folder / name / "manifest.json"
-        if manifest.exists():
-            profile = json.loads(manifest.read_text())["profile"]
+        if (folder / name / MANIFEST_FILE).exists():
+            profile = read_manifest(folder / name)["profile"]
             found[name] = {_words(key): _show(value) for key, value in profile.items()}
     return found
 

@@ -84,8 +84,7 @@ def publish(folder: ShardFolder) -> None:
         "index": {"bytes": index.bytes, "sha256": index.sha256},
         "shards": written.entries,
     }
-    text = json.dumps(manifest, indent=1) + "\n"
-    atomic_write(folder.out / MANIFEST_FILE, lambda file: file.write(text.encode()))
+    write_text(folder.out / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
 
 
 def publish_waiting(folder: ShardFolder, gone: Mapping[str, int]) -> dict[str, int]:

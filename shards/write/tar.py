@@ -1,8 +1,9 @@
 """Write plain USTAR archives whose bytes depend on names and contents alone, and that say where each content stands."""
 
-import hashlib
 import tarfile
 from typing import BinaryIO
+
+from egocurate.storage.digested_file import DigestedFile
 
 BLOCK = 512
 NAME_LIMIT = 100
@@ -23,28 +24,26 @@ class TarShard:
 
     def __init__(self, file: BinaryIO) -> None:
         """Write to an empty binary file."""
-        self._file = file
-        self._digest = hashlib.sha256()
-        self.bytes = 0
+        self._file = DigestedFile(file)
 
     def add(self, name: str, content: bytes) -> int:
         """Append a member and return the offset of its content."""
-        self._write(member_header(name, len(content)))
+        self._file.write(member_header(name, len(content)))
         offset = self.bytes
-        self._write(content)
-        self._write(bytes(-len(content) % BLOCK))
+        self._file.write(content)
+        self._file.write(bytes(-len(content) % BLOCK))
         return offset
 
     def close(self) -> None:
         """Write the end marker; the file itself stays open."""
-        self._write(bytes(2 * BLOCK))
+        self._file.write(bytes(2 * BLOCK))
+
+    @property
+    def bytes(self) -> int:
+        """Size of the archive."""
+        return self._file.bytes
 
     @property
     def sha256(self) -> str:
         """Hexadecimal digest of the archive."""
-        return self._digest.hexdigest()
-
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._digest.update(data)
-        self.bytes += len(data)
+        return self._file.sha256

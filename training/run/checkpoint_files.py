@@ -7,7 +7,6 @@ both only name places inside the checkpoint.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -25,9 +24,8 @@ from torch.distributed.checkpoint.planner import ReadItem
 
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
-
-DIGESTS_FILE = "sha256.json"
-"""Name, size and sha256 of every other file of a checkpoint."""
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.training.run.checkpoint_folders import DIGESTS_FILE
 
 _PATHS = {("pathlib", "PosixPath"), ("pathlib._local", "PosixPath")}
 _KNOWN = {
@@ -43,7 +41,7 @@ _KNOWN = {
 def write_digests(folder: Path) -> None:
     """Write what every file of a checkpoint holds into DIGESTS_FILE; the checkpoint is whole from then on."""
     names = sorted(path.name for path in folder.iterdir() if path.name != DIGESTS_FILE)
-    write_json(folder / DIGESTS_FILE, {name: _digest(folder / name) for name in names})
+    write_json(folder / DIGESTS_FILE, {name: fingerprint(folder / name) for name in names})
 
 
 def changed_file(folder: Path, part: int = 0, parts: int = 1) -> str | None:
@@ -51,9 +49,9 @@ def changed_file(folder: Path, part: int = 0, parts: int = 1) -> str | None:
 
     Raises InputError if the checkpoint has no list of its files.
     """
-    for name, (size, sha256) in list(_read_digests(folder).items())[part::parts]:
+    for name, written in list(_read_digests(folder).items())[part::parts]:
         path = folder / name
-        if not path.is_file() or _digest(path) != [size, sha256]:
+        if not path.is_file() or fingerprint(path) != written:
             return name
     return None
 
@@ -93,8 +91,9 @@ class TensorsReader(dcp.FileSystemReader):
     def __init__(self, folder: Path) -> None:
         """Read the description of the checkpoint in a folder; raises InputError for one that names anything else."""
         super().__init__(folder)
-        sizes = {name: size for name, (size, _) in _read_digests(folder).items()}
+        written = _read_digests(folder)
         with as_data(folder), (folder / ".metadata").open("rb") as file:
+            sizes = {name: int(one.partition(":")[0]) for name, one in written.items()}
             described = _Unpickler(file).load()
             _check_description(described, sizes)
         described.storage_meta = metadata.StorageMeta(load_id=self.load_id)
@@ -152,18 +151,15 @@ def _lengths(numbers: Collection[object]) -> list[int]:
     return list(numbers)
 
 
-def _digest(path: Path) -> list[int | str]:
-    with path.open("rb") as file:
-        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
-
-
-def _read_digests(folder: Path) -> dict[str, tuple[int, str]]:
-    """Return size and sha256 by name of file; raises InputError for a list that is absent or names other places."""
+def _read_digests(folder: Path) -> dict[str, str]:
+    """Return the fingerprint of each file by name; raises InputError for no list, or one that names other places."""
     with as_data(folder):
         listed = json.loads((folder / DIGESTS_FILE).read_text())
         if ".metadata" not in listed or any(Path(name).name != name or name == ".." for name in listed):
             raise ValueError(f"its {DIGESTS_FILE} does not list its files")
-        return {name: (int(size), str(sha256)) for name, (size, sha256) in listed.items()}
+        if not all(isinstance(written, str) for written in listed.values()):
+            raise ValueError(f"its {DIGESTS_FILE} holds no digests")
+        return listed
 
 
 def cause(error: BaseException) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DIGESTS_FILE = "sha256.json"
+"""The fingerprint of every other file of a checkpoint, by name."""
+
 
 def newest_checkpoint(run: Path) -> Path | None:
     """Return the folder of a run's newest whole checkpoint, None if it has none."""

@@ -13,7 +13,7 @@ from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint, folder_fingerprint
 from egocurate.storage.paths import as_path
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.run.checkpoint_folders import checkpoint_folder, newest_checkpoint
+from egocurate.training.run.checkpoint_folders import DIGESTS_FILE, checkpoint_folder, newest_checkpoint
 
 INPUTS = "inputs.json"
 SOURCES = ("start", "video_weights", "tokenizer", "objective.teacher", "objective.encoder", "objective.towers")
@@ -33,7 +33,7 @@ def source_fingerprint(where: str) -> str:
 
 def weights_fingerprint(run: Path, step: int) -> str:
     """Return a digest of what a run had learned after a step, as long as its checkpoint is there."""
-    return folder_fingerprint(checkpoint_folder(run, step))
+    return fingerprint(checkpoint_folder(run, step) / DIGESTS_FILE)  # which whoever loads them compares with the files
 
 
 def note_inputs(config: TrainConfig) -> None:

@@ -14,7 +14,8 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from egocurate.errors import InputError
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.run.checkpoint_files import DIGESTS_FILE, write_digests
+from egocurate.training.run.checkpoint_files import write_digests
+from egocurate.training.run.checkpoint_folders import DIGESTS_FILE
 from egocurate.training.run.checkpoints import Checkpoints
 from egocurate.training.systems.initial_weights import load_start
 
