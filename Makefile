@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint docs bench clean
+.PHONY: setup demo test fuzz lint docs bench clean
 
 setup: $(VENV)/.ready
 
@@ -16,6 +16,9 @@ demo: setup  ## everything on invented videos, in a few minutes
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: setup  ## a hundred thousand broken files and more; the counts are in build/fuzz.md
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz --fuzz-scale 30 --fuzz-table build/fuzz.md --timeout 3600
 
 lint: setup
 	$(BIN)/ruff check .

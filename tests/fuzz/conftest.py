@@ -1,0 +1,43 @@
+"""How often, and the table: `--fuzz-scale 60` tries sixty times as many inputs, `--fuzz-table FILE` writes counts."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.harness import Tally, Target, fuzz, fuzz_isolated, table
+
+TALLIES: list[Tally] = []
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fuzz-scale", type=int, default=1, help="times as many inputs of each target")
+    parser.addoption("--fuzz-table", type=Path, help="where to write the counts, as a Markdown table")
+
+
+@pytest.fixture
+def clean(request, record_property):
+    """Assert that of `inputs` broken inputs (times the scale) none is a finding: `clean(target, 500)`."""
+
+    def check(target, inputs, memory_gb=None):
+        count = inputs * request.config.getoption("--fuzz-scale", 1)
+        tally = fuzz(target, count) if isinstance(target, Target) else fuzz_isolated(target, count, memory_gb)
+        record_property("tally", json.dumps(asdict(tally)))
+        assert not tally.findings, "\n".join([table([tally]), *tally.examples])
+        assert tally.refused, "no input was refused: this target breaks nothing"
+
+    return check
+
+
+def pytest_runtest_logreport(report):
+    """Collect the counts where the session is led, also with several workers."""
+    if report.when == "call":
+        TALLIES.extend(Tally(**json.loads(value)) for key, value in report.user_properties if key == "tally")
+
+
+def pytest_sessionfinish(session):
+    path = session.config.getoption("--fuzz-table", None)
+    if path and TALLIES and not hasattr(session.config, "workerinput"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(table(sorted(TALLIES, key=lambda tally: tally.name)) + "\n")
