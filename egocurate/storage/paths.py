@@ -22,6 +22,7 @@ from upath import UPath
 
 from egocurate.errors import InputError, StoreError
 from egocurate.extras import way_to_install
+from egocurate.storage.redacted import REDACTED
 
 AnyPath = Path | UPath
 Bytes = bytes | mmap.mmap
@@ -55,6 +56,8 @@ def as_path(where: "str | Path | UPath") -> AnyPath:
     if url is None:
         return Path(where)
     scheme, rest = url[1].lower(), url[2]
+    if REDACTED in rest:
+        raise InputError(f"{scheme}://{rest}: the secrets of this URL were left out of a record: give the whole URL again")
     if scheme in ("file", "local"):
         return Path("/", rest)
     try:
