@@ -12,6 +12,7 @@ from typing import BinaryIO
 from upath import UPath
 
 from egocurate.storage.paths import AnyPath, as_path, is_remote, named
+from egocurate.storage.redacted import redacted_values
 
 TEMP_PREFIX = ".part-"
 # Stores whose client uploads in parts: nothing is to be seen of an object until its upload is completed.
@@ -62,8 +63,8 @@ def write_text(path: str | AnyPath, text: str) -> None:
 
 
 def write_json(path: str | AnyPath, value: object) -> None:
-    """Write a value as indented JSON to `path`: whole under its name, or not there at all."""
-    write_text(path, json.dumps(value, indent=1))
+    """Write a value as indented JSON to `path`, without secrets: whole under its name, or not there at all."""
+    write_text(path, json.dumps(redacted_values(value), indent=1))
 
 
 @contextmanager

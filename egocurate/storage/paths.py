@@ -57,7 +57,9 @@ def as_path(where: "str | Path | UPath") -> AnyPath:
         return Path(where)
     scheme, rest = url[1].lower(), url[2]
     if REDACTED in rest:
-        raise InputError(f"{scheme}://{rest}: the secrets of this URL were left out of a record: give the whole URL again")
+        raise InputError(
+            f"{scheme}://{rest}: the secrets of this URL were left out of a record: give the whole URL again"
+        )
     if scheme in ("file", "local"):
         return Path("/", rest)
     try:

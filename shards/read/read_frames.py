@@ -14,6 +14,7 @@ from egocurate.shards.video.count_frames import count_frames
 from egocurate.shards.video.decode import decode_frames, frames_at
 from egocurate.shards.video.decode_pictures import decode_pictures
 from egocurate.shards.video.decoder_protocol import DecodeError
+from egocurate.storage.redacted import redacted
 
 FIRST_MEMBER = 1  # after the json: the mp4, or the picture of frame 0
 
@@ -69,7 +70,7 @@ def _or_why_not(index: ShardIndex, sample: int, read: Callable[[], T]) -> T | Ba
     except StoreError:
         raise
     except (DecodeError, InputError, OSError) as error:
-        return BadSample(sample, index.key(sample), str(index.row(sample).shard_path), str(error))
+        return BadSample(sample, index.key(sample), redacted(str(index.row(sample).shard_path)), redacted(str(error)))
 
 
 def _sound_pictures(index: ShardIndex, sample: int, frames: list[int]) -> list[bytes]:

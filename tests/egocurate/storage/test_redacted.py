@@ -32,7 +32,12 @@ SECRETS = [
 @pytest.mark.parametrize(("url", "shown"), SECRETS)
 def test_nothing_secret_of_a_url_is_left(url, shown):
     assert redacted(url) == shown
-    texts = [f"{url}: is not there", f"curate shards --set shards={url} --out x", f"({url}), '{url}'", f'{{"a":"{url}"}}']
+    texts = [
+        f"{url}: is not there",
+        f"curate shards --set shards={url} --out x",
+        f"({url}), '{url}'",
+        f'{{"a":"{url}"}}',
+    ]
     for text in texts:
         assert redacted(text) == text.replace(url, shown)
     assert redacted_values({"a": [url, 3, None], url: (url,)}) == {"a": [shown, 3, None], shown: (shown,)}
@@ -47,7 +52,14 @@ def test_an_error_tells_no_secret_however_it_is_shown(kind):
 
 @pytest.mark.parametrize(
     "text",
-    ["/data/a@b/c?d=e", "s3://bucket/a/b@2x.mp4", "https://host.org/@ann/a", "s3://bucket/take#3/a", "mail a@b.c", "a: b"],
+    [
+        "/data/a@b/c?d=e",
+        "s3://bucket/a/b@2x.mp4",
+        "https://host.org/@ann/a",
+        "s3://bucket/take#3/a",
+        "mail a@b.c",
+        "a: b",
+    ],
 )
 def test_what_is_no_secret_stays(text):
     assert redacted(text) == text
