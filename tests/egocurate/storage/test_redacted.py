@@ -66,5 +66,5 @@ def test_what_is_no_secret_stays(text):
 
 
 def test_a_url_out_of_a_record_is_answered_with_what_to_do():
-    with pytest.raises(InputError, match="secrets of this URL were left out .* give the whole URL"):
+    with pytest.raises(InputError, match=r"secrets of this URL were left out .* give the whole URL"):
         as_path("https://REDACTED@host.org/shards")
