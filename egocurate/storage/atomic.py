@@ -91,7 +91,7 @@ def _part(path: Path) -> Iterator[tuple[Path, int]]:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[BinaryIO]:
-    with _part(path) as (_, descriptor), open(descriptor, "wb") as file:
+    with _part(path) as (_, descriptor), os.fdopen(descriptor, "wb") as file:
         yield file
         file.flush()
         os.fsync(descriptor)
