@@ -8,30 +8,34 @@ Not filelock's SoftFileLease: it knows no object stores, hands the lock of a sus
 and sees only after a minute of waiting that a run of another machine is gone, where the file's age says so at once.
 """
 
-import json
+import errno
+import hashlib
 import os
-import socket
+import stat
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from egocurate.errors import InputError
 from egocurate.storage.atomic import TEMP_PREFIX
+from egocurate.storage.lock_holder import Holder, machine
 
 LOCK_FILE = ".lock"
 BEAT_SEC = 5.0
 STALE_SEC = 60.0  # without a beat: the holder is gone, whatever machine it ran on
-SETTLE_SEC = 0.2  # after a takeover, for another run that took over in the same moment to show
+CLAIM_SEC = 0.02  # between two looks at a lock that another run is just clearing away
+LONGEST_BYTES = 1 << 16  # no lock file is longer
 
 
 class LockFile(Protocol):
-    """The lock file of one folder, wherever that lies."""
+    """The lock file of one folder, wherever that lies; `beside` is another such file."""
+
+    def beside(self, name: str) -> "LockFile":
+        """Return the lock file called `name` in the same folder."""
 
     def create(self, content: bytes) -> bool:
         """Write the file if it is absent, in one step, and tell whether this was so."""
@@ -49,9 +53,13 @@ class LockFile(Protocol):
 class LocalLockFile:
     """A lock file on a mounted file system."""
 
-    def __init__(self, folder: Path) -> None:
-        """Lie in `folder`."""
-        self.path = folder / LOCK_FILE
+    def __init__(self, folder: Path, name: str = LOCK_FILE) -> None:
+        """Lie in `folder` under this name."""
+        self.path = folder / name
+
+    def beside(self, name: str) -> "LocalLockFile":
+        """Return the lock file called `name` in the same folder."""
+        return LocalLockFile(self.path.parent, name)
 
     def _temp(self) -> Path:
         # So called that what a killed process leaves is tidied up by the next run.
@@ -72,65 +80,39 @@ class LocalLockFile:
         return True
 
     def read(self) -> tuple[bytes, float] | None:
-        """Read content and age; opening the file makes NFS ask the server for its time."""
+        """Read content and age; opening the file makes NFS ask the server for its time.
+
+        Raises InputError for a link, a pipe or a folder under the lock's name: to open one may wait for ever.
+        """
         probe = self._temp()
         try:
-            with self.path.open("rb") as file:
-                content, beat = file.read(), os.fstat(file.fileno()).st_mtime
+            with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise _no_file(self.path)
+                content, beat = file.read(LONGEST_BYTES), status.st_mtime
             # A file made now tells the file server's time: clocks of two machines need not agree.
             probe.touch()
             return content, probe.stat().st_mtime - beat
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise _no_file(self.path) from error
+            raise
         finally:
             probe.unlink(missing_ok=True)
 
     def refresh(self) -> None:
         """Set the file's time to the server's now."""
         try:
-            os.utime(self.path)
+            os.utime(self.path, follow_symlinks=False)
         except FileNotFoundError:
             return
 
     def remove(self) -> None:
         """Unlink the file."""
         self.path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lock; a `pid` means something only on its `machine`, and with `born` it is never another process."""
-
-    host: str
-    pid: int
-    machine: str
-    born: str
-    since: str
-    token: str
-
-    @classmethod
-    def this_process(cls) -> "Holder":
-        """Return this process as a holder from now on."""
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(socket.gethostname(), os.getpid(), _machine(), _born(os.getpid()), since, uuid.uuid4().hex)
-
-    @classmethod
-    def read(cls, content: bytes) -> "Holder | None":
-        """Read a holder back; None if the content is none."""
-        try:
-            return cls(**json.loads(content))
-        except (ValueError, TypeError):
-            return None
-
-    def written(self) -> bytes:
-        """Return the content of a lock file."""
-        return json.dumps(asdict(self)).encode()
-
-    def is_alive(self, age: float) -> bool:
-        """Tell whether the run still goes on, `age` seconds after its last beat."""
-        if self.machine == _machine():
-            return _born(self.pid) == self.born
-        return age < STALE_SEC
 
 
 class Lock:
@@ -163,6 +145,8 @@ class Lock:
             try:
                 if self._is_mine():
                     self._file.refresh()
+            except InputError as error:
+                self._taken_by = f"somebody else ({error})"
             except OSError:
                 continue  # The store does not answer: the next beat may come through, and the run itself will say.
 
@@ -190,61 +174,74 @@ def locked(folder: str | Path, file: LockFile | None = None) -> Iterator[Lock]:
 
 def _acquire(file: LockFile, where: str) -> Lock:
     me = Holder.this_process()
-    took_over = False
+    _take(file, me.written(), where)
+    return Lock(file, me, where)
+
+
+def _take(file: LockFile, mine: bytes, where: str) -> None:
+    """Write `mine` to the lock file where there is none, or a dead run's; raises InputError where a run goes on."""
+    patience_ends = time.monotonic() + STALE_SEC
     while True:
-        if file.create(me.written()):
-            if took_over:
-                time.sleep(SETTLE_SEC)
+        if file.create(mine):
             current = file.read()
-            if current is not None and current[0] == me.written():
-                return Lock(file, me, where)
+            if current is not None and current[0] == mine:
+                return
             continue
         current = file.read()
         if current is None:
             continue
-        holder = Holder.read(current[0])
-        if holder.is_alive(current[1]) if holder else current[1] < STALE_SEC:
-            raise _refusal(where, holder, current[1])
-        # Of two runs that find the same dead holder, the slower must not remove the lock of the faster.
+        if _goes_on(file, *current):
+            raise _refusal(where, Holder.read(current[0]), current[1])
+        try:
+            _clear_away(file, current[0], mine, where)
+        except InputError:
+            # Another run is at it, which takes it a moment, unless it was stopped there.
+            if time.monotonic() > patience_ends:
+                raise
+            time.sleep(CLAIM_SEC)
+
+
+def _goes_on(file: LockFile, content: bytes, age: float) -> bool:
+    """Tell whether the run that wrote this content, `age` seconds after its last beat, still goes on."""
+    holder = Holder.read(content)
+    runs = holder.runs() if holder else None
+    if runs is not None:
+        return runs
+    if age < -STALE_SEC:
+        # The file's time is in the future, as after a copy or a clock put right: a beat would bring it to now.
+        time.sleep(2 * BEAT_SEC)
         later = file.read()
-        if later is not None and later[0] == current[0]:
-            file.remove()
-        took_over = True
+        return later is not None and (later[0] != content or later[1] >= -BEAT_SEC)
+    return age < STALE_SEC
+
+
+def _clear_away(file: LockFile, dead: bytes, mine: bytes, where: str) -> None:
+    """Remove the lock file if it still holds what a dead run wrote; raises InputError if another run is doing so.
+
+    Of two runs that find the same dead holder the slower must not remove the lock of the faster, however slow it is: so
+    whoever removes that content holds a lock named after it, and looks again while holding it.
+    """
+    claim = file.beside(_claim_on(dead))
+    _take(claim, mine, where)
+    current = file.read()
+    if current is not None and current[0] == dead:
+        file.remove()
+    claim.remove()
+
+
+def _claim_on(content: bytes) -> str:
+    return f"{TEMP_PREFIX}{hashlib.sha256(content).hexdigest()[:16]}{LOCK_FILE}"
 
 
 def _refusal(where: str, holder: Holder | None, age: float) -> InputError:
     if holder is None:
         return InputError(f"{where} has a {LOCK_FILE} that cannot be read: if no run is at work there, delete it")
     who = f"process {holder.pid} on {holder.host}, since {holder.since}"
-    if holder.machine == _machine():
+    if holder.machine == machine():
         return InputError(f"another run is writing in {where} ({who}): wait for it, or end it")
     left = f"if it was killed, try again in {max(1, round(STALE_SEC - age))} s"
     return InputError(f"another run is writing in {where} ({who}): wait for it, or end it; {left}")
 
 
-def _machine() -> str:
-    """Name what a process number belongs to: this boot of this kernel, and the process namespace of a container."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return f"{uuid.getnode():x}"
-
-
-def _born(pid: int) -> str:
-    """Return when a process began, in a text that no later process of its number has; empty if there is none."""
-    try:
-        # Fields from the third on: the second, the name, may hold spaces and brackets. Zombies have ended.
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if state in "ZX" else fields[18]
-    except FileNotFoundError:
-        pass
-    if Path("/proc/self").exists():
-        return ""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        return "running"
-    return "running"
+def _no_file(path: Path) -> InputError:
+    return InputError(f"{path} is a link, a pipe or a folder where a lock file belongs: remove it, and run again")

@@ -12,10 +12,14 @@ from egocurate.storage.paths import named, read_bytes
 class RemoteLockFile:
     """See `storage.lock.LockFile`; a store without conditional puts is caught by reading back what was put."""
 
-    def __init__(self, folder: UPath) -> None:
-        """Lie in `folder`."""
-        self.path = folder / LOCK_FILE
+    def __init__(self, folder: UPath, name: str = LOCK_FILE) -> None:
+        """Lie in `folder` under this name."""
+        self.path = folder / name
         self._fs, self._name = self.path.fs, self.path.path
+
+    def beside(self, name: str) -> "RemoteLockFile":
+        """Return the lock file called `name` in the same folder."""
+        return RemoteLockFile(self.path.parent, name)
 
     def create(self, content: bytes) -> bool:
         """Put the object with `If-None-Match: *`, or what the store has for it."""

@@ -11,7 +11,9 @@ import pytest
 
 from egocurate.errors import InputError
 from egocurate.storage import lock as lock_module
-from egocurate.storage.lock import STALE_SEC, Holder, LocalLockFile, locked
+from egocurate.storage import lock_holder
+from egocurate.storage.lock import STALE_SEC, LocalLockFile, locked
+from egocurate.storage.lock_holder import Holder
 
 HOLD = """
 import sys, time
@@ -144,3 +146,83 @@ def test_of_many_that_want_it_at_once_one_gets_it(tmp_path):
             thread.join()
         assert max(most) == 1 and len(most) + len(refused) == 8
         assert list(tmp_path.iterdir()) == []
+
+
+class SlowToRemove(LocalLockFile):
+    """The lock file of a run that stands still for a moment just before it removes a file."""
+
+    def remove(self):
+        time.sleep(1.0)
+        super().remove()
+
+
+def test_a_run_that_is_slow_to_clear_a_dead_lock_away_does_not_remove_the_lock_of_a_faster_one(tmp_path):
+    written_by(replace(Holder.this_process(), born="1"), tmp_path)
+    inside, most, refused = [], [], []
+
+    def want(file):
+        try:
+            with locked(tmp_path, file):
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(2.0)
+                inside.pop()
+        except InputError as error:
+            refused.append(error)
+
+    slow = threading.Thread(target=want, args=(SlowToRemove(tmp_path),))
+    slow.start()
+    time.sleep(0.3)
+    want(LocalLockFile(tmp_path))
+    slow.join()
+    assert max(most) == 1 and len(most) + len(refused) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_killed_while_it_cleared_a_dead_lock_away_blocks_nobody(tmp_path):
+    dead = replace(Holder.this_process(), born="1")
+    written_by(dead, tmp_path)
+    claim = LocalLockFile(tmp_path).beside(lock_module._claim_on(dead.written()))
+    assert claim.create(replace(dead, token="of the killed run").written())
+    with locked(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_in_the_future_is_no_beat(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock_module, "BEAT_SEC", 0.1)
+    written_by(elsewhere(), tmp_path, age=-3600)
+    with locked(tmp_path):
+        pass
+    written_by(elsewhere(), tmp_path, age=-3600)
+    beat = threading.Timer(0.05, os.utime, [tmp_path / ".lock"])
+    beat.start()
+    with pytest.raises(InputError, match="another run is writing"), locked(tmp_path):
+        pass
+    beat.join()
+
+
+@pytest.mark.parametrize("what", ["pipe", "dangling link", "link", "folder"])
+def test_what_is_no_file_is_said_to_be_none(tmp_path, what):
+    path = tmp_path / ".lock"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if what == "link" else tmp_path / "nothing")
+    with pytest.raises(InputError, match=r"\.lock is a link, a pipe or a folder .* remove it"), locked(tmp_path):
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_process_that_proc_hides_holds_its_lock_while_it_beats(tmp_path, other_process, monkeypatch):
+    hidden = tmp_path / "proc"
+    (hidden / "self").mkdir(parents=True)
+    monkeypatch.setattr(lock_holder, "PROC", hidden)
+    with pytest.raises(InputError, match="another run is writing"), locked(tmp_path):
+        pass
+    other_process.kill()
+    other_process.wait()
+    with locked(tmp_path):
+        pass
