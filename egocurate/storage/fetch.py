@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from fsspec.asyn import sync
 from upath import UPath
@@ -15,6 +15,7 @@ S3 = ("s3", "s3a")
 ATTEMPTS = 6  # with growing pauses, half a minute in all
 PAUSE_SEC = 0.5  # before the second attempt; doubled before each further one
 ROUNDS = 2  # of attempts, with clients that make these themselves
+Answer = TypeVar("Answer")
 _ONE_STREAM_BYTES = 16 * 1024 * 1024  # a larger object of S3 comes faster over several connections
 
 
@@ -31,6 +32,25 @@ def fetch_span(path: UPath, offset: int, size: int, whole: int | None = None) ->
     if size == 0:
         return b""
     return _retried(path, lambda: _ask(path, max(size, whole or 0), (offset, offset + size)))
+
+
+def file_size(path: UPath) -> int:
+    """Return the bytes of a file of a store; raises FileNotFoundError, and StoreError also where nobody tells them."""
+
+    def ask() -> int | None:
+        try:
+            return path.fs.info(path.path)["size"]
+        except FileNotFoundError as error:
+            # Over http every failure is taken for an absent file.
+            for cause in (getattr(error.__cause__, "__cause__", None), error.__cause__):
+                if isinstance(cause, (StoreError, *client_errors())) and getattr(cause, "status", 0) not in (404, 410):
+                    raise cause from None
+            raise
+
+    size = _retried(path, ask)
+    if size is None:
+        raise StoreError(f"{path}: its server does not tell how long it is: copy the file here")
+    return size
 
 
 def _ask(path: UPath, at_most: int, span: tuple[int, int] | None) -> bytes:
@@ -80,7 +100,7 @@ def _check_size(where: object, size: int | None, at_most: int) -> None:
         raise too_long(where, size, at_most)
 
 
-def _retried(path: UPath, ask: Callable[[], bytes]) -> bytes:
+def _retried(path: UPath, ask: Callable[[], Answer]) -> Answer:
     attempts = ATTEMPTS if path.protocol in HTTP else ROUNDS
     with named(path):
         for attempt in range(1, attempts):
@@ -98,4 +118,4 @@ def _retried(path: UPath, ask: Callable[[], bytes]) -> bytes:
         except client_errors() as error:
             if is_final(error):
                 raise
-            raise StoreError(f"{path}: {reason(error, ATTEMPTS)}") from error
+            raise StoreError(f"{path}: {reason(path.protocol, error, ATTEMPTS)}") from error

@@ -15,7 +15,7 @@ from fsspec.implementations.http import HTTPFileSystem
 from yarl import URL
 
 from egocurate.errors import StoreError
-from egocurate.storage.store_errors import too_long
+from egocurate.storage.store_errors import reason, too_long
 
 REDIRECT_HOSTS = "EGOCURATE_REDIRECT_HOSTS"
 """environment variable: hosts, with commas between them, to which any server may send on"""
@@ -40,7 +40,7 @@ async def checked_session(**options: object) -> aiohttp.ClientSession:
         headers={"Accept-Encoding": "identity"},
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        middlewares=(_check,),
+        middlewares=(_name, _check),
         response_class=_Response,
         # aiohttp's own limit is five minutes for a whole answer, however it flows.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=10),
@@ -56,24 +56,26 @@ async def get(fs: HTTPFileSystem, url: str, at_most: int, span: tuple[int, int] 
     """
     session = await fs.set_session()
     headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
-    async with session.get(fs.encode_url(url), headers=headers) as response:
+    async with session.get(fs.encode_url(url), headers=headers, middlewares=(_check,)) as response:
         if response.status in (404, 410):
             raise FileNotFoundError(url)
         if response.status == 416 and span:
             return b""
         response.raise_for_status()
+        stated = response.content_length or 0
         if span and response.status == 206:
-            _check_span(response, url, span)
             at_most = min(at_most, span[1] - span[0])
-        elif span and (span[0] or (response.content_length or 0) > at_most):
+            if stated <= at_most:
+                _check_span(response, url, span)
+        elif span and (span[0] or stated > at_most):
             raise StoreError(
                 f"{url}: its server sends whole files, no ranges (python -m http.server is one): serve it by another, "
                 "give a cache_dir with room for it, or copy the file here"
             )
         elif response.status == 206:
             raise StoreError(f"{url}: its server sends a part where the whole was asked for: copy the file here")
-        if (response.content_length or 0) > at_most:
-            raise too_long(url, response.content_length, at_most)
+        if stated > at_most:
+            raise too_long(url, stated, at_most)
         return await collect(response.content.read, at_most, url)
 
 
@@ -88,11 +90,22 @@ async def collect(read: ReadSome, at_most: int, url: str) -> bytes:
         if seconds >= SLOW_SEC:
             if came < SLOW_BYTES_PER_SEC * seconds:
                 raise StoreError(
-                    f"{url}: {came:,} bytes came in {seconds:.0f} s, which would not end: check the network, or copy "
+                    f"{url}: {came:,} bytes came in {seconds:.3g} s, which would not end: check the network, or copy "
                     "the file here by other means"
                 )
             since, before = time.monotonic(), len(body)
     return bytes(body)
+
+
+async def _name(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
+    """Turn what fails into a StoreError where fsspec asks: it would take it for absent, or raise it as it is."""
+    try:
+        response = await handler(request)
+        if response.status not in (404, 410) and request.method != "HEAD":  # what is refused to HEAD is asked by GET
+            response.raise_for_status()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise StoreError(f"{request.url}: {reason(request.url.scheme, error)}") from error
+    return response
 
 
 async def _check(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
@@ -103,7 +116,7 @@ async def _check(request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.Cl
     except TimeoutError:
         if not deadline.expired():
             raise
-        raise StoreError(f"{request.url}: no answer in {HEADERS_SEC:.0f} s: check the network") from None
+        raise StoreError(f"{request.url}: no answer in {HEADERS_SEC:.3g} s: check the network") from None
     except aiohttp.ClientResponseError as error:  # what cannot be parsed; a status is no error yet
         what = error.message.partition("\n")[0][:100]
         raise StoreError(f"{request.url}: its server's answer is no HTTP ({what!r}): check the URL") from error
@@ -121,8 +134,10 @@ def _problem(url: URL, response: aiohttp.ClientResponse) -> str:
             target = url.join(URL(response.headers["Location"]))
         except ValueError:
             return "its server sends on to what is no URL: copy the file here"
+        where = f"{target.scheme}://{target.authority.rpartition('@')[2]}"
+        if target.scheme not in ("http", "https") or not target.host:
+            return f"its server sends on to {where}, which is no http: copy the file here"
         if not _may_lead_to(url, target):
-            where = f"{target.scheme}://{target.authority.rpartition('@')[2]}"
             return (
                 f"its server sends on to {where}, another place: give the URL there, or allow it by "
                 f"{REDIRECT_HOSTS}={target.host}"
@@ -134,8 +149,6 @@ def _problem(url: URL, response: aiohttp.ClientResponse) -> str:
 
 
 def _may_lead_to(url: URL, target: URL) -> bool:
-    if target.scheme not in ("http", "https") or not target.host:
-        return False
     if target.host in [host.strip() for host in os.environ.get(REDIRECT_HOSTS, "").split(",")]:
         return True
     to_https = (url.scheme, target.scheme) == ("http", "https") and url.is_default_port() and target.is_default_port()

@@ -11,8 +11,8 @@ from typing import BinaryIO
 from upath import UPath
 
 from egocurate.errors import StoreError
-from egocurate.storage.fetch import fetch_span
-from egocurate.storage.paths import TABLE_BYTES, AnyPath, is_remote, named, of_this_process
+from egocurate.storage.fetch import fetch_span, file_size
+from egocurate.storage.paths import TABLE_BYTES, AnyPath, is_remote, of_this_process
 from egocurate.storage.store_errors import too_long
 
 BLOCK_BYTES = 2 * 1024 * 1024  # some 10 s of 540p video: one request
@@ -25,10 +25,7 @@ class RemoteFile(io.RawIOBase):
     def __init__(self, path: UPath, block_bytes: int = BLOCK_BYTES) -> None:
         """Ask for the size; raises FileNotFoundError, StoreError."""
         self._block_bytes, self._at = block_bytes, 0
-        with named(path):
-            self.bytes = path.stat().st_size
-        if self.bytes is None:
-            raise StoreError(f"{path}: its server does not tell how long it is: copy the file here")
+        self.bytes = file_size(path)
         # A function of no object: a cache that referred to this one would outlive it until the next garbage collection.
         self._block = lru_cache(BLOCKS)(partial(_read_block, path, self.bytes, block_bytes))
 

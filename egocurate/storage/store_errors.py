@@ -33,15 +33,10 @@ def named(path: Path | UPath) -> Iterator[None]:
         return
     try:
         yield
-    except FileNotFoundError as error:
-        # What asks for a size takes every failure for an absent file.
-        if isinstance(error.__cause__, StoreError):
-            raise error.__cause__ from None
-        if isinstance(error.__cause__, client_errors()) and getattr(error.__cause__, "status", 0) not in (404, 410):
-            raise StoreError(f"{path}: {reason(error.__cause__)}") from error
+    except FileNotFoundError:
         raise
     except client_errors() as error:
-        raise StoreError(f"{path}: {reason(error)}") from error
+        raise StoreError(f"{path}: {reason(path.protocol, error)}") from error
 
 
 def client_errors() -> tuple[type[Exception], ...]:
@@ -71,11 +66,12 @@ def first_line(error: Exception) -> str:
     """Return what an error says, in a line that a terminal can be shown, whatever a server has put in it."""
     status, message = getattr(error, "status", 0), getattr(error, "message", "")
     said = f"HTTP {status} {message}".strip() if status else str(error) or type(error).__name__
-    line = "".join(letter if letter.isprintable() else " " for letter in said.partition("\n")[0])
+    said = said.partition("\n")[0].partition(": <")[0]  # of an error inside of it the kind is told, no more
+    line = "".join(letter if letter.isprintable() else " " for letter in said)
     return redacted(line[:_LONGEST])
 
 
-def reason(error: Exception, attempts: int = 1) -> str:
+def reason(protocol: str, error: Exception, attempts: int = 1) -> str:
     """Return why a file cannot be had and the way out, after so many attempts."""
     message, kind = first_line(error), type(error).__name__
     if kind in ("NoCredentialsError", "PartialCredentialsError"):
@@ -84,13 +80,13 @@ def reason(error: Exception, attempts: int = 1) -> str:
         return f"the store refuses access ({message}); check the credentials and the bucket's policy"
     if getattr(error, "status", 0) in (401, 403):
         return f"the server refuses access ({message}); check the user, the password or the signature in the URL"
+    if kind == "TooManyRedirects":
+        return "its server sends on from place to place without end; check the URL"
     if is_final(error):
         return f"the server refuses the request ({message}); check the URL"
     after = f", after {attempts} attempts" if attempts > 1 else ""
-    return (
-        f"the store does not answer as it should{after} ({message}); "
-        "check the network and AWS_ENDPOINT_URL, and run the same command again"
-    )
+    where = "the network" if protocol in ("http", "https") else "the network and AWS_ENDPOINT_URL"
+    return f"the store does not answer as it should{after} ({message}); check {where}, and run the same command again"
 
 
 def too_long(where: object, stated: int | None, at_most: int) -> StoreError:
