@@ -2,13 +2,14 @@
 
 import functools
 import os
+import secrets
 import signal
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,11 @@ QUIET = {
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_enable_metrics_collection": "0",
 }
+PRIVATE = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # of this process and the sessions that it starts
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # despite its name: whether a node takes an address others can reach
+}
 ANSWER_SEC = 5.0  # within which a cluster's port must answer; Ray itself would try for minutes
 SLOW_SEC = 10.0  # of waiting for Ray to start, after which the user is told so
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
@@ -39,19 +45,26 @@ def ray_session(address: str | None = None) -> Iterator[str | None]:
     """Have Ray running inside the block: the session that is up, else the cluster at `address`, else this machine.
 
     Yields the URL of its dashboard, or None where it has none. Raises InputError if it does not come up. Of a session
-    of this machine no process is left after the block.
+    of this machine no process is left after the block, and nobody else can reach it while it is up: it has a token of
+    its own, no dashboard, and listens on loopback alone.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if address is not None:
         _check_answers(address)
         use_token()
-    import ray
-
-    if ray.is_initialized():
+        _read_token_again()
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         yield None
         return
-    options = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
+    with nullcontext() if address is not None else _private():
+        yield from _session(address)
+
+
+def _session(address: str | None) -> Iterator[str | None]:
+    import ray
+
+    options: dict[str, object] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     if address is None:
         # Paths and time ranges travel between tasks, never video: a small store is enough.
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
@@ -71,6 +84,41 @@ def ray_session(address: str | None = None) -> Iterator[str | None]:
         leave_ray(at_once=isinstance(error, ProcessEnds))
         raise
     leave_ray()
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """Have a session that is started in the block listen on loopback alone, for who knows this process's token.
+
+    Without a token whoever reaches a port of Ray runs code here, and the token that Ray makes by itself lies in a file
+    that every user of the machine can read.
+    """
+    before = {name: os.environ.get(name) for name in (*PRIVATE, "RAY_AUTH_TOKEN_PATH")}
+    os.environ.update(PRIVATE)
+    os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
+    import ray
+
+    may_span_machines = ray._private.ray_constants.ENABLE_RAY_CLUSTER
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = False  # as the environment says, had Ray not been imported before
+    _read_token_again()
+    try:
+        yield
+    finally:
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = may_span_machines
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        _read_token_again()
+
+
+def _read_token_again() -> None:
+    """Have Ray, if it is loaded, look again at whether there is to be a token and which one it is."""
+    if "ray" in sys.modules:
+        from ray._raylet import AuthenticationTokenLoader, Config
+
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 def leave_ray(*, at_once: bool = False) -> None:

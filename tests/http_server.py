@@ -1,5 +1,6 @@
 """An http server on loopback over a folder, with or without ranges, that counts and can be told to fail or wait."""
 
+import random
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,12 +8,16 @@ from pathlib import Path
 
 
 class HttpServer:
-    """`requests` grows by (file name, range); `failures`: what the next meet (500, half, close or stall)."""
+    """`requests` grows by (file name, range); `failures`: what the next meet (500, half, close, stall or wrong).
+
+    `spoil(number of the tar's request)` tells which of them get wrong bytes, other ones each time.
+    """
 
     def __init__(self, folder, ranges=True):
         self.requests: list[tuple[str, str]] = []
         self.failures: list[str] = []
         self.delay_sec, self.stall_sec = 0.0, 30.0
+        self.spoil = lambda number: False
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -27,6 +32,7 @@ class HttpServer:
             def do_GET(self):
                 name, asked = Path(self.path).name, self.headers.get("Range", "")
                 server.requests.append((name, asked))
+                self.wrong = False
                 if name.endswith(".tar"):
                     time.sleep(server.delay_sec)
                     if server.failures and not self.fail(server.failures.pop(0), asked):
@@ -36,6 +42,8 @@ class HttpServer:
                     self.answer(404, b"")
                     return
                 data = path.read_bytes()
+                if self.wrong or (name.endswith(".tar") and server.spoil(len(server.tars()))):
+                    data = bytes(byte ^ random.randrange(1, 256) for byte in data)
                 if ranges and asked:
                     first, last = (int(place) for place in asked.removeprefix("bytes=").split("-"))
                     if first >= len(data):
@@ -57,9 +65,13 @@ class HttpServer:
                     self.send_header("Content-Length", str(last - first + 1))
                     self.end_headers()
                     self.wfile.write(bytes(1000))
+                elif how == "wrong":
+                    self.wrong = True
+                    return True
                 elif how == "stall":
                     time.sleep(server.stall_sec)
                 self.close_connection = True
+                return False
 
             def answer(self, status, data, headers=None):
                 self.send_response(status)

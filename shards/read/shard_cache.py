@@ -120,8 +120,7 @@ class ShardCache:
 
     def _write(self, shard: StoredShard) -> bool:
         for _ in range(2):  # bytes may be wrong once on their way
-            with part_of(self.folder) as (part, path):
-                fcntl.flock(part, fcntl.LOCK_EX)
+            with _locked_part(self.folder) as (part, path):
                 # Before the first byte, so that others see the room as taken and a full disk shows at once.
                 os.posix_fallocate(part, 0, max(1, shard.bytes))
                 if not self._make_room():
@@ -205,6 +204,17 @@ def _pieces(shard: StoredShard) -> Iterator[bytes]:
         at += len(data)
         if len(data) != wanted:
             return  # all of it, or a file that ends early
+
+
+@contextmanager
+def _locked_part(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Give a new file that is locked, so that nobody who makes room takes it for one left behind."""
+    while True:
+        with part_of(folder) as (part, path):
+            fcntl.flock(part, fcntl.LOCK_EX)
+            if _is(path, part):  # else one that made room was faster
+                yield part, path
+                return
 
 
 @contextmanager

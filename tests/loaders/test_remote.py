@@ -13,11 +13,15 @@ import torch
 
 from egocurate.errors import StoreError
 from egocurate.loaders import shard_prefetch
+from egocurate.loaders.clip_dataset import ClipDataset
 from egocurate.loaders.clip_stream import stream
+from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.order.epoch_order import epoch_order
 from egocurate.loaders.shard_prefetch import first_needs
+from egocurate.shards.read.index import ShardIndex
 from egocurate.storage import fetch as store
 from egocurate.storage.paths import as_path
+from tests.http_server import HttpServer
 from tests.s3_server import ENVIRONMENT, S3Server
 
 SETTINGS = {"frames": 2, "size": 24, "seed": 3}
@@ -112,6 +116,80 @@ def test_a_store_that_stays_down_ends_the_run_in_one_line(server, tmp_path, monk
     with pytest.raises(StoreError) as error:
         list(there.epoch(0))
     assert "\n" not in str(error.value) and f"{server.url}/egoclip-" in str(error.value)
+
+
+def test_bytes_that_are_wrong_once_are_read_again_and_no_sample_is_bad(server):
+    dataset = ClipDataset(ShardIndex.open(server.url), StreamConfig(frames=2, size=16, negatives=False))
+    for wrong in (1, 2):
+        before = len(server.tars())
+        server.failures = ["wrong"] * wrong
+        assert dataset[0, 5].bad == []
+        assert len(server.tars()) == before + 1 + wrong
+
+
+def test_a_store_that_gives_other_bytes_each_time_is_at_fault_and_no_sample(server):
+    dataset = ClipDataset(ShardIndex.open(server.url), StreamConfig(frames=2, size=16, negatives=False))
+    server.failures = ["wrong"] * 100
+    item = dataset[0, 5]
+    assert item.bad == [] and isinstance(item.failure, StoreError)
+    assert "other bytes each of 5 times" in str(item.failure)
+    server.failures = []
+    assert dataset[0, 5].failure is None and dataset[0, 5].bad == []
+
+
+def test_what_the_store_holds_is_bad_once_it_has_come_twice(broken):
+    server = HttpServer(broken([5]))
+    dataset = ClipDataset(ShardIndex.open(server.url), StreamConfig(frames=2, size=16, negatives=False, max_bad=0))
+    (bad,) = dataset[0, 5].bad
+    assert "its bytes are not those that were written" in bad.reason and len(server.tars()) == 2
+    server.stop()
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize("cached", [True, False])
+def test_tensors_do_not_depend_on_how_many_workers_meet_a_store_that_errs_now_and_then(
+    shards, server, tmp_path, cached
+):
+    local = list(stream(shards, batch_size=8, workers=0, **SETTINGS).epoch(0))
+    server.spoil = lambda number: number % (3 if cached else 11) == 0
+    for workers in (0, 1, 3):
+        cache = {"cache_dir": tmp_path / f"cache{workers}"} if cached else {}
+        there = stream(server.url, batch_size=8, workers=workers, **SETTINGS, **cache)
+        for one, other in zip(local, there.epoch(0), strict=True):
+            assert torch.equal(one.sample, other.sample) and torch.equal(one.frames, other.frames)
+        assert there.bad == {}
+        there.close()
+
+
+DEAD = """
+import sys
+from egocurate.storage import fetch
+from egocurate.loaders.clip_stream import stream
+fetch.PAUSE_SEC = .01
+cache = {"cache_dir": sys.argv[2]} if sys.argv[2] else {}
+there = stream(sys.argv[1], batch_size=64, frames=2, size=24, workers=4, **cache)
+print("open", flush=True)
+sys.stdin.readline()
+list(there.epoch(0))
+"""
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_dead_store_is_a_few_lines_however_many_ask(server, tmp_path, cached):
+    run = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", DEAD, server.url, str(tmp_path / "cache") if cached else ""],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "open\n"
+    server.failures = ["500"] * 100_000
+    _, err = run.communicate("\n", timeout=60)
+    said = [line for line in err.splitlines() if server.url in line and not line.startswith("egocurate.errors.")]
+    assert run.returncode == 1 and 1 <= len(said) <= 3, err
+    assert len(server.tars()) < 200
 
 
 SCRIPT = """
