@@ -66,7 +66,7 @@ class Cost:
 
 
 def measure(videos: Path, scratch: Path, seconds: int = 112) -> list[dict[str, object]]:
-    """Cut a video of `seconds` in three ways, decode it alone, and note memory; raises InputError if something is absent."""
+    """Cut a video of `seconds` in three ways, or decode it alone; raises InputError if something is absent."""
     if not (videos / SOURCE).is_file():
         raise InputError(f"{videos}: no {SOURCE} there; name a folder that has it with --videos")
     ffmpeg = shutil.which("ffmpeg")
