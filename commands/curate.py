@@ -31,6 +31,7 @@ from egocurate.commands.verbs.tables import egoclip, egomcq, template
 from egocurate.commands.verbs.train import train
 from egocurate.errors import InputError
 from egocurate.extras import way_to_install
+from egocurate.storage.redacted import redacted
 
 _GOES_ON = "what is finished is kept, and the same command goes on from there"
 _HOW_TO_GO_ON = {
@@ -119,5 +120,5 @@ def _say(error: Exception) -> int:
         end_rank(error, line, status)
     if line is None:
         raise error
-    print(f"curate: {line}", file=sys.stderr)
+    print(f"curate: {redacted(line)}", file=sys.stderr)
     return status

@@ -12,6 +12,7 @@ import os
 import typer
 
 from egocurate.errors import ClusterLost, DiskFull, InputError, StoreError
+from egocurate.storage.store_errors import client_errors, reason
 
 EXIT_INPUT, EXIT_INCOMPLETE = 2, 3
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # 128 and the number of the signal, as shells have it
@@ -26,6 +27,8 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return str(error), EXIT_INCOMPLETE
     if isinstance(error, InputError):
         return str(error), EXIT_INPUT
+    if isinstance(error, client_errors()) and not isinstance(error, OSError):  # where no path is at hand to name it
+        return f"a store: {reason('', error)}", EXIT_INCOMPLETE
     if isinstance(error, typer.TyperException):  # the command line itself is wrong
         return _usage(error), EXIT_INPUT
     if isinstance(error, OSError) and error.errno in _NO_ROOM:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from egocurate.progress import Report, StageClock, describe, silent
+from egocurate.storage.redacted import redacted, redacted_values
 
 QUIET_SEC = 2.0  # shorter stages need no bar
 LINE_EVERY_SEC = 10.0  # between two lines of a stage where there is no terminal
@@ -76,7 +77,7 @@ def _lines() -> Report:
 def print_summary(title: str, rows: dict[str, object], as_json: bool) -> None:
     """Print a run's summary on stdout; dicts and lists are indented in the table."""
     if as_json:
-        print(json.dumps(rows))
+        print(json.dumps(redacted_values(rows)))
         return
     print(f"\n{title}")
     for name, value in rows.items():
@@ -87,12 +88,12 @@ def print_summary(title: str, rows: dict[str, object], as_json: bool) -> None:
         elif isinstance(value, list):
             print(f"  {name.replace('_', ' ')}")
             for line in value:
-                print(f"    {line}")
+                print(f"    {redacted(str(line))}")
         else:
             print(f"  {name.replace('_', ' '):<28} {_show(value)}")
 
 
 def _show(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
+        return redacted(str(value))
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"

@@ -1,8 +1,17 @@
 """Errors that are the user's to solve: one line, no traceback."""
 
+from egocurate.storage.redacted import redacted
+
 
 class InputError(Exception):
-    """A mistake in what was given; `str()` is one line that says what, where, which value, and the way out."""
+    """A mistake in what was given; `str()` is one line that says what, where, which value, and the way out.
+
+    Secrets of the URLs in it are left out.
+    """
+
+    def __init__(self, line: object) -> None:
+        """Say one line."""
+        super().__init__(redacted(str(line)))
 
 
 class DiskFull(InputError):  # noqa: N818 (reads as what happened)

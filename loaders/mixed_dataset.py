@@ -43,8 +43,13 @@ class MixedDataset(Dataset):
         return replace(item, anchor=_marked(item.anchor, source), negative=_marked(item.negative, source), bad=bad)
 
     def __getitems__(self, request: "BatchRequest") -> tuple[int | None, list[Item]]:
-        """Return the items of a batch, and the buffer that its frames are for."""
-        return request.buffer, [self[anchor] for anchor in request.anchors]
+        """Return the items of a batch, and the buffer that its frames are for; none after a failure of the store."""
+        items: list[Item] = []
+        for anchor in request.anchors:
+            items.append(self[anchor])
+            if items[-1].failure is not None:
+                break  # each further one would ask a dead store for half a minute
+        return request.buffer, items
 
     def collate(self, batch: tuple[int | None, list[Item]]) -> tuple[Batch | StoreError | None, list[BadSample]]:
         """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad."""

@@ -1,6 +1,5 @@
 """Fetch the shards that a rank's batches need next, while those before are in use."""
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -9,13 +8,12 @@ import numpy as np
 
 from egocurate.errors import StoreError
 from egocurate.shards.read.shard_reader import ShardReader
+from egocurate.storage.store_errors import note
 
 SHARDS_AHEAD = 8
 """shards of the steps to come that are fetched before their first sample is asked for"""
 FETCHERS = 4
 """shards on their way at once"""
-
-log = logging.getLogger(__name__)
 
 
 def first_needs(shards: np.ndarray) -> list[tuple[int, int]]:
@@ -57,7 +55,7 @@ class ShardPrefetch:
             try:
                 self._reader.fetch(shard)
             except StoreError as error:
-                log.warning("%s", error)  # whoever needs the shard asks again, and ends the run if it must
+                note(str(error))  # whoever needs the shard asks again, and ends the run if it must
 
     def _next(self) -> int | None:
         """Return the shard to fetch next, once it is near enough; None at the end."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.storage import store_errors
 
 
 def pytest_configure():
@@ -23,6 +24,12 @@ def tiny_root(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
     write_demo_root(root, DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15))
     return root
+
+
+@pytest.fixture
+def nothing_said(monkeypatch):
+    """Begin as a new process does, which has not said yet that a store stumbles."""
+    monkeypatch.setattr(store_errors, "_given", bytearray(16))
 
 
 @pytest.fixture(scope="session")

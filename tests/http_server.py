@@ -29,7 +29,7 @@ class HttpServer:
                 server.requests.append((name, asked))
                 if name.endswith(".tar"):
                     time.sleep(server.delay_sec)
-                    if server.failures and not self.fail(server.failures.pop(0)):
+                    if server.failures and not self.fail(server.failures.pop(0), asked):
                         return
                 path = folder / self.path.lstrip("/")
                 if not path.is_file():
@@ -37,25 +37,34 @@ class HttpServer:
                     return
                 data = path.read_bytes()
                 if ranges and asked:
-                    first, last = asked.removeprefix("bytes=").split("-")
-                    self.answer(206, data[int(first) : int(last) + 1])
+                    first, last = (int(place) for place in asked.removeprefix("bytes=").split("-"))
+                    if first >= len(data):
+                        self.answer(416, b"")
+                        return
+                    part = data[first : last + 1]
+                    where = f"bytes {first}-{first + len(part) - 1}/{len(data)}"
+                    self.answer(206, part, {"Content-Range": where})
                 else:
                     self.answer(200, data)
 
-            def fail(self, how):
+            def fail(self, how, asked):
                 if how == "500":
                     self.answer(500, b"")
                 elif how == "half":
-                    self.send_response(200)
-                    self.send_header("Content-Length", "100000")
+                    first, last = (int(place) for place in asked.removeprefix("bytes=").split("-"))
+                    self.send_response(206)
+                    self.send_header("Content-Range", f"bytes {first}-{last}/*")
+                    self.send_header("Content-Length", str(last - first + 1))
                     self.end_headers()
                     self.wfile.write(bytes(1000))
                 elif how == "stall":
                     time.sleep(server.stall_sec)
                 self.close_connection = True
 
-            def answer(self, status, data):
+            def answer(self, status, data, headers=None):
                 self.send_response(status)
+                for name, value in (headers or {}).items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 if self.command == "GET":

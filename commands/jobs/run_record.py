@@ -17,10 +17,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from egocurate.errors import InputError
-from egocurate.storage.atomic import write_text
+from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.lock import Lock, locked
 from egocurate.storage.paths import AnyPath, check_output, file_sizes, is_remote, make_folder, read_bytes
+from egocurate.storage.redacted import redacted_values
 from egocurate.storage.remote_lock import RemoteLockFile
 
 PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "torch")
@@ -69,7 +70,7 @@ class Run:
         seconds = round(time.monotonic() - self._clock, 1)
         written = {"files": {name: _written(self.out / name) for name in files}}
         record = self.record | {"seconds": seconds, "counts": counts} | written
-        write_text(_record_path(self.out, record["verb"]), json.dumps(record, indent=1) + "\n")
+        write_json(_record_path(self.out, record["verb"]), record)
         self.let_go()
 
     def let_go(self) -> None:
@@ -112,15 +113,8 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str], may_
     has been changed. With `may_grow` other inputs are taken: the caller finds out whether they hold what was there and
     more.
     """
-    record = {
-        "format": FORMAT,
-        "verb": verb,
-        "command": " ".join(["curate", *sys.argv[1:]]),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": json.loads(json.dumps(config)),
-        "inputs": inputs,
-        "versions": _versions(),
-    }
+    # Without secrets from the start, as the record of an earlier run is: signatures change, what they open does not.
+    record = redacted_values(_record(verb, config, inputs))
     check_output(out)
     earlier = read_run(out, verb)
     if earlier is None:
@@ -140,11 +134,23 @@ def open_run(out: AnyPath, verb: str, config: dict, inputs: dict[str, str], may_
     return Run(out, record, earlier["counts"], _lost(out, verb, earlier.get("files", {})), differences)
 
 
+def _record(verb: str, config: dict, inputs: dict[str, str]) -> dict:
+    return {
+        "format": FORMAT,
+        "verb": verb,
+        "command": " ".join(["curate", *sys.argv[1:]]),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": json.loads(json.dumps(config)),
+        "inputs": inputs,
+        "versions": _versions(),
+    }
+
+
 def read_run(out: AnyPath, verb: str) -> dict | None:
-    """Return the record of `verb` in `out`, or None; a broken record is an InputError."""
+    """Return the record of `verb` in `out`, without secrets, or None; a broken record is an InputError."""
     path = _record_path(out, verb)
     try:
-        record = json.loads(read_bytes(path))
+        record = redacted_values(json.loads(read_bytes(path)))
         return {key: record[key] for key in ("config", "inputs", "counts")} | record
     except (FileNotFoundError, NotADirectoryError):
         return None

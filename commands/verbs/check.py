@@ -12,6 +12,7 @@ from egocurate.commands.exit_status import EXIT_INCOMPLETE
 from egocurate.commands.verbs.options import Json, ProfileName, ShardClips, SourceName, VideosDirs, path_or_url
 from egocurate.console import print_summary, progress
 from egocurate.errors import InputError
+from egocurate.storage.redacted import redacted
 
 if TYPE_CHECKING:
     from egocurate.progress import Report
@@ -62,7 +63,7 @@ def verify(
         with progress(not json) as report:
             problems = [line for one in folders for line in _problems(one, decode, repair, report)]
     for problem in problems:
-        print(problem, file=sys.stderr)
+        print(redacted(problem), file=sys.stderr)
     summary: dict[str, object] = {"checked": len(folders), "problems": len(problems)}
     if unchecked:
         summary["not_checked"] = unchecked

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from egocurate.clip_table import CSV_COLUMNS, PUBLISHED_TYPES, require_columns
 from egocurate.errors import InputError
-from egocurate.storage.paths import AnyPath, read_bytes
+from egocurate.storage.paths import TABLE_BYTES, AnyPath, read_bytes
 
 _NUMBER = re.compile(r"\d+")
 _LIST = re.compile(r"\[\s*(\d{1,9}\s*(,\s*\d{1,9}\s*)*)?\]")
@@ -25,7 +25,7 @@ def read_published_csv(path: AnyPath) -> pa.Table:
     """
     try:
         # As text: a number that is none must be named as it stands in the file.
-        content = io.BytesIO(read_bytes(path))
+        content = io.BytesIO(read_bytes(path, TABLE_BYTES))
         frame = pd.read_csv(content, sep="\t", dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
         what = str(error).strip().replace("Error tokenizing data. C error: ", "")

@@ -28,6 +28,9 @@ from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, folder_exists
+from egocurate.storage.remote_file import open_file
+
+_HEADER_BYTES = 65_536
 
 
 class Ego4DSource:
@@ -150,6 +153,6 @@ def _name(folder: AnyPath, root: AnyPath) -> str:
 
 def _is_video_manifest(path: AnyPath) -> bool:
     """Tell a manifest of videos from those of other data, which have no column of durations."""
-    with path.open("rb") as file:
-        header = file.readline()
+    with open_file(path) as file:
+        header = file.readline(_HEADER_BYTES)
     return b"video_uid" in header and b"duration_sec" in header

@@ -16,16 +16,18 @@ from egocurate.curation.sources.epic_kitchens import ACTOR, clock_seconds
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.remote_file import open_file
 
 _NEEDED = ("narration_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp", "narration")
 _NEEDED += ("verb_class", "all_noun_classes")
+_HEADER_BYTES = 65_536
 
 
 def holds_segments(path: AnyPath) -> bool:
     """Tell whether a csv file's header is that of EPIC's segments, as EPIC_100_retrieval_test.csv."""
-    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as file:
+    with open_file(path) as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as file:
         try:
-            header = file.readline()
+            header = file.readline(_HEADER_BYTES)
         except (OSError, EOFError):  # not compressed: the reader of the table says so
             return False
     return b"narration_id" in header and b"stop_timestamp" in header

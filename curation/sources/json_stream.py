@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.remote_file import open_file
 
 CHUNK = 1 << 22
 LONGEST_TOKEN = 1 << 24
@@ -34,7 +35,7 @@ def members(path: AnyPath, inside: str | None = None, chunk: int = CHUNK) -> Ite
     Raises InputError for a file that is empty, no UTF-8, no JSON (with the byte position), or of another shape.
     """
     is_there = inside is None
-    with path.open("rb") as file:
+    with open_file(path) as file:
         reader = _Reader(path, file, chunk)
         reader.open_object("the top level", outermost=True)
         for key in reader.keys():  # noqa: SIM118 - a method of the reader, no dict

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from egocurate.curation.sources.splits import split_fields
 from egocurate.curation.sources.videos_table import VideoFacts
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.remote_file import open_file
 
 _DURATIONS = ("duration_sec", "canonical_mp4_duration_sec", "canonical_video_duration_sec")
 
@@ -68,7 +70,7 @@ def read_ego4d_json(path: AnyPath) -> Metadata:
 def read_manifest(path: AnyPath) -> Metadata:
     """Read a manifest of full-scale videos, columns by name; raises InputError if it is no such table."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(open_file(path), newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a csv file in UTF-8 ({error}); fetch it again") from error

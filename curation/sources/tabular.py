@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from egocurate.errors import InputError
 from egocurate.storage.parquet import read_parquet
-from egocurate.storage.paths import AnyPath, read_bytes
+from egocurate.storage.paths import TABLE_BYTES, AnyPath, read_bytes
 
 
 def read_columns(path: AnyPath, needed: Sequence[str]) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def _read_parquet(path: AnyPath) -> pd.DataFrame:
 
 
 def _read_csv(path: AnyPath) -> pd.DataFrame:
-    data = read_bytes(path)
+    data = read_bytes(path, TABLE_BYTES)
     if path.suffix == ".gz":
         data = gzip.decompress(data)
     # Blank lines are read and then dropped: they count where a line is named.

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-import socket
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +12,11 @@ from typing import BinaryIO
 from upath import UPath
 
 from egocurate.storage.paths import AnyPath, as_path, is_remote, named
+from egocurate.storage.redacted import redacted_values
 
 TEMP_PREFIX = ".part-"
 # Stores whose client uploads in parts: nothing is to be seen of an object until its upload is completed.
 MULTIPART = ("s3", "s3a", "gs", "gcs")
-
-
-def temp_path(path: Path) -> Path:
-    """Return the name under which `path` is written until it is whole; one per process of each machine."""
-    return path.with_name(f"{TEMP_PREFIX}{socket.gethostname()}-{os.getpid()}-{path.name}")
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -62,21 +58,30 @@ def write_text(path: str | AnyPath, text: str) -> None:
 
 
 def write_json(path: str | AnyPath, value: object) -> None:
-    """Write a value as indented JSON to `path`: whole under its name, or not there at all."""
-    write_text(path, json.dumps(value, indent=1))
+    """Write a value as indented JSON to `path`, without secrets: whole under its name, or not there at all."""
+    write_text(path, json.dumps(redacted_values(value), indent=1))
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a path to write a file of this machine to: it is renamed `path` on a clean exit, and removed on any other.
 
-    For writers that take a path only; its name ends as that of `path` does, since they choose the format by it.
+    For writers that take a path only; its name ends as that of `path` does, since they choose the format by it. Nobody
+    can guess it, so a link that is written through cannot be where it is.
     """
-    temp = temp_path(path)
-    try:
+    with _part(path) as (temp, descriptor):
+        os.close(descriptor)
         yield temp
         with temp.open("rb") as file:
             os.fsync(file.fileno())
+
+
+@contextmanager
+def _part(path: Path) -> Iterator[tuple[Path, int]]:
+    temp = path.with_name(f"{TEMP_PREFIX}{secrets.token_hex(8)}-{path.name}")
+    try:
+        # The umask decides who may read what a user writes.
+        yield temp, os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         temp.replace(path)
     except BaseException:
         temp.unlink(missing_ok=True)
@@ -86,8 +91,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[BinaryIO]:
-    with atomic_path(path) as temp, temp.open("wb") as file:
+    with _part(path) as (_, descriptor), os.fdopen(descriptor, "wb") as file:
         yield file
+        file.flush()
+        os.fsync(descriptor)
 
 
 @contextmanager

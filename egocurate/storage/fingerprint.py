@@ -5,12 +5,14 @@ import json
 from pathlib import Path
 
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.remote_file import open_file
 
 
 def fingerprint(path: AnyPath) -> str:
     """Return "size:sha256" of a file."""
-    with path.open("rb") as file:
-        return f"{path.stat().st_size}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    with open_file(path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return f"{file.tell()}:{digest}"
 
 
 def folder_fingerprint(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """Columns as memory that all processes of a machine share: Arrow files in the user's cache, mapped, not read."""
 
+import mmap
 import os
 import shutil
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from egocurate.storage.atomic import atomic_file
+from egocurate.storage.shared_folder import create_plain, make_shared_folder, open_plain, part_of
 
 CHECKED = "checked"
 UNUSED_DAYS = 30  # after which the columns of an index that nobody opened are removed
@@ -37,7 +38,7 @@ class MappedColumns:
         """Remember that what the columns were made from has been looked at; nothing happens where nothing is kept."""
         if self.folder.exists():
             with suppress(OSError):
-                (self.folder / CHECKED).touch()
+                os.close(create_plain(self.folder / CHECKED))
 
     def open(self, name: str, read: Callable[[], pa.Array]) -> pa.Array:
         """Return the column that `read` gives, mapped from its file, which is written if it is not there.
@@ -45,27 +46,49 @@ class MappedColumns:
         Where the folder cannot be written, the column is read into memory.
         """
         path = self.folder / f"{name}.arrow"
+        column = _mapped(path)
+        if column is not None:
+            with suppress(OSError):  # another user's, or on a mount that cannot be written
+                os.utime(self.folder)
+            return column
+        column = read()
         try:
-            if not path.exists():
-                if not self.folder.exists():
-                    _remove_unused(self.folder.parent)
-                self.folder.mkdir(parents=True, exist_ok=True)
-                _write(read(), path)
-            os.utime(self.folder)
-            with pa.memory_map(str(path)) as source:
-                return pa.ipc.open_file(source).get_batch(0).column(0)
+            if not self.folder.exists():
+                _remove_unused(self.folder.parent)
+            make_shared_folder(self.folder)
+            _write(column, path)
         except OSError:
-            return read()
+            return column
+        mapped = _mapped(path)
+        return column if mapped is None else mapped
+
+
+def _mapped(path: Path) -> pa.Array | None:
+    """Return the column in a file; None if there is none, or what is there is no such file."""
+    try:
+        descriptor = open_plain(path)
+        try:
+            mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+        return pa.ipc.open_file(pa.py_buffer(mapped)).get_batch(0).column(0)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
 
 
 def _write(column: pa.Array, path: Path) -> None:
     batch = pa.record_batch([column], names=["column"])
-    with atomic_file(path) as file, pa.ipc.new_file(file, batch.schema) as writer:
-        writer.write_batch(batch)
+    with part_of(path.parent) as (descriptor, part), open(descriptor, "wb", closefd=False) as file:
+        with pa.ipc.new_file(file, batch.schema) as writer:
+            writer.write_batch(batch)
+        file.flush()
+        os.fsync(descriptor)
+        part.rename(path)
 
 
 def _remove_unused(folder: Path) -> None:
     oldest = time.time() - UNUSED_DAYS * 86_400
     for other in folder.glob("*"):
-        if other.stat().st_mtime < oldest:
-            shutil.rmtree(other, ignore_errors=True)
+        with suppress(OSError):
+            if other.stat().st_mtime < oldest:
+                shutil.rmtree(other, ignore_errors=True)

@@ -1,17 +1,15 @@
 """Read parquet tables wherever they are."""
 
-import io
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from egocurate.storage.paths import AnyPath, is_remote, of_this_process, read_bytes
-from egocurate.storage.remote_file import RemoteFile
+from egocurate.storage.paths import TABLE_BYTES, AnyPath, is_remote, read_bytes
+from egocurate.storage.remote_file import open_file
 
 
 def parquet_file(path: AnyPath) -> pq.ParquetFile:
     """Open a parquet file; one in a store is fetched at once, since its columns would be thousands of requests."""
-    return pq.ParquetFile(pa.BufferReader(read_bytes(path)) if is_remote(path) else path)
+    return pq.ParquetFile(pa.BufferReader(read_bytes(path, TABLE_BYTES)) if is_remote(path) else path)
 
 
 def read_parquet(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
@@ -20,5 +18,5 @@ def read_parquet(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
     if columns is None or not is_remote(path):
         with parquet_file(path) as file:
             return file.read(columns)
-    with io.BufferedReader(RemoteFile(of_this_process(path))) as source, pq.ParquetFile(source) as file:
+    with open_file(path) as source, pq.ParquetFile(source) as file:
         return file.read(columns)

@@ -5,14 +5,12 @@ beyond these methods is here.
 """
 
 import errno
-import logging
 import mmap
 import os
 import re
-import sys
+import stat
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,22 +18,24 @@ from typing import Any
 import fsspec
 from upath import UPath
 
-from egocurate.errors import InputError, StoreError
+from egocurate.errors import InputError
 from egocurate.extras import way_to_install
+from egocurate.storage.fetch import ATTEMPTS, HTTP, S3, fetch
+from egocurate.storage.redacted import REDACTED
+from egocurate.storage.store_errors import named
 
 AnyPath = Path | UPath
 Bytes = bytes | mmap.mmap
 
-log = logging.getLogger(__name__)
-
 # `pathlib` folds the two slashes of a URL into one, and the command line's paths have been through it.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
-_HTTP = ("http", "https")
 BUFFER_BYTES = 16 * 1024 * 1024  # read ahead, and one part of a multipart upload (of which S3 takes 10,000)
-ATTEMPTS = 6  # with growing pauses, half a minute in all
-PAUSE_SEC = 0.5  # before the second attempt; doubled before each further one
-ROUNDS = 2  # of attempts, with clients that make these themselves
+NOTE_BYTES = 256 * 1024 * 1024
+"""most bytes of what describes others: a manifest, a record, a note, a plan"""
+TABLE_BYTES = 4 * 1024 * 1024 * 1024
+"""most bytes of a table: of clips, of narrations, an index"""
+TAR_BYTES = 64 * 1024 * 1024 * 1024
+"""most bytes of a shard that is read whole though nothing tells its size"""
 _S3_OPTIONS = {
     "default_block_size": BUFFER_BYTES,
     # A store that hangs must be given up before a decoder that waits for its bytes is held to hang.
@@ -55,6 +55,10 @@ def as_path(where: "str | Path | UPath") -> AnyPath:
     if url is None:
         return Path(where)
     scheme, rest = url[1].lower(), url[2]
+    if REDACTED in rest:
+        raise InputError(
+            f"{scheme}://{rest}: the secrets of this URL were left out of a record: give the whole URL again"
+        )
     if scheme in ("file", "local"):
         return Path("/", rest)
     try:
@@ -69,10 +73,12 @@ def as_path(where: "str | Path | UPath") -> AnyPath:
         raise InputError(f"{scheme}://{rest}: what reads {scheme}:// is not installed; {way_out}") from error
     # Other processes write there as well: a listing that is remembered would be out of date.
     options: dict[str, Any] = {"use_listings_cache": False}
-    if _EXTRAS.get(scheme) == "s3":
+    if scheme in S3:
         options |= _S3_OPTIONS
-    if scheme in _HTTP:
-        options |= _http_options()
+    if scheme in HTTP:
+        from egocurate.storage.http_session import checked_session  # aiohttp is needed for these alone
+
+        options["get_client"] = checked_session
     return UPath(f"{scheme}://{rest}", **options)
 
 
@@ -86,88 +92,9 @@ def of_this_process(path: AnyPath) -> AnyPath:
     return UPath(str(path), **path.storage_options) if is_remote(path) else path
 
 
-def _http_options() -> dict[str, Any]:
-    # Loaded by now, as the file system needs it. Its own limit is five minutes for a whole answer, however it flows.
-    timeout = sys.modules["aiohttp"].ClientTimeout(total=None, sock_connect=5, sock_read=10)
-    return {"client_kwargs": {"timeout": timeout}}
-
-
-@contextmanager
-def named(path: AnyPath) -> Iterator[None]:
-    """Turn what a store's client raises into a StoreError that names `path`; a file that is absent stays that."""
-    if not is_remote(path):
-        yield
-        return
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except _client_errors() as error:
-        raise StoreError(f"{path}: {_reason(error)}") from error
-
-
-def _client_errors() -> tuple[type[Exception], ...]:
-    """Return the roots of what clients raise; a client that is not loaded has raised nothing."""
-    names = (("botocore.exceptions", "BotoCoreError"), ("aiohttp", "ClientError"), ("gcsfs.retry", "HttpError"))
-    return (
-        OSError,
-        TimeoutError,
-        *(getattr(sys.modules[module], name) for module, name in names if module in sys.modules),
-    )
-
-
-def read_range(path: UPath, size: int, offset: int) -> bytes:
-    """Return up to `size` bytes at `offset`, or the whole file where its server cannot send ranges.
-
-    A store that stumbles is asked again after growing pauses, each named in the log. Raises FileNotFoundError,
-    StoreError.
-    """
-    with named(path):
-        return _retried(path, lambda: path.fs.cat_file(path.path, start=offset, end=offset + size))
-
-
-def _retried(path: UPath, ask: Callable[[], bytes]) -> bytes:
-    attempts = ATTEMPTS if path.protocol in _HTTP else ROUNDS
-    for attempt in range(1, attempts):
-        try:
-            return ask()
-        except _client_errors() as error:
-            if _is_final(error):
-                raise
-            pause = PAUSE_SEC * 2 ** (attempt - 1)
-            log.warning(
-                "%s: %s; asked again in %.3g s (%d of %d)", path, _first_line(error), pause, attempt + 1, attempts
-            )
-            time.sleep(pause)
-    return ask()
-
-
-def _is_final(error: Exception) -> bool:
-    """Tell whether asking again cannot help."""
-    status = getattr(error, "status", 0)
-    refused = 400 <= status < 500 and status not in (408, 429)
-    return isinstance(error, FileNotFoundError | PermissionError) or refused or "Credentials" in type(error).__name__
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).partition("\n")[0]
-
-
-def _reason(error: Exception) -> str:
-    message = _first_line(error)
-    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
-        return "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-    if isinstance(error, PermissionError):
-        return f"the store refuses access ({message}); check the credentials and the bucket's policy"
-    return (
-        f"the store does not answer as it should, after {ATTEMPTS} attempts ({message}); "
-        "check the network and AWS_ENDPOINT_URL, and run the same command again"
-    )
-
-
 def check_bucket(path: AnyPath) -> None:
     """Raise InputError if the bucket of a URL does not exist, StoreError if it refuses or does not answer."""
-    if not is_remote(path) or path.protocol in (*_HTTP, "memory"):
+    if not is_remote(path) or path.protocol in (*HTTP, "memory"):
         return
     bucket = UPath(f"{path.protocol}://{path.drive}", **path.storage_options)
     with named(path):
@@ -195,7 +122,7 @@ def check_output(path: AnyPath) -> None:
     """Raise InputError, before any work is done, for a place where no folder can be made, or nothing be written."""
     if not is_remote(path):
         _check_place(path)
-    elif path.protocol in _HTTP:
+    elif path.protocol in HTTP:
         raise InputError(f"{path}: http is for reading; write to a folder, or to an s3:// or gs:// URL")
     check_bucket(path)
 
@@ -242,20 +169,31 @@ def file_sizes(folder: AnyPath) -> dict[str, int]:
         return {}
 
 
-def read_bytes(path: AnyPath) -> bytes:
-    """Return a file's bytes; raises FileNotFoundError, StoreError."""
-    if not is_remote(path):
-        return path.read_bytes()
-    with named(path):
-        path = of_this_process(path)
-        return path.fs.cat_file(path.path)
+def read_bytes(path: AnyPath, at_most: int = NOTE_BYTES) -> bytes:
+    """Return a file's bytes; raises FileNotFoundError, and InputError (StoreError) for more than `at_most` of them.
+
+    So a file that has no end, or a server that sends none, ends in a line and not with the memory of the machine.
+    """
+    if is_remote(path):
+        return fetch(of_this_process(path), at_most)
+    with open(path, "rb", opener=_opened_at_once) as file:  # pathlib takes no opener
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path} is no file but a pipe or a device: copy what it gives to a file")
+        if status.st_size > at_most:
+            raise InputError(f"{path} is {status.st_size:,} bytes long, at most {at_most:,} can be right: name another")
+        return file.read()
+
+
+def _opened_at_once(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK)  # a pipe would be waited for until something writes into it
 
 
 @contextmanager
-def whole_file(path: AnyPath) -> Iterator[Bytes]:
-    """Give a file's bytes: mapped if it is on this machine, fetched if it is in a store."""
+def whole_file(path: AnyPath, at_most: int) -> Iterator[Bytes]:
+    """Give a file's bytes: mapped if it is on this machine, fetched, up to `at_most`, if it is in a store."""
     if is_remote(path):
-        yield read_bytes(path)
+        yield read_bytes(path, at_most)
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data
@@ -270,7 +208,7 @@ def remove_folder(folder: AnyPath) -> None:
 
 
 def _is_s3(path: UPath) -> bool:
-    return _EXTRAS.get(path.protocol) == "s3"
+    return path.protocol in S3
 
 
 def end_uploads(folder: AnyPath) -> None:

@@ -6,11 +6,14 @@ memory:// has one position for all who read a file, while a video is read at two
 
 import io
 from functools import lru_cache, partial
+from typing import BinaryIO
 
 from upath import UPath
 
 from egocurate.errors import StoreError
-from egocurate.storage.paths import AnyPath, is_remote, named
+from egocurate.storage.fetch import fetch_span, file_size
+from egocurate.storage.paths import TABLE_BYTES, AnyPath, is_remote, of_this_process
+from egocurate.storage.store_errors import too_long
 
 BLOCK_BYTES = 2 * 1024 * 1024  # some 10 s of 540p video: one request
 BLOCKS = 8  # in memory: the header of a video and where its picture and sound are read
@@ -22,10 +25,9 @@ class RemoteFile(io.RawIOBase):
     def __init__(self, path: UPath, block_bytes: int = BLOCK_BYTES) -> None:
         """Ask for the size; raises FileNotFoundError, StoreError."""
         self._block_bytes, self._at = block_bytes, 0
-        with named(path):
-            self._size = path.stat().st_size
+        self.bytes = file_size(path)
         # A function of no object: a cache that referred to this one would outlive it until the next garbage collection.
-        self._block = lru_cache(BLOCKS)(partial(_read_block, path, self._size, block_bytes))
+        self._block = lru_cache(BLOCKS)(partial(_read_block, path, self.bytes, block_bytes))
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -41,13 +43,13 @@ class RemoteFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move; nothing is fetched."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.bytes}[whence]
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the buffer up to the end of a block."""
         number, begin = divmod(self._at, self._block_bytes)
-        if self._at >= self._size:
+        if self._at >= self.bytes:
             return 0
         piece = self._block(number)[begin : begin + len(buffer)]
         buffer[: len(piece)] = piece
@@ -59,12 +61,11 @@ def _read_block(path: UPath, size: int, block_bytes: int, number: int) -> bytes:
     """Fetch one block of a file of `size` bytes; raises FileNotFoundError, StoreError."""
     start = number * block_bytes
     end = min(start + block_bytes, size)
-    with named(path):
-        data = path.fs.cat_file(path.path, start=start, end=end)
+    data = fetch_span(path, start, end - start)
     if len(data) != end - start:
         raise StoreError(
-            f"{path}: {len(data):,} bytes came for the {end - start:,} asked for; its server must know ranges "
-            "(python -m http.server does not): serve it by another, or copy the file here"
+            f"{path}: {len(data):,} bytes came for the {end - start:,} asked for: it has changed meanwhile, or its "
+            "server is wrong; copy the file here"
         )
     return data
 
@@ -72,3 +73,13 @@ def _read_block(path: UPath, size: int, block_bytes: int, number: int) -> bytes:
 def media(path: AnyPath) -> "str | RemoteFile":
     """Return what `av.open` takes for a path; raises FileNotFoundError, StoreError for one of a store."""
     return RemoteFile(path) if is_remote(path) else str(path)
+
+
+def open_file(path: AnyPath) -> BinaryIO:
+    """Open a note or a table to read its bytes from any place; raises FileNotFoundError, other OSError, StoreError."""
+    if not is_remote(path):
+        return path.open("rb")
+    file = RemoteFile(of_this_process(path))
+    if file.bytes > TABLE_BYTES:
+        raise too_long(path, file.bytes, TABLE_BYTES)
+    return io.BufferedReader(file)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from torch.utils.data import get_worker_info
 
 from egocurate.errors import InputError
+from egocurate.storage.redacted import redacted
 
 _NOTE_BYTES = 512
 _HEAD = struct.Struct("dqH")  # since when (monotonic, 0 while idle), process, bytes of the text
@@ -65,7 +66,7 @@ class WorkerStatus:
             since, pid, size = _HEAD.unpack_from(self._memory, at)
             text = self._memory[at + _HEAD.size : at + _HEAD.size + size]
             if since:
-                readings.append(Reading(worker, pid, since, text.decode(errors="replace")))
+                readings.append(Reading(worker, pid, since, redacted(text.decode(errors="replace"))))
         return sorted(readings, key=lambda reading: reading.since)
 
     def _start(self) -> int:

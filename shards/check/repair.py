@@ -33,7 +33,7 @@ from egocurate.shards.write.shard_folder import ShardFolder, known_parts, locked
 from egocurate.shards.write.tar import BLOCK, member_header
 from egocurate.shards.write.write_shards import finish_folder
 from egocurate.storage.parquet import parquet_file, read_parquet
-from egocurate.storage.paths import AnyPath, as_path, file_sizes, read_bytes
+from egocurate.storage.paths import TAR_BYTES, AnyPath, as_path, file_sizes, read_bytes
 
 STAGE = "reading shards"
 
@@ -127,7 +127,7 @@ class _Evidence:
         """Return the note of a shard, None unless it is whole."""
         path, plan = folder.tar(shard), folder.plan
         try:
-            data = read_bytes(path)
+            data = read_bytes(path, TAR_BYTES)
         except FileNotFoundError:
             return None
         sha256 = hashlib.sha256(data).hexdigest()
@@ -254,7 +254,7 @@ def _refuse_grown(folder: ShardFolder, broken: list[int]) -> None:
 
 def _first_key(tar: AnyPath) -> str | None:
     try:
-        data = read_bytes(tar)
+        data = read_bytes(tar, TAR_BYTES)
         size = tarfile.TarInfo.frombuf(data[:BLOCK], "ascii", "strict").size
         return json.loads(data[BLOCK : BLOCK + size])["key"]
     except (FileNotFoundError, tarfile.HeaderError, ValueError, KeyError, TypeError):

@@ -19,7 +19,7 @@ from egocurate.shards.read.index_columns import (
 from egocurate.shards.read.open_index import open_columns
 from egocurate.shards.read.sample import Sample
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
-from egocurate.shards.read.shard_reader import ShardReader
+from egocurate.shards.read.shard_reader import ShardReader, Span
 from egocurate.shards.shard_format import INDEX_FILE, MP4, member_suffixes
 from egocurate.shards.write.parts import Part, parts_fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
@@ -182,12 +182,15 @@ class ShardIndex:
     def read_members(self, sample: int, members: Sequence[int]) -> list[bytes]:
         """Return members of a sample by number (0 the json, 1 the mp4 or frame 0, ...), reading no other bytes.
 
-        Raises IndexError for a number that it does not have, and InputError as `read_video`.
+        Raises IndexError for a number that it does not have, and InputError as `read_video` and for bytes that are not
+        those that were written.
         """
         spans, shard = self.spans(sample), int(self.shard[sample])
         if len(members) and not 0 <= min(members) <= max(members) < len(spans):
             raise IndexError(f"members {list(members)} are not among the {len(spans)} of sample {sample}")
-        return [self.reader.read(shard, size, offset) for offset, size in (spans[member] for member in members)]
+        crc32 = self.crc32(sample)
+        wanted = [Span(*spans[member], crc32[member]) for member in members]
+        return self.reader.read(shard, wanted)
 
     @cached_property
     def _crc32(self) -> ListColumn:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from upath import UPath
 
-from egocurate.errors import StoreError
-from egocurate.storage.paths import AnyPath, is_remote, of_this_process, read_range
+from egocurate.storage.fetch import fetch_span
+from egocurate.storage.paths import AnyPath, is_remote, of_this_process
 
 OPEN_FILES = 64
 
@@ -34,10 +34,7 @@ class _Object:
         self.path = of_this_process(path)
 
     def read(self, size: int, offset: int) -> bytes:
-        data = read_range(self.path, size, offset)
-        if len(data) > size:
-            raise StoreError(f"{self.path}: its server sends whole files, no ranges; give a cache_dir with room for it")
-        return data
+        return fetch_span(self.path, offset, size)
 
 
 class OpenFiles:

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from typing import Any
+import shutil
+import tempfile
+from functools import lru_cache
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,8 +15,8 @@ from egocurate.shards.read.check_index import check_index
 from egocurate.shards.read.index_columns import ReadColumn, one_array
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.mapped_columns import MappedColumns, cache_folder
-from egocurate.storage.parquet import read_parquet
-from egocurate.storage.paths import AnyPath, read_bytes
+from egocurate.storage.paths import BUFFER_BYTES, TABLE_BYTES, AnyPath, is_remote, read_bytes
+from egocurate.storage.remote_file import open_file
 
 MAPPED_FROM = 200_000  # samples; smaller indexes are read in a moment
 WAY_OUT = "run `curate verify --repair` on the folder, or write the shards again"
@@ -33,7 +36,7 @@ def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
     """
     written = manifest.get("index")  # folders of the first releases do not tell
     if manifest["samples"] < MAPPED_FROM:
-        data = read_bytes(path)
+        data = read_bytes(path, TABLE_BYTES if written is None else written["bytes"])
         if written is not None:
             _check_bytes(path, f"{len(data)}:{hashlib.sha256(data).hexdigest()}", written)
         with pq.ParquetFile(pa.BufferReader(data)) as file:
@@ -43,16 +46,35 @@ def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
     digest = hashlib.sha256(f"{found} {json.dumps(manifest, sort_keys=True)}".encode()).hexdigest()
     mapped = MappedColumns(cache_folder() / "index" / digest[:32])
 
+    @lru_cache(1)
+    def table() -> pq.ParquetFile:
+        return pq.ParquetFile(_checked_bytes(path, written))
+
     def read(name: str) -> pa.Array:
         # Column by column: the whole table next to what is made of it would take twice the memory.
-        return mapped.open(name, lambda: one_array(read_parquet(path, [name])[name], name))
+        return mapped.open(name, lambda: one_array(table().read([name])[name], name))
 
     if not mapped.is_checked:
-        if written is not None:
-            _check_bytes(path, fingerprint(path), written)
+        table()
         _checked(path, read, manifest)
         mapped.note_checked()
     return read
+
+
+def _checked_bytes(path: AnyPath, written: dict[str, Any] | None) -> "str | BinaryIO":
+    """Return a file that holds what was written: a copy of one in a store, which may send other bytes the next time."""
+    if not is_remote(path):
+        if written is not None:
+            _check_bytes(path, fingerprint(path), written)
+        return str(path)
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 (it has no name, and goes with the last that reads it)
+    with open_file(path) as source:
+        shutil.copyfileobj(source, copy, BUFFER_BYTES)
+    copy.seek(0)
+    if written is not None:
+        digest = hashlib.file_digest(copy, "sha256").hexdigest()
+        _check_bytes(path, f"{copy.tell()}:{digest}", written)
+    return copy
 
 
 def _check_bytes(path: AnyPath, found: str, written: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """Frames of a sample by its row of the index, out of sound bytes only; what cannot be had is a value with a reason."""
 
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from egocurate.shards.video.count_frames import count_frames
 from egocurate.shards.video.decode import decode_frames, frames_at
 from egocurate.shards.video.decode_pictures import decode_pictures
 from egocurate.shards.video.decoder_protocol import DecodeError
+from egocurate.storage.redacted import redacted
 
 FIRST_MEMBER = 1  # after the json: the mp4, or the picture of frame 0
 
@@ -43,7 +43,7 @@ def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: st
 
     def read() -> np.ndarray:
         if index.members == MP4:
-            return decode_frames(_sound_members(index, sample, [FIRST_MEMBER])[0], indices, decoder)
+            return decode_frames(index.read_members(sample, [FIRST_MEMBER])[0], indices, decoder)
         return frames_at(indices, lambda distinct: decode_pictures(_sound_pictures(index, sample, distinct)))
 
     return _or_why_not(index, sample, read)
@@ -54,7 +54,7 @@ def check_frames(index: ShardIndex, sample: int) -> BadSample | None:
 
     def check() -> None:
         expected = int(index.frame_count[sample])
-        members = _sound_members(index, sample, range(FIRST_MEMBER, len(index.spans(sample))))
+        members = index.read_members(sample, range(FIRST_MEMBER, len(index.spans(sample))))
         count = count_frames(members, index.members)
         if count != expected:
             raise DecodeError(f"it holds {count} frames, the index says {expected}")
@@ -69,21 +69,11 @@ def _or_why_not(index: ShardIndex, sample: int, read: Callable[[], T]) -> T | Ba
     except StoreError:
         raise
     except (DecodeError, InputError, OSError) as error:
-        return BadSample(sample, index.key(sample), str(index.row(sample).shard_path), str(error))
+        return BadSample(sample, index.key(sample), redacted(str(index.row(sample).shard_path)), redacted(str(error)))
 
 
 def _sound_pictures(index: ShardIndex, sample: int, frames: list[int]) -> list[bytes]:
     count = int(index.frame_count[sample])
     if frames[-1] >= count:
         raise DecodeError(f"frames {frames} of {count} were asked for")
-    return _sound_members(index, sample, [frame + FIRST_MEMBER for frame in frames])
-
-
-def _sound_members(index: ShardIndex, sample: int, numbers: Sequence[int]) -> list[bytes]:
-    members, crc32 = index.read_members(sample, numbers), index.crc32(sample)
-    # Not all damage stops a decoder; some show a gray smear and go on.
-    if any(zlib.crc32(data) != crc32[number] for data, number in zip(members, numbers, strict=True)):
-        if index.reader.fetch_again(int(index.shard[sample])):
-            return _sound_members(index, sample, numbers)
-        raise DecodeError("its bytes are not those that were written")
-    return members
+    return index.read_members(sample, [frame + FIRST_MEMBER for frame in frames])

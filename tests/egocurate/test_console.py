@@ -182,3 +182,15 @@ def test_the_summary_is_a_table_or_one_json_object(capsys):
     out = capsys.readouterr().out
     assert "1,234" in out
     assert "min words" in out
+
+
+def test_a_summary_tells_no_secret(capsys):
+    rows = {
+        "out": "s3://key:pa55word@bucket/out",
+        "from": {"clips": "https://h/a?sig=pa55word"},
+        "lines": ["s3://pa55word@b"],
+    }
+    for as_json in (True, False):
+        print_summary("EgoClip", rows, as_json)
+        out = capsys.readouterr().out
+        assert "pa55word" not in out and "s3://REDACTED@bucket/out" in out

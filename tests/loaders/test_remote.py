@@ -16,7 +16,7 @@ from egocurate.loaders import shard_prefetch
 from egocurate.loaders.clip_stream import stream
 from egocurate.loaders.order.epoch_order import epoch_order
 from egocurate.loaders.shard_prefetch import first_needs
-from egocurate.storage import paths as store
+from egocurate.storage import fetch as store
 from egocurate.storage.paths import as_path
 from tests.s3_server import ENVIRONMENT, S3Server
 

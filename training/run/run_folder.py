@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from egocurate.errors import InputError
+from egocurate.storage.redacted import redacted_values
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import MAY_CHANGE, TrainConfig
@@ -30,7 +31,8 @@ def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
         return None
     if not resume:
         raise InputError(f"{out} holds a run already: add --resume to go on with it, or name another folder")
-    old, new = _flat(json.loads((out / RECIPE).read_text())), _flat(json.loads(json.dumps(asdict(config))))
+    saved, given = json.loads((out / RECIPE).read_text()), json.loads(json.dumps(asdict(config)))
+    old, new = (_flat(redacted_values(settings)) for settings in (saved, given))
     may_differ = {*MAY_CHANGE, *check_sources(config, old)}
     keys = [key for key in new if key not in may_differ and old.get(key) != new[key]]
     if keys:

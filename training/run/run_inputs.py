@@ -12,6 +12,7 @@ from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint, folder_fingerprint
 from egocurate.storage.paths import as_path
+from egocurate.storage.redacted import redacted
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.checkpoint_folders import DIGESTS_FILE, checkpoint_folder, newest_checkpoint
 
@@ -28,7 +29,7 @@ def source_fingerprint(where: str) -> str:
     path = newest_checkpoint(path) or path
     if path.is_dir():
         return folder_fingerprint(path)
-    return fingerprint(path) if path.is_file() else where
+    return fingerprint(path) if path.is_file() else redacted(where)
 
 
 def weights_fingerprint(run: Path, step: int) -> str:

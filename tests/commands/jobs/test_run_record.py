@@ -132,3 +132,20 @@ def test_a_run_that_fails_lets_the_next_one_in(tmp_path):
     assert not out.exists()
     with locked_run(out, "egoclip", CONFIG, INPUTS) as run:
         assert not run.done
+
+
+def test_a_record_tells_no_secret_and_a_new_signature_is_no_other_run(tmp_path, monkeypatch):
+    def config(secret):
+        return CONFIG | {"clips": f"https://ann:{secret}@host.org/egoclip.csv?X-Amz-Signature={secret}"}
+
+    monkeypatch.setattr("sys.argv", ["curate", "shards", "--egoclip", config("pa55word")["clips"]])
+    open_run(tmp_path, "shards", config("pa55word"), INPUTS).finish({"clips": 7, "from": config("pa55word")["clips"]})
+    text = (tmp_path / "shards.run.json").read_text()
+    assert "pa55word" not in text and text.count("https://REDACTED@host.org/egoclip.csv?REDACTED") == 3
+    assert open_run(tmp_path, "shards", config("other"), INPUTS).done
+    # One of an earlier version, which had them in it.
+    (tmp_path / "shards.run.json").write_text(text.replace("REDACTED", "pa55word"))
+    assert open_run(tmp_path, "shards", config("other"), INPUTS).done
+    with pytest.raises(InputError) as error:
+        open_run(tmp_path, "shards", config("other") | {"window": "adaptive"}, INPUTS)
+    assert "pa55word" not in str(error.value)

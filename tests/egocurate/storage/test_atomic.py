@@ -48,3 +48,18 @@ def test_json_and_text_are_written_whole(tmp_path):
     write_text(tmp_path / "a.txt", "é\r\n")
     assert (tmp_path / "a.txt").read_bytes() == "é\r\n".encode()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_no_link_is_written_through_and_no_name_can_be_guessed(tmp_path):
+    victim = tmp_path / "thesis.txt"
+    victim.write_text("mine")
+    names = set()
+    for _ in range(2):
+        with atomic_path(tmp_path / "a.bin") as temp:
+            names.add(temp.name)
+            temp.write_bytes(b"one")
+    assert len(names) == 2 and all(name.startswith(".part-") and name.endswith("-a.bin") for name in names)
+    (tmp_path / "a.bin").unlink()
+    (tmp_path / "a.bin").symlink_to(victim)
+    write_text(tmp_path / "a.bin", "two")
+    assert victim.read_text() == "mine" and not (tmp_path / "a.bin").is_symlink()
