@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ class TrainingBatch(NamedTuple):
     place: Tensor | None = None
     """int64 [m]: where each row would stand if one process had the whole batch, so that any number of ranks draws the
     same negatives; default: rank by rank"""
+    hard: bool = True
+    """whether matching draws its negatives by similarity, or evenly"""
 
 
 class Losses(NamedTuple):
@@ -175,9 +178,10 @@ class EgoVLPv2(nn.Module):
         place = torch.arange(len(uniform), device=uniform.device)
         place = place if batch.place is None else gather(batch.place)
         order = place.argsort()
+        temperature = self.objective.temperature if batch.hard else math.inf  # then all are equally likely
         chosen = match_rows(
-            cosines(text[rows], video[order]) / self.objective.temperature,
-            cosines(video[rows], text[order]) / self.objective.temperature,
+            cosines(text[rows], video[order]) / temperature,
+            cosines(video[rows], text[order]) / temperature,
             pairs.negative[:, order],
             half,
             batch.uniform[:, 1:],

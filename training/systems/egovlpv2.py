@@ -38,7 +38,7 @@ class EgoVLPv2System(System):
             raise InputError(str(error)) from error
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
         self.vocabulary = _vocabulary(tokenizer, config)
-        self.model, self.ranks = model.to(ranks.device), ranks
+        self.model, self.objective, self.ranks = model.to(ranks.device), config.objective, ranks
         self.tokens = Tokens(tokenizer, min(config.max_tokens, sizes.text.max_tokens), ranks.device)
         self.embedding = config.model.projection
 
@@ -58,6 +58,7 @@ class EgoVLPv2System(System):
                 valid=batch.valid,
                 uniform=numbers[:, :3],
                 place=places(len(batch), step_rng.anchors, self.ranks.rank, self.ranks.size).to(ids.device),
+                hard=step_rng.step >= self.objective.uniform_steps,
             )
         )
         return {"loss": losses.total, "egonce": losses.egonce, "mlm": losses.mlm, "vtm": losses.vtm}
