@@ -132,7 +132,7 @@ class EgoVLPv2(nn.Module):
         words, clip = self.fuse(video, text)
         return self.vtm_head(self.text_transform(words[:, 0]), self.video_transform(clip))
 
-    def match_options(self, frames: Tensor, ids: Tensor, mask: Tensor, options: Tensor, at_once: int = 64) -> Tensor:
+    def match_options(self, frames: Tensor, ids: Tensor, mask: Tensor, options: Tensor, at_once: int) -> Tensor:
         """Logits [Q, O, 2], as `match`, of Q texts (ids and mask [Q, L]) with O options each, `at_once` at a time.
 
         options: int64 [Q, O], rows of frames [K, T, 3, S, S]; lower layers run once for each clip and each text.

@@ -61,7 +61,9 @@ def explain(error: Exception, config: TrainConfig) -> InputError | None:
         wanted = f" ({sizes[1]} more than its {sizes[2]} hold)" if sizes else ""
         return InputError(f"out of memory on the GPU{wanted}: {_smaller(config)}")
     if line := gpu_memory_line(said):
-        return InputError(f"out of memory on the GPU ({line}): end what else runs there (nvidia-smi); {_smaller(config)}")
+        return InputError(
+            f"out of memory on the GPU ({line}): end what else runs there (nvidia-smi); {_smaller(config)}"
+        )
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in said:
         held = f"{config.data.workers} data.workers hold batches beside it"
         return InputError(f"out of memory on the host: {_smaller(config)}; {held}")
@@ -112,8 +114,8 @@ def _not_met(said: str) -> NotMet:
     if "listen" in said or "EADDRINUSE" in said:
         return NotMet(f"the port of {place} is taken ({told}): give torchrun another --rdzv-endpoint HOST:PORT")
     return NotMet(
-        f"the ranks cannot meet at {place} ({told}): --rdzv-endpoint must be the same on all nodes, the host one of them, "
-        "reachable from the others under that name, its port open"
+        f"the ranks cannot meet at {place} ({told}): --rdzv-endpoint must be the same on all nodes, the host one of "
+        "them, reachable from the others under that name, its port open"
     )
 
 

@@ -25,8 +25,8 @@ _WAYS_OUT = {
         "this torch cannot bring GPUs together: install one that is built for CUDA, or --set device=cpu"
     ),
     r"Unable to find (?:address|interface) for|no socket interface found": (
-        "no network interface has this name: set GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME to one that `ip -br address` "
-        "lists on this machine, or leave them unset"
+        "no network interface has this name: set GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME to one that "
+        "`ip -br address` lists on this machine, or leave them unset"
     ),
     r"connectFullMesh failed|Unable to resolve hostname|unsupported gloo device": (
         "the ranks do not reach each other under the addresses that their machines have for themselves: set "

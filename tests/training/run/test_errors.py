@@ -182,7 +182,7 @@ def nccl(kind, usual, last):
         (
             nccl(
                 "remote process exited or there was a network error",
-                "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting prematurely.",
+                "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting.",
                 "socketProgress: Connection closed by remote peer node-7<41036>",
             ),
             "remote process exited or there was a network error",
@@ -194,7 +194,10 @@ def nccl(kind, usual, last):
             ),
             "OpType=ALLREDUCE",
         ),
-        (dist.DistNetworkError("Failed to recv, got 0 bytes. Connection was likely closed. Did the server crash?"), "0 b"),
+        (
+            dist.DistNetworkError("Failed to recv, got 0 bytes. Connection was likely closed. Did the server crash?"),
+            "0 b",
+        ),
     ],
 )
 def test_a_lost_rank_is_told_of_in_the_words_of_the_library(tiny, monkeypatch, error, kept):
@@ -206,7 +209,10 @@ def test_a_lost_rank_is_told_of_in_the_words_of_the_library(tiny, monkeypatch, e
     assert "\n" not in str(plain)
 
 
-USAGE = ("invalid usage (run with NCCL_DEBUG=WARN for details)", "ncclInvalidUsage: This usually reflects invalid usage.")
+USAGE = (
+    "invalid usage (run with NCCL_DEBUG=WARN for details)",
+    "ncclInvalidUsage: This usually reflects invalid usage.",
+)
 UNHANDLED = ("unhandled cuda error", "ncclUnhandledCudaError: Call to CUDA function failed.")
 SYSTEM = ("unhandled system error", "ncclSystemError: System call (e.g. socket, malloc) failed.")
 
