@@ -19,6 +19,7 @@ from egocurate.training.run.load_run import restore
 from egocurate.training.run.run_folder import read_run
 from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, unit_rows
+from egocurate.training.tasks.eval_batch import MOST
 
 CLIPS_AT_ONCE = 32
 
@@ -74,7 +75,7 @@ class Model:
 
     @property
     def _embedder(self) -> Embedder:
-        return Embedder(self.system, self.ranks, workers=0)
+        return Embedder(self.system, self.ranks, workers=0, clips_at_once=MOST)
 
 
 def load_model(run: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Model:

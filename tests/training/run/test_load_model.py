@@ -34,7 +34,7 @@ def test_embeddings_are_those_of_the_evaluations(out, data):
     clips = EvaluationClips(ShardIndex.open(data / "shards"), range(5), frames=4, size=32)
     video, text = model.embed_frames(torch.stack(list(clips))), model.embed_text(TEXTS)
     ranks = Ranks(0, 1, torch.device("cpu"), False)
-    embedder = Embedder(restore(read_run(out, []), ranks)[0], ranks, workers=0)
+    embedder = Embedder(restore(read_run(out, []), ranks)[0], ranks, workers=0, clips_at_once=64)
     expected, failures = embedder.clips(clips, "clips", silent)
     assert failures == {}
     assert torch.equal(video, expected)
