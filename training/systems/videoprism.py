@@ -127,18 +127,22 @@ class DistillationSystem(_Prism):
         self.sizes = sizes.encoder
         check_clips(config, sizes.encoder.image, sizes.encoder.frames, exactly=True)
         self.places, self.hidden = sizes.encoder.places, int(objective.mask * sizes.encoder.places)
-        if not objective.teacher:
-            raise InputError(f"{config.system} needs its teacher: --set objective.teacher=RUN of videoprism-stage1")
         try:
             check_hidden(self.hidden, self.places)
             tower = PrismVideoTower(sizes.encoder, sizes.auxiliary_depth)
-            load_complete(tower, objective.teacher, ("video.", ""))
+            self.load_teacher(tower, config)
             self.model = Student(tower.encoder, sizes.decoder).to(ranks.device)
         except ValueError as error:
             raise InputError(str(error)) from error
         teacher = frozen_teacher(tower).to(ranks.device)
         self.teacher: nn.Module = torch.compile(teacher) if config.compile else teacher
         self.count = sizes.encoder.frames * self.places
+
+    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig) -> None:
+        """Load what the student learns from; raises InputError where it is not named, or not whole."""
+        if not config.objective.teacher:
+            raise InputError(f"{config.system} needs its teacher: --set objective.teacher=RUN of videoprism-stage1")
+        load_complete(tower, config.objective.teacher, ("video.", ""))
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the distances of tokens and of clips to the teacher's, and their sum."""
