@@ -26,6 +26,7 @@ from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
 from egocurate.commands.verbs.features import features
 from egocurate.commands.verbs.look import report, show, windows
+from egocurate.commands.verbs.plan import plan
 from egocurate.commands.verbs.shards import export, segments, shards
 from egocurate.commands.verbs.tables import egoclip, egomcq, template
 from egocurate.commands.verbs.train import train
@@ -87,7 +88,7 @@ def curate(
     """Options of the command itself; its help is the one given above."""
 
 
-for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, train):
+for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, plan, train):
     app.command()(verb)
 app.command("eval")(evaluate)
 for verb in (features, template, doctor, demo):

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 from torch.ops import aten
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -42,8 +43,23 @@ class FlopCounter(TorchDispatchMode):
         out = func(*args, **kwargs)
         formula = _FORMULAS.get(func._overloadpacket)
         if formula is not None:
-            self.flops += formula(*args, **kwargs, out_val=out) * (1 + _gradients(args))
+            work = formula(*args, **kwargs, out_val=out) * _share_seen(func, args, kwargs)
+            self.flops += work * (1 + _gradients(args))
         return out
+
+
+def _share_seen(func: Any, args: tuple, kwargs: dict) -> float:  # noqa: ANN401 (as torch has it)
+    """Return the share of an attention's pairs that count: without those that one mask hides in every row and head.
+
+    Such a mask puts sequences into one call that do not see each other. Padding, which is of each row, is work, and a
+    mask without values (a fake tensor) hides nothing.
+    """
+    named = {argument.name: value for argument, value in zip(func._schema.arguments, args, strict=False)} | kwargs
+    mask = next((named[name] for name in ("attn_mask", "attn_bias") if named.get(name) is not None), None)
+    if mask is None or isinstance(mask, FakeTensor) or (mask.ndim == 4 and any(mask.stride()[:2])):
+        return 1.0
+    one = mask[0, 0] if mask.ndim == 4 else mask
+    return (one if one.dtype == torch.bool else ~one.isneginf()).double().mean().item()
 
 
 def _gradients(operands: tuple) -> int:

@@ -1,7 +1,7 @@
 """The stream beside its peers: `python -m benchmarks.peers --videos FOLDER [--data KEPT]`.
 
     python -m venv peers
-    peers/bin/pip install -e . mosaicml-streaming litdata megatron-energon opencv-python-headless
+    peers/bin/pip install -e . mosaicml-streaming litdata megatron-energon spdl opencv-python-headless
 
 The same clips, 4 frames at 224, batch 32, one decoder and crop for all that read clips; each as its documentation
 recommends, in a tree of processes of its own, one tree at a time, page cache warm, in rounds that take turns. Medians
@@ -41,6 +41,7 @@ CLIP_PEERS = {
     "mosaicml": "MosaicML Streaming",
     "lit": "LitData",
     "energon": "Energon",
+    "spdl_threads": "SPDL",
 }
 CHUNK_PEERS = {"egovlp": "EgoVLP's 600 s chunks", "avion": "AVION's 15 s chunks"}
 NAMES = CLIP_PEERS | CHUNK_PEERS

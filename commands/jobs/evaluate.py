@@ -22,6 +22,7 @@ from egocurate.training.tasks.charades import charades_ego
 from egocurate.training.tasks.egomcq import EgoMCQEvaluator
 from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.epic_retrieval import epic_retrieval
+from egocurate.training.tasks.eval_batch import clips_at_once
 from egocurate.training.tasks.tables import named
 
 
@@ -92,7 +93,7 @@ def _each_benchmark(
     benchmarks: Benchmarks, config: TrainConfig, system: System, ranks: Ranks, report: Report
 ) -> Iterator[tuple[str, dict[str, str], Figures]]:
     """Give name, settings and figures of each benchmark that is asked for."""
-    embedder = Embedder(system, ranks, config.data.workers)
+    embedder = Embedder(system, ranks, config.data.workers, clips_at_once(config, system, ranks))
     if benchmarks.mcq_json:
         settings = {"mode": config.mcq_mode, "questions": config.mcq_json, "shards": config.mcq_shards}
         evaluator = EgoMCQEvaluator(config, system, ranks, report)

@@ -11,6 +11,7 @@ from egocurate.training.distributed.ranks import open_ranks
 from egocurate.training.run.load_run import restore
 from egocurate.training.run.run_folder import read_run
 from egocurate.training.run.run_inputs import weights_fingerprint
+from egocurate.training.tasks.eval_batch import clips_at_once
 from egocurate.training.tasks.features import FeatureJob, write_features
 
 NAMED = 20  # of the bad videos, so many are named
@@ -24,9 +25,10 @@ def features_of_run(run: Path, videos: Path, out: Path, rate: float, changes: li
     """
     config = read_run(run, changes)
     paths = find_videos(videos)
-    job = FeatureJob(paths, out, rate, config.data.frames, config.data.size, config.data.workers)
     with open_ranks(config) as ranks, progress(ranks.main) as report:
         system, step = restore(config, ranks)
+        data, at_once = config.data, clips_at_once(config, system, ranks)
+        job = FeatureJob(paths, out, rate, data.frames, data.size, data.workers, at_once)
         weights = weights_fingerprint(run, step)
         made_by = {"run": str(run.resolve()), "weights": weights, "step": step, "bf16": ranks.bf16}
         bad = write_features(job, made_by, system, ranks, report)

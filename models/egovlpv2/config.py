@@ -45,3 +45,5 @@ class ObjectiveConfig:
     temperature: float = 0.05
     positives: Positives = "and"
     undecided: Undecided = "mask"
+    uniform_steps: int = 0
+    """steps in which matching draws its negatives evenly; then by similarity, as published"""

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from egocurate.models.layers.attention import attention
+
 
 class GatedCrossAttention(nn.Module):
     """What tokens of one modality read from the other's, times a learned scalar that starts at 0 (eq. 1 and 2)."""
@@ -26,7 +28,7 @@ class GatedCrossAttention(nn.Module):
         k, v = self.kv(other).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         allowed = None if mask is None else mask[:, None, None].bool()
         dropout = self.dropout if self.training else 0.0
-        read = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout)
+        read = attention(q, k, v, allowed, dropout)
         return self.gate * F.dropout(self.proj(read.transpose(1, 2).flatten(2)), dropout)
 
 

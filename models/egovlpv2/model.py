@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ class TrainingBatch(NamedTuple):
     place: Tensor | None = None
     """int64 [m]: where each row would stand if one process had the whole batch, so that any number of ranks draws the
     same negatives; default: rank by rank"""
+    hard: bool = True
+    """whether matching draws its negatives by similarity, or evenly"""
 
 
 class Losses(NamedTuple):
@@ -129,7 +132,7 @@ class EgoVLPv2(nn.Module):
         words, clip = self.fuse(video, text)
         return self.vtm_head(self.text_transform(words[:, 0]), self.video_transform(clip))
 
-    def match_options(self, frames: Tensor, ids: Tensor, mask: Tensor, options: Tensor, at_once: int = 64) -> Tensor:
+    def match_options(self, frames: Tensor, ids: Tensor, mask: Tensor, options: Tensor, at_once: int) -> Tensor:
         """Logits [Q, O, 2], as `match`, of Q texts (ids and mask [Q, L]) with O options each, `at_once` at a time.
 
         options: int64 [Q, O], rows of frames [K, T, 3, S, S]; lower layers run once for each clip and each text.
@@ -175,9 +178,10 @@ class EgoVLPv2(nn.Module):
         place = torch.arange(len(uniform), device=uniform.device)
         place = place if batch.place is None else gather(batch.place)
         order = place.argsort()
+        temperature = self.objective.temperature if batch.hard else math.inf  # then all are equally likely
         chosen = match_rows(
-            cosines(text[rows], video[order]) / self.objective.temperature,
-            cosines(video[rows], text[order]) / self.objective.temperature,
+            cosines(text[rows], video[order]) / temperature,
+            cosines(video[rows], text[order]) / temperature,
             pairs.negative[:, order],
             half,
             batch.uniform[:, 1:],

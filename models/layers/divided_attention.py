@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from egocurate.models.layers.attention import attention, split_heads
+
 Axis = Literal["space", "time", "joint"]
 Fuse = Callable[[Tensor], Tensor]  # what another modality adds to tokens [B, L, D] after self-attention
 
@@ -20,34 +22,49 @@ def divided_attention(q: Tensor, k: Tensor, v: Tensor, frames: int, axis: Axis) 
     q, k, v: [B, H, 1 + T*N, d], patches frame by frame; returns the same shape (Frozen in Time, 2104.00650, 3.1).
     """
     if axis == "joint":
-        return F.scaled_dot_product_attention(q, k, v)
+        return attention(q, k, v)
     batch, tokens = q.shape[0], q.shape[2]
     patches = (tokens - 1) // frames
-    groups = frames if axis == "space" else patches
+    together = positions_together(patches, frames, q.device) if axis == "time" else patches
+    # Space: a group is a frame. Time: a group is some positions in all frames, and a mask keeps them apart.
+    groups = frames if axis == "space" else patches // together
 
     def grouped(x: Tensor) -> Tensor:  # [B, H, T*N, d] -> [B, groups, H, length, d]
-        x = x.unflatten(2, (frames, patches))
-        return x.permute(0, 2, 1, 3, 4) if axis == "space" else x.permute(0, 3, 1, 2, 4)
+        x = x.unflatten(2, (frames, patches // together, together))  # [B, H, T, N/m, m, d]
+        return (x.permute(0, 2, 1, 3, 4, 5) if axis == "space" else x.permute(0, 3, 1, 2, 4, 5)).flatten(3, 4)
 
     def with_cls(x: Tensor) -> Tensor:  # the key and value of [CLS] join every group: [B*groups, H, 1 + length, d]
         cls, rest = x.split((1, tokens - 1), dim=2)
         return torch.cat([cls[:, None].expand(-1, groups, -1, -1, -1), grouped(rest)], dim=3).flatten(0, 1)
 
     first, rest = q.split((1, tokens - 1), dim=2)
-    cls = F.scaled_dot_product_attention(first, k, v)
+    mask = _same_position(together, frames, q.device) if axis == "time" and together > 1 else None
     # Groups join the batch, because the fast kernels want four axes.
-    out = F.scaled_dot_product_attention(grouped(rest).flatten(0, 1), with_cls(k), with_cls(v))
+    out = attention(grouped(rest).flatten(0, 1), with_cls(k), with_cls(v), mask)
     out = out.unflatten(0, (batch, groups))
-    out = out.permute(0, 1, 3, 2, 4) if axis == "space" else out.permute(0, 3, 1, 2, 4)  # [B, T, N, H, d]
-    return torch.cat([cls.transpose(1, 2), out.flatten(1, 2)], dim=1).transpose(1, 2)
+    if axis == "space":
+        out = out.permute(0, 1, 3, 2, 4)  # [B, T, N, H, d]
+    else:
+        out = out.unflatten(3, (frames, together)).permute(0, 3, 1, 4, 2, 5).flatten(2, 3)
+    return torch.cat([attention(first, k, v).transpose(1, 2), out.flatten(1, 2)], dim=1).transpose(1, 2)
 
 
-def split_heads(x: Tensor, heads: int, parts: int = 1) -> list[Tensor]:
-    """Cut channels x [B, L, parts * D] into parts of [B, H, L, d] each.
+def positions_together(patches: int, frames: int, device: torch.device) -> int:
+    """Return how many of a frame's positions attend over time in one group of a batch: a divisor of `patches`.
 
-    The parts are cut before the heads, so that the gradient is put together in one copy instead of two.
+    A position has no more than T queries. One alone would leave most of a GPU's tile of 64 queries empty, make of a
+    batch of clips one of hundreds of thousands of rows, and let flash attention's backward pass take memory for 128
+    queries each. On a CPU, whose kernel works row by row, longer groups than 16 cost more than they bring. Without any
+    device (meta) it is one, so that the products that are counted are the model's.
     """
-    return [part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in x.chunk(parts, dim=-1)]
+    most = {"meta": 1, "cpu": 16}.get(device.type, 64) // frames
+    return max(count for count in range(1, max(most, 1) + 1) if patches % count == 0)
+
+
+def _same_position(positions: int, frames: int, device: torch.device) -> Tensor:
+    """Return bool [T*m, 1 + T*m]: a query sees [CLS], which is first, and the keys of its own position."""
+    position = torch.arange(positions, device=device).repeat(frames)
+    return F.pad(position[:, None] == position, (1, 0), value=True)
 
 
 class DividedAttention(nn.Module):
@@ -67,7 +84,7 @@ class DividedAttention(nn.Module):
             sizes = (width, 2 * width)
             (q_weight, weight), (q_bias, bias) = self.qkv.weight.split(sizes), self.qkv.bias.split(sizes)
             (q,) = split_heads(F.linear(x[:, :1], q_weight, q_bias), self.heads)
-            out = F.scaled_dot_product_attention(q, *split_heads(F.linear(x, weight, bias), self.heads, 2))
+            out = attention(q, *split_heads(F.linear(x, weight, bias), self.heads, 2))
         else:
             out = divided_attention(*split_heads(self.qkv(x), self.heads, 3), frames, self.axis)
         return self.proj(out.transpose(1, 2).flatten(2))

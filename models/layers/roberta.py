@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import RobertaConfig, RobertaModel
 
+from egocurate.models.layers.attention import attention as attend
 from egocurate.models.layers.configs import RobertaTextConfig
 from egocurate.models.layers.divided_attention import Fuse
 
@@ -44,7 +44,7 @@ class RobertaTower(nn.Module):
             for part in (attention.query, attention.key, attention.value)
         )
         dropout = attention.dropout.p if self.training else 0.0
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None].bool(), dropout_p=dropout)
+        seen = attend(q, k, v, mask[:, None, None].bool(), dropout)
         seen = output.dropout(output.dense(seen.transpose(1, 2).flatten(2)))
         if fuse is not None:
             seen = seen + fuse(seen)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from egocurate.models.layers.divided_attention import split_heads
+from egocurate.models.layers.attention import attention, split_heads
 
 LayerNorm = partial(nn.LayerNorm, eps=1e-6)
 
@@ -48,10 +48,7 @@ class SelfAttention(nn.Module):
         k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
         qkv = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, k_bias, self.v_bias]))
         q, k, v = split_heads(qkv, self.heads, 3)
-        if self.cap > 0:
-            out = capped_attention(q, k, v, self.cap, mask)
-        else:
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        out = capped_attention(q, k, v, self.cap, mask) if self.cap > 0 else attention(q, k, v, mask)
         return self.proj(out.transpose(1, 2).flatten(2))
 
 

@@ -21,7 +21,11 @@ _HEVC_RANDOM_ACCESS = range(16, 22)  # types of units: ITU-T H.265, table 7-1
 _LENGTHS_FIRST = 1  # first byte of a decoder's configuration where units stand after their lengths
 _START_CODE = re.compile(b"\0\0\1")
 
+_HEVC_PARTS, _HEVC_NOT_REFERRED = range(32), range(0, 16, 2)  # of pictures; table 7-1 again
+_HEVC_LAYERS = 21  # byte of an mp4 file's configuration that counts the temporal layers: ISO/IEC 14496-15, 8.3.3.1
+
 EntryTest = Callable[[av.Packet], bool]
+ReferenceTest = Callable[[memoryview], bool]
 
 
 def length_size(codec: str, extradata: bytes | None) -> int | None:
@@ -30,6 +34,28 @@ def length_size(codec: str, extradata: bytes | None) -> int | None:
     codec: FFmpeg's name of it.
     """
     return _length_size(extradata, 4) or None if codec == "h264" else None
+
+
+def reference_test(codec: str, extradata: bytes | None) -> ReferenceTest | None:
+    """Return what tells whether other pictures may refer to that of a packet; None where packets do not say so.
+
+    They do in H.264 and in HEVC, in containers whose units stand after their lengths. codec and extradata: as for
+    `entry_test`.
+    """
+    if codec == "hevc" and (size := _length_size(extradata, _HEVC_LAYERS)):
+        last_layer = (extradata[_HEVC_LAYERS] >> 3 & 7) - 1
+        return lambda packet: _is_referred_to_hevc(packet, size, last_layer)
+    size = length_size(codec, extradata)
+    return None if size is None else lambda packet: is_referred_to(packet, size)
+
+
+def _is_referred_to_hevc(packet: memoryview, size: int, last_layer: int) -> bool:
+    """Tell whether pictures may refer to that of a packet: those of its own temporal layer or of a later one."""
+    parts = [unit for unit in nal_units(bytes(packet), size) if unit[0] >> 1 & 0x3F in _HEVC_PARTS]
+    return not parts or any(
+        len(unit) < 2 or unit[0] >> 1 & 0x3F not in _HEVC_NOT_REFERRED or (unit[1] & 7) - 1 != last_layer
+        for unit in parts
+    )
 
 
 def is_referred_to(packet: memoryview, length_size: int) -> bool:

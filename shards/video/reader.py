@@ -14,7 +14,7 @@ import av
 from av.stream import Discard
 
 from egocurate.shards.video.cut_stats import CutStats
-from egocurate.shards.video.nal_units import entry_test, is_referred_to, length_size
+from egocurate.shards.video.nal_units import entry_test, reference_test
 from egocurate.shards.video.packet_lookahead import Lookahead
 from egocurate.storage.open_video import open_video, video_stream
 from egocurate.storage.paths import AnyPath
@@ -64,7 +64,7 @@ class VideoReader:
         self._can_seek = "mp4" in self._container.format.name.split(",")
         self._origin = Fraction(0) if self._can_seek else _first_time(self._container)
         self._may_begin = entry_test(self._decoder.name, self._decoder.extradata)
-        self._length_size = length_size(self._decoder.name, self._decoder.extradata)
+        self._is_referred_to = reference_test(self._decoder.name, self._decoder.extradata)
         self._lookahead = Lookahead(_with_bytes(self._container.demux(self._stream)))
         self._decoded: deque[av.VideoFrame] = deque()
         self._fed_dts: int | None = None
@@ -216,8 +216,8 @@ class VideoReader:
         return frames
 
     def _is_needed(self, packet: av.Packet) -> bool:
-        neighbors = None if self._length_size is None else self._lookahead.displayed_around(packet)
-        if neighbors is None or is_referred_to(memoryview(packet), self._length_size):
+        neighbors = None if self._is_referred_to is None else self._lookahead.displayed_around(packet)
+        if neighbors is None or self._is_referred_to(memoryview(packet)):
             return True
         before, time, after = (self._time(pts) for pts in (neighbors[0], packet.pts, neighbors[1]))
         return self.needed(before, time, after)

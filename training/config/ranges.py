@@ -33,13 +33,14 @@ POSITIVE, COUNT, ANY_COUNT, SHARE = Range(0, open_ends=True), Range(1), Range(0)
 RANGES: dict[str, Range] = {
     **dict.fromkeys(("batch_size", "epochs", "max_tokens", "micro_batches"), COUNT),
     **dict.fromkeys(("eval_every", "checkpoint_every", "keep_checkpoints", "log_every"), COUNT),
-    **dict.fromkeys(("max_steps", "optimizer.warmup_steps", "optimizer.warmup_epochs"), ANY_COUNT),
+    **dict.fromkeys(("max_steps", "eval_batch", "optimizer.warmup_steps", "optimizer.warmup_epochs"), ANY_COUNT),
     **dict.fromkeys(("optimizer.lr", "optimizer.eps", "objective.temperature"), POSITIVE),
     **dict.fromkeys(
         ("optimizer.new_lr", "optimizer.final_lr", "optimizer.weight_decay", "optimizer.clip_grad"), ANY_COUNT
     ),
     **dict.fromkeys(("optimizer.beta1", "optimizer.beta2"), Range(0, 0.999999)),
     **dict.fromkeys(("objective.egonce", "objective.mlm", "objective.vtm"), ANY_COUNT),
+    "objective.uniform_steps": ANY_COUNT,
     "objective.drop": Range(0, 1),
     "objective.mask": SHARE,
 }

@@ -89,6 +89,8 @@ class TrainConfig:
     """how many of the newest stay on the disk"""
     log_every: int = 20
     """steps from one line of figures to the next"""
+    eval_batch: int = 0
+    """clips that go through the model at once where it is evaluated or gives features; 0: those that fit in memory"""
     mcq_mode: Literal["dual", "fused", "ensemble"] = "dual"
     """what EgoMCQ is answered by: the cosine, the probability of a pair fused, or their sum"""
 
@@ -101,6 +103,6 @@ MAY_CHANGE = (
     *("shards", "mcq_json", "mcq_shards", "out", "headspace", "device", "compile"),
     *("parallel", "activation_checkpointing", "micro_batches"),
     *("data.decoder", "data.workers", "data.cache_dir", "data.cache_bytes", "data.stall_sec", "data.max_bad"),
-    *("eval_every", "checkpoint_every", "keep_checkpoints", "log_every", "mcq_mode"),
+    *("eval_every", "checkpoint_every", "keep_checkpoints", "log_every", "eval_batch", "mcq_mode"),
 )
 """Keys that a resumed run may have otherwise: they leave what is learned alone (the stream checks the data itself)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields, replace
 
 import torch
@@ -11,48 +10,11 @@ from torch import Tensor
 from egocurate.loaders.batch import Batch
 from egocurate.models.counting import FlopCounter
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.monitor.gpu_specs import peak_flops
 from egocurate.training.systems.base import System
 from egocurate.training.systems.step_rng import StepRng
 
 COUNTED_ANCHORS = 4  # anchors of a batch that its work is counted on
-
-# Peak TFLOP/s in bf16 (tensor cores, sums in fp32, no sparsity; 0: it has no such cores) and in fp32 (no TF32), from
-# NVIDIA's and AMD's data sheets and white papers. Keys: the device's name without maker and memory.
-PEAKS: dict[str, tuple[float, float]] = {
-    "B200": (2250, 75),
-    "GH200": (989.4, 67),
-    "H200": (989.4, 67),
-    "H200 NVL": (835.5, 60),
-    "H100": (989.4, 67),
-    "H100 NVL": (835.5, 60),
-    "H100 PCIE": (756, 51),
-    "H20": (148, 44),
-    "A100 SXM4": (312, 19.5),
-    "A100 PCIE": (312, 19.5),
-    "A800 SXM4": (312, 19.5),
-    "A30": (165, 10.3),
-    "A40": (149.7, 37.4),
-    "A10": (125, 31.2),
-    "L40S": (362.05, 91.6),
-    "L40": (181.05, 90.5),
-    "L4": (121, 30.3),
-    "V100 SXM2": (0, 15.7),
-    "V100 PCIE": (0, 14),
-    "T4": (0, 8.1),
-    "RTX A6000": (154.8, 38.7),
-    "RTX 6000 ADA GENERATION": (364.2, 91.1),
-    "RTX 3090": (71, 35.6),
-    "RTX 4090": (165.2, 82.6),
-    "RTX 5090": (209.5, 104.8),
-    "MI300X": (1307.4, 163.4),
-}
-
-
-def peak_flops(name: str, bf16: bool) -> float:
-    """Return the FLOP/s that a device of this name has at most; 0 where it is not known, as for a part of a device."""
-    words = [word for word in re.split(r"[\s-]+", name.upper()) if word not in ("NVIDIA", "AMD", "TESLA", "GEFORCE")]
-    words = [word for word in words if not re.fullmatch(r"\d+GB|HBM\w+|INSTINCT", word)]
-    return PEAKS.get(" ".join(words), (0, 0))[0 if bf16 else 1] * 1e12
 
 
 def peak_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) -> float:

@@ -20,14 +20,18 @@ import torch.distributed as dist
 
 from egocurate.errors import InputError
 from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.run.known_errors import gpu_memory_line, is_between_ranks, known_failure, peer_gone_line
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 LOST_SEC = 3.0  # a rank that only lost touch waits so long for the one that knows why
 ASK_SEC = 5.0
-_GONE = re.compile(r"gloo|NCCL|Connection (closed|reset)|Broken pipe|Socket closed", re.IGNORECASE)
 
 
-class RankLost(InputError):  # noqa: N818 (reads as what happened)
+class RanksApart(InputError):  # noqa: N818 (reads as what happened)
+    """This rank cannot talk to the others; why, another one may know better."""
+
+
+class RankLost(RanksApart):
     """Another rank ended."""
 
 
@@ -56,20 +60,42 @@ def explain(error: Exception, config: TrainConfig) -> InputError | None:
         sizes = re.search(r"Tried to allocate ([\d.]+ \w+).*?total capacity of ([\d.]+ \w+)", said, re.DOTALL)
         wanted = f" ({sizes[1]} more than its {sizes[2]} hold)" if sizes else ""
         return InputError(f"out of memory on the GPU{wanted}: {_smaller(config)}")
+    if line := gpu_memory_line(said):
+        return InputError(
+            f"out of memory on the GPU ({line}): end what else runs there (nvidia-smi); {_smaller(config)}"
+        )
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in said:
         held = f"{config.data.workers} data.workers hold batches beside it"
         return InputError(f"out of memory on the host: {_smaller(config)}; {held}")
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+    if isinstance(error, OSError):
         where = error.filename or config.out
-        return InputError(f"{where}: {error.strerror}: make room there, or name another --out; --resume goes on")
+        return (
+            InputError(f"{where}: {error.strerror}: make room there, or name another --out; --resume goes on")
+            if error.errno in _NO_ROOM
+            else None
+        )
     if isinstance(error, dist.DistNetworkError | dist.DistStoreError) and not dist.is_initialized():
         return _not_met(said)
-    if isinstance(error, dist.DistError) or _GONE.search(said):
-        return RankLost(
-            "another rank ended without a word, or cannot be reached: it was killed (out of host memory?) or its node "
-            "is gone; the same line with --resume goes on"
-        )
+    if known := known_failure(said):
+        return InputError(known)
+    if isinstance(error, dist.DistError) or is_between_ranks(said):
+        return _apart(said)
     return None
+
+
+def _apart(said: str) -> RanksApart:
+    """Return the line for a failure between ranks that is of no known cause."""
+    if line := peer_gone_line(said):
+        return RankLost(
+            f"another rank ended without a word, or cannot be reached ({line}): it was killed (out of host memory?) or "
+            "its node is gone; the same line with --resume goes on"
+        )
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    told = lines[-1] if lines else "no reason given"  # NCCL's last line is its reason
+    return RanksApart(
+        f"the ranks cannot work together ({told}): NCCL_DEBUG=WARN and TORCH_DISTRIBUTED_DEBUG=DETAIL tell more; the "
+        "same line with --resume goes on"
+    )
 
 
 def _smaller(config: TrainConfig) -> str:
@@ -84,11 +110,12 @@ def _smaller(config: TrainConfig) -> str:
 
 def _not_met(said: str) -> NotMet:
     place = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
+    [told, *_] = said.splitlines() or ["no reason given"]
     if "listen" in said or "EADDRINUSE" in said:
-        return NotMet(f"the port of {place} is taken: give torchrun another --rdzv-endpoint HOST:PORT")
+        return NotMet(f"the port of {place} is taken ({told}): give torchrun another --rdzv-endpoint HOST:PORT")
     return NotMet(
-        f"the ranks cannot meet at {place}: --rdzv-endpoint must be the same on all nodes, the host one of them, "
-        "reachable from the others under that name, its port open"
+        f"the ranks cannot meet at {place} ({told}): --rdzv-endpoint must be the same on all nodes, the host one of "
+        "them, reachable from the others under that name, its port open"
     )
 
 
@@ -103,7 +130,7 @@ def end_rank(error: Exception, line: str | None, status: int) -> NoReturn:
         message = f"{traceback.format_exc()}curate (rank {rank}): a fault in the program, see above"
     else:
         message = f"curate (rank {rank}): {line}"
-    if isinstance(error, RankLost):
+    if isinstance(error, RanksApart):
         time.sleep(LOST_SEC)
     # Whoever has taken the port would not answer, and let this rank wait for ever.
     if isinstance(error, NotMet) or first_to_speak():

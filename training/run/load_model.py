@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +12,16 @@ import torch
 from torch import Tensor
 
 from egocurate.errors import InputError
+from egocurate.loaders.video_stretches import Stretch, length_sec, stretches_of_video
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, single_rank
 from egocurate.training.run.load_run import restore
 from egocurate.training.run.run_folder import read_run
 from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, unit_rows
+from egocurate.training.tasks.eval_batch import MOST
+
+CLIPS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,30 @@ class Model:
             raise ValueError(f"frames {frames.dtype} {tuple(frames.shape)}: give uint8 [B, T, 3, {size}, {size}]")
         return unit_rows(self._embedder.frames(frames))
 
+    def embed_video(
+        self,
+        video: str | Path,
+        stretches: Sequence[Stretch] | None = None,
+        *,
+        start_sec: float = 0.0,
+        end_sec: float | None = None,
+        profile: str = "train",
+    ) -> Tensor:
+        """Embed stretches of a video, (start, end) in seconds, as float32 [N, D] of length 1, on the model's device.
+
+        Without stretches it is one: from start_sec to end_sec, or to the end of the video. The pixels, and so the
+        embeddings, are those that the evaluations would have of clips cut into shards of that profile. Raises
+        InputError for a file that is no video, or has no frame in a stretch.
+        """
+        path, data = Path(video), self.config.data
+        if stretches is None:
+            stretches = [(start_sec, length_sec(path) if end_sec is None else end_sec)]
+        rows = torch.zeros(len(stretches), self.system.embedding, device=self.ranks.device)
+        shown = stretches_of_video(path, stretches, frames=data.frames, size=data.size, profile=profile)
+        while batch := list(islice(shown, CLIPS_AT_ONCE)):
+            rows[[place for place, _ in batch]] = self.embed_frames(torch.stack([frames for _, frames in batch]))
+        return rows
+
     def embed_text(self, texts: Sequence[str]) -> Tensor:
         """Embed texts as float32 [M, D] of length 1, on the model's device."""
         if isinstance(texts, str):
@@ -46,7 +75,7 @@ class Model:
 
     @property
     def _embedder(self) -> Embedder:
-        return Embedder(self.system, self.ranks, workers=0)
+        return Embedder(self.system, self.ranks, workers=0, clips_at_once=MOST)
 
 
 def load_model(run: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Model:

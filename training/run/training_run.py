@@ -108,7 +108,7 @@ class TrainingRun:
         anchors = self.config.batch_size // self.ranks.size
         steps = self.total_steps - self.step
         for epoch, batch in next_batches(self.config, self.data, self.ranks, steps, self.throughput):
-            step_rng = StepRng(self.config.data.seed, epoch, anchors)
+            step_rng = StepRng(self.config.data.seed, epoch, anchors, self.step)
             if not self.throughput.steps:
                 with self.throughput.paused():
                     self.throughput.peak_seconds_per_step = peak_seconds(self.system, batch, step_rng, self.ranks)

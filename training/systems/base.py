@@ -13,6 +13,7 @@ from egocurate.loaders.batch import Batch
 from egocurate.loaders.device import normalize
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.layers.configs import VideoConfig
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.systems.initial_weights import load_start
 from egocurate.training.systems.step_rng import StepRng
@@ -53,6 +54,10 @@ class System(ABC):
         whole batch (models/all_gather.py). Every rank calls this, inside `ranks.autocast`.
         """
 
+    @abstractmethod
+    def clip_bytes(self, frames: int) -> int:
+        """Return about how many bytes of memory a clip of so many frames takes where nothing is learned from it."""
+
     def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
         """Return what the losses need of the model: tensors [M, ...], each row of its own text and clip alone."""
         raise NotImplementedError(f"{type(self).__name__} has no embeddings to cache")
@@ -77,12 +82,33 @@ class System(ABC):
         """Embed texts as [B, embedding]."""
         return self.model.encode_text(*self.tokens(texts))
 
-    def match_probability(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
+    def match_probability(self, frames: Tensor, texts: list[str], options: Tensor, at_once: int) -> Tensor:
         """Return the probability [Q, 5] that each of Q texts belongs to its five options, if the system `can_fuse`.
 
-        frames: uint8 [K, T, 3, S, S] of distinct clips; options: int64 [Q, 5], rows of them.
+        frames: uint8 [K, T, 3, S, S] of distinct clips; options: int64 [Q, 5], rows of them; at_once: how many clips
+        go through a layer together.
         """
         raise NotImplementedError
+
+
+def frames_bytes(frames: int, image: int) -> int:
+    """Return the bytes of a clip's pixels, as they come and as the float32 that a model reads."""
+    return frames * 3 * image**2 * (1 + 4)
+
+
+def tower_bytes(video: VideoConfig, frames: int) -> int:
+    """Return `System.clip_bytes` of a divided or joint video tower; its attention has a fused kernel."""
+    return frames_bytes(frames, video.image) + layer_bytes(1 + frames * (video.image // video.patch) ** 2, video.width)
+
+
+def layer_bytes(tokens: int, width: int, scores: int = 0) -> int:
+    """Return about how many bytes a clip takes in a transformer's layer, forward, without a gradient; an upper bound.
+
+    Sixteen float32 a channel of a token: its residual and its norm, query, key, value and what was read, and four times
+    the width twice in the MLP. Attention without a fused kernel has three float32 matrices of `scores` beside: logits,
+    what caps them, and weights.
+    """
+    return 4 * (16 * tokens * width + 3 * scores)
 
 
 def check_clips(config: TrainConfig, image: int, frames: int, *, exactly: bool = False) -> None:

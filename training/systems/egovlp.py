@@ -15,7 +15,7 @@ from egocurate.models.losses.info_nce import info_nce
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System, check_clips, with_frames
+from egocurate.training.systems.base import System, check_clips, tower_bytes, with_frames
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
@@ -38,11 +38,15 @@ class EgoVLPSystem(System):
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
         self.model, self.objective = model.to(ranks.device), config.objective
         self.tokens = Tokens(tokenizer, min(config.max_tokens, sizes.text.max_tokens), ranks.device)
-        self.embedding = config.model.projection
+        self.embedding, self.video = config.model.projection, sizes.video
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the contrastive loss."""
         return self.compare(self.embed(network, batch, step_rng), batch)
+
+    def clip_bytes(self, frames: int) -> int:
+        """Return the bytes of a clip in the video tower."""
+        return tower_bytes(self.video, frames)
 
     def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
         """Embed texts and clips, [M, projection] each."""

@@ -14,7 +14,7 @@ from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
 from egocurate.models.layers.image_weights import load_image_tower
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System, check_clips, with_frames
+from egocurate.training.systems.base import System, check_clips, tower_bytes, with_frames
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
 
@@ -38,9 +38,9 @@ class EgoVLPv2System(System):
             raise InputError(str(error)) from error
         tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
         self.vocabulary = _vocabulary(tokenizer, config)
-        self.model, self.ranks = model.to(ranks.device), ranks
+        self.model, self.objective, self.ranks = model.to(ranks.device), config.objective, ranks
         self.tokens = Tokens(tokenizer, min(config.max_tokens, sizes.text.max_tokens), ranks.device)
-        self.embedding = config.model.projection
+        self.embedding, self.video = config.model.projection, sizes.video
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the weighted sum and its parts egonce, mlm and vtm."""
@@ -58,17 +58,22 @@ class EgoVLPv2System(System):
                 valid=batch.valid,
                 uniform=numbers[:, :3],
                 place=places(len(batch), step_rng.anchors, self.ranks.rank, self.ranks.size).to(ids.device),
+                hard=step_rng.step >= self.objective.uniform_steps,
             )
         )
         return {"loss": losses.total, "egonce": losses.egonce, "mlm": losses.mlm, "vtm": losses.vtm}
+
+    def clip_bytes(self, frames: int) -> int:
+        """Return the bytes of a clip in the video tower, and in the attention by which it reads a text."""
+        return 2 * tower_bytes(self.video, frames)
 
     def features(self, frames: Tensor) -> Tensor:
         """Return the video tower's [B, width], without its projector, as the released features are."""
         return self.model.video(self.pixels(frames))
 
-    def match_probability(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
+    def match_probability(self, frames: Tensor, texts: list[str], options: Tensor, at_once: int) -> Tensor:
         """Return the matching head's probability; lower layers run once for each clip and each text."""
-        logits = self.model.match_options(self.pixels(frames), *self.tokens(texts), options)
+        logits = self.model.match_options(self.pixels(frames), *self.tokens(texts), options, at_once)
         return logits.float().softmax(-1)[..., 1]
 
 

@@ -21,6 +21,8 @@ class StepRng:
     epoch: int
     anchors: int
     """rows of a batch that are anchors: the first ones, on every rank as many; the others are their negatives"""
+    step: int = 0
+    """steps taken before this one"""
 
     def uniform(self, batch: Batch, count: int) -> Tensor:
         """Return float32 [M, count] in [0, 1): a row's numbers depend on its clip and on being an anchor or not."""

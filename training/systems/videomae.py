@@ -12,7 +12,7 @@ from egocurate.models.layers.patches import cubes
 from egocurate.models.videomae.model import VideoMAE, draw_mask
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System, check_clips
+from egocurate.training.systems.base import System, check_clips, frames_bytes, layer_bytes
 from egocurate.training.systems.step_rng import StepRng
 
 
@@ -34,6 +34,12 @@ class VideoMAESystem(System):
         """Return the mean squared error: all clips hide as many cubes, so it is a mean over clips."""
         mask = draw_mask(self.sizes, step_rng.uniform(batch, self.sizes.places))
         return {"loss": network(self.pixels(batch.frames), *mask)[0]}
+
+    def clip_bytes(self, frames: int) -> int:
+        """Return the bytes of a clip in the encoder, with nothing hidden."""
+        return 2 * frames_bytes(frames, self.sizes.image) + layer_bytes(
+            frames // self.sizes.tubelet * self.sizes.places, self.sizes.width
+        )
 
     def features(self, frames: Tensor) -> Tensor:
         """Return the mean of the encoder's tokens [B, width], with nothing hidden."""

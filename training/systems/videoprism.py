@@ -13,11 +13,12 @@ from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.layers.patches import check_hidden, tube_mask
 from egocurate.models.losses.info_nce import info_nce
+from egocurate.models.videoprism.config import EncoderConfig
 from egocurate.models.videoprism.distillation import Student, cosine_distance, frozen_teacher, random_order
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System, check_clips
+from egocurate.training.systems.base import System, check_clips, frames_bytes, layer_bytes
 from egocurate.training.systems.initial_weights import load_complete
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens, tokenizer_for
@@ -28,9 +29,18 @@ _ENCODER = ("encoder.", "video.encoder.", "")  # as runs of the second stage, of
 class _Prism(System):
     """What the stages share."""
 
+    sizes: EncoderConfig
+
     def pixels(self, frames: Tensor) -> Tensor:
         """Return uint8 frames [B, T, 3, S, S] in [0, 1]."""
         return frames.float() / 255
+
+    def clip_bytes(self, frames: int) -> int:
+        """Return the bytes of a clip in the layers over all of its tokens, whose attention has no fused kernel."""
+        sizes = self.sizes
+        tokens = frames * sizes.places
+        scores = sizes.heads * tokens**2 if sizes.cap else 0
+        return frames_bytes(frames, sizes.image) + layer_bytes(tokens, sizes.width, scores)
 
 
 class VideoPrismSystem(_Prism):
@@ -42,6 +52,7 @@ class VideoPrismSystem(_Prism):
         """Build the model; raises InputError for sizes or a tokenizer that do not fit."""
         encoder, text, self.objective = config.model.encoder, config.model.text, config.objective
         check_clips(config, encoder.image, encoder.frames)
+        self.sizes = encoder
         self.places, self.dropped = encoder.places, int(self.objective.drop * encoder.places)
         try:
             if self.dropped:
@@ -113,20 +124,25 @@ class DistillationSystem(_Prism):
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build student and teacher; raises InputError for sizes or a teacher that do not fit."""
         sizes, objective = config.model, config.objective
+        self.sizes = sizes.encoder
         check_clips(config, sizes.encoder.image, sizes.encoder.frames, exactly=True)
         self.places, self.hidden = sizes.encoder.places, int(objective.mask * sizes.encoder.places)
-        if not objective.teacher:
-            raise InputError(f"{config.system} needs its teacher: --set objective.teacher=RUN of videoprism-stage1")
         try:
             check_hidden(self.hidden, self.places)
             tower = PrismVideoTower(sizes.encoder, sizes.auxiliary_depth)
-            load_complete(tower, objective.teacher, ("video.", ""))
+            self.load_teacher(tower, config)
             self.model = Student(tower.encoder, sizes.decoder).to(ranks.device)
         except ValueError as error:
             raise InputError(str(error)) from error
         teacher = frozen_teacher(tower).to(ranks.device)
         self.teacher: nn.Module = torch.compile(teacher) if config.compile else teacher
         self.count = sizes.encoder.frames * self.places
+
+    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig) -> None:
+        """Load what the student learns from; raises InputError where it is not named, or not whole."""
+        if not config.objective.teacher:
+            raise InputError(f"{config.system} needs its teacher: --set objective.teacher=RUN of videoprism-stage1")
+        load_complete(tower, config.objective.teacher, ("video.", ""))
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the distances of tokens and of clips to the teacher's, and their sum."""
@@ -138,6 +154,12 @@ class DistillationSystem(_Prism):
             cosine_distance, network(frames, tube_mask(hide, self.hidden)[0], random_order(mix)), targets
         )
         return {"loss": tokens + clip, "tokens": tokens, "clip": clip}
+
+    def clip_bytes(self, frames: int) -> int:
+        """Return the bytes of a clip in the encoder, whose attention is over the places of a frame."""
+        sizes = self.sizes
+        scores = sizes.heads * frames * sizes.places**2 if sizes.cap else 0
+        return frames_bytes(frames, sizes.image) + layer_bytes(frames * sizes.places, sizes.width, scores)
 
     def features(self, frames: Tensor) -> Tensor:
         """Return the mean of the encoder's tokens [B, width], with nothing hidden."""

@@ -17,6 +17,7 @@ from egocurate.training.distributed.parallel import unsharded
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, decode_batches, failures_of_ranks, sum_over_ranks
+from egocurate.training.tasks.eval_batch import clips_at_once
 
 CLIPS_IN_BLOCK = 256  # whose tokens are in memory while the questions that ask for them are answered by fusing
 STAGE = "EgoMCQ"
@@ -31,7 +32,7 @@ class EgoMCQEvaluator:
 
     def __init__(self, config: TrainConfig, system: System, ranks: Ranks, report: Report) -> None:
         """Read the questions; raises InputError for a system that cannot answer them, or not in the way asked for."""
-        self.mode, self.workers = config.mcq_mode, config.data.workers
+        self.config, self.mode, self.workers = config, config.mcq_mode, config.data.workers
         self.system, self.ranks, self.report = system, ranks, report
         self.questions: EgoMCQDataset | None = None
         if config.mcq_json:
@@ -81,8 +82,11 @@ class EgoMCQEvaluator:
         finally:
             model.train(training)
 
+    def _at_once(self) -> int:
+        return clips_at_once(self.config, self.system, self.ranks)  # what is free now: training may hold the rest
+
     def _dual_scores(self) -> tuple[np.ndarray, dict[int, str]]:
-        embedder = Embedder(self.system, self.ranks, self.workers)
+        embedder = Embedder(self.system, self.ranks, self.workers, self._at_once())
         text = embedder.texts(self.questions.texts)
         clips, failures = embedder.clips(self.questions.evaluation_clips(), STAGE, self.report)
         return cosine_scores(text, clips, self.questions.choices), failures
@@ -91,6 +95,7 @@ class EgoMCQEvaluator:
         """Score the questions block by block, each rank a part of them."""
         choices, texts, ranks = self.questions.choices, self.questions.texts, self.ranks
         scores, failures, done = torch.zeros(len(choices), OPTIONS, device=ranks.device), {}, 0
+        at_once = self._at_once()
         blocks = question_blocks(choices, ranks.rank, ranks.size)
         clips_of_blocks = [np.unique(choices[block]) for block in blocks]
         all_decoded = decode_batches(self.questions.evaluation_clips(), clips_of_blocks, self.workers)
@@ -100,18 +105,21 @@ class EgoMCQEvaluator:
             if len(answered):
                 options = torch.from_numpy(np.searchsorted(decoded.places, choices[answered])).to(ranks.device)
                 frames = decoded.frames.to(ranks.device)
-                scores[answered] = self._block_scores(frames, [texts[question] for question in answered], options)
+                scores[answered] = self._block_scores(
+                    frames, [texts[question] for question in answered], options, at_once
+                )
             done = min(done + len(block) * ranks.size, len(choices))
             self.report(STAGE, done, len(choices))
         return sum_over_ranks(scores, ranks).cpu().numpy(), failures_of_ranks(failures, ranks)
 
-    def _block_scores(self, frames: Tensor, texts: list[str], options: Tensor) -> Tensor:
+    def _block_scores(self, frames: Tensor, texts: list[str], options: Tensor, at_once: int) -> Tensor:
         """Score Q texts against their options, int64 [Q, 5], rows of frames [K, T, 3, S, S]: float32 [Q, 5]."""
         with self.ranks.autocast():
-            probability = self.system.match_probability(frames, texts, options)
+            probability = self.system.match_probability(frames, texts, options, at_once)
             if self.mode == "fused":
                 return probability
-            text, clips = self.system.embed_texts(texts), self.system.embed_clips(frames)
+            text = self.system.embed_texts(texts)
+            clips = torch.cat([self.system.embed_clips(part) for part in frames.split(at_once)])
         text, clips = F.normalize(text.float(), dim=1), F.normalize(clips.float(), dim=1)
         return probability + (text[:, None] * clips[options]).sum(2)
 

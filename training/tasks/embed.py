@@ -20,7 +20,6 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
 
 TEXTS_AT_ONCE = 256
-CLIPS_AT_ONCE = 64
 
 
 class DecodedClips(NamedTuple):
@@ -32,11 +31,12 @@ class DecodedClips(NamedTuple):
 
 
 class Embedder(NamedTuple):
-    """What embeds: a system, this rank among all, and how many processes decode for it."""
+    """What embeds: a system, this rank among all, how many processes decode for it, how many clips it takes at once."""
 
     system: System
     ranks: Ranks
     workers: int
+    clips_at_once: int
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Tensor:
@@ -66,7 +66,7 @@ class Embedder(NamedTuple):
         total = len(clips)
         rows, failures, done = self._zeros(total), {}, 0
         share = np.array_split(np.arange(total), self.ranks.size)[self.ranks.rank]
-        batches = [share[start : start + CLIPS_AT_ONCE] for start in range(0, len(share), CLIPS_AT_ONCE)]
+        batches = [share[start : start + self.clips_at_once] for start in range(0, len(share), self.clips_at_once)]
         for batch, decoded in zip(batches, decode_batches(clips, batches, self.workers), strict=True):
             failures |= decoded.failures
             if len(decoded.places):

@@ -23,7 +23,7 @@ from egocurate.storage.atomic import atomic_write, remove_leftovers, write_json,
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
 
-CLIPS_AT_ONCE = 32
+CLIPS_IN_CHUNK = 32
 MADE_BY = "features.json"
 BAD = "failed"
 POLL_SEC = 1.0
@@ -40,6 +40,8 @@ class FeatureJob:
     size: int
     workers: int
     """processes that decode, of each rank"""
+    clips_at_once: int
+    """clips that go through the model together, at most those of a chunk"""
 
 
 def write_features(
@@ -137,8 +139,8 @@ def _embed(
             write_text(_failure_path(job, chunk.video), chunk.bad)
         else:
             with torch.no_grad(), ranks.autocast():
-                embedded = system.features(chunk.frames.to(ranks.device, non_blocking=True))
-            rows[chunk.video].append(embedded.float())
+                frames = chunk.frames.to(ranks.device, non_blocking=True)
+                rows[chunk.video] += [system.features(part).float() for part in frames.split(job.clips_at_once)]
             if chunk.last:
                 features = torch.cat(rows.pop(chunk.video)).cpu()
                 atomic_write(_path(job, chunk.video), partial(torch.save, features))
@@ -172,7 +174,7 @@ class _Chunks(IterableDataset):
         job, done = self._job, 0
         try:
             clips = DenseClips(job.videos[name], frames=job.frames, size=job.size, rate=job.rate)
-            for frames in clips.batches(CLIPS_AT_ONCE):
+            for frames in clips.batches(CLIPS_IN_CHUNK):
                 done += len(frames)
                 yield FeatureChunk(name, frames, len(frames) / len(clips), done == len(clips))
         except BadVideo as error:

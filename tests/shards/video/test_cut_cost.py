@@ -54,6 +54,16 @@ def test_pictures_that_neither_a_clip_nor_another_picture_needs_are_left_out(vid
     assert low.decoded < 0.8 * all_of_them.decoded
 
 
+def test_pictures_of_hevc_that_nothing_needs_are_left_out_too(make_video, tmp_path):
+    params = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=4:b-pyramid=1:log-level=none"
+    codec = {"codec": "libx265", "preset": "ultrafast", "x265-params": params}
+    video = make_video(tmp_path / "hevc.mp4", pts=range(300), size=(64, 48), **codec)
+    windows = [("k", 2.0, 6.0)]
+    low, all_of_them = stats_of(video, windows), stats_of(video, windows, "native")
+    assert low.used == 32 and all_of_them.used == 120
+    assert low.decoded < 0.8 * all_of_them.decoded
+
+
 @pytest.mark.parametrize("tasks", [2, 5])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_tasks_that_share_a_video_decode_little_of_it_twice(tasks, seed, video):

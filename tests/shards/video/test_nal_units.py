@@ -1,7 +1,7 @@
 import av
 import pytest
 
-from egocurate.shards.video.nal_units import entry_test, is_idr, is_referred_to, length_size
+from egocurate.shards.video.nal_units import entry_test, is_idr, is_referred_to, length_size, reference_test
 
 SEI, IDR, REFERRED_TO, NOT_REFERRED_TO = 0x06, 0x65, 0x41, 0x01
 
@@ -49,3 +49,31 @@ def test_decoding_begins_where_all_is_right_at_once(start_codes):
         assert test(packet) == begins, units
         packet.is_keyframe = False
         assert not test(packet)
+
+
+HEVC_IN_MP4 = bytes([1]) + bytes(20) + bytes([0b00_001_0_11])  # one temporal layer, lengths of 4 bytes
+
+
+def hevc_packet(*kinds, layer=0):
+    units = [bytes([kind << 1, layer + 1, 0xAA]) for kind in kinds]
+    return memoryview(b"".join(len(unit).to_bytes(4) + unit for unit in units))
+
+
+def test_hevc_says_what_others_refer_to():
+    test = reference_test("hevc", HEVC_IN_MP4)
+    trail_n, trail_r, idr, message = 0, 1, 19, 39
+    assert not test(hevc_packet(message, trail_n, trail_n))
+    for referred in (hevc_packet(trail_r), hevc_packet(idr), hevc_packet(trail_n, trail_r), hevc_packet(message)):
+        assert test(referred)
+    # Pictures of a later temporal layer may refer to those that their own layer does not.
+    assert test(hevc_packet(trail_n, layer=1))
+    layers = reference_test("hevc", HEVC_IN_MP4[:-1] + bytes([0b00_010_0_11]))
+    assert layers(hevc_packet(trail_n)) and not layers(hevc_packet(trail_n, layer=1))
+    for broken in (hevc_packet(trail_n)[:-1], memoryview(b""), memoryview(b"\0\0\0\1\0")):
+        assert test(broken)
+
+
+def test_without_lengths_or_for_other_codecs_nothing_is_left_out():
+    assert reference_test("hevc", b"\0\0\0\1" + bytes(30)) is None and reference_test("hevc", None) is None
+    assert reference_test("vp9", HEVC_IN_MP4) is None
+    assert reference_test("h264", bytes([1, 100, 0, 31, 0xFF])) is not None

@@ -1,4 +1,4 @@
-"""FLOPs of a step against benchmarks/model_counts.py and by hand; the peaks of devices."""
+"""FLOPs of a step against benchmarks/model_counts.py and by hand."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from egocurate.models.egovlp.model import EgoVLP
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.parallel import wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.monitor.mfu import PEAKS, peak_flops, peak_seconds, step_flops
+from egocurate.training.monitor.mfu import peak_seconds, step_flops
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
 from egocurate.training.systems.base import System
@@ -112,28 +112,3 @@ def test_real_batches(tiny, recipe):
 
 def test_without_a_known_device_there_is_no_ideal():
     assert peak_seconds(Layers(), blank(2, 1, 4), StepRng(0, 0, 2), alone()) == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "bf16", "fp32"),
-    [
-        ("NVIDIA H200", 989.4, 67),
-        ("NVIDIA H100 80GB HBM3", 989.4, 67),
-        ("NVIDIA H100 PCIe", 756, 51),
-        ("NVIDIA A100-SXM4-80GB", 312, 19.5),
-        ("NVIDIA A100 80GB PCIe", 312, 19.5),
-        ("NVIDIA A10", 125, 31.2),
-        ("Tesla V100-SXM2-32GB", 0, 15.7),
-        ("NVIDIA GeForce RTX 4090", 165.2, 82.6),
-        ("NVIDIA GeForce RTX 4090 Laptop GPU", 0, 0),
-        ("NVIDIA H200 MIG 1g.18gb", 0, 0),
-        ("NVIDIA A10G", 0, 0),
-        ("", 0, 0),
-    ],
-)
-def test_peaks_by_name(name, bf16, fp32):
-    assert (peak_flops(name, True), peak_flops(name, False)) == (bf16 * 1e12, fp32 * 1e12)
-
-
-def test_a_peak_has_cores_for_bf16_or_none():
-    assert all(bf16 == 0 or bf16 >= fp32 for bf16, fp32 in PEAKS.values())

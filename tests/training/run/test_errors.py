@@ -100,7 +100,8 @@ def test_a_killed_rank_is_told_of_by_another(data, tmp_path):
     said = [process.communicate(timeout=120)[1] for process in ranks]
     assert [process.returncode for process in ranks] == [2, -signal.SIGKILL]
     assert errors(said[0]) == [said[0].splitlines()[-1]]
-    assert "curate (rank 0): another rank ended without a word" in said[0]
+    assert "curate (rank 0): another rank ended without a word, or cannot be reached ([" in said[0]
+    assert "gloo/transport/tcp" in said[0]
     assert "--resume" in said[0]
     assert "Traceback" not in said[0]
 
@@ -132,7 +133,7 @@ def test_ranks_that_do_not_meet(tiny, monkeypatch):
     port = free_port()
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(port))
-    with pytest.raises(InputError, match=f"cannot meet at 127.0.0.1:{port}: --rdzv-endpoint"), explained(tiny):
+    with pytest.raises(InputError, match=rf"cannot meet at 127.0.0.1:{port} \(.*\): --rdzv-endpoint"), explained(tiny):
         dist.TCPStore("127.0.0.1", port, is_master=False, timeout=timedelta(seconds=1))
 
 
@@ -143,7 +144,7 @@ def test_a_port_that_is_taken(tiny, monkeypatch):
         port = taken.getsockname()[1]
         monkeypatch.setenv("MASTER_ADDR", "localhost")
         monkeypatch.setenv("MASTER_PORT", str(port))
-        with pytest.raises(InputError, match=f"localhost:{port} is taken"), explained(tiny):
+        with pytest.raises(InputError, match=rf"localhost:{port} is taken \(.*EADDRINUSE"), explained(tiny):
             dist.TCPStore("localhost", port, is_master=True, timeout=timedelta(seconds=1))
 
 
@@ -157,21 +158,148 @@ def test_a_port_that_is_taken_is_said_by_the_rank_that_needs_it(data, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
     assert done.returncode == 2
     assert errors(done.stderr) == [
-        f"curate (rank 0): the port of 127.0.0.1:{where['MASTER_PORT']} is taken: give torchrun another "
-        "--rdzv-endpoint HOST:PORT"
+        f"curate (rank 0): the port of 127.0.0.1:{where['MASTER_PORT']} is taken (The server socket has failed to "
+        f"listen on any local network address. port: {where['MASTER_PORT']}, useIpv6: false, code: -98, name: "
+        "EADDRINUSE, message: address already in use): give torchrun another --rdzv-endpoint HOST:PORT"
     ]
     assert "Traceback" not in done.stderr
 
 
+GLOO = "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] "
+NCCL = "NCCL error in: ../torch/csrc/distributed/c10d/NCCLUtils.hpp:268, {}, NCCL version 2.21.5\n{}\nLast error:\n{}"
+
+
+def nccl(kind, usual, last):
+    return dist.DistBackendError(NCCL.format(kind, usual, last))
+
+
 @pytest.mark.parametrize(
-    "said",
+    ("error", "kept"),
     [
-        "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:12345",
-        "NCCL error in: ProcessGroupNCCL.cpp:1234, remote process exited or there was a network error",
+        (RuntimeError(GLOO + "Connection closed by peer [127.0.0.1]:12345"), "pair.cc:534] Connection closed by peer"),
+        (RuntimeError(GLOO + "Read error [10.0.0.2]:2111: Connection reset by peer"), "Connection reset by peer)"),
+        (RuntimeError(GLOO + "Timed out waiting 1800000ms for recv operation to complete"), "1800000ms"),
+        (
+            nccl(
+                "remote process exited or there was a network error",
+                "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting.",
+                "socketProgress: Connection closed by remote peer node-7<41036>",
+            ),
+            "remote process exited or there was a network error",
+        ),
+        (
+            dist.DistBackendError(
+                "[Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=12, OpType=ALLREDUCE, "
+                "Timeout(ms)=600000) ran for 600012 milliseconds before timing out."
+            ),
+            "OpType=ALLREDUCE",
+        ),
+        (
+            dist.DistNetworkError("Failed to recv, got 0 bytes. Connection was likely closed. Did the server crash?"),
+            "0 b",
+        ),
     ],
 )
-def test_a_lost_rank(tiny, said):
-    assert isinstance(explain(RuntimeError(said), tiny), RankLost)
+def test_a_lost_rank_is_told_of_in_the_words_of_the_library(tiny, monkeypatch, error, kept):
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    plain = explain(error, tiny)
+    assert isinstance(plain, RankLost)
+    assert str(plain).startswith("another rank ended without a word, or cannot be reached (")
+    assert kept in str(plain)
+    assert "\n" not in str(plain)
+
+
+USAGE = (
+    "invalid usage (run with NCCL_DEBUG=WARN for details)",
+    "ncclInvalidUsage: This usually reflects invalid usage.",
+)
+UNHANDLED = ("unhandled cuda error", "ncclUnhandledCudaError: Call to CUDA function failed.")
+SYSTEM = ("unhandled system error", "ncclSystemError: System call (e.g. socket, malloc) failed.")
+
+
+@pytest.mark.parametrize(
+    ("error", "kept", "way_out"),
+    [
+        (
+            nccl(*USAGE, "Duplicate GPU detected : rank 1 and rank 0 both on CUDA device 1b000"),
+            "rank 1 and rank 0 both on CUDA device 1b000",
+            "--nproc-per-node",
+        ),
+        (nccl(*UNHANDLED, "Cuda failure 2 'out of memory'"), "Cuda failure 2 'out of memory'", "micro_batches=2"),
+        (
+            torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be reported at another call."),
+            "CUDA error: out of memory",
+            "nvidia-smi",
+        ),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            "CUBLAS_STATUS_ALLOC_FAILED",
+            "micro_batches=2",
+        ),
+        (
+            torch.AcceleratorError("CUDA error: invalid device ordinal\nGPU device may be out of range"),
+            "CUDA error: invalid device ordinal",
+            "CUDA_VISIBLE_DEVICES",
+        ),
+        (nccl(*SYSTEM, "Bootstrap : no socket interface found"), "no socket interface found", "NCCL_SOCKET_IFNAME"),
+        (
+            nccl(*SYSTEM, "Error while creating shared memory segment /dev/shm/nccl-5MKrxV (size 33030528)"),
+            "/dev/shm/nccl-5MKrxV",
+            "--shm-size",
+        ),
+        (
+            RuntimeError(
+                "Gloo connectFullMesh failed with [../third_party/gloo/gloo/transport/tcp/pair.cc:144] no error"
+            ),
+            "pair.cc:144] no error",
+            "GLOO_SOCKET_IFNAME",
+        ),
+        (
+            RuntimeError("[enforce fail at ../gloo/transport/tcp/listener.cc:47] bind: Address already in use"),
+            "bind: Address already in use",
+            "--rdzv-endpoint HOST:PORT",
+        ),
+        (
+            nccl("internal error", "ncclInternalError: Internal check failed.", "Proxy Call to rank 3 failed (Setup)"),
+            "Proxy Call to rank 3 failed (Setup)",
+            "NCCL_DEBUG=WARN",
+        ),
+    ],
+)
+def test_a_cause_is_said_in_the_words_of_the_library_with_the_way_out(tiny, error, kept, way_out):
+    plain = explain(error, tiny)
+    assert isinstance(plain, InputError)
+    assert not isinstance(plain, RankLost)
+    assert kept in str(plain)
+    assert way_out in str(plain)
+    assert "\n" not in str(plain)
+
+
+def test_a_store_that_breaks_off_is_no_lost_rank(tiny):
+    assert explain(ConnectionResetError(104, "Connection reset by peer"), tiny) is None
+
+
+def alone(data, tmp_path, **env):
+    """One rank with a wrong environment, in a process of its own."""
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "1", "RANK": "0"}
+    command = [sys.executable, str(ROOT / "train.py"), *arguments(data, tmp_path / "run")[1:]]
+    env = os.environ | where | {"LOCAL_RANK": "0"} | env
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+
+
+def test_an_interface_that_is_not_there(data, tmp_path):
+    done = alone(data, tmp_path, GLOO_SOCKET_IFNAME="nosuch0")
+    [line] = errors(done.stderr)
+    assert "Unable to find address for: nosuch0: no network interface has this name" in line
+    assert "ip -br address" in line
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.skipif(dist.is_nccl_available(), reason="this torch has NCCL")
+def test_a_torch_without_nccl(tiny):
+    with pytest.raises(InputError, match="have NCCL built in: this torch cannot bring GPUs together"), explained(tiny):
+        dist.init_process_group("nccl", init_method=f"tcp://127.0.0.1:{free_port()}", rank=0, world_size=1)
 
 
 def test_a_fault_of_the_program_stays_one(tiny):

@@ -34,7 +34,7 @@ def test_embeddings_are_those_of_the_evaluations(out, data):
     clips = EvaluationClips(ShardIndex.open(data / "shards"), range(5), frames=4, size=32)
     video, text = model.embed_frames(torch.stack(list(clips))), model.embed_text(TEXTS)
     ranks = Ranks(0, 1, torch.device("cpu"), False)
-    embedder = Embedder(restore(read_run(out, []), ranks)[0], ranks, workers=0)
+    embedder = Embedder(restore(read_run(out, []), ranks)[0], ranks, workers=0, clips_at_once=64)
     expected, failures = embedder.clips(clips, "clips", silent)
     assert failures == {}
     assert torch.equal(video, expected)
@@ -45,6 +45,34 @@ def test_embeddings_are_those_of_the_evaluations(out, data):
     assert torch.equal(text[0], text[2])
     assert model.config.model.projection == 8
     assert not model.system.model.training
+
+
+def test_stretches_of_a_video_are_embedded_as_the_clips_cut_from_it(out, data):
+    model = egocurate.load_model(out, device="cpu")
+    clips = EvaluationClips(ShardIndex.open(data / "shards"), range(5), frames=4, size=32)
+    expected = model.embed_frames(torch.stack(list(clips)))
+    video = data / "video.mp4"
+    # In any order, overlapping or not.
+    stretches = [(3.0, 4.0), (0.0, 1.0), (4.0, 5.0), (1.0, 2.0), (2.0, 3.0)]
+    assert torch.equal(model.embed_video(str(video), stretches), expected[[3, 0, 4, 1, 2]])
+    # Of one clip alone the model's sums are rounded in another order.
+    torch.testing.assert_close(model.embed_video(video, start_sec=3, end_sec=4), expected[3:4])
+    assert torch.equal(model.embed_video(video), model.embed_video(video, [(0.0, 27.0)]))
+    assert model.embed_video(video, []).shape == (0, 8)
+
+
+def test_stretches_that_cannot_be_had_are_named(out, data, tmp_path):
+    model, video = egocurate.load_model(out, device="cpu"), data / "video.mp4"
+    with pytest.raises(InputError, match=r"video.mp4, 100.0 to 101.0 s: no frames in window"):
+        model.embed_video(video, [(0.0, 1.0), (100.0, 101.0)])
+    with pytest.raises(InputError, match=r"a stretch from 3 to 2 s; give 0 <= start < end"):
+        model.embed_video(video, start_sec=3, end_sec=2)
+    (tmp_path / "text.mp4").write_text("no video")
+    for path in (tmp_path / "text.mp4", tmp_path / "nothing.mp4"):
+        with pytest.raises(InputError, match=f"{path}: cannot open"):
+            model.embed_video(path)
+    with pytest.raises(InputError, match="choose one of train"):
+        model.embed_video(video, profile="large")
 
 
 def test_what_cannot_be_embedded_is_named(out):

@@ -1,0 +1,110 @@
+"""A training step of any size on shapes alone: the real system, optimizer and gradient, on the device of a plan."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from egocurate.loaders.batch import Batch
+from egocurate.models.tokenizer import train_tokenizer
+from egocurate.models.videoprism.model import PrismVideoTower
+from egocurate.training.config.optimizer import build_optimizer
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.parallel import wrap_for_ranks
+from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.step.micro_batches import BatchGradient
+from egocurate.training.systems import SYSTEMS, System
+from egocurate.training.systems.step_rng import StepRng
+from egocurate.training.systems.videoprism import DistillationSystem
+
+VERBS, NOUNS = 118, 582  # classes of Ego4D's taxonomy
+TEXT = "#c c puts the cup on the table " * 16  # as long as texts may be: longer ones are cut off there
+
+
+@dataclass
+class TrainingStep:
+    """What a step of one rank needs; `run` takes it."""
+
+    system: System
+    optimizer: torch.optim.Optimizer
+    gradient: BatchGradient
+    batch: Batch
+    rng: StepRng
+
+    def begin_optimizer(self) -> None:
+        """Give the optimizer its state, as after a first step."""
+        for parameter in self.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def run(self) -> None:
+        """Learn from the batch."""
+        self.gradient.backward(self.batch, self.rng)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Give the parameters that learn."""
+        return (parameter for parameter in self.system.model.parameters() if parameter.requires_grad)
+
+
+class _Untaught(DistillationSystem):
+    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig) -> None:
+        pass
+
+
+_SYSTEMS = SYSTEMS | {"videoprism-stage2": _Untaught}  # each builds itself without a file
+
+
+def training_step(config: TrainConfig, anchors: int, device: torch.device, *, bf16: bool) -> TrainingStep:
+    """Return the step of a rank with so many anchors: eager, of a model with new weights and new words."""
+    ranks = Ranks(0, 1, device, bf16)
+    with _self_contained(replace(config, batch_size=anchors, compile=False, parallel="ddp")) as own:
+        system = _SYSTEMS[own.system](own, None, ranks)
+    network = wrap_for_ranks(system.model, own, ranks)
+    return TrainingStep(
+        system,
+        build_optimizer(system.model, own.optimizer, system.new_parameters),
+        BatchGradient(own, system, network, ranks),
+        blank_batch(own, anchors * (2 if own.data.negatives else 1), device),
+        StepRng(0, 0, anchors),
+    )
+
+
+def blank_batch(config: TrainConfig, rows: int, device: torch.device) -> Batch:
+    """Return a batch of so many rows, negatives among them, on a device: of the config's sizes, without content."""
+    size, frames = config.data.size, config.data.frames
+    on = {"device": device}
+    return Batch(
+        frames=torch.zeros(rows, frames, size, size, 3, dtype=torch.uint8, **on).movedim(-1, -3),
+        texts=[TEXT] * rows,
+        verbs=torch.ones(rows, VERBS, dtype=torch.bool, **on),
+        nouns=torch.ones(rows, NOUNS, dtype=torch.bool, **on),
+        valid=torch.ones(rows, dtype=torch.bool, **on),
+        sample=torch.zeros(rows, dtype=torch.int64, **on),
+        source=torch.zeros(rows, dtype=torch.int64, **on),
+    )
+
+
+@contextmanager
+def _self_contained(config: TrainConfig) -> Iterator[TrainConfig]:
+    """Give the config with nothing to load: a tokenizer of its own, a model of the same size with new weights."""
+    own = replace(config, start="", video_weights="", model=_new(config.model))
+    with tempfile.TemporaryDirectory() as folder:
+        train_tokenizer([TEXT]).save_pretrained(folder)
+        yield replace(own, tokenizer=folder)
+
+
+def _new(sizes: Any) -> Any:  # noqa: ANN401 (any dataclass of sizes)
+    """Return sizes of a model of which no part is loaded; a pretrained text tower has the sizes of its class."""
+    text = getattr(sizes, "text", None)
+    if not getattr(text, "pretrained", ""):
+        return sizes
+    return replace(sizes, text=replace(text, pretrained=""))

@@ -1,0 +1,34 @@
+"""How a batch fits on a GPU, found in a process of its own: the device of shapes concerns a whole process."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.monitor.gpu_specs import Gpu
+from egocurate.training.plan.fit import USABLE, Fit, find_fit
+from egocurate.workers.local import LocalWorkers
+
+_LOOK_SEC = 60.0  # between two looks at whether the process has ended
+
+
+def fit_apart(config: TrainConfig, gpus: int, gpu: Gpu) -> Fit:
+    """Return how a config's batch fits on so many of a GPU; raises InputError for sizes that cannot be built."""
+    with LocalWorkers(1) as workers:
+        workers.submit("fit", _fit_here, config, gpus, gpu)
+        ended = []
+        while not ended:
+            ended = workers.wait(_LOOK_SEC)
+    if ended[0].error is not None:
+        raise ended[0].error
+    return ended[0].value
+
+
+def _fit_here(config: TrainConfig, gpus: int, gpu: Gpu) -> Fit:
+    # Here, because the process that asks has no need of torch.
+    from egocurate.training.plan.measure import measure_step
+    from egocurate.training.systems import SYSTEMS
+
+    bf16 = gpu.bf16 and config.precision != "fp32"
+    available = USABLE * gpu.memory_gib * 2**30
+    return find_fit(config, gpus, available, SYSTEMS[config.system].splits_by, cache(partial(measure_step, bf16=bf16)))

@@ -1,0 +1,36 @@
+"""What a training step takes: its work and its memory, by running it on shapes alone."""
+
+from __future__ import annotations
+
+import warnings
+
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.monitor.mfu import step_flops
+from egocurate.training.plan.fake_gpu import fake_gpu, fake_tensors
+from egocurate.training.plan.fake_step import TrainingStep, training_step
+from egocurate.training.plan.fit import StepMeasure
+from egocurate.training.plan.host_syncs import HostSyncs
+from egocurate.training.plan.memory_meter import MemoryMeter
+
+
+def measure_step(config: TrainConfig, anchors: int, *, bf16: bool) -> StepMeasure:
+    """Measure the step of a rank with so many anchors in one go, on a device of shapes."""
+    warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")
+    device = fake_gpu()
+    meter = MemoryMeter(device)
+    with fake_tensors(), HostSyncs(device), meter:
+        return measured(training_step(config, anchors, device, bf16=bf16), meter)
+
+
+def measured(step: TrainingStep, meter: MemoryMeter) -> StepMeasure:
+    """Run a step under the meter under which it was made."""
+    batch = sum(tensor.nbytes for tensor in vars(step.batch).values() if hasattr(tensor, "nbytes"))
+    weights = meter.held - batch
+    step.begin_optimizer()
+    optimizer = meter.held - batch - weights
+    gradients = sum(parameter.nbytes for parameter in step.parameters())
+    meter.reset_peak()
+    step.run()
+    activations = max(0, meter.peak - batch - weights - optimizer - gradients)
+    flops = step_flops(step.system, step.batch, step.rng, step.gradient.ranks) / len(step.batch)
+    return StepMeasure(flops, weights, optimizer, gradients, batch, activations)
