@@ -15,8 +15,8 @@ from tests.docs.pages import ROOT, Snippet, command_lines, help_lines, inline_co
 
 # How a command begins -> why no test runs it, and what has an eye on it instead.
 NOT_RUN = {
-    "ray start": "needs a cluster; tests/shards/write/test_cluster.py starts one",
-    "RAY_AUTH_MODE=token ray start": "needs a cluster",
+    "RAY_AUTH_MODE=token ray start": "needs a cluster; tests/shards/write/test_cluster.py starts one",
+    "chmod 600 ~/.ray/auth_token": "is for the user who runs the tests to do",
     "scp": "needs a second machine",
     "sbatch examples/train.slurm": "needs Slurm; tests/training/test_slurm.py runs the script under a stand-in",
     "git clone": "needs a network",
