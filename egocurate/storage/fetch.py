@@ -8,7 +8,7 @@ from fsspec.asyn import sync
 from upath import UPath
 
 from egocurate.errors import StoreError
-from egocurate.storage.store_errors import client_errors, first_line, is_final, named, note, reason, too_long
+from egocurate.storage.store_errors import client_errors, first_line, is_final, named, note, reason, status_of, too_long
 
 HTTP = ("http", "https")
 S3 = ("s3", "s3a")
@@ -90,7 +90,7 @@ def _ask_s3(fs: Any, name: str, at_most: int, span: tuple[int, int] | None) -> b
     try:
         return sync(fs.loop, body)
     except OSError as error:
-        if span and "InvalidRange" in repr(error.__cause__):
+        if span and status_of(error) == 416:
             return b""
         raise
 

@@ -49,9 +49,16 @@ def client_errors() -> tuple[type[Exception], ...]:
     )
 
 
+def status_of(error: Exception) -> int:
+    """Return the status of the answer that an error is made of, 0 if there was none."""
+    answer = getattr(error.__cause__, "response", None)  # a dict as botocore has it
+    metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
+    return getattr(error, "status", 0) or metadata.get("HTTPStatusCode", 0)
+
+
 def is_final(error: Exception) -> bool:
     """Tell whether asking again cannot help."""
-    status = getattr(error, "status", 0)
+    status = status_of(error)
     refused = 400 <= status < 500 and status not in (408, 429)
     names = {kind.__name__ for kind in type(error).__mro__}
     return (
@@ -78,7 +85,7 @@ def reason(protocol: str, error: Exception, attempts: int = 1) -> str:
         return "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
     if isinstance(error, PermissionError):
         return f"the store refuses access ({message}); check the credentials and the bucket's policy"
-    if getattr(error, "status", 0) in (401, 403):
+    if status_of(error) in (401, 403):
         return f"the server refuses access ({message}); check the user, the password or the signature in the URL"
     if kind == "TooManyRedirects":
         return "its server sends on from place to place without end; check the URL"

@@ -4,15 +4,17 @@ import os
 import time
 
 import pytest
+from s3fs import S3FileSystem
 
 from egocurate.errors import InputError, StoreError
 from egocurate.shards.manifest import read_manifest
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
 from egocurate.storage import fetch, http_session
 from egocurate.storage.fingerprint import fingerprint
-from egocurate.storage.paths import as_path, folder_exists, read_bytes
+from egocurate.storage.paths import _S3_OPTIONS, as_path, folder_exists, read_bytes
 from egocurate.storage.remote_file import RemoteFile, open_file
 from tests.lying_server import LIES, LyingServer, answer, honest, redirect, says
+from tests.s3_server import ENVIRONMENT
 
 CONTENT = os.urandom(5000)
 MOST_SENT = 30_000_000  # beyond what is asked for: buffers of both sides, of each of the attempts
@@ -160,3 +162,27 @@ def test_what_is_no_plain_file_of_a_sane_size_is_not_read(tmp_path, kind):
             file.truncate(10**12)
     with pytest.raises(InputError, match=r"no file but a pipe or a device|1,000,000,000,000 bytes long"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("lie", ["endless body", "endless chunks", "a drip", "403", "416", "500", "fewer than stated"])
+def test_a_store_that_lies_is_bounded_too(serve, monkeypatch, lie):
+    def lies_but_of_the_size(request, send):
+        if request.method == "HEAD":
+            send(answer(200, content_length=5000, etag='"a"'))
+        else:
+            LIES[lie](request, send)
+
+    server = serve(lies_but_of_the_size)
+    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(_S3_OPTIONS["config_kwargs"]["retries"], "total_max_attempts", 1)
+    S3FileSystem.clear_instance_cache()
+    path, began = as_path("s3://bucket/a.bin"), time.monotonic()
+    readers = [lambda: read_bytes(path, 20_000), lambda: fetch.fetch_span(path, 100, 50)]
+    if lie == "416":  # a place beyond the end
+        assert readers.pop()() == b""
+    for read in readers:
+        with pytest.raises(StoreError) as error:
+            read()
+        assert str(error.value).isprintable() and "bucket/a.bin" in str(error.value)
+    assert server.sent < MOST_SENT and time.monotonic() - began < 30
