@@ -24,6 +24,7 @@ from egocurate.commands.report.search import texts_to_search
 from egocurate.commands.report.settings import differing, read_settings
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.redacted import redacted
 
 REPORT_FILE = "report.html"
 
@@ -89,7 +90,7 @@ def _write(out: AnyPath, template: str, facts: dict[str, object]) -> AnyPath:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    atomic_write(out, lambda file: file.write(page.encode()))
+    atomic_write(out, lambda file: file.write(redacted(page).encode()))
     return out
 
 

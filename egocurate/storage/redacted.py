@@ -10,9 +10,11 @@ from typing import TypeVar
 
 REDACTED = "REDACTED"
 
-_SCHEME = r"[A-Za-z][\w+.-]*:/+"
-_USER = re.compile(rf"({_SCHEME})[^\s/\"<>]*@")
-_QUERY = re.compile(rf"({_SCHEME}[^\s?\"'<>]*?(?:\?|#(?=\w+=)))[^\s\"'<>]*[^\s\"'<>:,.;)\]}}]")
+# The scheme is not looked at: a pattern that began with letters would try each of a long text.
+_USER = re.compile(r"((?<=\w):/+)[^\s/\"<>]*@")
+_URL = re.compile(r"(?<=\w):/+[^\s\"'<>]*")
+_QUERY = re.compile(r"\?|#(?=\w+=)")
+_AFTER = ":,.;)]}"  # what a sentence puts behind a URL
 
 Value = TypeVar("Value")
 
@@ -21,7 +23,7 @@ def redacted(text: str) -> str:
     """Return a text with the user, the password and the query of each URL in it left out."""
     if ":/" not in text:
         return text
-    return _QUERY.sub(rf"\1{REDACTED}", _USER.sub(rf"\1{REDACTED}@", text))
+    return _URL.sub(_without_query, _USER.sub(rf"\1{REDACTED}@", text))
 
 
 def redacted_values(value: Value) -> Value:
@@ -33,3 +35,9 @@ def redacted_values(value: Value) -> Value:
     if isinstance(value, list | tuple):
         return type(value)(redacted_values(inner) for inner in value)
     return value
+
+
+def _without_query(url: re.Match[str]) -> str:
+    start = _QUERY.search(url[0])
+    query = url[0][start.end() :].rstrip(_AFTER) if start else ""
+    return url[0][: start.end()] + REDACTED + url[0][start.end() + len(query) :] if start and query else url[0]

@@ -23,6 +23,7 @@ from egocurate.shards.read.shard_reader import ShardReader, Span
 from egocurate.shards.shard_format import INDEX_FILE, MP4, member_suffixes
 from egocurate.shards.write.parts import Part, parts_fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
+from egocurate.storage.redacted import redacted
 
 TEXT_COLUMNS = ("key", "clip_text", "text", *REPEATED_TEXT_COLUMNS)
 NUMBER_COLUMNS = ("narration_ind", "narration_time", "clip_start", "clip_end", "clip_idx", "frame_count", "fps")
@@ -76,7 +77,7 @@ class ShardIndex:
 
     def __repr__(self) -> str:
         """Show where and how much."""
-        return f"ShardIndex({str(self.folder)!r}, {len(self)} samples in {len(self.reader.shards)} shards)"
+        return f"ShardIndex({redacted(str(self.folder))!r}, {len(self)} samples in {len(self.reader.shards)} shards)"
 
     @property
     def members(self) -> str:

@@ -65,6 +65,10 @@ def test_what_is_no_secret_stays(text):
     assert redacted(text) == text
 
 
+def test_a_scheme_after_a_digit_hides_nothing():
+    assert redacted("1https://ann:pa55word@host/a") == "1https://REDACTED@host/a"
+
+
 def test_a_url_out_of_a_record_is_answered_with_what_to_do():
     with pytest.raises(InputError, match=r"secrets of this URL were left out .* give the whole URL"):
         as_path("https://REDACTED@host.org/shards")
