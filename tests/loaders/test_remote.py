@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from egocurate.errors import StoreError
+from egocurate.errors import InputError, StoreError
 from egocurate.loaders import shard_prefetch
 from egocurate.loaders.clip_dataset import ClipDataset
 from egocurate.loaders.clip_stream import stream
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.order.epoch_order import epoch_order
 from egocurate.loaders.shard_prefetch import first_needs
+from egocurate.shards.read import open_index
 from egocurate.shards.read.index import ShardIndex
 from egocurate.storage import fetch as store
 from egocurate.storage.paths import as_path
@@ -159,6 +160,27 @@ def test_tensors_do_not_depend_on_how_many_workers_meet_a_store_that_errs_now_an
             assert torch.equal(one.sample, other.sample) and torch.equal(one.frames, other.frames)
         assert there.bad == {}
         there.close()
+
+
+@pytest.mark.parametrize("mapped_from", [1, 10**9])
+def test_the_index_that_is_read_is_the_one_that_was_checked(shards, server, index, mapped_from, monkeypatch, tmp_path):
+    monkeypatch.setattr(open_index, "MAPPED_FROM", mapped_from)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    there = ShardIndex.open(server.url)
+    assert [there.row(i).text for i in range(len(there))] == [index.row(i).text for i in range(len(index))]
+    assert len([name for name, asked in server.requests if name == "index.parquet" and (asked or mapped_from > 1)]) == 1
+    forged = tmp_path / "forged"
+    forged.mkdir()
+    for path in shards.iterdir():
+        (forged / path.name).write_bytes(path.read_bytes())
+    data = bytearray((forged / "index.parquet").read_bytes())
+    data[len(data) // 3] ^= 1
+    (forged / "index.parquet").write_bytes(data)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    other = HttpServer(forged)
+    with pytest.raises(InputError, match="is not what was written"):
+        ShardIndex.open(other.url)
+    other.stop()
 
 
 DEAD = """
