@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import RobertaConfig, RobertaModel
 
-from egocurate.models.layers.configs import RobertaTextConfig
+from egocurate.models.layers.configs import SIZES_ALONE, RobertaTextConfig
 from egocurate.models.layers.divided_attention import Fuse
 
 
@@ -77,8 +77,10 @@ def _new(config: RobertaTextConfig) -> RobertaModel:
 
 def _pretrained(source: str) -> RobertaModel:
     try:
+        if source.endswith(SIZES_ALONE):
+            return RobertaModel(RobertaConfig.from_json_file(source), add_pooling_layer=False)
         return RobertaModel.from_pretrained(source, add_pooling_layer=False)
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ValueError(
             f"text weights {source!r}: not a folder with a RoBERTa model, and the hub does not give it"
         ) from error
