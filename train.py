@@ -21,8 +21,8 @@ What has been trained, on benchmarks and as features of long videos (eval --help
     python train.py eval runs/2 --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards
     python train.py features runs/2 --videos ego4d/v2/full_scale --out features/2
 
-OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json, and tokenizer/ if
-it was made from the narrations (docs/training.md).
+OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json and tokenizer/
+(docs/training.md).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ EXTRAS = {
         "transformers",
         "tokenizers",
         "safetensors",
+        "sentencepiece",
         "simplejpeg",
         "huggingface_hub",
         "tensorboard",

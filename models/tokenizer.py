@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
@@ -13,6 +15,28 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 _SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+
+
+_NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")  # tokens that a tokenizer may put around or into texts
+SENTENCEPIECE = ".model"
+"""how the names of SentencePiece's files end"""
+
+
+class AnyTokenizer(Protocol):
+    """What training asks of a tokenizer, whether it is of transformers or of SentencePiece."""
+
+    name_or_path: str
+    pad_token_id: int | None
+    mask_token_id: int | None
+
+    def __call__(self, texts: Sequence[str], *, truncation: bool, max_length: int) -> Any:  # noqa: ANN401 (a mapping)
+        """Return a mapping whose "input_ids" are those of each text."""
+
+    def __len__(self) -> int:
+        """Return the number of pieces."""
+
+    def save_pretrained(self, folder: Path) -> Any:  # noqa: ANN401 (of no use)
+        """Write it to a folder, from which `load_tokenizer` reads it."""
 
 
 def train_tokenizer(texts: Iterable[str], vocab: int = 2048) -> PreTrainedTokenizerFast:
@@ -40,11 +64,28 @@ def train_tokenizer(texts: Iterable[str], vocab: int = 2048) -> PreTrainedTokeni
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
 
 
-def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
-    """Load a tokenizer from a folder or by hub name; ValueError, one line, if neither gives one."""
+def load_tokenizer(source: str) -> AnyTokenizer:
+    """Load a tokenizer from a folder, a SentencePiece file or by hub name; ValueError, one line, if none gives one."""
+    if source.endswith(SENTENCEPIECE) or (Path(source) / "sentencepiece.model").is_file():
+        # Read here, as few runs have such a model.
+        from egocurate.models.sentencepiece_tokenizer import SentencePieceTokenizer
+
+        return SentencePieceTokenizer(source)
     try:
         return AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"tokenizer {source!r}: not a folder with a tokenizer, and the hub does not give it"
         ) from error
+
+
+def count_pieces(tokenizer: AnyTokenizer) -> int:
+    """Return how many pieces a text tower must have for a tokenizer's texts.
+
+    Tokens that were added to it and stand in no text do not count: VideoPrism's on the hub has 100 of T5's beyond the
+    tower's 32,000.
+    """
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        return len(tokenizer)
+    named = [getattr(tokenizer, f"{name}_token_id") for name in _NAMED]
+    return max(tokenizer.vocab_size, *(1 + one for one in named if one is not None))

@@ -78,6 +78,14 @@ PROFILES = {
         codec=H264(32, crf=24.4, preset="medium", tune="", b_frames=3),
         help="mp4 with two thirds of the bytes of train, half as fast",
     ),
+    # For models of 288 pixels (VideoPrism): 0.82 of the bytes of the clip, 8 times the chunk, 2.6 times the clip.
+    "large": Profile(
+        "large",
+        short_side=288,
+        fps=8,
+        codec=H264(gop=4, crf=26.3),
+        help="mp4 that decodes fast, 288 pixels, 8 frames per second, for VideoPrism",
+    ),
     # Every frame at its own size, better than the clip; at 256 pixels 1.7 times as fast for 2.1 of its bytes.
     "native": Profile(
         "native",

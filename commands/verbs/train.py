@@ -83,8 +83,8 @@ def train(
 
     To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.
 
-    OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json, and
-    tokenizer/ if it was made from the narrations.
+    OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json and
+    tokenizer/.
     """
     check_torch()
     check_pair("--mcq-json", mcq_json, "--mcq-shards", mcq_shards)

@@ -13,7 +13,7 @@ from egocurate.models.all_gather import fetch_rows, gather, local_rows
 from egocurate.models.egovlpv2.config import EgoVLPv2Config, ObjectiveConfig
 from egocurate.models.egovlpv2.cross_attention import GatedCrossAttention, MlmHead, VtmHead
 from egocurate.models.egovlpv2.masking_and_matching import MaskedTokens, match_rows, mlm_loss, vtm_loss
-from egocurate.models.layers.roberta import RobertaTower
+from egocurate.models.layers.roberta import RobertaTower, initial_std
 from egocurate.models.layers.video_tower import VideoTower
 from egocurate.models.losses.cosines import cosines
 from egocurate.models.losses.egonce import egonce
@@ -90,7 +90,7 @@ class EgoVLPv2(nn.Module):
         self.mlm_head = MlmHead(words, self.text.model.config.vocab_size)
         self.vtm_head = VtmHead(words)
         for part in (self.text_gates, self.text_transform, self.video_transform, self.mlm_head, self.vtm_head):
-            part.apply(_reset)
+            part.apply(partial(_reset, std=initial_std(words)))
 
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Embed token ids [B, L] with their mask [B, L] as [B, projection], not yet of unit length."""
@@ -214,7 +214,7 @@ def _projector(width: int, space: int) -> nn.Sequential:
     )
 
 
-def _reset(module: nn.Module) -> None:
+def _reset(module: nn.Module, std: float) -> None:
     if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.02)
+        nn.init.normal_(module.weight, std=std)
         nn.init.zeros_(module.bias)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+SIZES_ALONE = ".json"
+"""how a `pretrained` ends that is a file of transformers' sizes, without weights: such as a run keeps"""
+
 
 @dataclass(frozen=True)
 class VideoConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from transformers import DistilBertConfig, DistilBertModel
 
-from egocurate.models.layers.configs import TextConfig
+from egocurate.models.layers.configs import SIZES_ALONE, TextConfig
 
 
 class TextTower(nn.Module):
@@ -43,8 +43,10 @@ def _distilbert(config: TextConfig) -> DistilBertConfig:
 
 def _pretrained(source: str) -> DistilBertModel:
     try:
+        if source.endswith(SIZES_ALONE):
+            return DistilBertModel(DistilBertConfig.from_json_file(source))
         return DistilBertModel.from_pretrained(source)
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ValueError(
             f"text weights {source!r}: not a folder with a DistilBERT model, and the hub does not give it"
         ) from error

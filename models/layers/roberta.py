@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 from transformers import RobertaConfig, RobertaModel
 
 from egocurate.models.layers.attention import attention as attend
-from egocurate.models.layers.configs import RobertaTextConfig
+from egocurate.models.layers.configs import SIZES_ALONE, RobertaTextConfig
 from egocurate.models.layers.divided_attention import Fuse
 
 
@@ -59,6 +61,14 @@ class RobertaTower(nn.Module):
         return x
 
 
+def initial_std(width: int) -> float:
+    """Return the deviation of first weights: the published .02 at 768 channels, with the root of the width else.
+
+    At 64 channels .02 would leave a layer's sum a sixth of what it is at 768, and attention without a preference.
+    """
+    return 0.02 * math.sqrt(768 / width)
+
+
 def _new(config: RobertaTextConfig) -> RobertaModel:
     sizes = RobertaConfig(
         vocab_size=config.vocab,
@@ -71,14 +81,17 @@ def _new(config: RobertaTextConfig) -> RobertaModel:
         layer_norm_eps=1e-5,
         hidden_dropout_prob=config.dropout,
         attention_probs_dropout_prob=config.dropout,
+        initializer_range=initial_std(config.width),
     )
     return RobertaModel(sizes, add_pooling_layer=False)
 
 
 def _pretrained(source: str) -> RobertaModel:
     try:
+        if source.endswith(SIZES_ALONE):
+            return RobertaModel(RobertaConfig.from_json_file(source), add_pooling_layer=False)
         return RobertaModel.from_pretrained(source, add_pooling_layer=False)
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ValueError(
             f"text weights {source!r}: not a folder with a RoBERTa model, and the hub does not give it"
         ) from error

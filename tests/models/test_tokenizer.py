@@ -1,8 +1,9 @@
 """Tokenizers made from narrations: saved and loaded, the same for any order of texts, frequent words first."""
 
 import pytest
+from transformers import VideoPrismTokenizer
 
-from egocurate.models.tokenizer import load_tokenizer, train_tokenizer
+from egocurate.models.tokenizer import count_pieces, load_tokenizer, train_tokenizer
 
 TEXTS = ["picks up the cup", "cuts the onion with a knife", "cuts the onion", "walks"]
 
@@ -27,6 +28,20 @@ def test_tokenizer_does_not_depend_on_the_order_of_texts():
 def test_tokenizer_prefers_frequent_words_when_pieces_run_out():
     plain = train_tokenizer(["ab"] * 3 + ["ba"], vocab=5 + 4 + 1)
     assert plain.tokenize("ab ba") == ["ab", "b", "##a"]
+
+
+def test_tokens_that_stand_in_no_text_need_no_place_in_the_tower(tmp_path):
+    """As VideoPrism's tokenizer on the hub has a hundred of T5's."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), ("▁cup", -3.0)]
+    VideoPrismTokenizer(vocab=pieces).save_pretrained(tmp_path)
+    tokenizer = load_tokenizer(str(tmp_path))
+    assert len(tokenizer) == 105
+    assert count_pieces(tokenizer) == 5
+    assert max(tokenizer(["cup cups"], truncation=True, max_length=8)["input_ids"][0]) < 5
+    made = train_tokenizer(TEXTS, vocab=60)
+    assert count_pieces(made) == len(made)
+    made.add_special_tokens({"sep_token": "<end>"})  # put after every text, so the tower must know it
+    assert count_pieces(made) == len(made)
 
 
 def test_missing_tokenizer_is_one_line(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -45,6 +47,15 @@ RANGES: dict[str, Range] = {
     "objective.mask": SHARE,
 }
 """Range by key, as `--set` spells it; a key that a config lacks is of another system."""
+MODEL_RANGES: dict[str, Range] = {
+    **dict.fromkeys(("image", "patch", "frames", "max_frames", "tubelet", "vocab", "max_tokens", "projection"), COUNT),
+    **dict.fromkeys(("width", "depth", "heads", "hidden", "time_depth"), COUNT),
+    **dict.fromkeys(("decoder_width", "decoder_depth", "decoder_heads"), COUNT),
+    **dict.fromkeys(("auxiliary_depth", "fused_layers", "cap"), ANY_COUNT),
+    **dict.fromkeys(("dropout", "mask_ratio"), Range(0, 1)),
+    "eps": POSITIVE,
+}
+"""Range of a model's sizes by the last part of the key: the same in whatever tower."""
 
 
 def check_ranges(config: Any) -> None:  # noqa: ANN401 (any dataclass)
@@ -54,7 +65,23 @@ def check_ranges(config: Any) -> None:  # noqa: ANN401 (any dataclass)
             value = attrgetter(key)(config)
         except AttributeError:
             continue
-        if not allowed.holds(value):
-            raise InputError(f"{key}={value:g}: must be {allowed}")
+        _check(key, value, allowed)
+    for key, value in _numbers(config.model, "model"):
+        _check(key, value, MODEL_RANGES[key.rpartition(".")[2]])
     if config.weights and not all(POSITIVE.holds(weight) for weight in config.weights):
         raise InputError(f"weights={','.join(map(str, config.weights))}: each must be {POSITIVE}")
+
+
+def _check(key: str, value: float, allowed: Range) -> None:
+    if not allowed.holds(value):
+        raise InputError(f"{key}={value:g}: must be {allowed}")
+
+
+def _numbers(config: Any, prefix: str) -> Iterator[tuple[str, float]]:  # noqa: ANN401 (any dataclass)
+    """Yield the key and the value of every number of a config and of those in it."""
+    for field in fields(config):
+        key, value = f"{prefix}.{field.name}", getattr(config, field.name)
+        if is_dataclass(value):
+            yield from _numbers(value, key)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield key, value

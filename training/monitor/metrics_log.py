@@ -62,13 +62,15 @@ class MetricsLog:
     def __init__(self, out: Path, step: int, say: Callable[[str], None]) -> None:
         """Open the files of a run that goes on from a step; -1 is a new one."""
         self.out, self.say = out, say
+        self.baselines: dict[str, float] = {}
+        """losses that stand beside the loss on each line, of guesses that look at no clip"""
         self._table = MetricsTable(out / "metrics.csv", step)
         self._board = SummaryWriter(out / "tensorboard", purge_step=step + 1)
 
     def progress(self, step: int, total: int, row: dict[str, float], seconds_to_go: float | None) -> None:
         """Write the losses, "loss" and its parts, lr, clips_per_sec, data_wait and mfu."""
         self._write(step, row)
-        self.say(progress_line(step, total, row, seconds_to_go))
+        self.say(progress_line(step, total, row, seconds_to_go, self.baselines))
 
     def accuracy(self, step: int, accuracy: dict[str, float]) -> None:
         """Write EgoMCQ accuracy by type, if there are questions, and draw how the run went so far."""
@@ -88,9 +90,12 @@ class MetricsLog:
             self._board.add_scalar(name, value, step)
 
 
-def progress_line(step: int, total: int, row: dict[str, float], seconds_to_go: float | None) -> str:
-    """Return a row of progress as a line to read."""
-    parts = ", ".join(f"{name} {value:.4f}" for name, value in row.items() if name not in FIRST + LAST)
+def progress_line(
+    step: int, total: int, row: dict[str, float], seconds_to_go: float | None, baselines: dict[str, float] | None = None
+) -> str:
+    """Return a row of progress as a line to read, with losses to compare it with."""
+    beside = {name: value for name, value in row.items() if name not in FIRST + LAST} | (baselines or {})
+    parts = ", ".join(f"{name} {value:.4f}" for name, value in beside.items())
     words = [f"step {step}/{total}", f"loss {row['loss']:.4f}" + (f" ({parts})" if parts else "")]
     words += [f"lr {row['lr']:.2e}", f"{row['clips_per_sec']:,.0f} clips/s", f"data wait {row['data_wait']:.0%}"]
     words += [f"MFU {row['mfu']:.0%}"] if "mfu" in row else []

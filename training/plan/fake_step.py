@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import Stream
 from egocurate.models.tokenizer import train_tokenizer
 from egocurate.models.videoprism.model import PrismVideoTower
 from egocurate.training.config.optimizer import build_optimizer
@@ -56,8 +57,8 @@ class TrainingStep:
 
 
 class _Untaught(DistillationSystem):
-    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig) -> None:
-        pass
+    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig, data: Stream | None) -> bool:
+        return True
 
 
 _SYSTEMS = SYSTEMS | {"videoprism-stage2": _Untaught}  # each builds itself without a file

@@ -1,9 +1,13 @@
-"""Where the checkpoints of a run stand, by step; light to import."""
+"""Where the parts of a run's folder stand, checkpoints by step; light to import."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+TOKENIZER = "tokenizer"
+"""Folder of the run's tokenizer."""
+TEXT_SIZES = "text_tower.json"
+"""Sizes of its text tower, where that was loaded by name."""
 DIGESTS_FILE = "sha256.json"
 """The fingerprint of every other file of a checkpoint, by name."""
 

@@ -10,7 +10,6 @@ from egocurate.storage.atomic import remove_leftovers, write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.run_folder import RECIPE
-from egocurate.training.run.run_inputs import note_inputs
 from egocurate.training.run.versions import versions
 
 VERSIONS = "versions.json"
@@ -27,6 +26,5 @@ def claim_run(config: TrainConfig, ranks: Ranks) -> None:
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
         write_json(out / RECIPE, asdict(config))
-        note_inputs(config)
         before = json.loads((out / VERSIONS).read_text()) if (out / VERSIONS).exists() else []
         write_json(out / VERSIONS, [*before, started])

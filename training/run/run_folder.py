@@ -13,10 +13,10 @@ from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import MAY_CHANGE, TrainConfig
 from egocurate.training.run.checkpoint_folders import newest_checkpoint
+from egocurate.training.run.own_parts import with_own_parts
 from egocurate.training.run.run_inputs import check_sources
 
 RECIPE = "recipe.json"
-STARTS = ("video_weights", "start")  # what a run began from, which its checkpoint has replaced
 
 
 def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
@@ -54,9 +54,7 @@ def read_run(run: Path, settings: list[str]) -> TrainConfig:
         raise InputError(
             f"{run / RECIPE}: written by another version ({what}); take the version that trained"
         ) from error
-    config = replace(config, **{name: "" for name in STARTS if hasattr(config, name)}, out=str(run))
-    if (run / "tokenizer").is_dir():
-        config = replace(config, tokenizer=str(run / "tokenizer"))
+    config = with_own_parts(replace(config, out=str(run)))
     for setting in settings:
         config = with_setting(config, setting)
     return config

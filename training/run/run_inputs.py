@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,20 @@ from egocurate.storage.fingerprint import fingerprint, folder_fingerprint
 from egocurate.storage.paths import as_path
 from egocurate.storage.redacted import redacted
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.run.checkpoint_folders import DIGESTS_FILE, checkpoint_folder, newest_checkpoint
+from egocurate.training.run.checkpoint_folders import (
+    DIGESTS_FILE,
+    TOKENIZER,
+    checkpoint_folder,
+    newest_checkpoint,
+)
 
 INPUTS = "inputs.json"
-SOURCES = ("start", "video_weights", "tokenizer", "objective.teacher", "objective.encoder", "objective.towers")
+SOURCES = ("start", "video_weights", "tokenizer", "model.text.pretrained")
+SOURCES += ("objective.teacher", "objective.encoder", "objective.towers")
 """Settings that name weights or a tokenizer."""
 
 _QUESTIONS = ("mcq_json", "mcq_shards")
+_OWN_TOKENIZER = "own_tokenizer"  # the copy of it that the run keeps
 
 
 def source_fingerprint(where: str) -> str:
@@ -40,8 +48,9 @@ def weights_fingerprint(run: Path, step: int) -> str:
 def note_inputs(config: TrainConfig) -> None:
     """Write what a run is given to its folder, unless it was noted when the run began."""
     path = Path(config.out) / INPUTS
+    own = Path(config.out) / TOKENIZER
     if not path.exists():
-        write_json(path, _inputs(config))
+        write_json(path, _inputs(config) | ({_OWN_TOKENIZER: folder_fingerprint(own)} if own.is_dir() else {}))
 
 
 def check_sources(config: TrainConfig, settings: dict[str, Any]) -> set[str]:
@@ -80,8 +89,9 @@ def describe_changes(config: TrainConfig) -> Iterator[str]:
 def check_tokenizer(config: TrainConfig) -> None:
     """Raise InputError if a run's tokenizer holds something else than when the run began."""
     path = Path(config.out) / INPUTS
-    noted = json.loads(path.read_text()).get("tokenizer") if path.exists() else None
-    if noted and config.tokenizer and source_fingerprint(config.tokenizer) != noted:
+    noted = json.loads(path.read_text()) if path.exists() else {}
+    right = {noted[key] for key in ("tokenizer", _OWN_TOKENIZER) if key in noted}
+    if right and config.tokenizer and source_fingerprint(config.tokenizer) not in right:
         raise InputError(
             f"{config.tokenizer}: holds another tokenizer than {config.out} was trained with; "
             "name the right one with --set tokenizer=FOLDER"
@@ -98,7 +108,9 @@ def _inputs(config: TrainConfig) -> dict[str, str]:
 
 
 def _given(config: TrainConfig) -> dict[str, str]:
-    """Return what the settings that name something say."""
-    settings = asdict(config)
-    settings |= {f"objective.{key}": value for key, value in settings.pop("objective").items()}
-    return {key: settings[key] for key in SOURCES if settings.get(key)}
+    """Return what the settings that name something say; a config of another system lacks some."""
+    given = {}
+    for key in SOURCES:
+        with suppress(AttributeError):
+            given[key] = attrgetter(key)(config)
+    return {key: where for key, where in given.items() if where}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.stored_size import enlarged
 from egocurate.models.counting import count_parameters
 from egocurate.progress import Report, Stage
 from egocurate.storage.atomic import write_json
@@ -26,8 +27,9 @@ from egocurate.training.monitor.mfu import peak_seconds
 from egocurate.training.monitor.throughput import Throughput
 from egocurate.training.run.checkpoints import Checkpoints
 from egocurate.training.run.claim_run import claim_run
+from egocurate.training.run.own_parts import save_own_parts, with_own_parts
 from egocurate.training.run.run_folder import find_checkpoint
-from egocurate.training.run.run_inputs import describe_changes
+from egocurate.training.run.run_inputs import describe_changes, note_inputs
 from egocurate.training.step.batches import next_batches, open_stream
 from egocurate.training.step.micro_batches import BatchGradient
 from egocurate.training.systems import build_system
@@ -37,6 +39,7 @@ from egocurate.training.tasks.egomcq import EgoMCQEvaluator
 from egocurate.training.tasks.tables import named
 
 RESULT = "result.json"
+BASELINE_CLIPS = 512
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,22 @@ class TrainingRun:
         out, model = Path(self.config.out), self.system.model
         if self.ranks.main:
             self.log = MetricsLog(out, self.step if self.resumed_from else -1, self.say)
-            if self.system.tokens and not self.config.tokenizer and self.resumed_from is None:
-                self.system.tokens.save(out / "tokenizer")
+            if self.resumed_from is None:
+                save_own_parts(self.config, self.system)
+            note_inputs(self.config)
+        for line in enlarged(self.data.indexes, self.config.data.size):
+            self.say(line)
         clips = sum(map(len, self.data.indexes))
         self.say(
             f"{count_parameters(model) / 1e6:.1f} M parameters, {clips} clips, {self.total_steps} steps on "
             f"{self.ranks.size} x {self.ranks.device.type}"
         )
+        baselines = self.system.baselines(self._first_batches())
+        if baselines:
+            told = ", ".join(f"{name} {loss:.4f}" for name, loss in baselines.items())
+            self.say(f"losses of guesses that look at no clip: {told}")
+        if self.log:
+            self.log.baselines = baselines
         if self.step == 0:
             self.before = self._accuracy(first=True)
 
@@ -113,6 +125,17 @@ class TrainingRun:
                 with self.throughput.paused():
                     self.throughput.peak_seconds_per_step = peak_seconds(self.system, batch, step_rng, self.ranks)
             yield batch, step_rng
+
+    def _first_batches(self) -> Iterator[Batch]:
+        """Yield the first batches of the first epoch, BASELINE_CLIPS clips or a few more, whatever the run has read."""
+        steps = min(self.total_steps, math.ceil(BASELINE_CLIPS / self.config.batch_size))
+        config = replace(self.config, headspace=False, data=replace(self.config.data, workers=0))
+        data = open_stream(config, self.ranks)
+        try:
+            for _, batch in next_batches(config, data, self.ranks, steps, Throughput(0, self.ranks.device)):
+                yield batch
+        finally:
+            data.close()
 
     def seed_dropout(self) -> None:
         """Make dropout a function of seed, step and rank: a resumed run drops what an unbroken one would."""
@@ -180,7 +203,7 @@ def open_run(
     """
     checkpoint, data = find_checkpoint(config, resume), open_stream(config, ranks)
     total_steps = config.epochs * data.steps_per_epoch
-    system = build_system(config, data, ranks)
+    system = build_system(config if checkpoint is None else with_own_parts(config), data, ranks)
     for line in system.load_initial_weights(config) if checkpoint is None else ():
         say(line)
     network = wrap_for_ranks(system.model, config, ranks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, TypeVar
 
@@ -29,6 +30,8 @@ class System(ABC):
     """what is learned and saved"""
     tokens: Tokens | None = None
     """how texts become what the model reads; None for a model without texts"""
+    published_tokenizer: str = ""
+    """the tokenizer that the published weights have learned from, as `--set tokenizer=` may name it"""
     embedding: int = 0
     """channels of the space that texts and clips share; 0 without one"""
     new_parameters: tuple[str, ...] = ()
@@ -44,7 +47,20 @@ class System(ABC):
 
     def load_initial_weights(self, config: TrainConfig) -> list[str]:
         """Load what a new run starts from; returns lines to say of it. Raises InputError for what does not fit."""
-        return [f"starts from {config.start}: {load_start(self.model, config.start)}"] if config.start else []
+        if not config.start:
+            return []
+        report = load_start(self.model, config.start)
+        if any(name.startswith("text.") for name in report.loaded):
+            self.refuse_made_tokens(config.start)
+        return [f"starts from {config.start}: {report}"]
+
+    def refuse_made_tokens(self, source: str) -> None:
+        """Raise InputError if a text tower of learned weights is to read a tokenizer that was made here."""
+        if self.tokens and self.tokens.made:
+            raise InputError(
+                f"{source} has learned texts by a tokenizer that is not given, and one made from the narrations would "
+                f"mean other words: --set tokenizer={self.published_tokenizer}, or the one of these weights"
+            )
 
     @abstractmethod
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
@@ -57,6 +73,10 @@ class System(ABC):
     @abstractmethod
     def clip_bytes(self, frames: int) -> int:
         """Return about how many bytes of memory a clip of so many frames takes where nothing is learned from it."""
+
+    def baselines(self, batches: Iterator[Batch]) -> dict[str, float]:
+        """Return losses, by name, of guesses that look at no clip, from some batches; every rank calls this."""
+        return {}
 
     def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
         """Return what the losses need of the model: tensors [M, ...], each row of its own text and clip alone."""

@@ -17,13 +17,14 @@ from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips, tower_bytes, with_frames
 from egocurate.training.systems.step_rng import StepRng
-from egocurate.training.systems.tokens import Tokens, tokenizer_for
+from egocurate.training.systems.tokens import tokens_for
 
 
 class EgoVLPSystem(System):
     """EgoVLP as published (2206.01670), or with another rule of positives."""
 
     splits_by = "embeddings"
+    published_tokenizer = "distilbert-base-uncased"
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
@@ -35,9 +36,9 @@ class EgoVLPSystem(System):
                 load_image_tower(model.video, config.video_weights)
         except ValueError as error:
             raise InputError(str(error)) from error
-        tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
+        vocab, longest = model.text.model.config.vocab_size, sizes.text.max_tokens
+        self.tokens = tokens_for(config, data, ranks, vocab, longest)
         self.model, self.objective = model.to(ranks.device), config.objective
-        self.tokens = Tokens(tokenizer, min(config.max_tokens, sizes.text.max_tokens), ranks.device)
         self.embedding, self.video = config.model.projection, sizes.video
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:

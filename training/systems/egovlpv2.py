@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
@@ -12,11 +11,12 @@ from egocurate.loaders.clip_stream import Stream
 from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
 from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
 from egocurate.models.layers.image_weights import load_image_tower
+from egocurate.models.tokenizer import AnyTokenizer
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips, tower_bytes, with_frames
 from egocurate.training.systems.step_rng import StepRng
-from egocurate.training.systems.tokens import Tokens, tokenizer_for
+from egocurate.training.systems.tokens import tokens_for
 
 
 class EgoVLPv2System(System):
@@ -25,6 +25,7 @@ class EgoVLPv2System(System):
     new_parameters = ("video_gates.", "text_gates.", "text_transform.", "video_transform.", "mlm_head.", "vtm_head.")
     new_parameters += ("vid_proj.", "txt_proj.")
     can_fuse = True
+    published_tokenizer = "roberta-base"
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
@@ -36,10 +37,10 @@ class EgoVLPv2System(System):
                 load_image_tower(model.video, config.video_weights)
         except ValueError as error:
             raise InputError(str(error)) from error
-        tokenizer = tokenizer_for(config, data, model.text.model.config.vocab_size)
-        self.vocabulary = _vocabulary(tokenizer, config)
+        vocab, longest = model.text.model.config.vocab_size, sizes.text.max_tokens
+        self.tokens = tokens_for(config, data, ranks, vocab, longest)
+        self.vocabulary = _vocabulary(self.tokens.tokenizer, config)
         self.model, self.objective, self.ranks = model.to(ranks.device), config.objective, ranks
-        self.tokens = Tokens(tokenizer, min(config.max_tokens, sizes.text.max_tokens), ranks.device)
         self.embedding, self.video = config.model.projection, sizes.video
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
@@ -86,7 +87,7 @@ def places(rows: int, anchors: int, rank: int, ranks: int) -> Tensor:
     return row // anchors * (anchors * ranks) + rank * anchors + row % anchors
 
 
-def _vocabulary(tokenizer: PreTrainedTokenizerBase, config: TrainConfig) -> Vocabulary:
+def _vocabulary(tokenizer: AnyTokenizer, config: TrainConfig) -> Vocabulary:
     if tokenizer.mask_token_id is None:
         raise InputError(f"tokenizer {config.tokenizer!r} has no mask token, and words are to be masked: take another")
     return Vocabulary(len(tokenizer), tokenizer.mask_token_id, tuple(tokenizer.all_special_ids))

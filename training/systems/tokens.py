@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream
-from egocurate.models.tokenizer import load_tokenizer, train_tokenizer
+from egocurate.models.tokenizer import AnyTokenizer, count_pieces, load_tokenizer, train_tokenizer
 from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.initial_weights import tokenizer_of
 
 VOCABULARY_TEXTS = 100_000  # of millions of narrations this many show every word that matters
 
 
-def tokenizer_for(config: TrainConfig, data: Stream | None, vocab: int) -> PreTrainedTokenizerBase:
-    """Return the config's tokenizer, that of the run that goes on or starts here, or a new one.
+Prepare = Callable[[str], str]
 
-    A new one has at most `vocab` pieces, made from the narrations of all folders.
-    Raises InputError if it cannot be loaded or has more pieces than the text tower.
-    """
-    try:
-        if source := config.tokenizer or tokenizer_of(config.out) or tokenizer_of(config.start):
-            tokenizer = load_tokenizer(source)
-        else:
-            every = math.ceil(sum(map(len, data.indexes)) / VOCABULARY_TEXTS)
-            texts = (index.row(i).text for index in data.indexes for i in range(0, len(index), every))
-            tokenizer = train_tokenizer(texts, vocab)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    if len(tokenizer) > vocab:
-        raise InputError(f"the tokenizer has {len(tokenizer)} pieces, the text tower {vocab}: set model.text.vocab")
-    return tokenizer
+
+def as_it_is(text: str) -> str:
+    """Return a text as the shards have it, already normalized (docs/choices.md)."""
+    return text
 
 
 class Tokens:
     """A tokenizer with the length and the device of a run's texts."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, longest: int, device: torch.device) -> None:
-        """Cut texts at `longest` tokens."""
+    def __init__(
+        self,
+        tokenizer: AnyTokenizer,
+        longest: int,
+        device: torch.device,
+        *,
+        prepare: Prepare = as_it_is,
+        made: bool = False,
+    ) -> None:
+        """Cut texts at `longest` tokens, after `prepare`; `made` here from narrations, no weights have learned it."""
         self.tokenizer, self.longest, self.device = tokenizer, longest, device
+        self.prepare, self.made = prepare, made
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer to a folder that is whole or not there."""
@@ -58,6 +56,50 @@ class Tokens:
 
         With `full` L is the longest: the same on every rank.
         """
-        padding = {"padding": "max_length"} if full else {"padding": True, "pad_to_multiple_of": 8}
-        encoded = self.tokenizer(texts, truncation=True, max_length=self.longest, return_tensors="pt", **padding)
-        return encoded["input_ids"].to(self.device), encoded["attention_mask"].to(self.device)
+        prepared = [self.prepare(text) for text in texts]
+        rows = self.tokenizer(prepared, truncation=True, max_length=self.longest)["input_ids"]
+        length = self.longest if full else min(self.longest, 8 * math.ceil(max(map(len, rows)) / 8))
+        ids = torch.full((len(rows), length), self.tokenizer.pad_token_id or 0)
+        mask = torch.zeros_like(ids)
+        for place, row in enumerate(rows):
+            ids[place, : len(row)] = torch.tensor(row)
+            mask[place, : len(row)] = 1
+        return ids.to(self.device), mask.to(self.device)
+
+
+def tokens_for(
+    config: TrainConfig,
+    data: Stream | None,
+    ranks: Ranks,
+    vocab: int,
+    longest: int,
+    prepare: Prepare = as_it_is,
+) -> Tokens:
+    """Return texts as tokens: by the config's tokenizer, that of the run that goes on or starts here, or a new one.
+
+    A new one has at most `vocab` pieces, made from the narrations of all folders. Texts have at most `longest` tokens.
+    Raises InputError if it cannot be loaded, has more pieces than the text tower, or there is none for a tower that has
+    learned from one.
+    """
+    source = config.tokenizer or tokenizer_of(config.out) or tokenizer_of(config.start)
+    try:
+        tokenizer = load_tokenizer(source) if source else _made(config, data, vocab, prepare)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    pieces = count_pieces(tokenizer)
+    if pieces > vocab:
+        raise InputError(f"the tokenizer has {pieces} pieces, the text tower {vocab}: set model.text.vocab")
+    return Tokens(tokenizer, min(config.max_tokens, longest), ranks.device, prepare=prepare, made=not source)
+
+
+def _made(config: TrainConfig, data: Stream, vocab: int, prepare: Prepare) -> AnyTokenizer:
+    """Make a tokenizer from the narrations; raises InputError if the text tower has learned from another."""
+    pretrained = getattr(config.model.text, "pretrained", "")
+    if pretrained:
+        raise InputError(
+            f"model.text.pretrained={pretrained} has learned from a tokenizer, and none is given: --set "
+            f"tokenizer={pretrained}"
+        )
+    every = math.ceil(sum(map(len, data.indexes)) / VOCABULARY_TEXTS)
+    texts = (prepare(index.row(i).text) for index in data.indexes for i in range(0, len(index), every))
+    return train_tokenizer(texts, vocab)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,7 @@ from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.layers.patches import cubes
+from egocurate.models.videomae.mean_guesses import MeanGuesses
 from egocurate.models.videomae.model import VideoMAE, draw_mask
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
@@ -34,6 +37,14 @@ class VideoMAESystem(System):
         """Return the mean squared error: all clips hide as many cubes, so it is a mean over clips."""
         mask = draw_mask(self.sizes, step_rng.uniform(batch, self.sizes.places))
         return {"loss": network(self.pixels(batch.frames), *mask)[0]}
+
+    def baselines(self, batches: Iterator[Batch]) -> dict[str, float]:
+        """Return the losses of guessing the mean cube of a place, and of a place and time."""
+        guesses: MeanGuesses | None = None
+        for batch in batches:
+            guesses = guesses or MeanGuesses(self.sizes, batch.frames.device)
+            guesses.add(self.pixels(batch.frames))
+        return guesses.losses() if guesses else {}
 
     def clip_bytes(self, frames: int) -> int:
         """Return the bytes of a clip in the encoder, with nothing hidden."""

@@ -13,6 +13,7 @@ from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.layers.patches import check_hidden, tube_mask
 from egocurate.models.losses.info_nce import info_nce
+from egocurate.models.videoprism.canonical_text import canonical_text
 from egocurate.models.videoprism.config import EncoderConfig
 from egocurate.models.videoprism.distillation import Student, cosine_distance, frozen_teacher, random_order
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
@@ -21,7 +22,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, check_clips, frames_bytes, layer_bytes
 from egocurate.training.systems.initial_weights import load_complete
 from egocurate.training.systems.step_rng import StepRng
-from egocurate.training.systems.tokens import Tokens, tokenizer_for
+from egocurate.training.systems.tokens import tokens_for
 
 _ENCODER = ("encoder.", "video.encoder.", "")  # as runs of the second stage, of the others, and weights name its parts
 
@@ -47,6 +48,9 @@ class VideoPrismSystem(_Prism):
     """The first stage (2402.13217, section 3.2): both towers by contrast, each clip with its own places dropped."""
 
     splits_by = "embeddings"
+    published_tokenizer = (
+        "FILE, FILE being gs://t5-data/vocabs/cc_en.32000/sentencepiece.model, or google/videoprism-lvt-base-f16r288"
+    )
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes or a tokenizer that do not fit."""
@@ -60,8 +64,7 @@ class VideoPrismSystem(_Prism):
             model = VideoPrism(config.model)
         except ValueError as error:
             raise InputError(str(error)) from error
-        tokenizer = tokenizer_for(config, data, text.vocab)
-        self.tokens = Tokens(tokenizer, min(config.max_tokens, text.max_tokens), ranks.device)
+        self.tokens = tokens_for(config, data, ranks, text.vocab, text.max_tokens, canonical_text)
         self.model = model.to(ranks.device)
         self.embedding = encoder.width
 
@@ -106,6 +109,7 @@ class LockedSystem(VideoPrismSystem):
         if objective.towers:
             for part, prefix in ((video, "video."), (self.model.text, "text.")):
                 load_complete(part, objective.towers, (prefix,))
+            self.refuse_made_tokens(objective.towers)
             said.append(f"texts and pooling go on from {objective.towers}")
         if objective.encoder:
             load_complete(video.encoder, objective.encoder, _ENCODER)
@@ -116,7 +120,7 @@ class LockedSystem(VideoPrismSystem):
 class DistillationSystem(_Prism):
     """The second stage (section 3.3): a student, at first its teacher's encoder, sees a third of what the teacher sees.
 
-    The teacher stands beside the model: it is neither learned nor saved.
+    The teacher stands beside the model: it is neither learned nor saved, and only training (`data`) asks for it.
     """
 
     splits_by = "rows"
@@ -130,19 +134,27 @@ class DistillationSystem(_Prism):
         try:
             check_hidden(self.hidden, self.places)
             tower = PrismVideoTower(sizes.encoder, sizes.auxiliary_depth)
-            self.load_teacher(tower, config)
+            teaches = self.load_teacher(tower, config, data)
             self.model = Student(tower.encoder, sizes.decoder).to(ranks.device)
         except ValueError as error:
             raise InputError(str(error)) from error
-        teacher = frozen_teacher(tower).to(ranks.device)
-        self.teacher: nn.Module = torch.compile(teacher) if config.compile else teacher
+        self.teacher: nn.Module | None = None
+        if teaches:
+            teacher = frozen_teacher(tower).to(ranks.device)
+            self.teacher = torch.compile(teacher) if config.compile else teacher
         self.count = sizes.encoder.frames * self.places
 
-    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig) -> None:
-        """Load what the student learns from; raises InputError where it is not named, or not whole."""
+    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig, data: Stream | None) -> bool:
+        """Load what the student learns from and tell whether there is one: without data nothing is learned.
+
+        Raises InputError where it is not named, or not whole.
+        """
+        if data is None:
+            return False
         if not config.objective.teacher:
             raise InputError(f"{config.system} needs its teacher: --set objective.teacher=RUN of videoprism-stage1")
         load_complete(tower, config.objective.teacher, ("video.", ""))
+        return True
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the distances of tokens and of clips to the teacher's, and their sum."""

@@ -3,6 +3,7 @@
 import gc
 import math
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
+from egocurate.models.egovlpv2 import masking_and_matching
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
 from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
@@ -223,6 +225,25 @@ def test_sharing_lower_layers_is_the_same_where_the_first_tokens_agree():
     apart.fused_cls_token.data.copy_(apart.video.cls_token)
     shared.load_state_dict({name: v for name, v in apart.state_dict().items() if name != "fused_cls_token"})
     torch.testing.assert_close(apart(training_batch()), shared.eval()(training_batch()), rtol=1e-12, atol=0)
+
+
+def test_matching_draws_evenly_until_it_is_to_be_hard():
+    """Whatever the similarities, every known negative is as likely; hard ones follow them."""
+    model = EgoVLPv2(TINY).double()
+    randomise(model)
+    batch = training_batch()
+    weights = {}
+    for hard in (False, True):
+        with mock.patch.object(masking_and_matching, "draw", wraps=masking_and_matching.draw) as drawn:
+            model(batch._replace(hard=hard))
+        rows = drawn.call_args.args[0]
+        weights[hard] = rows[(rows < 1).all(1) & (rows > 0).any(1)]  # those from which a negative is drawn
+    for row in weights[False]:
+        likely = row[row > 0]
+        torch.testing.assert_close(likely, torch.full_like(likely, 1 / len(likely)))
+    for even, hard in zip(weights[False], weights[True], strict=True):
+        assert torch.equal(even > 0, hard > 0)
+    assert (weights[True].max(1).values > 2 * weights[False].max(1).values).any()
 
 
 def test_total_is_the_weighted_sum_and_every_parameter_learns():

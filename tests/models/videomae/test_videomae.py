@@ -13,6 +13,7 @@ from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from egocurate.models.layers.patches import cubes, pick_tokens, sine_cosine, tube_mask, tube_tokens
 from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videomae.mean_guesses import MeanGuesses
 from egocurate.models.videomae.model import IMAGENET_STD, VideoMAE, VideoMAEClassifier, draw_mask, pixel_target
 from egocurate.models.videomae.weights import load_videomae, videomae_names
 
@@ -293,3 +294,26 @@ def test_bad_sizes_are_named():
         VideoMAE(replace(TINY, mask_ratio=0.05))
     with pytest.raises(ValueError, match="multiple of heads=5"):
         VideoMAE(VideoMAEConfig(width=48, heads=5))
+
+
+def test_mean_guesses_are_those_of_a_loop_over_all_clips():
+    """Over the whole of a small world they are unbiased: their mean over many samples is the loss with its means."""
+    config = VideoMAEConfig.tiny()
+    torch.manual_seed(0)
+    scene = torch.randn(1, 4, 3, 32, 32)
+    world = scene + 0.5 * torch.randn(6, 1, 3, 32, 32) + 0.5 * torch.randn(6, 4, 3, 32, 32)
+    target = pixel_target(cubes(world, config.tubelet, config.patch)).double().unflatten(1, (2, config.places))
+    place_and_time = (target - target.mean(0)).square().mean().item()
+    place = (target - target.mean((0, 1))).square().mean().item()
+    assert place > place_and_time
+
+    found = {"mean_of_place": [], "mean_of_place_and_time": []}
+    for first in range(6):
+        for second in range(6):  # drawn with replacement, as from a large set
+            guesses = MeanGuesses(config, torch.device("cpu"))
+            for clip in (first, second):
+                guesses.add(world[clip : clip + 1])
+            for name, loss in guesses.losses().items():
+                found[name].append(loss)
+    means = {name: sum(losses) / len(losses) for name, losses in found.items()}
+    assert means == pytest.approx({"mean_of_place": place, "mean_of_place_and_time": place_and_time}, rel=1e-9)

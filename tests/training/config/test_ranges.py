@@ -32,6 +32,11 @@ from egocurate.training.config.settings import list_settings
         ("optimizer.eps=0", "must be more than 0"),
         ("optimizer.warmup_epochs=-1", "must be 0 or more"),
         ("objective.temperature=0", "must be more than 0"),
+        ("eval_batch=-1", "eval_batch=-1: must be 0 or more"),
+        ("model.video.heads=0", "model.video.heads=0: must be 1 or more"),
+        ("model.text.depth=-1", "must be 1 or more"),
+        ("model.text.dropout=1.5", "must be 0 to 1"),
+        ("model.video.eps=nan", "must be more than 0"),
         ("weights=1,-1", "weights=1.0,-1.0: each must be more than 0"),
     ],
 )
@@ -45,6 +50,16 @@ def test_a_number_out_of_its_range_is_one_line(setting, words):
 def test_every_range_is_of_some_recipe():
     keys = {setting.key for recipe in RECIPES.values() for setting in list_settings(recipe())}
     assert RANGES.keys() <= keys
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_size_of_a_model_may_be_negative(name):
+    """Every number of every model has a range, and none of them holds -1."""
+    sizes = [one.key for one in list_settings(RECIPES[name]()) if one.key.startswith("model.") and "number" in one.kind]
+    assert sizes
+    for key in sizes:
+        with pytest.raises(InputError, match=rf"^{key}=-1: must be"):
+            with_setting(RECIPES[name](), f"{key}=-1")
 
 
 def test_every_number_of_the_config_itself_has_a_range():

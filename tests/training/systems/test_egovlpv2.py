@@ -27,7 +27,7 @@ from egocurate.training.distributed.parallel import wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks, open_ranks
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
-from egocurate.training.systems.egovlpv2 import places
+from egocurate.training.systems.egovlpv2 import EgoVLPv2System, places
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.tasks.egomcq import EgoMCQEvaluator, question_blocks
 from tests.training.runs import STEPS, Stop, rows, run, saved
@@ -126,11 +126,11 @@ def test_places_are_those_of_one_process(config, ranks):
     assert places(3, 3, 1, 2).tolist() == [3, 4, 5]  # a stream without negatives
 
 
-def drawn(config, epoch=0):
+def drawn(config, epoch=0, step=0):
     """What the model is given for the first batch."""
     (batch,) = islice(open_stream(config, ALONE).epoch(0), 1)
     network = mock.Mock(return_value=Losses(*torch.zeros(4)))
-    built(config).losses(network, batch, StepRng(0, epoch, 4))
+    built(config).losses(network, batch, StepRng(0, epoch, 4, step))
     return network.call_args.args[0]
 
 
@@ -150,6 +150,29 @@ def test_draws_do_not_depend_on_the_length_of_padding(config):
     invalid = (~long.valid).nonzero().flatten().tolist()
     assert invalid
     assert not set(invalid) & {row for row, _ in hidden(long)}
+
+
+def test_negatives_of_matching_are_hard_after_the_first_steps(config):
+    later = replace(config, objective=ObjectiveConfig(uniform_steps=3))
+    assert [drawn(later, step=step).hard for step in (0, 2, 3, 9)] == [False, False, True, True]
+    assert drawn(config).hard  # as published: from the start
+
+
+def test_a_run_counts_its_steps_for_the_schedule(config, tmp_path):
+    """A run that is resumed goes on in the schedule where it stood."""
+    later = replace(config, objective=ObjectiveConfig(uniform_steps=6), out=str(tmp_path / "run"))
+    hard, losses = [], EgoVLPv2System.losses
+
+    def noted(self, network, batch, step_rng):
+        hard.append(step_rng.step >= self.objective.uniform_steps)
+        return losses(self, network, batch, step_rng)
+
+    with mock.patch.object(EgoVLPv2System, "losses", noted):
+        with pytest.raises(Stop):
+            run(later, stop_at=4)
+        hard.clear()
+        run(later, resume=True)
+    assert hard[-4:] == [False, False, True, True]
 
 
 # Ranks.

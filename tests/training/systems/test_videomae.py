@@ -1,5 +1,6 @@
 """VideoMAE on real shards: it learns, resumes to the bit, hides the same on any number of ranks."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from egocurate.errors import InputError
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.train import train
 from egocurate.training.config.loss_configs import Reconstruction
 from egocurate.training.config.optimizer import OptimizerConfig, learning_rate
 from egocurate.training.config.recipes import RECIPES
@@ -98,6 +100,40 @@ def test_a_clip_hides_the_same_in_every_batch_of_an_epoch_and_other_places_in_th
     assert not torch.equal(masks[0], masks[2])
     assert len({tuple(mask.tolist()) for mask in masks[0]}) > 1
     data.close()
+
+
+def lines_of(config, **more):
+    """The lines of progress that a run says."""
+    said = []
+    train(config, say=said.append, **more)
+    return [line for line in said if line.startswith("step ")], [line for line in said if "look at no clip" in line]
+
+
+def test_lines_have_the_losses_of_guesses_beside_them(small, tmp_path):
+    """The same on any number of ranks, and where a run goes on."""
+    config = replace(small, out=str(tmp_path / "run"), max_steps=2)
+    lines, [told] = lines_of(config)
+    place, both = re.findall(r"mean_of_place(?:_and_time)? (\d\.\d{4})", told)
+    assert len(lines) == 2
+    for line in lines:
+        assert f"(mean_of_place {place}, mean_of_place_and_time {both})" in line
+    assert 0.5 < float(both) <= float(place) * 1.1 < 1.2
+    wide = replace(small, out=str(tmp_path / "wide"), max_steps=3, checkpoint_every=2)
+    lines, [before] = lines_of(wide)
+    with pytest.raises(Stop):
+        run(replace(wide, out=str(tmp_path / "broken")), stop_at=3)
+    _, [after] = lines_of(replace(wide, out=str(tmp_path / "broken")), resume=True)
+    assert before == after
+    together(2, say_into, replace(config, out=str(tmp_path / "two")), tmp_path / "said")
+    assert told in (tmp_path / "said").read_text()
+
+
+def say_into(config, path):
+    def say(line):
+        with path.open("a") as file:
+            file.write(line + "\n")
+
+    train(config, say=say)
 
 
 @pytest.mark.parametrize(

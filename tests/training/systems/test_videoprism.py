@@ -1,13 +1,18 @@
 """VideoPrism's stages one after the other on real shards."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from egocurate.errors import InputError
 from egocurate.loaders.presets import PRESETS
+from egocurate.loaders.stored_size import enlarged
 from egocurate.models.videoprism.config import (
     DecoderConfig,
     DistillationConfig,
@@ -16,12 +21,17 @@ from egocurate.models.videoprism.config import (
     VideoPrismConfig,
 )
 from egocurate.models.weights import save_weights
+from egocurate.train import train
 from egocurate.training.config.loss_configs import Distillation, LockedContrast, PlainContrast
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
 from egocurate.training.systems.step_rng import StepRng
+from egocurate.training.tasks.egomcq import EgoMCQEvaluator
+from tests.models.test_sentencepiece_tokenizer import write_model
 from tests.training.ranks import together
 from tests.training.runs import Stop, rows, run, saved
 
@@ -171,7 +181,7 @@ def test_texts_are_read_as_the_first_stage_read_them(third, stage1, tmp_path):
     assert system.tokens.tokenizer.name_or_path == str(made)
 
 
-def test_weights_take_the_place_of_runs(first, second, third, tmp_path):
+def test_weights_take_the_place_of_runs(first, second, third, stage1, tmp_path):
     torch.manual_seed(3)
     model = build(first).model
     save_weights(model, tmp_path / "one.safetensors")
@@ -180,6 +190,10 @@ def test_weights_take_the_place_of_runs(first, second, third, tmp_path):
     assert torch.equal(system.teacher.pool.query, model.video.pool.query)
     locked = LockedContrast(encoder=str(tmp_path / "encoder.safetensors"), towers=str(tmp_path / "one.safetensors"))
     config = replace(third, objective=locked)
+    with pytest.raises(InputError, match="--set tokenizer=FILE") as raised:
+        build(config).load_initial_weights(config)  # it would read a tokenizer that these weights never saw
+    assert "\n" not in str(raised.value)
+    config = replace(config, tokenizer=str(stage1 / "tokenizer"))
     system = build(config)
     with torch.no_grad():
         model.video.encoder.pos_embed.zero_()
@@ -213,9 +227,58 @@ def test_a_mistake_is_one_line(request, tmp_path, stage, change, words):
     assert not (tmp_path / "run").exists()
 
 
+def test_weights_without_texts_need_no_tokenizer(first, tmp_path):
+    save_weights(build(first).model.video, tmp_path / "tower.safetensors")
+    named = {f"video.{name}": value for name, value in load_file(tmp_path / "tower.safetensors").items()}
+    save_file(named, tmp_path / "video.safetensors")
+    start = replace(first, start=str(tmp_path / "video.safetensors"))
+    assert len(build(start).load_initial_weights(start)) == 1
+
+
+def test_texts_are_read_in_their_canonical_form(first):
+    system = build(first)
+    for one, other in (("Moves, the cup!", "moves the cup"), ("moves cup 1", "Moves CUP #1")):
+        assert torch.equal(system.tokens([one])[0], system.tokens([other])[0])
+    assert not torch.equal(system.tokens(["moves cup"])[0], system.tokens(["moves plate"])[0])
+
+
+def test_a_run_with_a_sentencepiece_model_needs_nothing_but_its_folder(first, tmp_path):
+    source = write_model(tmp_path / "spm.model")
+    config = replace(first, tokenizer=source, out=str(tmp_path / "run"), max_steps=2)
+    result = run(config)
+    Path(source).unlink()
+    system, _ = restore(read_run(tmp_path / "run", []), ALONE)
+    config = read_run(tmp_path / "run", [])
+    evaluator = EgoMCQEvaluator(config, system, ALONE, lambda *_: None)
+    assert evaluator.evaluate()[0] == result.after
+
+
+def test_features_of_the_second_stage_ask_for_no_teacher(stage2, stage1, tmp_path):
+    shutil.copytree(stage2, tmp_path / "run")
+    recipe = tmp_path / "run" / "recipe.json"
+    recipe.write_text(recipe.read_text().replace(str(stage1), "/gone/run"))
+    system, _ = restore(read_run(tmp_path / "run", []), ALONE)
+    assert system.features(torch.zeros(2, 4, 3, 32, 32, dtype=torch.uint8)).shape == (2, 48)
+
+
+def test_small_pictures_are_named(first, tmp_path):
+    said = []
+    model = VideoPrismConfig(replace(ENCODER, image=288, patch=72), TEXT, auxiliary_depth=1)
+    config = replace(first, model=model, data=replace(first.data, size=288), max_steps=1, mcq_json="", mcq_shards="")
+    train(replace(config, out=str(tmp_path / "run")), say=said.append)
+    [line] = [line for line in said if "enlarged" in line]
+    assert "stores 256 pixels and 288 are read" in line
+    assert "`curate shards --profile large`" in line
+    for stored in (None, 288):  # the source's own size, and enough
+        assert list(enlarged([mock.Mock(manifest={"profile": {"short_side": stored}})], 288)) == []
+
+
 def test_the_published_recipes():
     one, two, lit = (RECIPES[f"videoprism-{name}"]() for name in ("stage1", "stage2", "lit"))
     assert [config.batch_size for config in (one, two, lit)] == [4096] * 3
+    for config in (one, two, lit):
+        for ranks, clips in ((8, 8), (32, 2)):  # what they name: a clip takes up to 4.4 GiB
+            assert config.batch_size // ranks == clips * config.micro_batches
     assert [config.max_steps for config in (one, two)] == [200_000, 300_000]
     assert [config.optimizer.warmup_steps for config in (one, two)] == [20_000, 25_000]
     assert {config.optimizer.kind for config in (one, two, lit)} == {"adafactor"}
