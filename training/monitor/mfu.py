@@ -19,7 +19,10 @@ COUNTED_ANCHORS = 4  # anchors of a batch that its work is counted on
 # Peak TFLOP/s in bf16 (tensor cores, sums in fp32, no sparsity; 0: it has no such cores) and in fp32 (no TF32), from
 # NVIDIA's and AMD's data sheets and white papers. Keys: the device's name without maker and memory.
 PEAKS: dict[str, tuple[float, float]] = {
+    "B300 SXM6 AC": (2250, 75),
+    "GB300": (2500, 80),
     "B200": (2250, 75),
+    "GB200": (2500, 80),
     "GH200": (989.4, 67),
     "H200": (989.4, 67),
     "H200 NVL": (835.5, 60),
@@ -41,6 +44,9 @@ PEAKS: dict[str, tuple[float, float]] = {
     "T4": (0, 8.1),
     "RTX A6000": (154.8, 38.7),
     "RTX 6000 ADA GENERATION": (364.2, 91.1),
+    "RTX PRO 6000 BLACKWELL WORKSTATION EDITION": (503.8, 126),
+    "RTX PRO 6000 BLACKWELL MAX Q WORKSTATION EDITION": (438.9, 109.7),
+    "RTX PRO 6000 BLACKWELL SERVER EDITION": (480, 120),
     "RTX 3090": (71, 35.6),
     "RTX 4090": (165.2, 82.6),
     "RTX 5090": (209.5, 104.8),
@@ -48,11 +54,26 @@ PEAKS: dict[str, tuple[float, float]] = {
 }
 
 
-def peak_flops(name: str, bf16: bool) -> float:
-    """Return the FLOP/s that a device of this name has at most; 0 where it is not known, as for a part of a device."""
+# Multiprocessors of whole devices that can be cut in slices (MIG), under the names that they have above.
+WHOLE: dict[str, int] = {
+    **{"GB200": 152, "B200": 148, "GH200": 132, "H200": 132, "H200 NVL": 132, "H100": 132, "H100 NVL": 132},
+    **{"H100 PCIE": 114, "A100 SXM4": 108, "A100 PCIE": 108, "A30": 56},
+}
+
+
+def peak_flops(name: str, bf16: bool, processors: int = 0) -> float:
+    """Return the FLOP/s that a device of this name has at most; 0 where it is not known.
+
+    processors: its multiprocessors, by which a slice of a device (MIG) has its share of the whole.
+    """
     words = [word for word in re.split(r"[\s-]+", name.upper()) if word not in ("NVIDIA", "AMD", "TESLA", "GEFORCE")]
     words = [word for word in words if not re.fullmatch(r"\d+GB|HBM\w+|INSTINCT", word)]
-    return PEAKS.get(" ".join(words), (0, 0))[0 if bf16 else 1] * 1e12
+    is_slice = "MIG" in words
+    device = " ".join(words[: words.index("MIG")] if is_slice else words)
+    peak = PEAKS.get(device, (0, 0))[0 if bf16 else 1] * 1e12
+    if not is_slice:
+        return peak
+    return peak * processors / WHOLE[device] if device in WHOLE else 0.0
 
 
 def peak_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) -> float:
@@ -63,7 +84,8 @@ def peak_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) 
     if ranks.device.type != "cuda":
         return 0.0
     work = step_flops(system, batch, step_rng, ranks)  # on all ranks, even if one of them does not know its device
-    peak = peak_flops(torch.cuda.get_device_name(ranks.device), ranks.bf16)
+    device = torch.cuda.get_device_properties(ranks.device)
+    peak = peak_flops(device.name, ranks.bf16, device.multi_processor_count)
     return work / peak if peak else 0.0
 
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.device import to_device
 from egocurate.models.tokenizer import load_tokenizer, train_tokenizer
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.systems.initial_weights import tokenizer_of
@@ -54,10 +55,15 @@ class Tokens:
         writing.rename(folder)
 
     def __call__(self, texts: list[str], *, full: bool = False) -> tuple[Tensor, Tensor]:
-        """Return int64 ids and mask [M, L]; L is a multiple of 8, so that a compiled model meets few shapes.
+        """Return int64 ids and mask [M, L] on the device; L is a multiple of 8: a compiled model meets few shapes.
 
         With `full` L is the longest: the same on every rank.
         """
+        ids, mask = self.on_host(texts, full=full)
+        return to_device(ids, self.device), to_device(mask, self.device)
+
+    def on_host(self, texts: list[str], *, full: bool = False) -> tuple[Tensor, Tensor]:
+        """Return what a call does, on the CPU."""
         padding = {"padding": "max_length"} if full else {"padding": True, "pad_to_multiple_of": 8}
         encoded = self.tokenizer(texts, truncation=True, max_length=self.longest, return_tensors="pt", **padding)
-        return encoded["input_ids"].to(self.device), encoded["attention_mask"].to(self.device)
+        return encoded["input_ids"], encoded["attention_mask"]

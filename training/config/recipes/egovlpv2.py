@@ -39,6 +39,7 @@ def egovlpv2_base() -> TrainConfig:
             eps=1e-8,
         ),
         epochs=20,
+        compile=True,
     )
 
 
