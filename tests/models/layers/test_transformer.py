@@ -1,6 +1,7 @@
 """Attention with bounded logits and attention pooling against loops and plain formulas in float64."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -90,9 +91,8 @@ def test_pool_equals_attention_of_one_query():
 
 def test_lean_attention_compiles_whole_in_layers_that_are_themselves_worked_out_again(monkeypatch):
     """As activation_checkpointing does to them on a GPU."""
-    monkeypatch.setattr(
-        "egocurate.models.layers.transformer.capped_attention", lean_capped_attention_of(capped_attention)
-    )
+    lean = partial(checkpoint, capped_attention, use_reentrant=False, preserve_rng_state=False)
+    monkeypatch.setattr("egocurate.models.layers.transformer.capped_attention", lean)
     block = randomise(TransformerBlock(SelfAttention(8, 2, cap=5.0), Mlp(8)))
     x = torch.randn(2, 5, 8, generator=seeded())
 

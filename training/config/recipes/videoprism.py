@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from egocurate.loaders.config import AUTO_WORKERS
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.videoprism.config import (
     DecoderConfig,
@@ -36,7 +37,7 @@ def videoprism_stage1_base() -> TrainConfig:
         system="videoprism-stage1",
         model=VideoPrismConfig.base(),
         objective=PlainContrast(),
-        data=replace(PRESETS["videoprism-stage1"], workers=4),
+        data=replace(PRESETS["videoprism-stage1"], workers=AUTO_WORKERS),
         max_tokens=64,
         batch_size=4096,
         optimizer=_STAGE1,
@@ -55,7 +56,7 @@ def videoprism_stage2_base() -> TrainConfig:
         system="videoprism-stage2",
         model=DistillationConfig(),
         objective=Distillation(),
-        data=replace(PRESETS["videoprism-stage2"], workers=4),
+        data=replace(PRESETS["videoprism-stage2"], workers=AUTO_WORKERS),
         batch_size=4096,
         optimizer=_STAGE2,
         epochs=_ENDLESS,
@@ -73,7 +74,7 @@ def videoprism_lit_base() -> TrainConfig:
         videoprism_stage1_base(),
         system="videoprism-lit",
         objective=LockedContrast(),
-        data=replace(PRESETS["videoprism-lit"], workers=4),
+        data=replace(PRESETS["videoprism-lit"], workers=AUTO_WORKERS),
     )
 
 
