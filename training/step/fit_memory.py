@@ -147,7 +147,8 @@ def blank(config: TrainConfig, anchors: int, classes: tuple[int, int], device: t
 
 def _kept(config: TrainConfig, system: System, ranks: Ranks, batch: Batch) -> int:
     step_rng = StepRng(config.data.seed, 0, len(batch) // (2 if config.data.negatives else 1))
-    with kept_tensors(system.model) as kept, ranks.autocast():
+    # Not compiled: a teacher would be, for numbers of rows that never come again.
+    with torch.compiler.set_stance("force_eager"), kept_tensors(system.model) as kept, ranks.autocast():
         system.losses(system.model, batch, step_rng)
     return sum(kept.values())
 

@@ -61,7 +61,8 @@ class EgoVLPv2System(System):
     def _reader(self, batch: Batch, step_rng: StepRng) -> Callable[[slice], TrainingBatch]:
         """Return what gives rows of the batch as the model takes them, but for the frames, which stay uint8."""
         # As long on every rank: lower layers' tokens travel. Words are hidden on the host, where their number is known.
-        ids, mask = self.tokens.on_host(batch.texts, full=True)
+        with step_rng.timed():
+            ids, mask = self.tokens.on_host(batch.texts, full=True)
         numbers = step_rng.on_host(batch, 3 + 3 * ids.shape[1])
         place = places(len(batch), step_rng.anchors, self.ranks.rank, self.ranks.size)
         counted, device = batch.valid_on_host(), batch.frames.device
