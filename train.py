@@ -49,7 +49,7 @@ from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import open_ranks
 from egocurate.training.run.errors import explained
 from egocurate.training.run.training_run import TrainingRun, TrainResult, open_run
-from egocurate.training.step.batches import lost_workers_named
+from egocurate.training.step.batches import lost_workers_named, with_workers_chosen
 
 
 def train(
@@ -59,8 +59,11 @@ def train(
 
     Under torchrun every rank calls this; rank 0 writes, says and reports `(stage, done, total)`.
     """
+    config, lines = with_workers_chosen(config)
     with explained(config), open_ranks(config) as ranks:
         report, say = (report or silent, say) if ranks.main else (silent, _say_nothing)
+        for line in lines:
+            say(line)
         run = open_run(config, ranks, resume=resume, report=report, say=say)
         with lost_workers_named(run.data):
             return run.finished() or train_steps(run)

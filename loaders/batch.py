@@ -27,6 +27,9 @@ class Clip:
     source: int = 0
 
 
+_ON_HOST = ("sample", "source", "host_valid")
+
+
 @dataclass(frozen=True, repr=False)
 class Batch:
     """M clips: N anchors, then, where the stream has negatives, the N hard negatives of the same anchors (M = 2N)."""
@@ -42,14 +45,16 @@ class Batch:
     valid: torch.Tensor
     """bool [M]: False where an anchor has no negative and stands in for it itself"""
     sample: torch.Tensor
-    """int64 [M]: ids of the clips shown (rows of index.parquet)"""
+    """int64 [M]: ids of the clips shown (rows of index.parquet); stays on the host, which draws by it"""
     source: torch.Tensor
-    """int64 [M]: which of the stream's folders each clip is from, 0 the first"""
+    """int64 [M]: which of the stream's folders each clip is from, 0 the first; stays on the host"""
     views: torch.Tensor | None = None
     """int64 [M, 5], if `loaders.device.crop` has yet to crop the frames: top, left, height, width, flip of each clip.
 
     The frames are then [M, T, 3, H, W] as stored, zero to the right and below where another clip is larger.
     """
+    host_valid: torch.Tensor | None = None
+    """`valid` on the host, if the batch has been moved from there"""
 
     def __len__(self) -> int:
         """Return M."""
@@ -60,12 +65,18 @@ class Batch:
         shapes = (
             f"{name}={str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
             for name, tensor in self._tensors().items()
+            if name != "host_valid"
         )
         return f"Batch({', '.join(shapes)}, texts=str[{len(self)}], device={self.frames.device})"
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on a device; the copy from pinned memory runs beside the host."""
-        return replace(self, **{name: t.to(device, non_blocking=True) for name, t in self._tensors().items()})
+        moved = {name: t.to(device, non_blocking=True) for name, t in self._moving().items()}
+        return replace(self, **moved, host_valid=self.valid_on_host())
+
+    def valid_on_host(self) -> torch.Tensor:
+        """Return `valid` without asking the device for it."""
+        return self.valid if self.host_valid is None else self.host_valid
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory (PyTorch's DataLoader calls this)."""
@@ -73,8 +84,11 @@ class Batch:
 
     def record_stream(self, stream: torch.cuda.Stream) -> None:
         """Tell the allocator that the stream works on the tensors, so that it does not hand out their memory early."""
-        for tensor in self._tensors().values():
+        for tensor in self._moving().values():
             tensor.record_stream(stream)
+
+    def _moving(self) -> dict[str, torch.Tensor]:
+        return {name: tensor for name, tensor in self._tensors().items() if name not in _ON_HOST}
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

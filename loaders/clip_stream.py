@@ -17,6 +17,7 @@ from egocurate.loaders.mixed_dataset import MixedDataset, check_lexicons
 from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
 from egocurate.loaders.presets import with_settings
 from egocurate.loaders.ranks import rank_and_world
+from egocurate.loaders.workers.choose_workers import with_workers
 from egocurate.loaders.workers.data_loader import data_loader
 from egocurate.loaders.workers.worker_status import StallWatch, worker_lost
 from egocurate.shards.read.index import ShardIndex
@@ -53,7 +54,7 @@ def stream(
     if preset is not None and config is not None:
         raise InputError(f"preset {preset!r} and a config were both given: give one of them")
     rank, world = rank_and_world(rank, world)
-    config = with_settings(config or preset or "egovlp", settings)
+    config = with_workers(with_settings(config or preset or "egovlp", settings), batch_size // world)
     cache = ShardCache(config.cache_dir, config.cache_bytes) if config.cache_dir is not None else None
     folders = [folder] if isinstance(folder, str) or not isinstance(folder, Sequence) else folder
     indexes = [ShardIndex.open(each, cache) for each in folders]

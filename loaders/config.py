@@ -8,6 +8,9 @@ from egocurate.errors import InputError
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.shards.video.decode import DECODERS
 
+AUTO_WORKERS = -1
+"""as many as `loaders.workers.choose_workers` finds"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StreamConfig:
@@ -32,7 +35,7 @@ class StreamConfig:
     decoder: str = "auto"
     """what decodes mp4 clips: pyav, decord or torchcodec; auto takes the first that loads"""
     workers: int = 2
-    """processes that decode, of each rank; 0 decodes in the training process"""
+    """processes that decode, of each rank; 0 decodes in the trainer, -1 takes what its cores and memory allow"""
     max_bad: int = 100
     """how many samples may fail to decode, on a rank, before the run stops"""
     stall_sec: float = 120.0
@@ -48,10 +51,10 @@ class StreamConfig:
             raise InputError(f"no decoder is called {self.decoder!r}: take one of auto, {', '.join(DECODERS)}")
         if self.crop not in ("host", "device"):
             raise InputError(f"crop {self.crop!r} is neither host nor device")
-        if min(self.frames, self.size) < 1 or min(self.workers, self.max_bad) < 0:
+        if min(self.frames, self.size) < 1 or self.workers < AUTO_WORKERS or self.max_bad < 0:
             raise InputError(
                 f"frames {self.frames} and size {self.size} must be positive, "
-                f"workers {self.workers} and max_bad {self.max_bad} not negative"
+                f"max_bad {self.max_bad} not negative, workers {self.workers} a number or -1 for as many as fit"
             )
         if min(self.stall_sec, self.cache_bytes) <= 0:
             raise InputError(f"stall_sec {self.stall_sec} and cache_bytes {self.cache_bytes} must be positive")

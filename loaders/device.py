@@ -80,6 +80,17 @@ def _count(source: Iterator[Item]) -> None:
         source.handed()
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a tensor of the host to a device; to a GPU without waiting for what it has still to do.
+
+    A copy from ordinary memory waits until it has happened, one from page-locked memory does not, and PyTorch keeps
+    that memory until then.
+    """
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def crop(frames: torch.Tensor, views: torch.Tensor, size: int) -> torch.Tensor:
     """Return the views of frames uint8 [M, T, 3, H, W], resized, as uint8 [M, T, 3, size, size], on their device.
 
@@ -113,6 +124,10 @@ def _resizing(start: torch.Tensor, length: torch.Tensor, pixels: int, size: int)
 
 def normalize(frames: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Return uint8 frames [..., 3, H, W] as floats: less ImageNet's mean, divided by its deviation, on their device."""
-    mean = torch.tensor(IMAGENET_MEAN, device=frames.device, dtype=torch.float32).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=frames.device, dtype=torch.float32).view(3, 1, 1)
-    return (frames.float() - mean.mul(255)).div_(std.mul(255)).to(dtype)
+    mean, std = (_colors(values, frames.device) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return (frames.float() - mean).div_(std).to(dtype)
+
+
+def _colors(values: tuple[float, float, float], device: torch.device) -> torch.Tensor:
+    """Return float32 [3, 1, 1] of values in [0, 1] as levels, filled there: copies would be waited for."""
+    return torch.stack([torch.full((1, 1), value, device=device) for value in values]).mul_(255)

@@ -34,23 +34,55 @@ def local_rows(count: int) -> slice:
     return slice(rank * count, (rank + 1) * count)
 
 
+class Route:
+    """The way of rows of the whole batch to the ranks that ask for them; rows and their gradients take it."""
+
+    def __init__(self, order: Tensor, places: Tensor, sent: list[int], received: list[int]) -> None:
+        """Send the rows at `places`, so many to each rank, and put those received back in the order asked for."""
+        self._back, self._places, self._sent, self._received = order.argsort(), places, sent, received
+
+    def fetch(self, rows: Tensor) -> Tensor:
+        """Return the rows that this rank asked for, of the [M, ...] that each rank has; every rank calls this."""
+        return _Exchange.apply(rows[self._places], self._sent, self._received)[self._back]
+
+
+class _Here:
+    """The way of rows where one rank has all."""
+
+    def __init__(self, index: Tensor) -> None:
+        self._index = index
+
+    def fetch(self, rows: Tensor) -> Tensor:
+        return rows[self._index]
+
+
+def find_routes(count: int, *indexes: Tensor) -> list[Route | _Here]:
+    """Return for each index [k] the way of those rows of the whole batch to this rank; a rank has `count` of them.
+
+    Every rank calls this, with indexes of its own. How many rows go where must be known on the host, so the device is
+    waited for, once for all of the indexes. Only the rows asked for travel.
+    """
+    if _single_rank():
+        return [_Here(index) for index in indexes]
+    ranks = torch.arange(dist.get_world_size(), device=indexes[0].device)
+    owners = [index // count for index in indexes]
+    to_receive = torch.stack([(owner == ranks[:, None]).sum(1) for owner in owners], dim=1)  # [ranks, indexes]
+    to_send = torch.empty_like(to_receive)
+    dist.all_to_all_single(to_send, to_receive)
+    to_receive, to_send = torch.stack([to_receive, to_send]).transpose(1, 2).tolist()
+    routes = []
+    for index, owner, received, sent in zip(indexes, owners, to_receive, to_send, strict=True):
+        order = owner.argsort(stable=True)
+        routes.append(Route(order, _exchange((index % count)[order], received, sent), sent, received))
+    return routes
+
+
 def fetch_rows(rows: Tensor, index: Tensor) -> Tensor:
     """Fetch rows [k, ...] of the whole batch by their place `index` [k] in it, from the ranks that have them.
 
-    rows: this rank's [M, ...]. Every rank calls this, with an index of its own. Only the rows asked for travel; their
-    gradients travel back.
+    rows: this rank's [M, ...]. Every rank calls this, with an index of its own; `find_routes` serves several at once.
     """
-    if _single_rank():
-        return rows[index]
-    owner = index // len(rows)
-    order = owner.argsort(stable=True)
-    to_receive = torch.bincount(owner, minlength=dist.get_world_size())  # [ranks], rows from each
-    to_send = torch.empty_like(to_receive)
-    dist.all_to_all_single(to_send, to_receive)
-    to_receive, to_send = to_receive.tolist(), to_send.tolist()
-    places_to_send = _exchange((index % len(rows))[order], to_receive, to_send)
-    received = _Exchange.apply(rows[places_to_send], to_send, to_receive)
-    return received[order.argsort()]
+    return find_routes(len(rows), index)[0].fetch(rows)
 
 
 def mean_over_ranks(values: Tensor, count: Tensor | None = None) -> Tensor:
@@ -58,7 +90,7 @@ def mean_over_ranks(values: Tensor, count: Tensor | None = None) -> Tensor:
 
     count: how many values count, where it is not k; 0 on all ranks gives 0.
     """
-    count = torch.tensor(len(values), device=values.device) if count is None else count.detach().clone()
+    count = torch.full((), len(values), device=values.device) if count is None else count.detach().clone()
     ranks = 1
     if not _single_rank():
         dist.all_reduce(count)

@@ -8,12 +8,8 @@ from torch.utils.data import DataLoader
 from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.mixed_dataset import BatchRequest, MixedDataset
+from egocurate.loaders.workers.choose_workers import IN_USE, batch_bytes, batches_ahead, this_rank
 from egocurate.loaders.workers.shared_buffers import SharedBuffers
-
-PREFETCHED = 2
-"""batches that each worker makes ahead of need"""
-IN_USE = 4
-"""batches that a trainer may hold, each in a buffer that is used again; more get memory of their own"""
 
 
 class BatchRequests:
@@ -39,13 +35,14 @@ def data_loader(dataset: MixedDataset, plan: BatchPlan, config: StreamConfig, an
     # Clips as stored are of many sizes.
     of_one_size = workers and config.crop == "host"
     shape = (rows, config.frames, config.size, config.size, 3)
-    dataset.buffers = SharedBuffers(workers * PREFETCHED + IN_USE, shape) if of_one_size else None
+    ahead = batches_ahead(workers, batch_bytes(config, anchors), this_rank().memory)
+    dataset.buffers = SharedBuffers(workers * ahead + IN_USE, shape) if of_one_size else None
     return DataLoader(
         dataset,
         batch_sampler=BatchRequests(plan, dataset),
         collate_fn=dataset.collate,
         num_workers=workers,
-        prefetch_factor=PREFETCHED if workers else None,
+        prefetch_factor=ahead if workers else None,
         persistent_workers=workers > 0,
         multiprocessing_context="fork" if workers else None,
         pin_memory=torch.cuda.is_available(),

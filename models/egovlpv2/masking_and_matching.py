@@ -61,15 +61,21 @@ def mask_tokens(
     return MaskedTokens(torch.where(hidden, replacement, ids), places, ids.flatten()[places])
 
 
-def mlm_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of logits [K, V] at hidden places, a mean over those of all ranks (see models/all_gather.py)."""
-    return mean_over_ranks(F.cross_entropy(_float32(logits), targets, reduction="none"))
+def mlm_loss(logits: Tensor, targets: Tensor, count: Tensor | None = None) -> Tensor:
+    """Cross-entropy of logits [K, V] at hidden places, a mean over those of all ranks (see models/all_gather.py).
+
+    count: how many places this rank has, where these K are a part of them.
+    """
+    return mean_over_ranks(F.cross_entropy(_float32(logits), targets, reduction="none"), count)
 
 
-def vtm_loss(logits: Tensor, label: Tensor, valid: Tensor) -> Tensor:
-    """Cross-entropy of logits [m, 2], a mean over the valid rows of all ranks (see models/all_gather.py)."""
+def vtm_loss(logits: Tensor, label: Tensor, valid: Tensor, count: Tensor | None = None) -> Tensor:
+    """Cross-entropy of logits [m, 2], a mean over the valid rows of all ranks (see models/all_gather.py).
+
+    count: how many valid rows this rank has, where these m are a part of all.
+    """
     losses = F.cross_entropy(_float32(logits), label, reduction="none")
-    return mean_over_ranks(losses * valid, valid.sum())
+    return mean_over_ranks(losses * valid, valid.sum() if count is None else count)
 
 
 def match_rows(

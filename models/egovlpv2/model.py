@@ -9,15 +9,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from egocurate.models.all_gather import fetch_rows, gather, local_rows
+from egocurate.models.all_gather import find_routes, gather, local_rows
 from egocurate.models.egovlpv2.config import EgoVLPv2Config, ObjectiveConfig
 from egocurate.models.egovlpv2.cross_attention import GatedCrossAttention, MlmHead, VtmHead
-from egocurate.models.egovlpv2.masking_and_matching import MaskedTokens, match_rows, mlm_loss, vtm_loss
+from egocurate.models.egovlpv2.masking_and_matching import MaskedTokens, Matches, match_rows, mlm_loss, vtm_loss
 from egocurate.models.layers.roberta import RobertaTower, initial_std
 from egocurate.models.layers.video_tower import VideoTower
 from egocurate.models.losses.cosines import cosines
 from egocurate.models.losses.egonce import egonce
-from egocurate.models.losses.pairs import Pairs, egonce_pairs
+from egocurate.models.losses.pairs import egonce_pairs
 
 
 class TrainingBatch(NamedTuple):
@@ -61,8 +61,20 @@ class Clips(NamedTuple):
     frames: int
 
 
+class LowerTokens(NamedTuple):
+    """What the layers below the fused ones give of some rows: all of them that the layers above read."""
+
+    texts: Tensor  # [m, L, D]
+    masked: Tensor  # [m, L, D], of the texts with some words hidden
+    clips: Tensor  # [m, 1 + T*N, D], begun with the video tower's [CLS]
+    fused: Tensor  # [m, 1 + T*N, D], begun with the fused one; where it is shared, `clips` itself
+
+
 class EgoVLPv2(nn.Module):
     """Two towers with gates: `encode_text` and `encode_video` leave them out, `fuse` goes through them."""
+
+    graphs = ("lower_tokens", "dual", "fuse")
+    """methods to be compiled each for itself: between them rows travel over ranks, which no graph holds"""
 
     def __init__(self, config: EgoVLPv2Config, objective: ObjectiveConfig | None = None) -> None:
         """Raise ValueError if the towers' depths differ or are less than the fused layers."""
@@ -149,30 +161,48 @@ class EgoVLPv2(nn.Module):
 
     def forward(self, batch: TrainingBatch) -> Losses:
         """Return the three losses; every rank calls this with the same number of rows."""
+        frames = batch.frames.shape[1]
+        tokens = self.lower_tokens(batch.ids, batch.mask, batch.masked.ids, batch.frames)
+        contrast, partners = self.contrast(self.dual(tokens, batch.mask, frames), batch)
+        mlm = self.words_loss(tokens, batch.mask, frames, batch.masked)
+        vtm = self.matching_loss(tokens, batch.mask, frames, partners, batch.valid)
+        return self.total(contrast, mlm, vtm)
+
+    def total(self, contrast: Tensor, mlm: Tensor, vtm: Tensor) -> Losses:
+        """Return the three losses with their weighted sum."""
         rule = self.objective
-        texts, clips = self.lower_text(batch.ids, batch.mask), self._lower(batch.frames, self.video.cls_token)
-        text, video = gather(self._dual_text(texts)), gather(self._dual_video(clips))
+        return Losses(rule.egonce * contrast + rule.mlm * mlm + rule.vtm * vtm, contrast, mlm, vtm)
+
+    def lower_tokens(self, ids: Tensor, mask: Tensor, masked_ids: Tensor, frames: Tensor) -> LowerTokens:
+        """Run texts (token ids, their mask, and the ids with words hidden, all [m, L]) and clips through lower layers.
+
+        frames: normalized [m, T, 3, S, S].
+        """
+        clips = self._lower(frames, self.video.cls_token).tokens
+        fused = clips if self.config.shared else self.lower_video(frames).tokens
+        return LowerTokens(self.lower_text(ids, mask).tokens, self.lower_text(masked_ids, mask).tokens, clips, fused)
+
+    def dual(self, tokens: LowerTokens, mask: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+        """Embed texts (mask [m, L]) and clips of so many frames apart, [m, projection], in float32 at least.
+
+        Whatever the precision of the towers: over ranks the gradients of these are summed.
+        """
+        text = self._dual_text(Texts(tokens.texts, mask))
+        video = self._dual_video(Clips(tokens.clips, frames))
+        return _float32(text), _float32(video)
+
+    def contrast(self, embeddings: tuple[Tensor, Tensor], batch: TrainingBatch) -> tuple[Tensor, Matches]:
+        """Return EgoNCE of this rank's embeddings against all ranks', and what the matching task compares.
+
+        Of the batch tags, validity and random numbers are read. The matches are rows as `find_routes` numbers them.
+        """
+        rule, rows = self.objective, local_rows(len(batch.valid))
+        text, video = map(gather, embeddings)
         verbs, nouns, valid = gather(batch.verbs), gather(batch.nouns), gather(batch.valid)
-        rows = local_rows(len(batch.ids))
         tags = {"positives": rule.positives, "undecided": rule.undecided, "rows": rows}
-        contrast = egonce(text, video, verbs, nouns, valid, temperature=rule.temperature, **tags)
+        loss = egonce(text, video, verbs, nouns, valid, temperature=rule.temperature, **tags)
 
-        if not self.config.shared:
-            clips = self.lower_video(batch.frames)
-        words, _ = self.fuse(clips, self.lower_text(batch.masked.ids, batch.mask))
-        hidden = words.flatten(0, 1)[batch.masked.places]
-        mlm = mlm_loss(self.mlm_head(self.text_transform(hidden)), batch.masked.targets)
-
-        pairs = egonce_pairs(verbs, nouns, valid, **tags)
-        vtm = self._matching(batch, texts, clips, (text.detach(), video.detach()), pairs)
-        total = rule.egonce * contrast + rule.mlm * mlm + rule.vtm * vtm
-        return Losses(total, contrast, mlm, vtm)
-
-    def _matching(
-        self, batch: TrainingBatch, texts: Texts, clips: Clips, dual: tuple[Tensor, Tensor], pairs: Pairs
-    ) -> Tensor:
-        """Loss of telling pairs from hard negatives, whose lower layers' tokens are fetched instead of run again."""
-        rows, (text, video) = local_rows(len(batch.ids)), dual
+        text, video = text.detach(), video.detach()
         uniform = gather(batch.uniform[:, 0])
         half = (uniform[rows, None] > uniform).sum(1) < len(uniform) // 2  # the lower half of the whole batch's numbers
         place = torch.arange(len(uniform), device=uniform.device)
@@ -182,15 +212,39 @@ class EgoVLPv2(nn.Module):
         chosen = match_rows(
             cosines(text[rows], video[order]) / temperature,
             cosines(video[rows], text[order]) / temperature,
-            pairs.negative[:, order],
+            egonce_pairs(verbs, nouns, valid, **tags).negative[:, order],
             half,
             batch.uniform[:, 1:],
             place[rows],
         )
-        text_rows, clip_rows = order[chosen.text], order[chosen.video]
-        texts = Texts(fetch_rows(texts.tokens, text_rows), fetch_rows(texts.mask, text_rows))
-        clips = Clips(fetch_rows(clips.tokens, clip_rows), clips.frames)
-        return vtm_loss(self.match(clips, texts), chosen.label, batch.valid)
+        return loss, Matches(order[chosen.text], order[chosen.video], chosen.label)
+
+    def words_loss(
+        self, tokens: LowerTokens, mask: Tensor, frames: int, masked: MaskedTokens, count: Tensor | None = None
+    ) -> Tensor:
+        """Loss of the hidden words of rows' tokens; count: how many this rank hides in its whole batch."""
+        words, _ = self.fuse(Clips(tokens.fused, frames), Texts(tokens.masked, mask))
+        hidden = words.flatten(0, 1)[masked.places]
+        return mlm_loss(self.mlm_head(self.text_transform(hidden)), masked.targets, count)
+
+    def matching_loss(
+        self,
+        tokens: LowerTokens,
+        mask: Tensor,
+        frames: int,
+        partners: Matches,
+        valid: Tensor,
+        count: Tensor | None = None,
+    ) -> Tensor:
+        """Loss of telling pairs from hard negatives, whose lower layers' tokens are fetched instead of run again.
+
+        tokens, mask: of all of this rank's rows. partners, valid: of those that this call is about; count: how many are
+        valid of all.
+        """
+        to_texts, to_clips = find_routes(len(mask), partners.text, partners.video)
+        texts = Texts(to_texts.fetch(tokens.texts), to_texts.fetch(mask))
+        clips = Clips(to_clips.fetch(tokens.fused), frames)
+        return vtm_loss(self.match(clips, texts), partners.label, valid, count)
 
     def _lower(self, frames: Tensor, cls_token: Tensor) -> Clips:
         x = self.video.embed(frames, cls_token)
@@ -218,3 +272,7 @@ def _reset(module: nn.Module, std: float) -> None:
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=std)
         nn.init.zeros_(module.bias)
+
+
+def _float32(embedding: Tensor) -> Tensor:
+    return embedding.to(torch.promote_types(embedding.dtype, torch.float32))

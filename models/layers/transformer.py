@@ -8,6 +8,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from egocurate.models.layers.attention import attention, split_heads
 
@@ -24,6 +25,15 @@ def capped_attention(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Tensor |
     if mask is not None:
         logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
     return torch.softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32)).to(v.dtype) @ v
+
+
+def lean_capped_attention(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Tensor | None = None) -> Tensor:
+    """Return what `capped_attention` does, keeping q, k and v for the backward pass and working the logits out again.
+
+    Logits, their tanh and the weights are most of what the encoder keeps of a clip, and a small part of its work.
+    """
+    settings = {"use_reentrant": False, "preserve_rng_state": False}  # nothing is drawn
+    return checkpoint(capped_attention, q, k, v, cap, mask, **settings)
 
 
 class SelfAttention(nn.Module):
@@ -48,7 +58,12 @@ class SelfAttention(nn.Module):
         k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
         qkv = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, k_bias, self.v_bias]))
         q, k, v = split_heads(qkv, self.heads, 3)
-        out = capped_attention(q, k, v, self.cap, mask) if self.cap > 0 else attention(q, k, v, mask)
+        if self.cap > 0:
+            # A CPU has memory and little speed, a GPU the reverse.
+            attend = capped_attention if q.device.type == "cpu" else lean_capped_attention
+            out = attend(q, k, v, self.cap, mask)
+        else:
+            out = attention(q, k, v, mask)
         return self.proj(out.transpose(1, 2).flatten(2))
 
 

@@ -121,7 +121,8 @@ def pixel_target(parts: Tensor) -> Tensor:
     pixels, dividing the 1e-6 too gives the same numbers, and no frame has to be turned back.
     """
     parts = parts.detach().to(torch.promote_types(parts.dtype, torch.float32))
-    eps = 1e-6 / torch.tensor(IMAGENET_STD, dtype=parts.dtype, device=parts.device)
+    # Filled there: from a list the numbers would be copied, and the host wait for the device.
+    eps = torch.stack([parts.new_full((), 1e-6 / deviation) for deviation in IMAGENET_STD])
     var, mean = torch.var_mean(parts, dim=2, correction=1, keepdim=True)
     return ((parts - mean) / (var.sqrt() + eps)).flatten(2)
 

@@ -61,7 +61,9 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, new: Sequence[str
         groups.setdefault((config.weight_decay if decays else 0.0, rate), []).append(parameter)
     parts = [{"params": part, "weight_decay": decay, "rate": rate} for (decay, rate), part in groups.items()]
     if config.kind == "adafactor":
-        return torch.optim.Adafactor(parts, lr=config.lr)
+        from egocurate.training.config.adafactor import Adafactor  # it needs torch
+
+        return Adafactor(parts, lr=config.lr)
     return torch.optim.AdamW(parts, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
 
 

@@ -33,9 +33,11 @@ class Range(NamedTuple):
 
 POSITIVE, COUNT, ANY_COUNT, SHARE = Range(0, open_ends=True), Range(1), Range(0), Range(0, 1, open_ends=True)
 RANGES: dict[str, Range] = {
-    **dict.fromkeys(("batch_size", "epochs", "max_tokens", "micro_batches"), COUNT),
+    **dict.fromkeys(("batch_size", "epochs", "max_tokens"), COUNT),
     **dict.fromkeys(("eval_every", "checkpoint_every", "keep_checkpoints", "log_every"), COUNT),
-    **dict.fromkeys(("max_steps", "eval_batch", "optimizer.warmup_steps", "optimizer.warmup_epochs"), ANY_COUNT),
+    **dict.fromkeys(
+        ("max_steps", "eval_batch", "micro_batches", "optimizer.warmup_steps", "optimizer.warmup_epochs"), ANY_COUNT
+    ),
     **dict.fromkeys(("optimizer.lr", "optimizer.eps", "objective.temperature"), POSITIVE),
     **dict.fromkeys(
         ("optimizer.new_lr", "optimizer.final_lr", "optimizer.weight_decay", "optimizer.clip_grad"), ANY_COUNT

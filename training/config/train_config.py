@@ -70,15 +70,16 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: a GPU if there is one"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU"""
+    """auto: bf16 on a GPU that has it (from Ampere on), else fp32"""
     compile: bool = False
     """torch.compile the model: a slow first step, faster ones after it"""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """many ranks: each keeps all of the model and of the optimizer's state, or a part of them"""
     activation_checkpointing: bool = False
     """work layers out again in the backward pass in place of keeping what is in them: less memory, a third more time"""
-    micro_batches: int = 1
-    """parts in which a rank's batch goes through the model, for the whole batch's gradient in the memory of a part"""
+    micro_batches: int = 0
+    """parts in which a rank's batch goes through the model, for the whole batch's gradient in the memory of a part;
+    0: as few as the GPU's memory takes, with activation_checkpointing if it must be; one on a CPU"""
     headspace: bool = False
     """the first batches over and over: what the trainer could do were data free"""
     eval_every: int = 1000

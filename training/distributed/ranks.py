@@ -36,6 +36,12 @@ class Ranks:
         """Return a context in which the towers run in the precision of the run."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
+    def precision_line(self, config: TrainConfig) -> str:
+        """Return a line to say where "auto" is not what one expects of a GPU, else nothing."""
+        if self.device.type != "cuda" or self.bf16 or config.precision != "auto":
+            return ""
+        return "precision=auto is float32 here: this GPU has no bf16 of its own"
+
     def barrier(self) -> None:
         """Wait for the other ranks."""
         if self.size > 1:
@@ -54,7 +60,9 @@ def single_rank(config: TrainConfig, gpu: int = 0) -> Ranks:
     cuda = config.device != "cpu" and torch.cuda.is_available()
     if config.device == "cuda" and not cuda:
         raise InputError("device is cuda, but torch sees no GPU: take --set device=cpu, or a torch built for CUDA")
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and cuda)
+    # Emulated, as on GPUs before Ampere, it is slower than float32.
+    native = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and native)
     return Ranks(0, 1, torch.device("cuda", gpu) if cuda else torch.device("cpu"), bf16)
 
 

@@ -17,24 +17,27 @@ class GpuSpec(NamedTuple):
     bf16_tflops: float
     fp32_tflops: float
     memory_gib: tuple[int, ...]
+    processors: int = 0
+    """multiprocessors of the whole device, where it can be cut in slices (MIG)"""
 
 
 # Keys: the device's name without maker and memory. What a plan asks for by a part of a name is the first that has it.
 GPUS: dict[str, GpuSpec] = {
-    "B200": GpuSpec(2250, 75, (180,)),
+    "B200": GpuSpec(2250, 75, (180,), 148),
     "B300 SXM6 AC": GpuSpec(2250, 75, (262,)),
-    "GB200": GpuSpec(2500, 80, (186,)),
-    "GH200": GpuSpec(989.4, 67, (96, 144)),
-    "H200": GpuSpec(989.4, 67, (141,)),
-    "H200 NVL": GpuSpec(835.5, 60, (141,)),
-    "H100": GpuSpec(989.4, 67, (80,)),
-    "H100 NVL": GpuSpec(835.5, 60, (94,)),
-    "H100 PCIE": GpuSpec(756, 51, (80,)),
+    "GB200": GpuSpec(2500, 80, (186,), 152),
+    "GB300": GpuSpec(2500, 80, (278,)),
+    "GH200": GpuSpec(989.4, 67, (96, 144), 132),
+    "H200": GpuSpec(989.4, 67, (141,), 132),
+    "H200 NVL": GpuSpec(835.5, 60, (141,), 132),
+    "H100": GpuSpec(989.4, 67, (80,), 132),
+    "H100 NVL": GpuSpec(835.5, 60, (94,), 132),
+    "H100 PCIE": GpuSpec(756, 51, (80,), 114),
     "H20": GpuSpec(148, 44, (96,)),
-    "A100 SXM4": GpuSpec(312, 19.5, (80, 40)),
-    "A100 PCIE": GpuSpec(312, 19.5, (80, 40)),
+    "A100 SXM4": GpuSpec(312, 19.5, (80, 40), 108),
+    "A100 PCIE": GpuSpec(312, 19.5, (80, 40), 108),
     "A800 SXM4": GpuSpec(312, 19.5, (80, 40)),
-    "A30": GpuSpec(165, 10.3, (24,)),
+    "A30": GpuSpec(165, 10.3, (24,), 56),
     "A40": GpuSpec(149.7, 37.4, (48,)),
     "A10": GpuSpec(125, 31.2, (24,)),
     "L40S": GpuSpec(362.05, 91.6, (48,)),
@@ -46,7 +49,8 @@ GPUS: dict[str, GpuSpec] = {
     "RTX A6000": GpuSpec(154.8, 38.7, (48,)),
     "RTX 6000 ADA GENERATION": GpuSpec(364.2, 91.1, (48,)),
     "RTX PRO 6000 BLACKWELL WORKSTATION EDITION": GpuSpec(503.8, 126, (96,)),
-    "RTX PRO 6000 BLACKWELL SERVER EDITION": GpuSpec(503.8, 126, (96,)),
+    "RTX PRO 6000 BLACKWELL MAX Q WORKSTATION EDITION": GpuSpec(438.9, 109.7, (96,)),
+    "RTX PRO 6000 BLACKWELL SERVER EDITION": GpuSpec(480, 120, (96,)),
     "RTX 3090": GpuSpec(71, 35.6, (24,)),
     "RTX 4090": GpuSpec(165.2, 82.6, (24,)),
     "RTX 5090": GpuSpec(209.5, 104.8, (32,)),
@@ -73,10 +77,20 @@ class Gpu(NamedTuple):
         return (self.bf16_tflops or self.fp32_tflops) * 1e12
 
 
-def peak_flops(name: str, bf16: bool) -> float:
-    """Return the FLOP/s that a device of this name has at most; 0 where it is not known, as for a part of a device."""
-    spec = GPUS.get(" ".join(word for word in _words(name) if not _GIBIBYTES.fullmatch(word)))
-    return (spec.bf16_tflops if bf16 else spec.fp32_tflops) * 1e12 if spec else 0.0
+def peak_flops(name: str, bf16: bool, processors: int = 0) -> float:
+    """Return the FLOP/s that a device of this name has at most; 0 where it is not known.
+
+    processors: its multiprocessors, by which a slice of a device (MIG) has its share of the whole.
+    """
+    words = [word for word in _words(name) if not _GIBIBYTES.fullmatch(word)]
+    is_slice = "MIG" in words
+    spec = GPUS.get(" ".join(words[: words.index("MIG")] if is_slice else words))
+    if spec is None:
+        return 0.0
+    peak = (spec.bf16_tflops if bf16 else spec.fp32_tflops) * 1e12
+    if not is_slice:
+        return peak
+    return peak * processors / spec.processors if spec.processors else 0.0
 
 
 def find_gpu(text: str) -> Gpu:

@@ -25,7 +25,8 @@ def peak_seconds(system: System, batch: Batch, step_rng: StepRng, ranks: Ranks) 
     if ranks.device.type != "cuda":
         return 0.0
     work = step_flops(system, batch, step_rng, ranks)  # on all ranks, even if one of them does not know its device
-    peak = peak_flops(torch.cuda.get_device_name(ranks.device), ranks.bf16)
+    device = torch.cuda.get_device_properties(ranks.device)
+    peak = peak_flops(device.name, ranks.bf16, device.multi_processor_count)
     return work / peak if peak else 0.0
 
 

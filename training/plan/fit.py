@@ -40,7 +40,7 @@ class Fit(NamedTuple):
 
 
 Measure = Callable[[TrainConfig, int], StepMeasure]
-SplitsBy = Literal["rows", "embeddings", "whole"]
+SplitsBy = Literal["rows", "embeddings", "tokens", "whole"]
 
 
 def anchors_per_gpu(config: TrainConfig, gpus: int) -> int:
@@ -55,7 +55,7 @@ def find_fit(config: TrainConfig, gpus: int, available_bytes: float, splits_by: 
     """Return the way of least work in which a config's batch fits on so many GPUs; if none does, the smallest.
 
     measure: what a step in one go takes, of a config and so many anchors. Micro-batches of what splits by rows cost
-    nothing, of embeddings a second forward pass (`step.micro_batches`), and so does checkpointing.
+    nothing, else a second forward pass (`step.micro_batches`), and so does checkpointing.
     """
     anchors, smallest = anchors_per_gpu(config, gpus), None
 
@@ -63,7 +63,7 @@ def find_fit(config: TrainConfig, gpus: int, available_bytes: float, splits_by: 
         own = replace(config, activation_checkpointing=checkpointing, micro_batches=1)
         measured = measure(own, anchors // count)
         taken = step_bytes(measured, count, gpus, config.parallel)
-        twice = checkpointing + (count > 1 and splits_by == "embeddings")
+        twice = checkpointing + (count > 1 and splits_by != "rows")
         work = 1 + twice * (TWICE_FORWARD - 1)
         return Fit(taken <= available_bytes, count, checkpointing, taken, work, measured.flops_per_clip)
 
@@ -89,7 +89,7 @@ def step_bytes(step: StepMeasure, micro_batches: int, gpus: int, parallel: Liter
 
 def _ways(config: TrainConfig, anchors: int, splits_by: SplitsBy) -> Iterator[tuple[bool, Sequence[int]]]:
     """Give (checkpointing, numbers of micro-batches, ascending) in the order of their work, from what is asked for."""
-    asked = config.micro_batches
+    asked = config.micro_batches or 1
     counts = [count for count in range(asked, anchors + 1) if anchors % count == 0]
     if not counts:
         raise InputError(f"micro_batches={asked} does not divide the {anchors} anchors of a GPU")

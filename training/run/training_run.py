@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from egocurate.training.run.own_parts import save_own_parts, with_own_parts
 from egocurate.training.run.run_folder import find_checkpoint
 from egocurate.training.run.run_inputs import describe_changes, note_inputs
 from egocurate.training.step.batches import next_batches, open_stream
+from egocurate.training.step.fit_memory import fitted
 from egocurate.training.step.micro_batches import BatchGradient
 from egocurate.training.systems import build_system
 from egocurate.training.systems.base import System
@@ -120,10 +122,11 @@ class TrainingRun:
         anchors = self.config.batch_size // self.ranks.size
         steps = self.total_steps - self.step
         for epoch, batch in next_batches(self.config, self.data, self.ranks, steps, self.throughput):
-            step_rng = StepRng(self.config.data.seed, epoch, anchors, self.step)
+            step_rng = StepRng(self.config.data.seed, epoch, anchors, self.step, self.throughput.waiting)
             if not self.throughput.steps:
                 with self.throughput.paused():
-                    self.throughput.peak_seconds_per_step = peak_seconds(self.system, batch, step_rng, self.ranks)
+                    untimed = replace(step_rng, timed=nullcontext)
+                    self.throughput.peak_seconds_per_step = peak_seconds(self.system, batch, untimed, self.ranks)
             yield batch, step_rng
 
     def _first_batches(self) -> Iterator[Batch]:
@@ -206,7 +209,11 @@ def open_run(
     system = build_system(config if checkpoint is None else with_own_parts(config), data, ranks)
     for line in system.load_initial_weights(config) if checkpoint is None else ():
         say(line)
-    network = wrap_for_ranks(system.model, config, ranks)
+    split, line = fitted(config, system, ranks, (data.index.num_verbs, data.index.num_nouns))
+    for told in (ranks.precision_line(config), line):
+        if told:
+            say(told)
+    network = wrap_for_ranks(system.model, split, ranks)
     optimizer = build_optimizer(system.model, config.optimizer, system.new_parameters)
     run = TrainingRun(
         config=config,
@@ -214,7 +221,7 @@ def open_run(
         data=data,
         system=system,
         optimizer=optimizer,
-        gradient=BatchGradient(config, system, network, ranks),
+        gradient=BatchGradient(split, system, network, ranks),
         checkpoints=Checkpoints(config, ranks, system.model, optimizer),
         egomcq=EgoMCQEvaluator(config, system, ranks, report),
         throughput=Throughput(config.batch_size * (2 if config.data.negatives else 1), ranks.device),

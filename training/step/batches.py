@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import torch
+
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream, stream
+from egocurate.loaders.config import AUTO_WORKERS
 from egocurate.loaders.device import crop, prefetch
 from egocurate.loaders.headspace import Headspace
+from egocurate.loaders.workers.choose_workers import this_rank, with_workers, workers_line
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.monitor.throughput import Throughput
@@ -24,6 +29,21 @@ def open_stream(config: TrainConfig, ranks: Ranks) -> Stream:
     return stream(
         config.shards, batch_size=config.batch_size, weights=config.weights or None, config=config.data, **share
     )
+
+
+def with_workers_chosen(config: TrainConfig) -> tuple[TrainConfig, list[str]]:
+    """Return the config with as many workers as this rank's cores and memory allow, where it leaves that open.
+
+    And a line that says so. The number of ranks is torchrun's, which have not met yet.
+    """
+    if config.data.workers != AUTO_WORKERS:
+        return config, []
+    anchors, machine = max(1, config.batch_size // int(os.environ.get("WORLD_SIZE", "1"))), this_rank()
+    on_gpu = config.device != "cpu" and torch.cuda.is_available()
+    # A model on the CPU wants most of the cores itself.
+    share = machine if on_gpu else machine._replace(cores=1 + machine.cores // 4)
+    data = with_workers(config.data, anchors, share)
+    return replace(config, data=data), [workers_line(data, anchors, machine)]
 
 
 def next_batches(

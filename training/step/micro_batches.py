@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -39,9 +40,9 @@ class BatchGradient:
 
     def __init__(self, config: TrainConfig, system: System, network: nn.Module, ranks: Ranks) -> None:
         """Raise InputError for micro-batches that the system cannot learn from, or that are not equally large."""
-        self.system, self.network, self.ranks, self.count = system, network, ranks, config.micro_batches
+        self.system, self.network, self.ranks, self.count = system, network, ranks, config.micro_batches or 1
         anchors = config.batch_size // ranks.size
-        if self.count < 1 or anchors % self.count:
+        if anchors % self.count:
             raise InputError(f"micro_batches={self.count} does not divide the {anchors} anchors of a rank")
         if self.count > 1 and system.splits_by == "whole":
             raise InputError(
@@ -56,6 +57,8 @@ class BatchGradient:
                 losses = self.system.losses(self.network, batch, step_rng)
             losses["loss"].backward()
             return _detached(losses)
+        if self.system.splits_by == "tokens":
+            return self._by_tokens(batch, step_rng)
         micro_batches = list(self._split(batch, step_rng))
         if self.system.splits_by == "rows":
             return self._by_rows(micro_batches)
@@ -85,6 +88,16 @@ class BatchGradient:
                 torch.autograd.backward(self._embed(part), gradients)
         return _detached(losses)
 
+    def _by_tokens(self, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
+        rows = len(batch) // self.count
+        seeds = torch.randint(2**62, (self.count,)).tolist()
+        parts = [(slice(number * rows, (number + 1) * rows), seed) for number, seed in enumerate(seeds)]
+        # The bare model: a part's passes do not fit DistributedDataParallel, which averages in the last of them.
+        losses = self.system.backward_parts(batch, step_rng, parts)
+        if isinstance(self.network, DistributedDataParallel):
+            _average([p.grad for p in self.network.parameters() if p.grad is not None], self.ranks.size)
+        return _detached(losses)
+
     def _embed(self, part: MicroBatch) -> tuple[Tensor, ...]:
         torch.manual_seed(part.seed)  # both times the same dropout
         with self.ranks.autocast():
@@ -109,6 +122,12 @@ class BatchGradient:
 def _rows(batch: Batch, rows: slice) -> Batch:
     values = {field.name: getattr(batch, field.name) for field in fields(batch)}
     return replace(batch, **{name: value[rows] for name, value in values.items() if value is not None})
+
+
+def _average(gradients: list[Tensor], ranks: int) -> None:
+    for work in [dist.all_reduce(gradient, async_op=True) for gradient in gradients]:
+        work.wait()
+    torch._foreach_div_(gradients, ranks)
 
 
 def _detached(losses: dict[str, Tensor]) -> dict[str, Tensor]:

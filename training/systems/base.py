@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar
 
@@ -38,11 +38,11 @@ class System(ABC):
     """how the names of parameters begin that start from nothing and may step faster (`OptimizerConfig.new_lr`)"""
     can_fuse: bool = False
     """whether it can look at a text and a clip together and tell if they match (`match_probability`)"""
-    splits_by: Literal["rows", "embeddings", "whole"] = "whole"
+    splits_by: Literal["rows", "embeddings", "tokens", "whole"] = "whole"
     """how a batch may go through the model in micro-batches (`TrainConfig.micro_batches`) and give the same gradient
 
     rows: the losses are means over rows; embeddings: the losses are `compare` of what `embed` gives for each row;
-    whole: a batch cannot be split
+    tokens: `backward_parts` caches what lies between a model's lower and upper layers; whole: a batch cannot be split
     """
 
     def load_initial_weights(self, config: TrainConfig) -> list[str]:
@@ -85,6 +85,13 @@ class System(ABC):
     def compare(self, embeddings: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:
         """Return the losses of embeddings of the batch's rows."""
         raise NotImplementedError(f"{type(self).__name__} has no embeddings to compare")
+
+    def backward_parts(self, batch: Batch, step_rng: StepRng, parts: Sequence[tuple[slice, int]]) -> dict[str, Tensor]:
+        """Add the gradient of the batch to the model's parameters, not averaged over ranks; returns all losses.
+
+        parts: the rows of each, and the seed of its dropout.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no tokens to cache")
 
     def pixels(self, frames: Tensor) -> Tensor:
         """Return uint8 frames [B, T, 3, S, S] as what the model was made for."""

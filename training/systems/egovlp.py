@@ -51,7 +51,9 @@ class EgoVLPSystem(System):
 
     def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
         """Embed texts and clips, [M, projection] each."""
-        text, video = network(*self.tokens(batch.texts), self.pixels(batch.frames))
+        with step_rng.timed():
+            tokens = self.tokens(batch.texts)
+        text, video = network(*tokens, self.pixels(batch.frames))
         return text.float(), video.float()
 
     def compare(self, embeddings: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.device import to_device
 from egocurate.models.tokenizer import AnyTokenizer, count_pieces, load_tokenizer, train_tokenizer
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
@@ -52,10 +53,15 @@ class Tokens:
         writing.rename(folder)
 
     def __call__(self, texts: list[str], *, full: bool = False) -> tuple[Tensor, Tensor]:
-        """Return int64 ids and mask [M, L]; L is a multiple of 8, so that a compiled model meets few shapes.
+        """Return int64 ids and mask [M, L] on the device; L is a multiple of 8: a compiled model meets few shapes.
 
         With `full` L is the longest: the same on every rank.
         """
+        ids, mask = self.on_host(texts, full=full)
+        return to_device(ids, self.device), to_device(mask, self.device)
+
+    def on_host(self, texts: list[str], *, full: bool = False) -> tuple[Tensor, Tensor]:
+        """Return what a call does, on the CPU."""
         prepared = [self.prepare(text) for text in texts]
         rows = self.tokenizer(prepared, truncation=True, max_length=self.longest)["input_ids"]
         length = self.longest if full else min(self.longest, 8 * math.ceil(max(map(len, rows)) / 8))
@@ -64,7 +70,7 @@ class Tokens:
         for place, row in enumerate(rows):
             ids[place, : len(row)] = torch.tensor(row)
             mask[place, : len(row)] = 1
-        return ids.to(self.device), mask.to(self.device)
+        return ids, mask
 
 
 def tokens_for(

@@ -75,7 +75,9 @@ class VideoPrismSystem(_Prism):
     def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
         """Embed texts and what is left of the clips, [M, D] each."""
         visible = tube_mask(step_rng.uniform(batch, self.places), self.dropped)[0] if self.dropped else None
-        text, video = network(*self.tokens(batch.texts), self.pixels(batch.frames), visible)
+        with step_rng.timed():
+            tokens = self.tokens(batch.texts)
+        text, video = network(*tokens, self.pixels(batch.frames), visible)
         return text.float(), video.float()
 
     def compare(self, embeddings: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:

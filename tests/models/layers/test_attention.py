@@ -67,8 +67,8 @@ def test_work_is_that_of_the_pairs_that_see_each_other():
     q = torch.randn(2, 3, 1 + 4 * 14, 8)
     with FlopCounter() as counter:
         divided_attention(q, q, q, 4, "time")
-    assert positions_together(14, 4, CPU) == 2
-    assert counter.flops == pytest.approx(2 * 2 * 2 * 3 * 8 * (14 * 4 * 5 + 57))  # scores and values
+    assert positions_together(14, 4, CPU) == 2  # below: scores and values, two for a multiply-add
+    assert counter.flops == pytest.approx(2 * 2 * 2 * 3 * 8 * (14 * 4 * 5 + 57))
 
 
 @pytest.mark.parametrize("mask", [None, (3, 5), (7, 1, 1, 5), (1, 1, 3, 5)])

@@ -1,13 +1,21 @@
 """Attention with bounded logits and attention pooling against loops and plain formulas in float64."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from egocurate.models.layers.pooling import AttentionPool
-from egocurate.models.layers.transformer import SelfAttention, capped_attention
+from egocurate.models.layers.transformer import (
+    Mlp,
+    SelfAttention,
+    TransformerBlock,
+    capped_attention,
+    lean_capped_attention,
+)
 
 torch.set_num_threads(1)
 
@@ -36,6 +44,31 @@ def test_capped_attention_equals_loop(cap):
     torch.testing.assert_close(capped_attention(q, k, v, cap, mask), expected)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_lean_capped_attention_is_the_same_and_keeps_no_logits(kind):
+    length, width, rows = 64, 8, 2 * 3
+    mask = torch.rand(2, 1, length, length, generator=seeded()) < 0.6
+    mask |= torch.eye(length, dtype=torch.bool)
+    found = []
+    for attend in (capped_attention, lean_capped_attention):
+        q, k, v = torch.randn(3, 2, 3, length, width, generator=seeded()).to(kind).requires_grad_().unbind()
+        kept = {}
+
+        def note(x, kept=kept):
+            kept[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+            out = attend(q, k, v, 5.0, mask)
+        found.append((out, *torch.autograd.grad(out.square().sum(), (q, k, v)), sum(kept.values())))
+    *whole, much = found[0]
+    *lean, little = found[1]
+    for one, other in zip(whole, lean, strict=True):
+        assert torch.equal(one, other)
+    assert much > 2 * rows * length * length * 4
+    assert little <= 3 * rows * length * width * kind.itemsize + mask.nbytes
+
+
 def test_uncapped_attention_needs_no_key_bias():
     plain, capped = SelfAttention(8, 2), SelfAttention(8, 2, cap=1e6)
     randomise(capped)
@@ -54,3 +87,18 @@ def test_pool_equals_attention_of_one_query():
     k, v = (part(x).view(2, 7, 3, 8).transpose(1, 2) for part in (pool.k, pool.v))
     out = torch.softmax(q @ k.transpose(2, 3), dim=-1) @ v
     torch.testing.assert_close(pool(x), pool.proj(out.transpose(1, 2).reshape(2, 24)))
+
+
+def test_lean_attention_compiles_whole_in_layers_that_are_themselves_worked_out_again(monkeypatch):
+    """As activation_checkpointing does to them on a GPU."""
+    lean = partial(checkpoint, capped_attention, use_reentrant=False, preserve_rng_state=False)
+    monkeypatch.setattr("egocurate.models.layers.transformer.capped_attention", lean)
+    block = randomise(TransformerBlock(SelfAttention(8, 2, cap=5.0), Mlp(8)))
+    x = torch.randn(2, 5, 8, generator=seeded())
+
+    def step(x):
+        return checkpoint(block, x, use_reentrant=False).square().sum()
+
+    expected = torch.autograd.grad(step(x), block.parameters())
+    found = torch.autograd.grad(torch.compile(step, fullgraph=True, backend="aot_eager")(x), block.parameters())
+    torch.testing.assert_close(found, expected)

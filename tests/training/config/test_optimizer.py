@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlp.model import EgoVLP
+from egocurate.training.config.adafactor import Adafactor
 from egocurate.training.config.optimizer import OptimizerConfig, build_optimizer, learning_rate
 
 torch.set_num_threads(1)
@@ -51,6 +53,31 @@ def test_adafactor_takes_the_same_groups():
     model = EgoVLP(EgoVLPConfig.small())
     optimizer = build_optimizer(model, OptimizerConfig(kind="adafactor", lr=1e-3, weight_decay=0.1))
     assert names_in(model, optimizer).keys() == {(0.1, 1.0), (0.0, 1.0)}
+
+
+def test_adafactor_steps_as_pytorchs_and_asks_the_device_for_nothing(monkeypatch):
+    """Matrices, vectors and stacks; small and large gradients, so that steps are cut and are not."""
+    torch.manual_seed(0)
+    starts = [torch.randn(5, 7), torch.randn(3), torch.randn(2, 4, 3) * 1e-4, torch.zeros(6, 2), torch.randn(())]
+    ours, theirs = ([nn.Parameter(start.clone()) for start in starts] for _ in range(2))
+    settings = {"lr": 0.03, "weight_decay": 0.1}
+    optimizers = Adafactor(ours, **settings), torch.optim.Adafactor(theirs, **settings, foreach=False)
+    for step in range(4):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(one.shape) * 10 ** (step - 2)
+            other.grad = one.grad.clone()
+        optimizers[1].step()
+        asked = []
+        real = torch.Tensor.item
+        monkeypatch.setattr(torch.Tensor, "item", lambda x, real=real, asked=asked: asked.append(x) or real(x))
+        optimizers[0].step()
+        monkeypatch.undo()
+        steps = [state["step"] for state in optimizers[0].state.values()]
+        assert all(any(x is step for step in steps) for x in asked)  # which are on the host anyway
+        for one, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+    first, second = (optimizer.state_dict()["state"] for optimizer in optimizers)
+    torch.testing.assert_close(first, second)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from egocurate.training.config.settings import list_settings
         ("keep_checkpoints=0", "must be 1 or more"),
         ("epochs=0", "must be 1 or more"),
         ("batch_size=0", "must be 1 or more"),
-        ("micro_batches=0", "must be 1 or more"),
+        ("micro_batches=-1", "must be 0 or more"),
         ("max_tokens=0", "must be 1 or more"),
         ("optimizer.lr=-1", "optimizer.lr=-1: must be more than 0"),
         ("optimizer.lr=0", "must be more than 0"),

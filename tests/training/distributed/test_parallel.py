@@ -149,6 +149,39 @@ def sharded(config, folder):
     dist.destroy_process_group()
 
 
+def sharded_in_half_precision(config, folder):
+    dist.init_process_group("gloo")
+    ranks = Ranks(dist.get_rank(), 2, torch.device("cpu"), True)
+    torch.manual_seed(0)
+    model, plain = EgoVLP(config.model), EgoVLP(config.model)
+    plain.load_state_dict(model.state_dict())
+    seen = []
+    for layer in (model.video.blocks[0].mlp.fc1, model.txt_proj[1]):
+        layer.register_forward_pre_hook(lambda layer, _: seen.append(layer.weight.dtype))
+    wrap_for_ranks(model, config, ranks)
+    frames, ids = torch.randn(2, 4, 3, 32, 32), torch.randint(0, 128, (2, 8))
+    found = []
+    for network in (model, plain):
+        with ranks.autocast():
+            text, video = network(ids, torch.ones_like(ids), frames)
+        (text.float().square().sum() + video.float().square().sum()).backward()
+        found.append({name: p.grad for name, p in network.named_parameters()})
+    assert seen == [torch.bfloat16] * 2 and all(p.dtype == torch.float32 for p in model.parameters())
+    for name, grad in found[0].items():
+        assert grad.dtype == torch.float32
+        whole, expected = grad.full_tensor(), found[1][name]
+        dist.all_reduce(expected)
+        assert (whole - expected / 2).norm() < 0.1 * (expected / 2).norm() + 1e-4, name
+    (folder / str(dist.get_rank())).touch()
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def test_parameters_travel_in_half_precision_and_gradients_do_not(tiny, tmp_path):
+    together(2, sharded_in_half_precision, replace(tiny, parallel="fsdp"), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+
+
 def test_each_rank_keeps_its_part_of_a_sharded_model(tiny, tmp_path):
     together(2, sharded, replace(tiny, parallel="fsdp"), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]

@@ -20,6 +20,8 @@ from egocurate.training.monitor.gpu_specs import GPUS, find_gpu, peak_flops
         ("NVIDIA GeForce RTX 4090 Laptop GPU", 0, 0),
         ("NVIDIA H200 MIG 1g.18gb", 0, 0),
         ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", 503.8, 126),
+        ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", 438.9, 109.7),
+        ("NVIDIA GB200", 2500, 80),
         ("NVIDIA B300 SXM6 AC", 2250, 75),
         ("NVIDIA A10G", 0, 0),
         ("", 0, 0),
@@ -29,8 +31,14 @@ def test_peaks_by_name(name, bf16, fp32):
     assert (peak_flops(name, True), peak_flops(name, False)) == (bf16 * 1e12, fp32 * 1e12)
 
 
+def test_a_slice_has_its_share_of_the_whole():
+    assert peak_flops("NVIDIA H200 MIG 1g.18gb", True, 16) == pytest.approx(989.4e12 * 16 / 132)
+    assert peak_flops("NVIDIA A100-SXM4-80GB MIG 3g.40gb", False, 42) == pytest.approx(19.5e12 * 42 / 108)
+    assert peak_flops("NVIDIA L40S MIG 1g.6gb", True, 16) == 0  # it has no slices
+
+
 def test_a_peak_has_cores_for_bf16_or_none():
-    assert all(bf16 == 0 or bf16 >= fp32 for bf16, fp32, _ in GPUS.values())
+    assert all(bf16 == 0 or bf16 >= fp32 for bf16, fp32, *_ in GPUS.values())
 
 
 @pytest.mark.parametrize(

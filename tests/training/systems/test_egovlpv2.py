@@ -26,10 +26,12 @@ from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.parallel import wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks, open_ranks
 from egocurate.training.step.batches import open_stream
+from egocurate.training.step.micro_batches import BatchGradient
 from egocurate.training.systems import build_system
 from egocurate.training.systems.egovlpv2 import EgoVLPv2System, places
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.tasks.egomcq import EgoMCQEvaluator, question_blocks
+from tests.training.ranks import together
 from tests.training.runs import STEPS, Stop, rows, run, saved
 
 MODEL = EgoVLPv2Config(
@@ -305,3 +307,81 @@ def test_the_published_recipe():
     assert (model.fused_layers, model.projection, model.video.depth) == (6, 4096, 12)
     assert with_setting(config, "mcq_mode=ensemble").mcq_mode == "ensemble"
     assert with_setting(with_setting(config, "objective.mlm=0.5"), "model.fused_layers=3").model.fused_layers == 3
+
+
+# In parts.
+
+
+def learned(config, ranks=ALONE, count=2):
+    """Losses, averaged over ranks, and whole gradients by name, of the first batches, as the loop takes them."""
+    system, found = built(config, ranks), []
+    network = wrap_for_ranks(system.model, config, ranks)
+    gradient = BatchGradient(config, system, network, ranks)
+    for batch in islice(open_stream(config, ranks).epoch(0), count):
+        system.model.zero_grad()
+        losses = gradient.backward(batch, StepRng(0, 0, config.batch_size // ranks.size))
+        grads = {name: parameter.grad for name, parameter in system.model.named_parameters()}
+        whole = {name: grad.full_tensor() if hasattr(grad, "full_tensor") else grad for name, grad in grads.items()}
+        found.append((ranks.mean(losses), {name: grad.clone() for name, grad in whole.items()}))
+    return found
+
+
+def assert_alike(found, expected):
+    for (losses, gradients), (whole_losses, whole) in zip(found, expected, strict=True):
+        assert losses == pytest.approx(whole_losses, rel=1e-5)
+        assert all(gradient.abs().max() > 0 for name, gradient in whole.items() if name.endswith("gate"))
+        torch.testing.assert_close(gradients, whole, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("parts", [2, 4])
+def test_parts_give_the_losses_and_the_gradient_of_the_whole(config, shared, parts):
+    """Of all three losses, though a pair that is told apart may be of rows of two parts."""
+    config = replace(config, model=replace(MODEL, shared=shared))
+    assert_alike(learned(replace(config, micro_batches=parts)), learned(config))
+
+
+def parts_on_a_rank(config, folder):
+    with open_ranks(config) as ranks:
+        found = learned(config, ranks)
+        torch.save(found, folder / f"{ranks.rank}.pt")
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_parts_on_two_ranks_are_one_process(config, parallel, tmp_path):
+    expected = learned(config)
+    together(2, parts_on_a_rank, replace(config, micro_batches=2, parallel=parallel), tmp_path)
+    for rank in range(2):
+        assert_alike(torch.load(tmp_path / f"{rank}.pt"), expected)
+
+
+def test_a_part_drops_the_same_each_time(config):
+    config = replace(config, model=replace(MODEL, text=replace(MODEL.text, dropout=0.5)), micro_batches=2)
+    system = built(config)
+    calls = {"lower_tokens": [], "dual": []}
+    for name, given in calls.items():
+        real = getattr(system.model, name)
+        setattr(system.model, name, lambda *a, real=real, given=given: given.append(real(*a)) or given[-1])
+    (batch,) = islice(open_stream(config, ALONE).epoch(0), 1)
+    BatchGradient(config, system, system.model, ALONE).backward(batch, StepRng(0, 0, 4))
+    for first, second, again, anew in calls.values():
+        for one, other in zip((*first, *second), (*again, *anew), strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=0)
+            assert not one.requires_grad and other.requires_grad
+
+
+def test_over_ranks_float32_embeddings_meet(config):
+    """Gradients of what is gathered are sums over ranks: in bf16 they would be rounded at each one."""
+    config = replace(config, precision="bf16")
+    ranks = replace(ALONE, bf16=True)
+    system = built(config, ranks)
+    (batch,) = islice(open_stream(config, ranks).epoch(0), 1)
+    met = mock.patch("egocurate.models.egovlpv2.model.gather", side_effect=lambda rows: rows)
+    with met as gather, ranks.autocast():
+        system.losses(system.model, batch, StepRng(0, 0, 4))
+    assert {call.args[0].dtype for call in gather.call_args_list} <= {torch.float32, torch.bool, torch.int64}
+
+
+def test_compiled_it_learns_the_same(config, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
+    assert_alike(learned(replace(config, compile=True), count=1), learned(config, count=1))

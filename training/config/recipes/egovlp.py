@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from egocurate.loaders.config import AUTO_WORKERS
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.training.config.loss_configs import Contrast
@@ -22,7 +23,7 @@ def egovlp_base() -> TrainConfig:
         system="egovlp",
         model=replace(model, text=replace(model.text, pretrained="distilbert-base-uncased")),
         objective=Contrast(),
-        data=replace(PRESETS["egovlp"], workers=4),
+        data=replace(PRESETS["egovlp"], workers=AUTO_WORKERS),
         video_weights="timm/vit_base_patch16_224.orig_in21k_ft_in1k",
         tokenizer="distilbert-base-uncased",
         compile=True,

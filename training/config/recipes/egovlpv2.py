@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from egocurate.loaders.config import AUTO_WORKERS
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.egovlpv2.config import EgoVLPv2Config, ObjectiveConfig
 from egocurate.models.layers.configs import RobertaTextConfig, VideoConfig
@@ -22,7 +23,7 @@ def egovlpv2_base() -> TrainConfig:
         system="egovlpv2",
         model=replace(model, text=replace(model.text, pretrained="roberta-base")),
         objective=ObjectiveConfig(),
-        data=replace(PRESETS["egovlpv2"], workers=4),
+        data=replace(PRESETS["egovlpv2"], workers=AUTO_WORKERS),
         # The paper says ImageNet-21k; the file that the release names was tuned on ImageNet-1k after that.
         video_weights="timm/vit_base_patch16_224.orig_in21k_ft_in1k",
         tokenizer="roberta-base",
@@ -39,6 +40,7 @@ def egovlpv2_base() -> TrainConfig:
             eps=1e-8,
         ),
         epochs=20,
+        compile=True,
     )
 
 

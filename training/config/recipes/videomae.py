@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from egocurate.loaders.config import AUTO_WORKERS
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.training.config.loss_configs import Reconstruction
@@ -24,7 +25,7 @@ def videomae_base() -> TrainConfig:
         system="videomae",
         model=VideoMAEConfig.base(),
         objective=Reconstruction(),
-        data=replace(PRESETS["videomae"], workers=4),
+        data=replace(PRESETS["videomae"], workers=AUTO_WORKERS),
         batch_size=_BATCH,
         optimizer=OptimizerConfig(
             lr=1.5e-4 * _SCALE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from egocurate.loaders.config import AUTO_WORKERS
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.videoprism.config import (
     DecoderConfig,
@@ -16,8 +17,6 @@ from egocurate.training.config.loss_configs import Distillation, LockedContrast,
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 
-# A clip takes 2.0 to 4.4 GiB in training, and a rank of 8 has 512 of them, one of 32 has 128: 8 clips at once, or 2.
-_MICRO_BATCHES = 64
 _ENDLESS = 10**6  # epochs: the steps are what is published
 # Table 10; the text has a rate of 1e-4 for this size. The published Adafactor's other settings are not known: torch's
 # steps are relative to a parameter's own size.
@@ -33,19 +32,18 @@ def videoprism_stage1_base() -> TrainConfig:
     Left out: pictures as clips of one frame (WebLI), data sets in turn step by step, and CoCa's weights to start from,
     which are not public; `start` takes others, such as google/videoprism-lvt-base-f16r288. The temperature is not
     published. Its 32 k pieces of text are made from the narrations unless `tokenizer` names some; weights that have
-    learned texts need theirs. It starts on 8 GPUs of 40 GB; on 32, micro_batches=16 is faster.
+    learned texts need theirs. The GPU's memory says how many clips go at once.
     """
     return TrainConfig(
         system="videoprism-stage1",
         model=VideoPrismConfig.base(),
         objective=PlainContrast(),
-        data=replace(PRESETS["videoprism-stage1"], workers=4),
+        data=replace(PRESETS["videoprism-stage1"], workers=AUTO_WORKERS),
         max_tokens=64,
         batch_size=4096,
         optimizer=_STAGE1,
         epochs=_ENDLESS,
         max_steps=200_000,
-        micro_batches=_MICRO_BATCHES,
         compile=True,
     )
 
@@ -53,18 +51,17 @@ def videoprism_stage1_base() -> TrainConfig:
 def videoprism_stage2_base() -> TrainConfig:
     """VideoPrism-B's second stage (section 3.3): set objective.teacher to a run of the first; 65 % hidden, 300 k steps.
 
-    Videos alone; texts of the shards are not read. It starts on 8 GPUs of 40 GB; on 32, micro_batches=16 is faster.
+    Videos alone; texts of the shards are not read. The GPU's memory says how many clips go at once.
     """
     return TrainConfig(
         system="videoprism-stage2",
         model=DistillationConfig(),
         objective=Distillation(),
-        data=replace(PRESETS["videoprism-stage2"], workers=4),
+        data=replace(PRESETS["videoprism-stage2"], workers=AUTO_WORKERS),
         batch_size=4096,
         optimizer=_STAGE2,
         epochs=_ENDLESS,
         max_steps=300_000,
-        micro_batches=_MICRO_BATCHES,
         compile=True,
     )
 
@@ -78,7 +75,7 @@ def videoprism_lit_base() -> TrainConfig:
         videoprism_stage1_base(),
         system="videoprism-lit",
         objective=LockedContrast(),
-        data=replace(PRESETS["videoprism-lit"], workers=4),
+        data=replace(PRESETS["videoprism-lit"], workers=AUTO_WORKERS),
     )
 
 
