@@ -63,7 +63,7 @@ def clips_per_core_sec(rates: list[StreamRate], frames: int, size: int) -> float
 def feeds(
     frames: int, size: int, clips_per_sec: tuple[float, float], cores: int | None, profiles: Mapping | None = None
 ) -> Iterator[Feed]:
-    """Give each profile as the food of a GPU that takes so many clips; cores: those there are a GPU, None for enough."""
+    """Give each profile as the food of a GPU that takes so many clips; cores: those of a GPU, None for enough."""
     for name, (rates, clip_bytes) in (profiles or read_rates()).items():
         rate = clips_per_core_sec(rates, frames, size)
         low, high = (clips / rate for clips in clips_per_sec)
