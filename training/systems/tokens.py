@@ -56,8 +56,10 @@ class Tokens:
     def __call__(self, texts: list[str], *, full: bool = False) -> tuple[Tensor, Tensor]:
         """Return int64 ids and mask [M, L]; L is a multiple of 8, so that a compiled model meets few shapes.
 
-        With `full` L is the longest: the same on every rank.
+        If the longest is no multiple of 8, L is one of their greatest common divisor. With `full` L is the longest: the
+        same on every rank.
         """
-        padding = {"padding": "max_length"} if full else {"padding": True, "pad_to_multiple_of": 8}
+        step = math.gcd(8, self.longest)
+        padding = {"padding": "max_length"} if full else {"padding": True, "pad_to_multiple_of": step}
         encoded = self.tokenizer(texts, truncation=True, max_length=self.longest, return_tensors="pt", **padding)
         return encoded["input_ids"].to(self.device), encoded["attention_mask"].to(self.device)

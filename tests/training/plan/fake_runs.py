@@ -1,25 +1,27 @@
 """What tests run on a GPU that is not there, in a process of its own; they get plain values back."""
 
 from collections import Counter
-from dataclasses import replace
-from functools import partial
+from functools import cache
 from unittest import mock
 
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
+from torch.testing._internal.distributed.fake_pg import FakeStore, _create_fake_pg
 
 from egocurate.loaders import device as loaders_device
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.plan.fake_gpu import NAME, fake_gpu, fake_tensors
-from egocurate.training.plan.fake_step import blank_batch, training_step
+from egocurate.training.plan.fake_step import training_step
 from egocurate.training.plan.host_syncs import HostSyncs
 from egocurate.training.plan.measure import measure_step, measured
 from egocurate.training.plan.memory_meter import MemoryMeter
 from egocurate.training.tasks.embed import Embedder
 
 CPU = torch.device("cpu")
+GROUP = "fake_gpus"
 
 
 def config_of(recipe, *changes):
@@ -72,8 +74,9 @@ def embed(recipe, clips):
 def learn_with_a_mean_on_the_host():
     """Take a step whose pixels are normalized by a tensor that stays on the CPU."""
     mean = torch.zeros(3, 1, 1)
-    with mock.patch.object(loaders_device, "normalize"), mock.patch(
-        "egocurate.training.systems.base.normalize", lambda frames: frames.float() - mean
+    with (
+        mock.patch.object(loaders_device, "normalize"),
+        mock.patch("egocurate.training.systems.base.normalize", lambda frames: frames.float() - mean),
     ):
         learn("egovlp-tiny", 2)
 
@@ -154,6 +157,11 @@ def peaks_on_cpu(recipe, anchors, *changes):
     return expected.activations + expected.gradients, peak
 
 
+def measure(recipe, anchors, *changes):
+    """Return what a step takes of a GPU."""
+    return measure_step(config_of(recipe, *changes), anchors, bf16=True)
+
+
 def optimizer_bytes(recipe):
     """Return the bytes of an optimizer's state: worked out, and of a real one."""
     config = config_of(recipe)
@@ -164,4 +172,17 @@ def optimizer_bytes(recipe):
     return expected, sum(tensor.nbytes for tensor in tensors)
 
 
-measure = partial(measure_step, bf16=True)
+def learn_among(size, recipe, anchors):
+    """Take a step as rank 1 of so many, which only pretend to send."""
+    device = fake_gpu()
+    _register_group()
+    dist.init_process_group(f"cpu:fake,{device.type}:{GROUP}", rank=1, world_size=size, store=FakeStore())
+    try:
+        return learn(recipe, anchors)
+    finally:
+        dist.destroy_process_group()
+
+
+@cache
+def _register_group():
+    dist.Backend.register_backend(GROUP, _create_fake_pg, extended_api=True, devices=[NAME])

@@ -14,7 +14,7 @@ HEADER = Path(torch.__file__).parent / "include" / "ATen" / "autocast_mode.h"
 
 @pytest.mark.parametrize("planted", [fake_runs.learn_with_a_mean_on_the_host, fake_runs.learn_with_a_layer_left_behind])
 def test_a_tensor_on_the_wrong_device_is_caught(apart, planted):
-    with pytest.raises(RuntimeError, match="same device.*(cpu and fakegpu|fakegpu:0 and cpu)"):
+    with pytest.raises(RuntimeError, match=r"same device.*(cpu and fakegpu|fakegpu:0 and cpu)"):
         apart(planted)
 
 

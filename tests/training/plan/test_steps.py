@@ -21,6 +21,7 @@ WAITS = {
     "loaders/device.py:normalize",
     "models/egovlpv2/masking_and_matching.py:mask_tokens",
     "models/egovlpv2/masking_and_matching.py:maskable",
+    "models/all_gather.py:fetch_rows",
     "models/all_gather.py:mean_over_ranks",
     "models/videomae/model.py:pixel_target",
 }
@@ -33,6 +34,15 @@ def test_a_step_stays_on_the_gpu(apart, recipe):
     assert found["gradients"].keys() == {("fakegpu", torch.float32)}
     assert found["without"] == []
     assert bool(found["frozen"]) == (recipe == "videoprism-lit")
+    assert {sync.where for sync in found["syncs"]} <= WAITS
+
+
+@pytest.mark.parametrize("recipe", ["egovlp-tiny", "egovlpv2-tiny", "videoprism-stage1-tiny"])
+def test_a_step_among_512_ranks(apart, recipe):
+    """The rows of all are there as shapes: losses of 8 rows against 4,096."""
+    found = apart(fake_runs.learn_among, 512, recipe, 4)
+    assert found["losses"] == dict.fromkeys(RECIPES[recipe.removesuffix("-tiny")], ("fakegpu", torch.float32, 0))
+    assert found["without"] == []
     assert {sync.where for sync in found["syncs"]} <= WAITS
 
 
