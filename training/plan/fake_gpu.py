@@ -9,151 +9,28 @@ Registering a device concerns the whole process, which should do nothing else af
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache, partial
-from typing import Any
+from functools import cache
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.ops import aten
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
+
+from egocurate.training.plan.cuda_autocast import NARROW, cast_as_on_cuda
 
 NAME = "fakegpu"
 
-# What torch.autocast does on CUDA, by operation: AT_FORALL_LOWER_PRECISION_FP, AT_FORALL_FP32,
-# AT_FORALL_FP32_SET_OPT_DTYPE and AT_FORALL_PROMOTE of ATen/autocast_mode.h, without recurrent cells.
-LOWER = [
-    "_convolution.deprecated",
-    "_convolution",
-    "conv1d",
-    "conv2d",
-    "conv3d",
-    "conv_tbc",
-    "conv_transpose1d",
-    "conv_transpose2d.input",
-    "conv_transpose3d.input",
-    "convolution",
-    "prelu",
-    "addmm",
-    "addmv",
-    "addr",
-    "matmul",
-    "einsum",
-    "mm",
-    "mv",
-    "linalg_vecdot",
-    "linear",
-    "addbmm",
-    "baddbmm",
-    "bmm",
-    "chain_matmul",
-    "linalg_multi_dot",
-    "_scaled_dot_product_flash_attention",
-    "scaled_dot_product_attention",
-]
-FLOAT32 = [
-    "acos",
-    "asin",
-    "cosh",
-    "erfinv",
-    "exp",
-    "expm1",
-    "log",
-    "log10",
-    "log2",
-    "log1p",
-    "reciprocal",
-    "rsqrt",
-    "sinh",
-    "tan",
-    "pow.Tensor_Scalar",
-    "pow.Tensor_Tensor",
-    "pow.Scalar",
-    "softplus",
-    "layer_norm",
-    "native_layer_norm",
-    "rms_norm",
-    "group_norm",
-    "frobenius_norm.dim",
-    "nuclear_norm",
-    "nuclear_norm.dim",
-    "cosine_similarity",
-    "poisson_nll_loss",
-    "cosine_embedding_loss",
-    "nll_loss",
-    "nll_loss2d",
-    "hinge_embedding_loss",
-    "kl_div",
-    "l1_loss",
-    "smooth_l1_loss",
-    "huber_loss",
-    "mse_loss",
-    "margin_ranking_loss",
-    "multilabel_margin_loss",
-    "soft_margin_loss",
-    "triplet_margin_loss",
-    "multi_margin_loss",
-    "binary_cross_entropy_with_logits",
-    "dist",
-    "pdist",
-    "cdist",
-    "renorm",
-    "logsumexp",
-    "upsample_nearest1d",
-    "_upsample_nearest_exact1d",
-    "upsample_nearest2d",
-    "_upsample_nearest_exact2d",
-    "upsample_nearest3d",
-    "_upsample_nearest_exact3d",
-    "upsample_linear1d",
-    "upsample_bilinear2d",
-    "_upsample_bilinear2d_aa",
-    "upsample_trilinear3d",
-    "upsample_bicubic2d",
-    "_upsample_bicubic2d_aa",
-]
-FLOAT32_RESULT = [
-    "prod",
-    "prod.dim_int",
-    "softmax.int",
-    "log_softmax.int",
-    "cumprod",
-    "cumsum",
-    "linalg_vector_norm",
-    "linalg_matrix_norm",
-    "linalg_matrix_norm.str_ord",
-    "sum",
-    "sum.dim_IntList",
-]
-WIDEST = [
-    "addcdiv",
-    "addcmul",
-    "atan2",
-    "bilinear",
-    "cross",
-    "dot",
-    "vdot",
-    "grid_sampler",
-    "index_put",
-    "tensordot",
-    "scatter_add",
-]
-
-_FALLBACK = torch.library.Library("_", "IMPL")
-_AUTOCAST = torch.library.Library("aten", "IMPL", "AutocastPrivateUse1")
 _AUTOGRAD = torch.library.Library("aten", "IMPL", "AutogradPrivateUse1")
-_AUTOCAST_KEY = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)
-_NARROW = (torch.bfloat16, torch.float16)
 
 
 class _Backend(_DummyBackendModule):
     """What stands where `torch.cuda` would: one device, without a state of random numbers."""
 
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
-        return list(_NARROW)
+        return list(NARROW)
 
     def device(self, index: object) -> AbstractContextManager:
         return nullcontext()
@@ -172,26 +49,36 @@ class _FakeTensors(FakeTensorMode):
 
 @contextmanager
 def fake_tensors() -> Iterator[None]:
-    """Have every new tensor be a shape, for the time of a block; modules made in it can be moved to another device."""
+    """Have every new tensor be a shape, for the time of a block; modules made in it can be moved and copied."""
     to, nn.Module.to = nn.Module.to, _move
+    FakeTensor.__deepcopy__ = _copy
     try:
         with _FakeTensors(allow_non_fake_inputs=True):
             yield
     finally:
         nn.Module.to = to
+        del FakeTensor.__deepcopy__  # as its base class has it
+
+
+def _copy(tensor: FakeTensor, memo: dict[int, object]) -> Tensor:
+    """Copy a shape: PyTorch would read the memory that it has not."""
+    new = tensor.detach().clone()
+    new = nn.Parameter(new, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else new
+    memo[id(tensor)] = new
+    return new
 
 
 def _move(module: nn.Module, device: torch.device) -> nn.Module:
     """Give a module's parameters and buffers anew on a device: PyTorch would swap them, which shapes cannot be."""
-    moved: dict[int, Tensor] = {}  # what is shared stays so
+    moved: dict[Tensor, Tensor] = {}  # what is shared stays so
     for part in module.modules():
         for tensors in (part._parameters, part._buffers):
             for name, old in tensors.items():
-                if old is not None and id(old) not in moved:
+                if old is not None and old not in moved:
                     new = torch.empty_strided(old.shape, old.stride(), dtype=old.dtype, device=device)
                     is_parameter = isinstance(old, nn.Parameter)
-                    moved[id(old)] = nn.Parameter(new, old.requires_grad) if is_parameter else new
-                tensors[name] = old if old is None else moved[id(old)]
+                    moved[old] = nn.Parameter(new, old.requires_grad) if is_parameter else new
+                tensors[name] = old if old is None else moved[old]
     return module
 
 
@@ -199,52 +86,9 @@ def _move(module: nn.Module, device: torch.device) -> nn.Module:
 def fake_gpu() -> torch.device:
     """Register the device with this process, and return it."""
     _setup_privateuseone_for_python_backend(NAME, _Backend())
-    _FALLBACK.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
-    for names, rule in ((LOWER, _lower), (FLOAT32, _float32), (FLOAT32_RESULT, _float32_result), (WIDEST, _widest)):
-        for name in names:
-            operation = _operation(name)
-            _AUTOCAST.impl(operation, partial(_cast_and_call, operation, rule))
+    cast_as_on_cuda(NAME)
     _AUTOGRAD.impl("scaled_dot_product_attention", _attention)
     return torch.device(NAME, 0)
-
-
-def _operation(name: str) -> Any:  # noqa: ANN401 (torch has no public type of it)
-    packet, _, overload = name.partition(".")
-    return getattr(getattr(aten, packet), overload or "default")
-
-
-def _cast_and_call(operation: Any, rule: Callable, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-    with torch._C._ExcludeDispatchKeyGuard(_AUTOCAST_KEY):
-        args, kwargs = rule(operation, args, kwargs)
-        return operation(*args, **kwargs)
-
-
-def _lower(operation: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:  # noqa: ANN401
-    return _cast(torch.get_autocast_dtype(NAME), args, kwargs)
-
-
-def _float32(operation: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:  # noqa: ANN401
-    return _cast(torch.float32, args, kwargs)
-
-
-def _float32_result(operation: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:  # noqa: ANN401
-    """Ask for a wide result of narrow numbers; they themselves are not copied."""
-    place = [argument.name for argument in operation._schema.arguments].index("dtype")
-    said = kwargs.get("dtype") or (args[place] if len(args) > place else None)
-    return args, kwargs if said or args[0].dtype not in _NARROW else kwargs | {"dtype": torch.float32}
-
-
-def _widest(operation: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:  # noqa: ANN401
-    wide = any(x.dtype == torch.float32 for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor))
-    return _cast(torch.float32, args, kwargs) if wide else (args, kwargs)
-
-
-def _cast(dtype: torch.dtype, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    def cast(x: object) -> object:
-        eligible = isinstance(x, Tensor) and x.device.type == NAME and x.dtype in (torch.float32, *_NARROW)
-        return x.to(dtype) if eligible else x
-
-    return tree_map(cast, (args, kwargs))
 
 
 def _attention(
@@ -259,7 +103,7 @@ def _attention(
     enable_gqa: bool = False,
 ) -> Tensor:
     """Take the kernel that a GPU takes: flash attention for 16 bits without a mask, else the memory-efficient one."""
-    if attn_mask is None and q.dtype in _NARROW:
+    if attn_mask is None and q.dtype in NARROW:
         return aten._scaled_dot_product_flash_attention(q, k, v, dropout_p, is_causal, False, scale=scale)[0]
     bias = attn_mask if attn_mask is None else attn_mask.to(q.dtype).expand(*q.shape[:3], k.shape[2])
     learns = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -11,7 +11,6 @@ from egocurate.errors import InputError
 from egocurate.training.config.train_config import TrainConfig
 
 USABLE = 0.92  # of a GPU's memory: the rest goes to CUDA's context, NCCL's buffers, and holes that the allocator leaves
-TWICE_FORWARD = 4 / 3  # work of a step that goes forward twice, over that of one that goes forward and backward
 GATHERED = 1 / 6  # of sharded weights that are whole at a time: two blocks of a dozen
 
 
@@ -63,8 +62,7 @@ def find_fit(config: TrainConfig, gpus: int, available_bytes: float, splits_by: 
         own = replace(config, activation_checkpointing=checkpointing, micro_batches=1)
         measured = measure(own, anchors // count)
         taken = step_bytes(measured, count, gpus, config.parallel)
-        twice = checkpointing + (count > 1 and splits_by != "rows")
-        work = 1 + twice * (TWICE_FORWARD - 1)
+        work = _work(checkpointing, count, splits_by)
         return Fit(taken <= available_bytes, count, checkpointing, taken, work, measured.flops_per_clip)
 
     for checkpointing, counts in _ways(config, anchors, splits_by):
@@ -87,14 +85,22 @@ def step_bytes(step: StepMeasure, micro_batches: int, gpus: int, parallel: Liter
     return learned + 2 * step.batch * micro_batches + step.activations
 
 
-def _ways(config: TrainConfig, anchors: int, splits_by: SplitsBy) -> Iterator[tuple[bool, Sequence[int]]]:
-    """Give (checkpointing, numbers of micro-batches, ascending) in the order of their work, from what is asked for."""
+def _ways(config: TrainConfig, anchors: int, splits_by: SplitsBy) -> list[tuple[bool, list[int]]]:
+    """Return (checkpointing, ascending numbers of micro-batches) in the order of their work, from what is asked for."""
     asked = config.micro_batches or 1
     counts = [count for count in range(asked, anchors + 1) if anchors % count == 0]
-    if not counts:
+    if not counts or counts[0] > asked:
         raise InputError(f"micro_batches={asked} does not divide the {anchors} anchors of a GPU")
+    if splits_by == "whole":
+        if asked > 1:
+            raise InputError(f"{config.system} learns from a whole batch at once: leave out micro_batches={asked}")
+        counts = counts[:1]
     checkpointing = [True] if config.activation_checkpointing else [False, True]
-    if splits_by != "rows":
-        yield from ((one, counts[:1]) for one in checkpointing)
-    if splits_by != "whole":
-        yield from ((one, counts) for one in checkpointing)
+    in_one_go, in_parts = [count for count in counts if count == 1], [count for count in counts if count > 1]
+    ways = [(one, part) for one in checkpointing for part in (in_one_go, in_parts) if part]
+    return sorted(ways, key=lambda way: (_work(way[0], way[1][0], splits_by), way[1][0]))
+
+
+def _work(checkpointing: bool, micro_batches: int, splits_by: SplitsBy) -> float:
+    """Return the work of a step over that of a plain one: each forward pass more is a third."""
+    return 1 + (checkpointing + (micro_batches > 1 and splits_by != "rows")) / 3

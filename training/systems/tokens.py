@@ -55,7 +55,7 @@ class Tokens:
     def __call__(self, texts: list[str], *, full: bool = False) -> tuple[Tensor, Tensor]:
         """Return int64 ids and mask [M, L] on the device; L is a multiple of 8: a compiled model meets few shapes.
 
-        With `full` L is the longest: the same on every rank.
+        With `full`, and where the next multiple is beyond the longest, L is the longest.
         """
         ids, mask = self.on_host(texts, full=full)
         return to_device(ids, self.device), to_device(mask, self.device)

@@ -1,0 +1,55 @@
+"""What a step takes by shapes alone, against real steps and against the sizes of the models."""
+
+import pytest
+
+from tests.training.plan import fake_runs
+
+SMALL = [
+    ("egovlp-tiny", 16),
+    ("egovlp-tiny", 16, "activation_checkpointing=true"),
+    ("egovlpv2-tiny", 8),
+    ("videomae-tiny", 16),
+    ("videoprism-stage1-tiny", 8),
+    ("videoprism-stage2-tiny", 8),
+]
+# TFLOP of a clip, forward and backward, and millions of parameters that learn.
+BASE = {
+    "egovlp": (0.528, 181),
+    "egovlpv2": (1.466, 355),
+    "videomae": (0.202, 94),
+    "videoprism-stage1": (1.694, 290),
+    "videoprism-stage2": (3.115, 160),
+    "videoprism-lit": (1.640, 180),
+}
+
+
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: " ".join(map(str, case)))
+def test_a_step_takes_what_was_worked_out(apart, case):
+    expected, real = apart(fake_runs.peaks_on_cpu, *case)
+    assert expected == pytest.approx(real, rel=0.1)
+
+
+@pytest.mark.parametrize("recipe", ["egovlp-tiny", "videoprism-stage1-tiny"])
+def test_an_optimizer_keeps_what_was_worked_out(apart, recipe):
+    """AdamW two numbers a parameter, Adafactor one a row and one a column; blocks of 512 bytes on the GPU."""
+    expected, real = apart(fake_runs.optimizer_bytes, recipe)
+    assert real <= expected <= 1.5 * real
+
+
+@pytest.mark.parametrize("recipe", ["egovlp", "videomae"])
+def test_a_step_of_the_published_size(apart, recipe):
+    """Work is counted as benchmarks count it; a clip more costs the same memory each time; weights are float32."""
+    few, more, most = (apart(fake_runs.measure, recipe, anchors) for anchors in (4, 8, 12))
+    assert few.flops_per_clip == pytest.approx(BASE[recipe][0] * 1e12, rel=0.02)
+    assert few.gradients / 4e6 == pytest.approx(BASE[recipe][1], rel=0.02)
+    assert few.optimizer == pytest.approx(2 * few.gradients, rel=0.01)
+    assert most.activations - more.activations == pytest.approx(more.activations - few.activations, rel=0.1)
+    assert more.weights == few.weights
+
+
+def test_checkpointing_and_precision_show(apart):
+    plain, saving = (
+        apart(fake_runs.measure, "egovlp-tiny", 16, *changes) for changes in ((), ("activation_checkpointing=true",))
+    )
+    assert saving.activations < 0.7 * plain.activations
+    assert saving.flops_per_clip == plain.flops_per_clip
