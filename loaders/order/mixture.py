@@ -11,8 +11,9 @@ workers, no state. Places are counted through the whole run: place j of the batc
    once (`pass_steps`). It begins at a batch, so no sample meets itself in one.
 3. In a pass the first m samples of the set in each batch are an `epoch_order` of the set with batches of m: as many as
    every batch has, less the few that make m a multiple of enough streams. The odd samples above m come from shards put
-   aside for that (of the last one a random part, so that the turn of every sample comes), a stretch of them for the first odd sample of the batches, then one for the second: a neighbourhood
-   parted by a cut between these is all that can meet itself more than the data need.
+   aside for that, of the last one a random part, so that the turn of every sample comes: a stretch of them for the
+   first odd sample of the batches, then one for the second. A neighbourhood parted by a cut between these is all that
+   can meet itself more than the data need.
 
 With one set this is `epoch_order` as it is.
 """
@@ -27,6 +28,9 @@ from egocurate.errors import InputError
 from egocurate.loaders.order.counter_rng import Purpose, generator, permutation
 from egocurate.loaders.order.epoch_order import MAX_STREAMS, EpochOrder, steps_per_epoch, stream_count
 from egocurate.loaders.order.sample_runs import SampleRuns
+
+ORDER_OF_ONE_SET, ORDER_OF_SEVERAL = 1, 2
+"""Versions of the rules above: a state that another version left does not say what was drawn so far."""
 
 LONGEST_PASS = 1 << 23  # batches: a set with next to no weight is given up short of its end, past any run's
 

@@ -22,6 +22,7 @@ from egocurate.shards.read.shard_cache import ShardCache, StoredShard
 from egocurate.shards.read.shard_reader import ShardReader
 from egocurate.shards.shard_format import INDEX_FILE, MP4, member_suffixes
 from egocurate.shards.write.parts import Part, parts_fingerprint
+from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
 
 TEXT_COLUMNS = ("key", "clip_text", "text", *REPEATED_TEXT_COLUMNS)
@@ -102,6 +103,13 @@ class ShardIndex:
     def fingerprint(self) -> str:
         """Digest of the plan and of every shard's bytes; another one when the folder has grown."""
         return self._digest(self.manifest["plan"], len(self.reader.shards))
+
+    @cached_property
+    def index_fingerprint(self) -> str:
+        """ "size:sha256" of the index itself: of tags, negatives and texts, which the shards' bytes do not all tell."""
+        written = self.manifest.get("index")  # folders of the first releases do not tell
+        path = self.folder / INDEX_FILE
+        return fingerprint(path) if written is None else f"{written['bytes']}:{written['sha256']}"
 
     @property
     def earlier_fingerprints(self) -> list[str]:

@@ -146,12 +146,11 @@ def test_the_turn_of_every_sample_comes(per_shard, weight):
 def test_the_order_of_a_mixture_stays():
     neighbourhood = np.repeat(np.arange(3000), np.arange(3000) * 7919 % 19 + 1)
     shard = (np.arange(len(neighbourhood)) // 40).astype(np.int32)
-    mixed = mixture([ShardSet(shard, neighbourhood), ShardSet(shard[:500], neighbourhood[:500])], [50, 1], 24, seed=3)
+    columns = ShardSet(shard, neighbourhood)
+    mixed = mixture([columns, ShardSet(shard[:500], neighbourhood[:500])], [50, 1], 24, seed=3)
     got = np.concatenate([np.stack(mixed.batch(step)) for step in range(3000)])
-    assert (
-        hashlib.sha256(got.astype("<i8").tobytes()).hexdigest()
-        == "3f413e37ed28dde13aeb03441978451476e1461063df83a7dc7b78d3e41bd5e3"
-    )
+    digest = hashlib.sha256(got.astype("<i8").tobytes()).hexdigest()
+    assert digest == "3f413e37ed28dde13aeb03441978451476e1461063df83a7dc7b78d3e41bd5e3"
 
 
 def test_steps_may_be_asked_for_in_any_order():

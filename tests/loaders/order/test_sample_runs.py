@@ -30,7 +30,8 @@ def test_runs_hold_the_columns(seed, samples):
     if samples:
         assert runs.largest_group == np.unique(hoods, return_counts=True)[1].max()
         _, groups = np.unique(hoods, return_inverse=True)
-        assert all(np.array_equal(a, b) for a, b in zip(runs.at(np.arange(samples)), (np.arange(samples), groups)))
+        found = runs.at(np.arange(samples))
+        assert np.array_equal(found[0], np.arange(samples)) and np.array_equal(found[1], groups)
 
 
 @settings(max_examples=200)
