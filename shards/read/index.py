@@ -9,13 +9,7 @@ import pyarrow as pa
 
 from egocurate.errors import InputError
 from egocurate.shards.manifest import read_manifest
-from egocurate.shards.read.index_columns import (
-    REPEATED_TEXT_COLUMNS,
-    ListColumn,
-    ReadColumn,
-    lists,
-    numbers,
-)
+from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.read.open_index import open_columns
 from egocurate.shards.read.sample import Sample
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
@@ -25,7 +19,7 @@ from egocurate.shards.write.parts import Part, parts_fingerprint
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
 
-TEXT_COLUMNS = ("key", "clip_text", "text", *REPEATED_TEXT_COLUMNS)
+TEXT_COLUMNS = ("key", "clip_text", "text", "video_uid", "narration_source")
 NUMBER_COLUMNS = ("narration_ind", "narration_time", "clip_start", "clip_end", "clip_idx", "frame_count", "fps")
 LIST_COLUMNS = ("tag_verb", "tag_noun", "negatives")
 

@@ -9,13 +9,14 @@ import pyarrow.parquet as pq
 
 from egocurate.errors import InputError
 from egocurate.shards.read.check_index import check_index
-from egocurate.shards.read.index_columns import ReadColumn, one_array
+from egocurate.shards.read.index_columns import ReadColumn, column_kind, one_array, without_nulls
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.mapped_columns import MappedColumns, cache_folder
-from egocurate.storage.parquet import read_parquet
+from egocurate.storage.parquet import column_pieces
 from egocurate.storage.paths import AnyPath, read_bytes
 
 MAPPED_FROM = 200_000  # samples; smaller indexes are read in a moment
+LAYOUT = 2  # of the mapped columns: those of another one are left to be removed
 WAY_OUT = "run `curate verify --repair` on the folder, or write the shards again"
 
 
@@ -26,7 +27,7 @@ class DamagedIndex(InputError):  # noqa: N818 (a state of a file)
 def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
     """Return what gives a column of an index by its name: out of a table in memory, or mapped if the index is large.
 
-    A large index is copied once, column by column, to the user's cache: all processes of the machine share its memory.
+    A large index is copied once, piece by piece, to the user's cache: all processes of the machine share its memory.
     The copy is called after all that it holds, so no other folder's index is ever taken for it. Raises DamagedIndex for
     one that has other bytes than the manifest says, or numbers out of their range, and OSError, KeyError or
     pa.ArrowException for what cannot be read.
@@ -38,14 +39,14 @@ def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
             _check_bytes(path, f"{len(data)}:{hashlib.sha256(data).hexdigest()}", written)
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             table = file.read()
-        return _checked(path, lambda name: one_array(table[name], name), manifest)
+        return _checked(path, lambda name: one_array(table[name].chunks, name), manifest)
     found = fingerprint(path) if written is None else f"{written['bytes']}:{written['sha256']}"
-    digest = hashlib.sha256(f"{found} {json.dumps(manifest, sort_keys=True)}".encode()).hexdigest()
+    content = f"{LAYOUT} {found} {json.dumps(manifest, sort_keys=True)}"
+    digest = hashlib.sha256(content.encode()).hexdigest()
     mapped = MappedColumns(cache_folder() / "index" / digest[:32])
 
     def read(name: str) -> pa.Array:
-        # Column by column: the whole table next to what is made of it would take twice the memory.
-        return mapped.open(name, lambda: one_array(read_parquet(path, [name])[name], name))
+        return mapped.open(name, column_kind(name), lambda: without_nulls(column_pieces(path, name), name))
 
     if not mapped.is_checked:
         if written is not None:
