@@ -139,7 +139,7 @@ class _Evidence:
         if note is None or (entry is None and not self._videos_are_whole(data, note, kind)):
             return None
         written = set(note.keys)
-        lost = [key for key in plan.rows(shard)["key"].to_pylist() if key not in written]
+        lost = [key for key in plan.keys(shard) if key not in written]
         if any(key not in self.failed for key in lost):
             # Why they are not there can only be told by trying again.
             return None

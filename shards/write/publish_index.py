@@ -24,6 +24,7 @@ from egocurate.shards.shard_format import (
     WAITING_FILE,
 )
 from egocurate.shards.write.job import ShardPlan
+from egocurate.shards.write.ordered_clips import OrderedClips
 from egocurate.shards.write.parts import NOT_ON_DISK, Part
 from egocurate.shards.write.shard_folder import ShardFolder
 from egocurate.storage.atomic import atomic_file, atomic_write, write_text
@@ -62,7 +63,7 @@ def publish(folder: ShardFolder) -> None:
         _write_index(index, plan.clips, written, about)
     if written.failed:
         rows, reasons, details = zip(*written.failed, strict=True)
-        clips = plan.clips.take(np.array(rows)).select(["key", "video_uid", "clip_start", "clip_end"])
+        clips = plan.clips.take(np.array(rows), ["key", "video_uid", "clip_start", "clip_end"])
         columns = [*clips.columns, pa.array(reasons, pa.string()), pa.array(details, pa.string())]
         failed = pa.table(columns, schema=FAILED_SCHEMA)
         atomic_write(folder.out / FAILED_FILE, lambda file: pq.write_table(failed, file))
@@ -117,9 +118,8 @@ def _read_notes(folder: ShardFolder) -> _Written:
     rows, counts, failed, entries = [], [], [], []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in (*MEMBER_COLUMNS, "counts", *NUMBERS)}
     for shard, note in enumerate(folder.notes()):
-        first, last = int(plan.bounds[shard]), int(plan.bounds[shard + 1])
-        keys = plan.clips["key"].slice(first, last - first).to_pylist()
-        row = {key: first + i for i, key in enumerate(keys)}
+        first = int(plan.bounds[shard])
+        row = {key: first + i for i, key in enumerate(plan.keys(shard))}
         rows.append(np.array([row[key] for key in note.keys], np.int64))
         counts.append(len(note.keys))
         # A clip that a later part has tried again is not of this shard any more.
@@ -145,16 +145,18 @@ def _parts_as_cut(plan: ShardPlan, written: _Written) -> list[Part]:
     for row, reason, _ in written.failed:
         if reason == VIDEO_NOT_ON_DISK:
             shard = np.searchsorted(plan.bounds, row, "right") - 1
-            gone[int(np.searchsorted(ends, shard, "right"))].add(plan.clips["video_uid"][row].as_py())
+            gone[int(np.searchsorted(ends, shard, "right"))].add(
+                plan.clips.take(np.array([row]), ["video_uid"])["video_uid"][0].as_py()
+            )
     return [
         replace(part, videos=part.videos | dict.fromkeys(sorted(gone[number]), NOT_ON_DISK))
         for number, part in enumerate(plan.parts)
     ]
 
 
-def _write_index(file: BinaryIO, clips: pa.Table, written: _Written, about: dict[str, str] | None) -> None:
+def _write_index(file: BinaryIO, clips: OrderedClips, written: _Written, about: dict[str, str] | None) -> None:
     """Write the index a row group at a time, so that the texts are never in memory twice; `about` is its metadata."""
-    clip_idx = clips["clip_idx"].to_numpy()[written.rows]
+    clip_idx = clips.numbers("clip_idx")[written.rows]
     order = np.argsort(clip_idx, kind="stable")
     schema = INDEX_SCHEMA if about is None else INDEX_SCHEMA.with_metadata(about)
     with pq.ParquetWriter(file, schema) as writer:

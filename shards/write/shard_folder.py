@@ -229,5 +229,5 @@ class ShardFolder:
         for shard, entry in enumerate(manifest["shards"]):
             rows = index.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
             columns = {name: rows[name].to_pylist() for name in names}
-            lost = [reasons[key] for key in self.plan.rows(shard)["key"].to_pylist() if key in reasons]
+            lost = [reasons[key] for key in self.plan.keys(shard) if key in reasons]
             yield shard, ShardNote(entry["bytes"], entry["sha256"], rows["key"].to_pylist(), **columns, failed=lost)
