@@ -21,9 +21,15 @@ PIECE_ROWS = 65_536
 
 def column_pieces(path: AnyPath, name: str) -> Iterator[pa.Array]:
     """Yield a column of a parquet file in pieces of at most PIECE_ROWS rows; of one in a store it alone is fetched."""
+    for piece in table_pieces(path, [name]):
+        yield from piece[name].chunks
+
+
+def table_pieces(path: AnyPath, columns: list[str]) -> Iterator[pa.Table]:
+    """Yield some columns of a parquet file as `column_pieces` one."""
     with _source(path) as source, pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(PIECE_ROWS, columns=[name]):
-            yield batch.column(name)
+        for batch in file.iter_batches(PIECE_ROWS, columns=columns):
+            yield pa.Table.from_batches([batch])
 
 
 def read_parquet(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
