@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.record import figure, write_record
@@ -26,6 +27,7 @@ from egocurate.shards.shard_format import FORMAT, INDEX_FILE, INDEX_SCHEMA, MANI
 
 EGOCLIP_ROWS = 3_847_723
 _K, _PER_VIDEO, _PER_SHARD, _PER_SEGMENT = 8, 400, 256, 21
+_PIECE = 1 << 20
 _LOOKUPS, _SCANS = 200_000, 5
 _SECOND = """
 import sys, time
@@ -75,15 +77,29 @@ def _second_process(folder: Path) -> list[dict[str, object]]:
 
 
 def write_index(folder: Path, rows: int) -> None:
-    """Write manifest.json and index.parquet of so many samples, without shards."""
-    sample = np.arange(rows)
+    """Write manifest.json and index.parquet of so many samples, a piece at a time, without shards."""
+    with pq.ParquetWriter(folder / INDEX_FILE, INDEX_SCHEMA) as writer:
+        for first in range(0, rows, _PIECE):
+            writer.write_table(_piece(np.arange(first, min(rows, first + _PIECE)), rows), row_group_size=65_536)
+    full, rest = divmod(rows, _PER_SHARD)
+    shards = [
+        {"file": shard_file("bench", number), "sha256": "0" * 64, "bytes": 0, "samples": count}
+        for number, count in enumerate([_PER_SHARD] * full + [rest] * (rest > 0))
+    ]
+    counts = {"num_verbs": 118, "num_nouns": 582, "samples": rows, "failed": 0, "bytes": 0}
+    digests = {"plan": "0" * 64, "planned": {}, "lexicon": ""}
+    manifest = {"format": FORMAT, "name": "bench", "profile": {}, **counts, **digests, "shards": shards}
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
+
+
+def _piece(sample: np.ndarray, rows: int) -> pa.Table:
     near = np.clip(sample[:, None] + np.array([1, -1, 2, -2, 3, -3, 4, -4]), 0, rows - 1)
     text = pa.array([f"opens the door number {number}" for number in range(1000)]).take(pa.array(sample % 1000))
-    uid = pa.array([f"{video:036d}" for video in range(rows // _PER_VIDEO + 1)]).take(pa.array(sample // _PER_VIDEO))
+    uid = _digits(sample // _PER_VIDEO, 36)
     columns = {
-        "key": pa.array([f"{number // _PER_VIDEO:036d}-narration_pass_1-{number:07d}" for number in range(rows)]),
+        "key": pc.binary_join_element_wise(uid, _digits(sample, 7), "-narration_pass_1-"),
         "video_uid": uid,
-        "narration_source": pa.array(["narration_pass_1"]).take(pa.array(np.zeros(rows, np.int64))),
+        "narration_source": pa.array(["narration_pass_1"]).take(pa.array(np.zeros(len(sample), np.int64))),
         "clip_text": text,
         "text": text,
         "negatives": _lists(near),
@@ -91,24 +107,18 @@ def write_index(folder: Path, rows: int) -> None:
         "tag_noun": _lists((sample[:, None] + np.arange(2)) % 582),
         "shard": sample // _PER_SHARD,
         "neighbourhood": sample // _PER_SEGMENT,
-        **{name: _lists(np.zeros((rows, 2), np.int64)) for name in ("offsets", "sizes", "crc32")},
-        "frame_count": np.full(rows, 8),
-        "fps": np.full(rows, 8.0),
+        **{name: _lists(np.zeros((len(sample), 2), np.int64)) for name in ("offsets", "sizes", "crc32")},
+        "frame_count": np.full(len(sample), 8),
+        "fps": np.full(len(sample), 8.0),
     }
-    table = pa.table(
+    return pa.table(
         {field.name: pa.array(columns.get(field.name, sample)).cast(field.type) for field in INDEX_SCHEMA},
         schema=INDEX_SCHEMA,
     )
-    pq.write_table(table, folder / INDEX_FILE)
-    samples = np.bincount(sample // _PER_SHARD)
-    shards = [
-        {"file": shard_file("bench", number), "sha256": "0" * 64, "bytes": 0, "samples": int(count)}
-        for number, count in enumerate(samples)
-    ]
-    counts = {"num_verbs": 118, "num_nouns": 582, "samples": rows, "failed": 0, "bytes": 0}
-    digests = {"plan": "0" * 64, "planned": {}, "lexicon": ""}
-    manifest = {"format": FORMAT, "name": "bench", "profile": {}, **counts, **digests, "shards": shards}
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
+
+
+def _digits(numbers: np.ndarray, width: int) -> pa.StringArray:
+    return pc.utf8_lpad(pa.array(numbers).cast(pa.string()), width, "0")
 
 
 def _lists(values: np.ndarray) -> pa.ListArray:

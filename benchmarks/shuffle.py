@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.negatives import EGOCLIP_ROWS
 from benchmarks.record import figure, write_record
-from egocurate.loaders.order.epoch_order import epoch_order
+from egocurate.loaders.order.epoch_order import MAX_STREAMS, epoch_order
 from egocurate.loaders.order.mixture import Mixture, ShardSet
 
 BATCH, SMALL_ROWS, SMALL_BATCH = 512, 20_000, 256
@@ -95,6 +95,28 @@ def quality(order: np.ndarray, columns: Columns) -> dict[str, float]:
     return found
 
 
+def meetings(columns: Columns, batch: int) -> list[dict[str, object]]:
+    """Return how often clips that a batch, or a rank's slice of it, holds together meet again in the next epoch."""
+    first, second = (
+        epoch_order(columns.shard, columns.neighbourhood, seed=0, epoch=epoch, global_batch=batch) for epoch in (0, 1)
+    )
+    figures = []
+    for ranks in (1, RANKS, MAX_STREAMS):
+        size = batch // ranks
+        slice_of = np.full(len(columns.shard), -1)
+        slice_of[first.ravel()] = np.arange(first.size) // size
+        before = np.sort(slice_of[second.reshape(-1, size)], axis=1)
+        pairs, length = 0, np.zeros(len(before), dtype=np.int64)
+        for place in range(1, size):
+            same = (before[:, place] == before[:, place - 1]) & (before[:, place] >= 0)
+            length = np.where(same, length + 1, 0)
+            pairs += int(length.sum())
+        chance = before.size * (size - 1) / 2 * (size - 1) / (len(columns.shard) - 1)
+        what = f"mates in a slice of {size} of a batch of {batch} that meet again in the next epoch"
+        figures.append(figure(f"{len(columns.shard):,} clips, {what}", pairs / chance, "times as many as by chance"))
+    return figures
+
+
 def _most_in_a_row(names: np.ndarray) -> np.ndarray:
     """Return how often the commonest name of each row stands in it."""
     ordered = np.sort(names, axis=1)
@@ -129,7 +151,8 @@ def measure(rows: int = EGOCLIP_ROWS, plot: Path | None = None) -> list[dict[str
             ]
         if plot is not None and size == rows:
             draw(found, plot)
-    return figures + cost(rows)
+    mates = [each for batch in (BATCH, 8 * BATCH) for each in meetings(invent(rows), batch)]
+    return figures + mates + cost(rows)
 
 
 def ways(columns: Columns, batch: int) -> dict[str, Callable[[], np.ndarray]]:

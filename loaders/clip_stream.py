@@ -14,7 +14,7 @@ from egocurate.loaders.batch import Batch
 from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.mixed_dataset import MixedDataset, check_lexicons
-from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
+from egocurate.loaders.order.mixture import ORDER_OF_ONE_SET, ORDER_OF_SEVERAL, Mixture, ShardSet, shares
 from egocurate.loaders.presets import with_settings
 from egocurate.loaders.ranks import rank_and_world
 from egocurate.loaders.workers.choose_workers import with_workers
@@ -24,6 +24,9 @@ from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import BadSample
 from egocurate.shards.read.shard_cache import ShardCache
 from egocurate.shards.video.decode import first_loading
+
+Loaded = tuple[Batch | StoreError | None, list[BadSample]]
+"""What the loader gives: a batch, what the store failed with, or None where nothing decodes; and all that is bad."""
 
 _NAMED = 8  # bad samples that an error lists
 
@@ -103,6 +106,9 @@ class Stream:
         for end in (self._plan.stop, self._watch.close):
             weakref.finalize(self, end)
         self._loader: DataLoader | None = None
+        # What the batches being read come from is the stream's, not theirs: with its last reference the workers end,
+        # and batches of a loop that was left may live on.
+        self._source: Iterator[Loaded] | None = None
         self._epoch = self._step = 0
         self._resumed = False
         # Of the batches that may still be read. A number, not the batches themselves: they hold the stream, and a
@@ -160,6 +166,8 @@ class Stream:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Stand where a state says, reading nothing; InputError for a state of other data, batch size or seed."""
+        # States of the first versions do not tell the index, nor the order, which was the one of a single folder.
+        state = {"index": self._identity()["index"], "order": ORDER_OF_ONE_SET} | state
         missing = {"epoch", "step", *self._identity()} - state.keys()
         if missing:
             raise InputError(f"the loader's state lacks {', '.join(sorted(missing))}: it is not a state of a stream")
@@ -172,9 +180,12 @@ class Stream:
         self._resumed = True
 
     def close(self) -> None:
-        """End the worker processes; batches being read are refused from now on, the next epoch starts new workers."""
+        """End the worker processes, whoever still holds batches being read: these are refused from now on.
+
+        The next epoch starts new workers.
+        """
         self._iteration += 1
-        self._loader = None
+        self._loader = self._source = None
         self._plan.stop()
         self._watch.close()
 
@@ -187,7 +198,9 @@ class Stream:
             "seed": self.config.seed,
             "batch_size": self.batch_size,
             "fingerprint": "+".join(index.fingerprint for index in self.indexes),
+            "index": "+".join(index.index_fingerprint for index in self.indexes),
             "weights": list(self.weights),
+            "order": ORDER_OF_ONE_SET if len(self.indexes) == 1 else ORDER_OF_SEVERAL,
         }
 
     def _refuse_grown(self, fingerprint: str) -> None:
@@ -202,7 +215,7 @@ class Stream:
                 "trained on them, and the order of clips is another now: begin a new run from its weights (start=RUN)"
             )
 
-    def _load(self, epoch: int, step: int) -> Iterator[tuple[Batch | StoreError | None, list[BadSample]]]:
+    def _load(self, epoch: int, step: int) -> Iterator[Loaded]:
         self._plan.start(epoch * self.steps_per_epoch + step, (epoch + 1) * self.steps_per_epoch)
         if self._loader is None:
             self._loader = data_loader(self._dataset, self._plan, self.config, self._anchors)
@@ -215,7 +228,7 @@ class Stream:
     def _check(self, iteration: int) -> None:
         if iteration != self._iteration:
             raise RuntimeError(
-                "these batches are out of date: load_state_dict, seek or epoch was called after them; "
+                "these batches are out of date: load_state_dict, seek, epoch or close was called after them; "
                 "load the state first, then ask for epoch(...) and read that"
             )
 
@@ -243,7 +256,7 @@ class EpochBatches(Iterator[Batch]):
         self._owner = owner
         self._iteration = iteration
         self._handed = step
-        self._source: Iterator[tuple[Batch | StoreError | None, list[BadSample]]] | None = None
+        self._has_begun = False
 
     def __len__(self) -> int:
         """Return how many batches are left."""
@@ -260,27 +273,24 @@ class EpochBatches(Iterator[Batch]):
         owner = self._owner
         owner._check(self._iteration)
         try:
-            if self._source is None:
-                self._source = owner._load(self.epoch, self._handed)
+            if not self._has_begun:
+                owner._source = owner._load(self.epoch, self._handed)
+                self._has_begun = True
             with owner._watch.waiting():
-                batch, bad = next(self._source)
+                batch, bad = next(owner._source)
         except RuntimeError as error:
             worker_error = owner.lost_worker(error)
             if worker_error is None:
                 raise
-            self._end()
+            owner.close()
             raise worker_error from None
         error = owner._note(bad, hopeless=batch is None)
         if isinstance(batch, StoreError):
             error = batch
         if error is not None:
-            self._end()
+            owner.close()
             raise error
         return batch
-
-    def _end(self) -> None:
-        self._source = None
-        self._owner.close()
 
     def handed(self) -> None:
         """Count one pulled batch as having reached the user."""
@@ -292,5 +302,7 @@ _WAY_OUT = {
     "seed": "resume with the seed of the run",
     "batch_size": "resume with the batch size of the run (any number of ranks that divides it)",
     "fingerprint": "these are other shards than the run was trained on, so its place in them means nothing",
+    "index": "other tags, negatives or texts than those of the run: put index.parquet and manifest.json back",
     "weights": "resume with the weights of the run",
+    "order": "clips of several folders are drawn by other rules now: begin a new run from its weights (start=RUN)",
 }

@@ -1,15 +1,31 @@
 """Read parquet tables wherever they are."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egocurate.storage.paths import TABLE_BYTES, AnyPath, is_remote, read_bytes
 from egocurate.storage.remote_file import open_file
 
+PIECE_ROWS = 65_536
+
 
 def parquet_file(path: AnyPath) -> pq.ParquetFile:
     """Open a parquet file; one in a store is fetched at once, since its columns would be thousands of requests."""
     return pq.ParquetFile(pa.BufferReader(read_bytes(path, TABLE_BYTES)) if is_remote(path) else path)
+
+
+def table_pieces(path: AnyPath, columns: list[str]) -> Iterator[pa.Table]:
+    """Yield some columns of a parquet file, PIECE_ROWS rows at a time; of one in a store these alone are fetched."""
+    with open_file(path) as source, pq.ParquetFile(source) as file:
+        yield from pieces_of(file, columns)
+
+
+def pieces_of(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.Table]:
+    """Yield some columns of an open parquet file, PIECE_ROWS rows at a time."""
+    for batch in file.iter_batches(PIECE_ROWS, columns=columns):
+        yield pa.Table.from_batches([batch])
 
 
 def read_parquet(path: AnyPath, columns: list[str] | None = None) -> pa.Table:

@@ -9,6 +9,7 @@ from enum import IntEnum
 import numpy as np
 
 _WORD = (1 << 64) - 1
+_DRAWS_PER_COUNT = 4
 
 
 class Purpose(IntEnum):
@@ -25,16 +26,19 @@ class Purpose(IntEnum):
     MODEL_NEGATIVE = 8  # and for a negative
 
 
-def generator(seed: int, epoch: int, purpose: Purpose, sample: int = 0) -> np.random.Generator:
-    """Return the generator of one purpose of one sample (its id) in one epoch of one seed.
+def generator(seed: int, epoch: int, purpose: Purpose, sample: int = 0, *, drawn: int = 0) -> np.random.Generator:
+    """Return the generator of one purpose of one sample (its id) in one epoch of one seed, after `drawn` numbers.
 
     Callers draw with `Generator.random` alone: the bits of Philox and their way to a double are fixed, while numpy
     keeps the right to change `permutation`, `choice` and `integers` between versions.
     """
     key = np.array([seed & _WORD, epoch & _WORD], dtype=np.uint64)
     # The generator counts in the low word; purpose and sample stand in the high ones, so streams cannot meet.
-    counter = np.array([0, 0, sample & _WORD, int(purpose)], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+    counts, rest = divmod(drawn, _DRAWS_PER_COUNT)
+    counter = np.array([counts, 0, sample & _WORD, int(purpose)], dtype=np.uint64)
+    rng = np.random.Generator(np.random.Philox(key=key, counter=counter))
+    rng.random(rest)
+    return rng
 
 
 def permutation(rng: np.random.Generator, n: int) -> np.ndarray:

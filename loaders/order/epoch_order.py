@@ -13,17 +13,20 @@ It knows no ranks, workers or machines. Steps of an epoch of N anchors at global
 
 Dealing makes the strongest promise that the data allow: of a neighbourhood with m anchors in the epoch no batch holds
 more than ceil(m / steps). A neighbourhood smaller than the number of steps never meets itself in a batch.
-"""
 
-import itertools
+What is drawn for a window has a place of its own in the epoch's stream of random numbers. So a window is made when a
+batch of it is asked for, out of the runs of the data (`sample_runs`), and an epoch is never in memory as a whole.
+"""
 
 import numpy as np
 
 from egocurate.errors import InputError
 from egocurate.loaders.order.counter_rng import Purpose, generator, permutation
+from egocurate.loaders.order.sample_runs import SampleRuns
 
 MAX_STREAMS = 64
 WINDOW_SHARDS = 16
+DRAWN_AT_ONCE = 1 << 20
 
 
 def epoch_order(
@@ -31,15 +34,72 @@ def epoch_order(
 ) -> np.ndarray:
     """Return the anchors of every batch of an epoch, int64[steps, global_batch] with steps = N // global_batch.
 
-    shard int32[N] and neighbourhood int64[N] are the index's columns, the clips of a neighbourhood standing together.
-    Raises InputError if there are fewer than global_batch samples.
+    shard int32[N], ascending, and neighbourhood int64[N] are the index's columns. Raises InputError if there are fewer
+    than global_batch samples.
     """
-    samples = len(shard)
-    steps = steps_per_epoch(samples, global_batch)
-    rng = generator(seed, epoch, Purpose.ORDER)
-    line = _shuffled_shards(shard, samples - steps * global_batch, rng)
-    streams = stream_count(global_batch, int(shard.max()) + 1 if samples else 0)
-    return _deal_streams(line, shard, neighbourhood, (steps, streams, global_batch // streams), rng)
+    order = EpochOrder(SampleRuns.of(shard, neighbourhood), seed=seed, epoch=epoch, global_batch=global_batch)
+    return np.concatenate([order.window(number) for number in range(order.windows)])
+
+
+class EpochOrder:
+    """The batches of an epoch, each made with those of its window when it is asked for."""
+
+    def __init__(self, runs: SampleRuns, *, seed: int, epoch: int, global_batch: int) -> None:
+        """Draw what the whole epoch shares; raises InputError if there are fewer than global_batch samples."""
+        samples = len(runs)
+        self.steps, self._runs, self._global_batch = steps_per_epoch(samples, global_batch), runs, global_batch
+        self._streams = stream_count(global_batch, runs.shards)
+        self._name = seed, epoch, Purpose.ORDER
+        rng = generator(*self._name)
+        self._shards = permutation(rng, runs.shards)
+        left_out = _least_of_random(rng, samples, samples - self.steps * global_batch)
+        # Where each neighbourhood stands among those of its window.
+        self._turn = permutation(generator(*self._name, drawn=runs.shards + samples), runs.groups)
+        self._drawn = runs.shards + samples + runs.groups
+
+        # A place of the line is the n-th of its shard's samples that are not left out.
+        self._left_out_before = left_out - np.arange(len(left_out))
+        bounds = np.append(0, np.cumsum(runs.shard_sizes))
+        bounds -= np.searchsorted(left_out, bounds)
+        self._first_of_shard, sizes = bounds[self._shards], np.diff(bounds)[self._shards]
+        self._line_ends = np.cumsum(sizes)
+        self._line_starts = self._line_ends - sizes
+
+        batches = WINDOW_SHARDS * samples / runs.shards / (global_batch // self._streams)  # of a window
+        self.windows = max(1, self.steps // max(int(np.ceil(batches)), runs.largest_group))
+        self._window: tuple[int, np.ndarray] | None = None
+
+    def batch(self, step: int) -> np.ndarray:
+        """Return the anchors of a step, int64[global_batch]."""
+        # The window w with w * steps // windows <= step < (w + 1) * steps // windows.
+        number = ((step + 1) * self.windows - 1) // self.steps
+        if self._window is None or self._window[0] != number:
+            self._window = number, self.window(number)
+        return self._window[1][step - number * self.steps // self.windows]
+
+    def window(self, number: int) -> np.ndarray:
+        """Return the anchors of all batches of a window, int64[batches, global_batch]."""
+        first, last = (self.steps * edge // self.windows for edge in (number, number + 1))
+        streams, width, batches = self._streams, self._global_batch // self._streams, last - first
+        stream = np.arange(streams)[:, None] * self.steps
+        samples, group = self._runs.at(self._places((stream + first) * width + np.arange(batches * width)))
+        key = self._turn[group]
+        if self.windows == 1:
+            key = _pin_to_cuts(key)
+        turn = np.argsort(key, axis=1, kind="stable")
+        # One window: what a cut parts in two lies in the same batches, so all streams are dealt as one line.
+        shape = (streams, width, batches) if self.windows > 1 else (1, streams * width, batches)
+        lots, group = (np.take_along_axis(values, turn, axis=1).reshape(shape) for values in (samples, group))
+        rng = generator(*self._name, drawn=self._drawn + first * self._global_batch)
+        dealt = np.empty((shape[0], batches, shape[1]), dtype=np.int64)
+        np.put_along_axis(dealt, _deal(group, rng).transpose(0, 2, 1), lots.transpose(0, 2, 1), axis=1)
+        return dealt.transpose(1, 0, 2).reshape(batches, self._global_batch)
+
+    def _places(self, line: np.ndarray) -> np.ndarray:
+        """Return the places among the runs of places in the line, int64[...]."""
+        shard = np.searchsorted(self._line_ends, line, side="right")
+        remaining = self._first_of_shard[shard] + line - self._line_starts[shard]
+        return remaining + np.searchsorted(self._left_out_before, remaining, side="right")
 
 
 def steps_per_epoch(samples: int, global_batch: int) -> int:
@@ -67,49 +127,19 @@ def rank_slice(batch: np.ndarray, rank: int, world: int) -> np.ndarray:
     return batch[..., rank * share : (rank + 1) * share]
 
 
-def _shuffled_shards(shard: np.ndarray, left_out: int, rng: np.random.Generator) -> np.ndarray:
-    """Return int64[N - left_out] samples, shards in a random order, rows of a shard in that of the index."""
-    shards = int(shard.max()) + 1
-    place = np.argsort(permutation(rng, shards))
-    line = np.argsort(place[shard], kind="stable")
-    draw = rng.random(len(shard))
-    if left_out == 0:
-        return line
-    remaining = np.ones(len(shard), dtype=bool)
-    remaining[np.argpartition(draw, left_out)[:left_out]] = False
-    return line[remaining[line]]
-
-
-def _deal_streams(
-    line: np.ndarray,
-    shard: np.ndarray,
-    neighbourhood: np.ndarray,
-    shape: tuple[int, int, int],
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Cut the line into streams and windows and deal each window out; shape is (steps, streams, anchors per stream)."""
-    steps, streams, width = shape
-    names, group, sizes = np.unique(neighbourhood, return_inverse=True, return_counts=True)
-    turn = permutation(rng, len(names))  # where each neighbourhood stands among those of its window
-    window = WINDOW_SHARDS * len(shard) / (int(shard.max()) + 1) / width  # in batches
-    windows = max(1, steps // max(int(np.ceil(window)), int(sizes.max())))
-    edges = np.arange(windows + 1) * steps // windows
-
-    lines = line.reshape(streams, steps * width)
-    order = np.empty((steps, streams, width), dtype=np.int64)
-    for first, last in itertools.pairwise(edges.tolist()):
-        batches = last - first
-        samples = lines[:, first * width : last * width]
-        key = turn[group[samples]]
-        if windows == 1:
-            key = _pin_to_cuts(key)
-        samples = np.take_along_axis(samples, np.argsort(key, axis=1, kind="stable"), axis=1)
-        # One window: what a cut parts in two lies in the same batches, so all streams are dealt as one line.
-        lots = samples.reshape((streams, width, batches) if windows > 1 else (1, streams * width, batches))
-        dealt = np.empty((lots.shape[0], batches, lots.shape[1]), dtype=np.int64)
-        np.put_along_axis(dealt, _deal(group[lots], rng).transpose(0, 2, 1), lots.transpose(0, 2, 1), axis=1)
-        order[first:last] = dealt.transpose(1, 0, 2).reshape(batches, streams, width)
-    return order.reshape(steps, streams * width)
+def _least_of_random(rng: np.random.Generator, count: int, wanted: int) -> np.ndarray:
+    """Return where the least of the next `count` numbers stand, int64[wanted], ascending."""
+    if wanted == 0:
+        return np.empty(0, dtype=np.int64)
+    values, places = np.empty(0), np.empty(0, dtype=np.int64)
+    for begin in range(0, count, DRAWN_AT_ONCE):
+        draw = rng.random(min(DRAWN_AT_ONCE, count - begin))
+        near = np.flatnonzero(draw <= (values.max() if len(values) == wanted else 1))
+        values, places = np.append(values, draw[near]), np.append(places, near + begin)
+        if len(values) > wanted:
+            least = np.argpartition(values, wanted)[:wanted]
+            values, places = values[least], places[least]
+    return np.sort(places)
 
 
 def _pin_to_cuts(key: np.ndarray) -> np.ndarray:

@@ -11,28 +11,32 @@ workers, no state. Places are counted through the whole run: place j of the batc
    once (`pass_steps`). It begins at a batch, so no sample meets itself in one.
 3. In a pass the first m samples of the set in each batch are an `epoch_order` of the set with batches of m: as many as
    every batch has, less the few that make m a multiple of enough streams. The odd samples above m come from shards put
-   aside for that, a stretch of them for the first odd sample of the batches, then one for the second: a neighbourhood
-   parted by a cut between these is all that can meet itself more than the data need.
+   aside for that, of the last one a random part, so that the turn of every sample comes: a stretch of them for the
+   first odd sample of the batches, then one for the second. A neighbourhood parted by a cut between these is all that
+   can meet itself more than the data need.
 
 With one set this is `epoch_order` as it is.
 """
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from egocurate.errors import InputError
 from egocurate.loaders.order.counter_rng import Purpose, generator, permutation
-from egocurate.loaders.order.epoch_order import MAX_STREAMS, epoch_order, steps_per_epoch, stream_count
+from egocurate.loaders.order.epoch_order import MAX_STREAMS, EpochOrder, steps_per_epoch, stream_count
+from egocurate.loaders.order.sample_runs import SampleRuns
+
+ORDER_OF_ONE_SET, ORDER_OF_SEVERAL = 1, 2
+"""Versions of the rules above: a state that another version left does not say what was drawn so far."""
 
 LONGEST_PASS = 1 << 23  # batches: a set with next to no weight is given up short of its end, past any run's
 
 
 class ShardSet(NamedTuple):
-    """The columns of an index: shard int32[N], neighbourhood int64[N], as `epoch_order` takes them."""
+    """The columns of an index: shard int32[N], ascending, and neighbourhood int64[N], as `epoch_order` takes them."""
 
     shard: np.ndarray
     neighbourhood: np.ndarray
@@ -87,25 +91,16 @@ def pass_steps(samples: Sequence[int], share: Sequence[float], global_batch: int
     return steps
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """A set's samples in the order drawn; batch i of the pass takes samples[ends[i] : ends[i + 1]]."""
-
-    epoch: int
-    samples: np.ndarray
-    ends: np.ndarray
-
-
 class Mixture:
-    """The global batches of a run over shard sets, by step; the present pass of each set is kept in memory."""
+    """The global batches of a run over shard sets, by step; each set's present pass is kept, not its batches."""
 
     def __init__(self, sets: Sequence[ShardSet], share: Sequence[float], *, seed: int, global_batch: int) -> None:
         """Mix the sets by `shares`; raises InputError for a batch that a set cannot fill."""
         self.share, self.global_batch = tuple(share), global_batch
         self.pass_steps = pass_steps([len(columns.shard) for columns in sets], share, global_batch)
-        self._sets = list(sets)
+        self._sets = [SampleRuns.of(*columns) for columns in sets]
         self._seeds = [set_seed(seed, number) for number in range(len(sets))]
-        self._passes: dict[int, _Pass] = {}
+        self._passes: dict[int, tuple[int, EpochOrder | SetPass]] = {}
 
     def copy(self) -> "Mixture":
         """Return the same mixture with passes of its own, for another thread that reads other steps."""
@@ -119,27 +114,29 @@ class Mixture:
         epoch, sample = np.empty_like(source), np.empty_like(source)
         for number, steps in enumerate(self.pass_steps):
             present, at = divmod(step, steps)
-            of_set, places = self._pass(number, present), source == number
-            epoch[places], sample[places] = present, of_set.samples[of_set.ends[at] : of_set.ends[at + 1]]
+            places = source == number
+            epoch[places], sample[places] = present, self._pass(number, present).batch(at)
         return MixedBatch(source, epoch, sample)
 
     def _sources(self, step: int) -> np.ndarray:
         places = np.arange(step * self.global_batch, (step + 1) * self.global_batch + 1)
         return np.diff(drawn(self.share, places), axis=1).argmax(axis=0)
 
-    def _pass(self, number: int, epoch: int) -> _Pass:
+    def _pass(self, number: int, epoch: int) -> "EpochOrder | SetPass":
         """Return the pass that is a set's own epoch."""
-        if number not in self._passes or self._passes[number].epoch != epoch:
+        known = self._passes.get(number)
+        if known is not None and known[0] == epoch:
+            return known[1]
+        self._passes.pop(number, None)  # Two passes of one set are never in memory.
+        runs, draw = self._sets[number], {"seed": self._seeds[number], "epoch": epoch}
+        if len(self._sets) == 1:
+            made = EpochOrder(runs, **draw, global_batch=self.global_batch)
+        else:
             steps = self.pass_steps[number]
             edges = np.arange(epoch * steps, (epoch + 1) * steps + 1) * self.global_batch
-            counts = np.diff(drawn(self.share, edges)[number])
-            columns, draw = self._sets[number], {"seed": self._seeds[number], "epoch": epoch}
-            if len(self._sets) == 1:
-                samples = epoch_order(*columns, **draw, global_batch=self.global_batch).ravel()
-            else:
-                samples = pass_order(columns, counts, **draw)
-            self._passes[number] = _Pass(epoch, samples, np.append(0, np.cumsum(counts)))
-        return self._passes[number]
+            made = SetPass(runs, np.diff(drawn(self.share, edges)[number]), **draw)
+        self._passes[number] = epoch, made
+        return made
 
 
 def set_seed(seed: int, number: int) -> int:
@@ -147,24 +144,27 @@ def set_seed(seed: int, number: int) -> int:
     return seed + (number << 48)
 
 
-def pass_order(columns: ShardSet, counts: np.ndarray, *, seed: int, epoch: int) -> np.ndarray:
-    """Return a set's samples int64[sum(counts)], no one twice, batch after batch, counts int64[steps] to each."""
-    least, steps = _dealt(int(counts.min()), int(columns.shard.max()) + 1), len(counts)
-    odd = counts - least
-    aside, rest = _put_aside(columns.shard, int(odd.sum()), seed, epoch)
-    ends = np.append(0, np.cumsum(counts))
-    order = np.empty(ends[-1], dtype=np.int64)
-    if least:
-        dealt = epoch_order(
-            columns.shard[rest], columns.neighbourhood[rest], seed=seed, epoch=epoch, global_batch=least
-        )
-        order[ends[:-1, None] + np.arange(least)] = rest[dealt[:steps]]
-    rng = generator(seed, epoch, Purpose.ODD)
-    for column in range(int(odd.max())):
-        asking = ends[:-1][odd > column] + least + column
-        order[asking] = aside[: len(asking)][permutation(rng, len(asking))]
-        aside = aside[len(asking) :]
-    return order
+class SetPass:
+    """A pass of a set: batches of counts int64[steps] samples, none of them twice."""
+
+    def __init__(self, runs: SampleRuns, counts: np.ndarray, *, seed: int, epoch: int) -> None:
+        """Draw what the whole pass shares."""
+        self._least = _dealt(int(counts.min()), runs.shards)
+        odd = counts - self._least
+        aside, rest = _put_aside(runs, int(odd.sum()), generator(seed, epoch, Purpose.ASIDE))
+        self._order = EpochOrder(rest, seed=seed, epoch=epoch, global_batch=self._least) if self._least else None
+        self._ends = np.append(0, np.cumsum(odd))
+        self._odd = np.empty(self._ends[-1], dtype=np.int64)
+        rng = generator(seed, epoch, Purpose.ODD)
+        for column in range(int(odd.max())):
+            asking = self._ends[:-1][odd > column] + column
+            self._odd[asking] = aside[: len(asking)][permutation(rng, len(asking))]
+            aside = aside[len(asking) :]
+
+    def batch(self, step: int) -> np.ndarray:
+        """Return the samples of a step, int64[counts[step]]."""
+        odd = self._odd[self._ends[step] : self._ends[step + 1]]
+        return odd if self._order is None else np.append(self._order.batch(step), odd)
 
 
 def _dealt(least: int, shards: int) -> int:
@@ -174,17 +174,21 @@ def _dealt(least: int, shards: int) -> int:
     return next(enough, 0)
 
 
-def _put_aside(shard: np.ndarray, count: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return `count` samples of the first shards in a random order, shard after shard, and all others, ascending."""
+def _put_aside(runs: SampleRuns, count: int, rng: np.random.Generator) -> tuple[np.ndarray, SampleRuns]:
+    """Return `count` samples of the first shards in a random order, shard after shard, and the runs of all others.
+
+    Of the last of these shards it is a random part: no sample stands where it would be left in every pass.
+    """
     if count == 0:
-        return np.empty(0, dtype=np.int64), np.arange(len(shard))
-    sizes = np.bincount(shard)
-    turn = permutation(generator(seed, epoch, Purpose.ASIDE), len(sizes))
-    needed = turn[: np.searchsorted(np.cumsum(sizes[turn]), count) + 1]
-    wanted = np.zeros(len(sizes), dtype=bool)
-    wanted[needed] = True
-    candidates = np.flatnonzero(wanted[shard])
-    aside = candidates[np.argsort(np.argsort(turn)[shard[candidates]], kind="stable")][:count]
-    others = np.ones(len(shard), dtype=bool)
-    others[aside] = False
-    return aside, np.flatnonzero(others)
+        return np.empty(0, dtype=np.int64), runs
+    sizes = runs.shard_sizes
+    turn = permutation(rng, runs.shards)
+    ends = np.cumsum(sizes[turn])
+    whole = int(np.searchsorted(ends, count))  # all samples of so many shards, and some of the next
+    starts = np.append(0, np.cumsum(sizes))
+    wanted = [np.arange(starts[shard], starts[shard + 1]) for shard in turn[: whole + 1].tolist()]
+    missing = count - (int(ends[whole - 1]) if whole else 0)
+    wanted[-1] = wanted[-1][np.sort(permutation(rng, len(wanted[-1]))[:missing])]
+    is_whole = np.zeros(runs.shards, dtype=bool)
+    is_whole[turn[:whole]] = True
+    return np.concatenate(wanted), runs.without(is_whole, wanted[-1])

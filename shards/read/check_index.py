@@ -6,38 +6,60 @@ from typing import Any
 
 import numpy as np
 
-from egocurate.shards.read.index_columns import ReadColumn, lists, numbers
+from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.shard_format import MP4
+
+PIECE_SAMPLES = 1 << 20
+_NUMBERS = ("shard", "frame_count", "fps")
+_MEMBERS = ("offsets", "sizes", "crc32")
 
 
 def check_index(read_column: ReadColumn, manifest: dict[str, Any]) -> None:
     """Raise ValueError, naming the column, for an index that does not fit a manifest; both may be forged."""
     samples, shards = manifest["samples"], manifest["shards"]
-    shard = numbers(read_column("shard"))
+    limits = {"negatives": samples, "tag_verb": manifest["num_verbs"], "tag_noun": manifest["num_nouns"]}
+    columns = {name: numbers(read_column(name)) for name in _NUMBERS}
+    columns |= {name: lists(read_column(name)) for name in (*_MEMBERS, *limits)}
+    shard = columns["shard"]
     if len(shard) != samples:
         raise ValueError(f"it has {len(shard)} samples, the manifest {samples}")
-    if not np.array_equal(np.bincount(shard, minlength=len(shards)), [entry["samples"] for entry in shards]):
-        raise ValueError("column shard counts otherwise than the manifest")
-    if samples and (np.diff(shard) < 0).any():
+    # Piece by piece: what is compared with each column is as large as the column.
+    pieces = [slice(begin, min(samples, begin + PIECE_SAMPLES)) for begin in range(0, samples, PIECE_SAMPLES)]
+    if any((np.diff(shard[max(0, piece.start - 1) : piece.stop]) < 0).any() for piece in pieces):
         raise ValueError("column shard is out of order")
-    frames, fps = numbers(read_column("frame_count")), numbers(read_column("fps"))
+    counts = np.diff(np.searchsorted(shard, np.arange(len(shards) + 1)))
+    if not np.array_equal(counts, [entry["samples"] for entry in shards]):
+        raise ValueError("column shard counts otherwise than the manifest")
+    shard_bytes = np.array([entry["bytes"] for entry in shards], np.int64)
+    is_mp4 = manifest["profile"].get("members", MP4) == MP4
+    for piece in pieces:
+        of_piece = {name: _rows(column, piece) for name, column in columns.items()}
+        _check_members(of_piece, shard_bytes, is_mp4)
+        for name, limit in limits.items():
+            values = of_piece[name].values
+            if len(values) and not 0 <= values.min() <= values.max() < limit:
+                raise ValueError(f"column {name} has a number that is not among 0 to {limit - 1}")
+
+
+def _rows(column: np.ndarray | ListColumn, rows: slice) -> np.ndarray | ListColumn:
+    if not isinstance(column, ListColumn):
+        return column[rows]
+    offsets = column.offsets[rows.start : rows.stop + 1]
+    return ListColumn(column.values[offsets[0] : offsets[-1]], offsets - offsets[0])
+
+
+def _check_members(columns: dict[str, Any], shard_bytes: np.ndarray, is_mp4: bool) -> None:
+    """Raise ValueError unless every sample has the members that it should, inside its shard of so many bytes."""
+    frames, fps, offsets, sizes = (columns[name] for name in ("frame_count", "fps", "offsets", "sizes"))
     if not ((frames > 0).all() and np.isfinite(fps).all() and (fps > 0).all()):
         raise ValueError("columns frame_count and fps are not positive throughout")
-    offsets, sizes = lists(read_column("offsets")), lists(read_column("sizes"))
-    members = 1 + (np.ones(samples, np.int64) if manifest["profile"].get("members", MP4) == MP4 else frames)
-    for name, column in (("offsets", offsets), ("sizes", sizes), ("crc32", lists(read_column("crc32")))):
+    members = 1 + (np.ones(len(frames), np.int64) if is_mp4 else frames)
+    for name in _MEMBERS:
+        column = columns[name]
         if not np.array_equal(np.diff(column.offsets), members):
             raise ValueError(f"column {name} has not the members that frame_count says")
         if len(column.values) and column.values.min() < 0:
             raise ValueError(f"column {name} has a negative number")
-    room = np.repeat(np.array([entry["bytes"] for entry in shards], np.int64)[shard], members)
+    room = np.repeat(shard_bytes[columns["shard"]], members)
     if (sizes.values > room).any() or (offsets.values > room - sizes.values).any():
         raise ValueError("columns offsets and sizes lead beyond a shard")
-    for name, most in (
-        ("negatives", samples),
-        ("tag_verb", manifest["num_verbs"]),
-        ("tag_noun", manifest["num_nouns"]),
-    ):
-        values = lists(read_column(name)).values
-        if len(values) and not 0 <= values.min() <= values.max() < most:
-            raise ValueError(f"column {name} has a number that is not among 0 to {most - 1}")

@@ -9,23 +9,18 @@ import pyarrow as pa
 
 from egocurate.errors import InputError
 from egocurate.shards.manifest import read_manifest
-from egocurate.shards.read.index_columns import (
-    REPEATED_TEXT_COLUMNS,
-    ListColumn,
-    ReadColumn,
-    lists,
-    numbers,
-)
+from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.read.open_index import open_columns
 from egocurate.shards.read.sample import Sample
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
 from egocurate.shards.read.shard_reader import ShardReader, Span
 from egocurate.shards.shard_format import INDEX_FILE, MP4, member_suffixes
 from egocurate.shards.write.parts import Part, parts_fingerprint
+from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
 from egocurate.storage.redacted import redacted
 
-TEXT_COLUMNS = ("key", "clip_text", "text", *REPEATED_TEXT_COLUMNS)
+TEXT_COLUMNS = ("key", "clip_text", "text", "video_uid", "narration_source")
 NUMBER_COLUMNS = ("narration_ind", "narration_time", "clip_start", "clip_end", "clip_idx", "frame_count", "fps")
 LIST_COLUMNS = ("tag_verb", "tag_noun", "negatives")
 
@@ -103,6 +98,13 @@ class ShardIndex:
     def fingerprint(self) -> str:
         """Digest of the plan and of every shard's bytes; another one when the folder has grown."""
         return self._digest(self.manifest["plan"], len(self.reader.shards))
+
+    @cached_property
+    def index_fingerprint(self) -> str:
+        """ "size:sha256" of the index itself: of tags, negatives and texts, which the shards' bytes do not all tell."""
+        written = self.manifest.get("index")  # folders of the first releases do not tell
+        path = self.folder / INDEX_FILE
+        return fingerprint(path) if written is None else f"{written['bytes']}:{written['sha256']}"
 
     @property
     def earlier_fingerprints(self) -> list[str]:

@@ -1,14 +1,12 @@
 """Columns of an index.parquet as arrays: of numbers, of lists of numbers, of texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from egocurate.shards.shard_format import INDEX_SCHEMA
-
-REPEATED_TEXT_COLUMNS = ("video_uid", "narration_source")
 
 ReadColumn = Callable[[str], pa.Array]
 """name -> the column"""
@@ -30,12 +28,28 @@ def numbers(column: pa.Array) -> np.ndarray:
     return np.from_dlpack(column)
 
 
-def lists(column: pa.ListArray) -> ListColumn:
+def lists(column: pa.LargeListArray) -> ListColumn:
     """Return a column of lists of numbers without copying it."""
     return ListColumn(numbers(column.values), numbers(column.offsets))
 
 
-def one_array(column: pa.ChunkedArray, name: str) -> pa.Array:
-    """Return a column of a table as one array of its kind in an index; texts that repeat are kept once each."""
-    array = column.cast(INDEX_SCHEMA.field(name).type).combine_chunks()
-    return array.dictionary_encode() if name in REPEATED_TEXT_COLUMNS else array
+def column_kind(name: str) -> pa.DataType:
+    """Return the type of a column in memory: texts and lists of millions of samples exceed what 32 bits can count."""
+    kind = INDEX_SCHEMA.field(name).type
+    if pa.types.is_string(kind):
+        return pa.large_string()
+    return pa.large_list(kind.value_type) if pa.types.is_list(kind) else kind
+
+
+def one_array(pieces: Iterable[pa.Array], name: str) -> pa.Array:
+    """Return the pieces of a column as one array of its kind; raises ArrowInvalid for a row without a value."""
+    kind = column_kind(name)
+    return pa.chunked_array([piece.cast(kind) for piece in without_nulls(pieces, name)], kind).combine_chunks()
+
+
+def without_nulls(pieces: Iterable[pa.Array], name: str) -> Iterator[pa.Array]:
+    """Yield the pieces of a column; raises ArrowInvalid for a row without a value."""
+    for piece in pieces:
+        if piece.null_count:
+            raise pa.ArrowInvalid(f"column {name} has a row without a value")
+        yield piece

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -12,13 +13,15 @@ import pyarrow.parquet as pq
 
 from egocurate.errors import InputError
 from egocurate.shards.read.check_index import check_index
-from egocurate.shards.read.index_columns import ReadColumn, one_array
+from egocurate.shards.read.index_columns import ReadColumn, column_kind, one_array, without_nulls
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.mapped_columns import MappedColumns, cache_folder
+from egocurate.storage.parquet import pieces_of
 from egocurate.storage.paths import BUFFER_BYTES, TABLE_BYTES, AnyPath, is_remote, read_bytes
 from egocurate.storage.remote_file import open_file
 
 MAPPED_FROM = 200_000  # samples; smaller indexes are read in a moment
+LAYOUT = 2  # of the mapped columns: those of another one are left to be removed
 WAY_OUT = "run `curate verify --repair` on the folder, or write the shards again"
 
 
@@ -29,7 +32,7 @@ class DamagedIndex(InputError):  # noqa: N818 (a state of a file)
 def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
     """Return what gives a column of an index by its name: out of a table in memory, or mapped if the index is large.
 
-    A large index is copied once, column by column, to the user's cache: all processes of the machine share its memory.
+    A large index is copied once, piece by piece, to the user's cache: all processes of the machine share its memory.
     The copy is called after all that it holds, so no other folder's index is ever taken for it. Raises DamagedIndex for
     one that has other bytes than the manifest says, or numbers out of their range, and OSError, KeyError or
     pa.ArrowException for what cannot be read.
@@ -42,9 +45,10 @@ def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
             _check_bytes(path, f"{len(data)}:{hashlib.sha256(data).hexdigest()}", written)
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             table = file.read()
-        return _checked(path, lambda name: one_array(table[name], name), manifest)
+        return _checked(path, lambda name: one_array(table[name].chunks, name), manifest)
     found = fingerprint(path) if written is None else f"{written['bytes']}:{written['sha256']}"
-    digest = hashlib.sha256(f"{found} {json.dumps(manifest, sort_keys=True)}".encode()).hexdigest()
+    content = f"{LAYOUT} {found} {json.dumps(manifest, sort_keys=True)}"
+    digest = hashlib.sha256(content.encode()).hexdigest()
     mapped = MappedColumns(cache_folder() / "index" / digest[:32])
 
     @lru_cache(1)
@@ -52,8 +56,11 @@ def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
         return pq.ParquetFile(_checked_bytes(path, written))
 
     def read(name: str) -> pa.Array:
-        # Column by column: the whole table next to what is made of it would take twice the memory.
-        return mapped.open(name, lambda: one_array(table().read([name])[name], name))
+        return mapped.open(name, column_kind(name), lambda: without_nulls(pieces(name), name))
+
+    def pieces(name: str) -> Iterator[pa.Array]:
+        for piece in pieces_of(table(), [name]):
+            yield from piece[name].chunks
 
     if not mapped.is_checked:
         table()

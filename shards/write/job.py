@@ -1,7 +1,8 @@
 """What is to be written: the job as it is asked for, and the plan with its fingerprint that follows from it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,9 +15,10 @@ from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.errors import InputError
 from egocurate.shards.profiles import Profile
 from egocurate.shards.shard_format import FORMAT
+from egocurate.shards.write.ordered_clips import PIECE_CLIPS, OrderedClips
 from egocurate.shards.write.parts import NOT_ON_DISK, Part, claimed_rows, new_part, parts_fingerprint
 from egocurate.shards.write.plan_digests import plan_digests
-from egocurate.shards.write.shard_plan import plan_shards, shard_order
+from egocurate.shards.write.shard_plan import ORDERED_BY, plan_shards, shard_order
 from egocurate.storage.paths import AnyPath, as_path, is_remote, named
 
 STAT_THREADS = 16
@@ -100,7 +102,7 @@ class ShardPlan:
     `waiting` counts, by video, the clips that no part plans: their videos are not on disk.
     """
 
-    clips: pa.Table
+    clips: OrderedClips
     bounds: np.ndarray
     parts: tuple[Part, ...]
     waiting: dict[str, int]
@@ -123,6 +125,10 @@ class ShardPlan:
     def rows(self, shard: int) -> pa.Table:
         """Return the clips of a shard, copied out of the table."""
         return self.clips.take(np.arange(self.bounds[shard], self.bounds[shard + 1]))
+
+    def keys(self, shard: int) -> list[str]:
+        """Return the keys of the clips of a shard."""
+        return self.clips.take(np.arange(self.bounds[shard], self.bounds[shard + 1]), ["key"])["key"].to_pylist()
 
 
 @dataclass(frozen=True)
@@ -178,22 +184,24 @@ def plan_parts(checked: CheckedJob, parts: Sequence[Part]) -> ShardPlan:
     """
     job, clips = checked.job, checked.clips
     rows, last_part = claimed_rows(clips, parts)
-    tables, counts, laid_out = [], [], []
+    neighbourhood = clips["neighbourhood"].to_numpy()
+    ordered, counts, laid_out = [], [], []
     for number, part in enumerate(parts):
-        order = shard_order(clips.select(["video_uid", "neighbourhood", "clip_start", "key"]).take(rows[number]))
-        of_part = clips.take(rows[number][order]).combine_chunks()
-        shard = plan_shards(of_part["neighbourhood"].to_numpy(), job.clips_per_shard)
-        planned = job.settings() | plan_digests(of_part, part.videos)
+        of_part = rows[number] if len(parts) > 1 or len(rows[number]) < len(clips) else None
+        order = shard_order(clips if of_part is None else clips.select(ORDERED_BY).take(of_part))
+        order = order if of_part is None else of_part[order]
+        shard = plan_shards(neighbourhood[order], job.clips_per_shard)
+        bounds = np.searchsorted(shard, np.arange(int(shard.max(initial=-1)) + 2))
+        planned = job.settings() | plan_digests(OrderedClips.in_shards(clips, order, bounds), part.videos)
         if part.planned:
             _refuse_other_plan(job, part.planned, planned)
-        shards = int(shard.max(initial=-1)) + 1
-        laid_out.append(replace(part, shards=shards, planned=part.planned or planned))
+        laid_out.append(replace(part, shards=len(bounds) - 1, planned=part.planned or planned))
         # A clip that a later part tries again has its place in the plan of this one, but is not cut here any more.
-        is_here = last_part[rows[number][order]] == number
-        counts.append(np.bincount(shard[is_here], minlength=shards))
-        tables.append(of_part if is_here.all() else of_part.filter(pa.array(is_here)))
+        is_here = last_part[order] == number
+        counts.append(np.bincount(shard[is_here], minlength=len(bounds) - 1))
+        ordered.append(order[is_here])
     bounds = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-    planned_clips = tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks()
+    planned_clips = OrderedClips.in_shards(clips, np.concatenate(ordered), bounds)
     return ShardPlan(planned_clips, bounds, tuple(laid_out), _count_videos(clips, last_part < 0))
 
 
@@ -229,11 +237,23 @@ def _checked(clips: pa.Table) -> pa.Table:
     for name in ("clip_start", "clip_end"):
         if not pc.all(pc.is_finite(clips[name])).as_py():
             raise InputError(f"clip table has a {name} that is not a number of seconds")
-    counts = pc.value_counts(clips["key"])
-    repeated = counts.filter(pc.greater(counts.field("counts"), 1))
-    if len(repeated):
-        raise InputError(f"clip table has key {repeated[0]['values'].as_py()!r} twice: keys must be unique")
+    key = _repeated(clips["key"])
+    if key is not None:
+        raise InputError(f"clip table has key {key!r} twice: keys must be unique")
     return clips
+
+
+def _repeated(texts: pa.ChunkedArray) -> str | None:
+    """Return a text that is there twice, if there is one; looked for by hash, in a tenth of the memory of the texts."""
+    hashes = np.concatenate([np.fromiter(map(hash, chunk.to_pylist()), np.int64) for chunk in _small(texts)])
+    order = np.argsort(hashes)
+    same = np.flatnonzero(np.diff(hashes[order]) == 0)
+    suspects = Counter(texts.take(np.union1d(order[same], order[same + 1])).to_pylist()) if len(same) else Counter()
+    return next((text for text, count in suspects.items() if count > 1), None)
+
+
+def _small(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
+    return (column.slice(first, PIECE_CLIPS) for first in range(0, len(column), PIECE_CLIPS))
 
 
 def _video_sizes(clips: pa.Table, videos: dict[str, VideoFile]) -> dict[str, int]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from egocurate.shards.video.clip_frames import MICROSECONDS_PER_SECOND
+from egocurate.shards.write.ordered_clips import OrderedClips
 
 # What is told apart, by name -> the columns of the clip table that decide it.
 _COLUMNS = {
@@ -21,8 +22,8 @@ _COLUMNS = {
 }
 
 
-def plan_digests(clips: pa.Table, videos: Mapping[str, int]) -> dict[str, str]:
-    """Return a digest of each thing that decides the bytes of shards, given clips in order and the bytes of videos."""
+def plan_digests(clips: OrderedClips, videos: Mapping[str, int]) -> dict[str, str]:
+    """Return a digest of each thing that decides the bytes of shards, given its clips and the bytes of videos."""
     columns = {name: _columns_digest(clips, of) for name, of in _COLUMNS.items()}
     return {"videos": videos_digest(videos)} | columns
 
@@ -37,20 +38,21 @@ def text_digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _columns_digest(clips: pa.Table, names: list[str]) -> str:
+def _columns_digest(clips: OrderedClips, names: list[str]) -> str:
     """Digest values, not Arrow buffers, whose layout depends on how a table came about."""
-    parts = []
-    for name in names:
-        column = clips[name].combine_chunks()
-        if pa.types.is_list(column.type):
-            parts += [pc.list_value_length(column).to_numpy(zero_copy_only=False), column.flatten().to_numpy()]
-        elif pa.types.is_string(column.type):
-            parts += [pc.binary_length(column).to_numpy(zero_copy_only=False), "".join(column.to_pylist()).encode()]
-        elif name in ("clip_start", "clip_end"):
-            parts.append(np.floor(column.to_numpy() * MICROSECONDS_PER_SECOND).astype(np.int64))
-        else:
-            parts.append(column.to_numpy())
     digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
+    for name in names:
+        column = clips.table[name]
+        if pa.types.is_list(column.type):
+            digest.update(pc.list_value_length(column).to_numpy()[clips.rows])
+            for piece in clips.pieces(name):
+                digest.update(np.ascontiguousarray(piece.flatten().to_numpy()))
+        elif pa.types.is_string(column.type):
+            digest.update(pc.binary_length(column).to_numpy()[clips.rows])
+            for piece in clips.pieces(name):
+                digest.update("".join(piece.to_pylist()).encode())
+        elif name in ("clip_start", "clip_end"):
+            digest.update(np.floor(clips.numbers(name) * MICROSECONDS_PER_SECOND).astype(np.int64))
+        else:
+            digest.update(clips.numbers(name))
     return digest.hexdigest()

@@ -4,13 +4,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from egocurate.errors import InputError
 from egocurate.shards.shard_format import (
     CLIP_COLUMNS,
     FAILED_FILE,
@@ -24,7 +24,9 @@ from egocurate.shards.shard_format import (
     WAITING_FILE,
 )
 from egocurate.shards.write.job import ShardPlan
+from egocurate.shards.write.ordered_clips import OrderedClips
 from egocurate.shards.write.parts import NOT_ON_DISK, Part
+from egocurate.shards.write.shard_content import MEMBER_COLUMNS, NUMBERS
 from egocurate.shards.write.shard_folder import ShardFolder
 from egocurate.storage.atomic import atomic_file, atomic_write, write_text
 from egocurate.storage.digested_file import DigestedFile
@@ -32,8 +34,6 @@ from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, read_bytes
 
 INDEX_ROW_GROUP = 65_536
-MEMBER_COLUMNS = ("offsets", "sizes", "crc32")
-NUMBERS = {"frame_count": np.int32, "fps": np.float64}
 
 
 @dataclass
@@ -52,7 +52,7 @@ class _Written:
 def publish(folder: ShardFolder) -> None:
     """Write index.parquet, failed.parquet (if anything failed) and, last, manifest.json."""
     plan, job = folder.plan, folder.job
-    written = _read_notes(folder)
+    written = _read_contents(folder)
     parts = [part.to_json() for part in _parts_as_cut(plan, written)]
     # What never grew and covers the whole table follows from the table alone; of any other folder the index has the
     # parts too, so that a manifest that is lost can be written again.
@@ -62,7 +62,7 @@ def publish(folder: ShardFolder) -> None:
         _write_index(index, plan.clips, written, about)
     if written.failed:
         rows, reasons, details = zip(*written.failed, strict=True)
-        clips = plan.clips.take(np.array(rows)).select(["key", "video_uid", "clip_start", "clip_end"])
+        clips = plan.clips.take(np.array(rows), ["key", "video_uid", "clip_start", "clip_end"])
         columns = [*clips.columns, pa.array(reasons, pa.string()), pa.array(details, pa.string())]
         failed = pa.table(columns, schema=FAILED_SCHEMA)
         atomic_write(folder.out / FAILED_FILE, lambda file: pq.write_table(failed, file))
@@ -111,30 +111,28 @@ def count_gone(out: AnyPath) -> dict[str, int]:
     return dict(Counter(row["video_uid"] for row in failed if row["reason"] == VIDEO_NOT_ON_DISK))
 
 
-def _read_notes(folder: ShardFolder) -> _Written:
-    """Read the notes one by one: as arrays, millions of samples stay small."""
+def _read_contents(folder: ShardFolder) -> _Written:
+    """Read what shards hold one by one: as arrays, millions of samples stay small."""
     plan = folder.plan
-    rows, counts, failed, entries = [], [], [], []
+    rows, failed, entries = [], [], []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in (*MEMBER_COLUMNS, "counts", *NUMBERS)}
-    for shard, note in enumerate(folder.notes()):
-        first, last = int(plan.bounds[shard]), int(plan.bounds[shard + 1])
-        keys = plan.clips["key"].slice(first, last - first).to_pylist()
-        row = {key: first + i for i, key in enumerate(keys)}
-        rows.append(np.array([row[key] for key in note.keys], np.int64))
-        counts.append(len(note.keys))
+    for shard, content in enumerate(folder.contents()):
+        first = int(plan.bounds[shard])
+        row = {key: first + i for i, key in enumerate(plan.keys(shard))}
+        if not row.keys() >= set(content.keys):
+            raise InputError(f"{folder.out / INDEX_FILE} does not fit its plan: run `curate verify --repair`")
+        rows.append(np.array([row[key] for key in content.keys], np.int64))
         # A clip that a later part has tried again is not of this shard any more.
-        failed += [(row[key], reason, detail) for key, reason, detail in note.failed if key in row]
-        columns["counts"].append(np.array([len(sizes) for sizes in note.sizes], np.int64))
-        for name in MEMBER_COLUMNS:
-            columns[name].append(np.fromiter(chain.from_iterable(getattr(note, name)), np.int64))
-        for name, kind in NUMBERS.items():
-            columns[name].append(np.array(getattr(note, name), kind))
-        size = {"samples": len(note.keys), "bytes": note.bytes, "sha256": note.sha256}
+        failed += [(row[key], reason, detail) for key, reason, detail in content.failed if key in row]
+        columns["counts"].append(content.counts)
+        for name, values in (content.members | content.numbers).items():
+            columns[name].append(values)
+        size = {"samples": len(content.keys), "bytes": content.bytes, "sha256": content.sha256}
         entries.append({"file": folder.tar(shard).name, **size})
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     members, numbers = ({name: whole[name] for name in names} for names in (MEMBER_COLUMNS, NUMBERS))
     bounds = np.concatenate([[0], np.cumsum(whole["counts"])])
-    shard_of = np.repeat(np.arange(plan.shards, dtype=np.int32), counts)
+    shard_of = np.repeat(np.arange(plan.shards, dtype=np.int32), [entry["samples"] for entry in entries])
     return _Written(np.concatenate(rows), shard_of, bounds, members, numbers, failed, entries)
 
 
@@ -145,16 +143,18 @@ def _parts_as_cut(plan: ShardPlan, written: _Written) -> list[Part]:
     for row, reason, _ in written.failed:
         if reason == VIDEO_NOT_ON_DISK:
             shard = np.searchsorted(plan.bounds, row, "right") - 1
-            gone[int(np.searchsorted(ends, shard, "right"))].add(plan.clips["video_uid"][row].as_py())
+            gone[int(np.searchsorted(ends, shard, "right"))].add(
+                plan.clips.take(np.array([row]), ["video_uid"])["video_uid"][0].as_py()
+            )
     return [
         replace(part, videos=part.videos | dict.fromkeys(sorted(gone[number]), NOT_ON_DISK))
         for number, part in enumerate(plan.parts)
     ]
 
 
-def _write_index(file: BinaryIO, clips: pa.Table, written: _Written, about: dict[str, str] | None) -> None:
+def _write_index(file: BinaryIO, clips: OrderedClips, written: _Written, about: dict[str, str] | None) -> None:
     """Write the index a row group at a time, so that the texts are never in memory twice; `about` is its metadata."""
-    clip_idx = clips["clip_idx"].to_numpy()[written.rows]
+    clip_idx = clips.numbers("clip_idx")[written.rows]
     order = np.argsort(clip_idx, kind="stable")
     schema = INDEX_SCHEMA if about is None else INDEX_SCHEMA.with_metadata(about)
     with pq.ParquetWriter(file, schema) as writer:

@@ -4,9 +4,8 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pyarrow.compute as pc
 
 from egocurate.errors import InputError
@@ -16,7 +15,9 @@ from egocurate.shards.write.build_shard import ShardNote
 from egocurate.shards.write.job import CheckedJob, ShardJob, ShardPlan, VideoFile
 from egocurate.shards.write.parts import NOT_ON_DISK, Part
 from egocurate.shards.write.plan_digests import videos_digest
-from egocurate.storage.atomic import TEMP_PREFIX, atomic_write
+from egocurate.shards.write.shard_content import ShardContent, published_contents
+from egocurate.storage.atomic import TEMP_PREFIX, atomic_write, write_json
+from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.lock import Lock, locked
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import (
@@ -127,19 +128,30 @@ class ShardFolder:
         return self.unfinished / f"{self.tar(shard).name}.json"
 
     def missing(self) -> list[int]:
-        """Return the shards that are not whole; those that the manifest has are."""
+        """Return the shards that are not whole, by the notes of this run and by what was published before."""
         tars, notes = file_sizes(self.out), file_sizes(self.unfinished)
-        published = len(self._manifest()["shards"])
-        return [shard for shard in range(published, self.plan.shards) if not self._is_done(shard, tars, notes)]
+        entries = self._published_entries()
 
-    def notes(self) -> Iterator[ShardNote]:
-        """Return the notes of all shards, of those that the manifest has by the index."""
-        manifest = self._manifest()
-        published = len(manifest["shards"])
-        if published:
-            yield from (note for _, note in self._notes_from_index(manifest))
-        for shard in range(published, self.plan.shards):
-            yield ShardNote.read(self.note(shard))
+        def is_whole(shard: int) -> bool:
+            size = tars.get(self.tar(shard).name)
+            if self.note(shard).name in notes:
+                return size == ShardNote.read(self.note(shard)).bytes
+            return shard < len(entries) and size == entries[shard]["bytes"]
+
+        return [shard for shard in range(self.plan.shards) if not is_whole(shard)]
+
+    def contents(self) -> Iterator[ShardContent]:
+        """Return what every shard holds: by its note or, where it has none, by the index that was published before."""
+        notes, entries = file_sizes(self.unfinished), self._published_entries()
+        reasons = self._reasons() if entries else {}
+        published = published_contents(self.out / INDEX_FILE, entries)
+        for shard in range(self.plan.shards):
+            content = next(published) if shard < len(entries) else None
+            if content is None or self.note(shard).name in notes:
+                yield ShardContent.of_note(ShardNote.read(self.note(shard)))
+                continue
+            keys = self.plan.keys(shard) if reasons else []
+            yield replace(content, failed=[reasons[key] for key in keys if key in reasons])
 
     def open(self) -> bool:
         """Make the folder ready for its plan and tell whether it is finished already.
@@ -153,19 +165,21 @@ class ShardFolder:
             entries = manifest["shards"]
             lost = [shard for shard, entry in enumerate(entries) if files.get(entry["file"]) != entry["bytes"]]
             is_whole = not lost and INDEX_FILE in files
+            if lost and INDEX_FILE in files:
+                self._refuse_other_index(manifest)
             if is_whole and len(entries) == self.plan.shards:
                 return True
             self.refuse_changed_videos(lost)
             if is_whole:
-                self._begin(())
+                self._begin()
             else:
-                self.reopen(self._notes_from_index(manifest) if INDEX_FILE in files else ())
+                self.reopen(manifest if INDEX_FILE in files else None)
         elif not self._plan_file.exists() and (stray := next((name for name in files if name.endswith(".tar")), None)):
             raise InputError(
                 f"{self.out} holds {stray} but no manifest: choose an empty folder, or `curate verify --repair` it"
             )
         else:
-            self._begin(())
+            self._begin()
         self.remove_temps()
         return False
 
@@ -197,37 +211,39 @@ class ShardFolder:
         self.remove_temps()
         remove_folder(self.unfinished)
 
-    def _is_done(self, shard: int, tars: dict[str, int], notes: dict[str, int]) -> bool:
-        tar, note = self.tar(shard), self.note(shard)
-        return tar.name in tars and note.name in notes and ShardNote.read(note).bytes == tars[tar.name]
-
     @property
     def _plan_file(self) -> AnyPath:
         return self.unfinished / PLAN_FILE
 
-    def _manifest(self) -> dict:
-        return read_manifest(self.out) if (self.out / MANIFEST_FILE).exists() else {"shards": []}
+    def _published_entries(self) -> list[dict]:
+        """Return what the manifest says of shards, or said before the folder became an unfinished one."""
+        folders = [folder for folder in (self.out, self.unfinished) if (folder / MANIFEST_FILE).exists()]
+        return read_manifest(folders[0])["shards"] if folders else []
 
-    def _begin(self, notes: Iterable[tuple[int, ShardNote]]) -> None:
+    def _begin(self) -> None:
         make_folder(self.unfinished)
         plan = {"parts": [part.to_json() for part in self.plan.parts]}
         atomic_write(self._plan_file, lambda file: file.write(json.dumps(plan).encode()))
-        for shard, note in notes:
-            note.write(self.note(shard))
 
-    def reopen(self, notes: Iterable[tuple[int, ShardNote]]) -> None:
-        """Make a finished folder an unfinished one that keeps the shards of these notes, by number."""
-        self._begin(notes)
+    def reopen(self, published: dict | None = None) -> None:
+        """Make a finished folder an unfinished one that keeps the shards that have notes.
+
+        Those that have none stay, too, as the index and the manifest say that they are, if that is given.
+        """
+        self._begin()
+        if published is not None:
+            write_json(self.unfinished / MANIFEST_FILE, published)
+        else:
+            (self.unfinished / MANIFEST_FILE).unlink(missing_ok=True)
         (self.out / MANIFEST_FILE).unlink(missing_ok=True)
 
-    def _notes_from_index(self, manifest: dict) -> Iterator[tuple[int, ShardNote]]:
-        names = ["offsets", "sizes", "crc32", "frame_count", "fps"]
-        index = read_parquet(self.out / INDEX_FILE, ["shard", "key", *names])
-        bounds = np.searchsorted(index["shard"].to_numpy(), np.arange(len(manifest["shards"]) + 1))
-        failed = read_parquet(self.out / FAILED_FILE).to_pylist() if (self.out / FAILED_FILE).exists() else []
-        reasons = {row["key"]: [row["key"], row["reason"], row["detail"]] for row in failed}
-        for shard, entry in enumerate(manifest["shards"]):
-            rows = index.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
-            columns = {name: rows[name].to_pylist() for name in names}
-            lost = [reasons[key] for key in self.plan.rows(shard)["key"].to_pylist() if key in reasons]
-            yield shard, ShardNote(entry["bytes"], entry["sha256"], rows["key"].to_pylist(), **columns, failed=lost)
+    def _reasons(self) -> dict[str, list[str]]:
+        path = self.out / FAILED_FILE
+        failed = read_parquet(path).to_pylist() if path.exists() else []
+        return {row["key"]: [row["key"], row["reason"], row["detail"]] for row in failed}
+
+    def _refuse_other_index(self, manifest: dict) -> None:
+        """Raise InputError if the index, by which whole shards are known, is not the one that was written."""
+        written = manifest.get("index")  # folders of the first releases do not tell
+        if written is not None and fingerprint(self.out / INDEX_FILE) != f"{written['bytes']}:{written['sha256']}":
+            raise InputError(f"{self.out / INDEX_FILE} is not what was written: run `curate verify --repair`")

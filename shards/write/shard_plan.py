@@ -2,13 +2,15 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+ORDERED_BY = ["video_uid", "neighbourhood", "clip_start", "key"]
 
 
 def shard_order(clips: pa.Table) -> np.ndarray:
     """Return the rows int64[N] of a clip table in shard order: by video, neighbourhood, start, key."""
-    by = [("video_uid", "ascending"), ("neighbourhood", "ascending"), ("clip_start", "ascending"), ("key", "ascending")]
-    columns = clips.select([name for name, _ in by])
-    return columns.append_column("row", pa.array(np.arange(len(clips)))).sort_by(by)["row"].to_numpy()
+    by = [(name, "ascending") for name in ORDERED_BY]
+    return pc.sort_indices(clips.select(ORDERED_BY), sort_keys=by).to_numpy().astype(np.int64)
 
 
 def plan_shards(neighbourhood: np.ndarray, clips_per_shard: int) -> np.ndarray:

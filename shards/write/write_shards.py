@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from egocurate.errors import ClusterLost, DiskFull
 from egocurate.progress import Report, Stage, silent
 from egocurate.shards.manifest import read_manifest
@@ -99,7 +101,8 @@ def _write_missing(folder: ShardFolder, lock: Lock, report: Report) -> int:
             # What ended an earlier run's tasks is tried afresh: a file server may be back.
             (folder.unfinished / name).unlink(missing_ok=True)
     if missing:
-        core_sec = core_seconds(plan.clips, _video_bytes(folder)) * left / total
+        windows = plan.clips.take(np.arange(total), ["clip_start", "clip_end"])
+        core_sec = core_seconds(windows, _video_bytes(folder)) * left / total
         with _temps_removed(folder), open_workers(len(missing), core_sec, report) as workers:
             run_tasks(workers, missing, lambda shard, careful: _task(folder, shard, careful), done, lock.check)
     return rate.samples
@@ -107,10 +110,10 @@ def _write_missing(folder: ShardFolder, lock: Lock, report: Report) -> int:
 
 def _video_bytes(folder: ShardFolder) -> float:
     """Return how large the videos are; of many, which are work enough, none is asked for its size."""
-    uids = folder.plan.clips["video_uid"].unique().to_pylist()
-    if len(uids) > FEW_VIDEOS:
+    videos = {uid for part in folder.plan.parts for uid in part.videos}
+    if len(videos) > FEW_VIDEOS:
         return math.inf
-    return sum(max(0, folder.job.videos.get(uid, VideoFile(None)).size()) for uid in uids)
+    return sum(max(0, folder.job.videos.get(uid, VideoFile(None)).size()) for uid in videos)
 
 
 def _task(folder: ShardFolder, shard: int, careful: bool) -> ShardTask:

@@ -256,11 +256,25 @@ def test_closing_ends_the_workers_and_reading_can_go_on(shards, reference):
     reading = whole.epoch(0)
     assert same(next(reading), reference[0][0])
     workers = set(multiprocessing.active_children()) - others
-    del reading
-    whole.close()
+    whole.close()  # while the batches of the loop that was left live
     assert len(workers) == 2 and not any(worker.is_alive() for worker in workers)
+    with pytest.raises(RuntimeError, match="out of date"):
+        next(reading)
     assert same(next(whole.epoch(0)), reference[0][1])
     whole.close()
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_closing_inside_a_loop_ends_the_workers(shards, ahead):
+    others = set(multiprocessing.active_children())
+    whole = small(shards, workers=2)
+    reading = prefetch(whole.epoch(0), "cpu") if ahead else whole.epoch(0)
+    for _ in reading:
+        workers = set(multiprocessing.active_children()) - others
+        whole.close()
+        break
+    assert len(workers) == 2 and not any(worker.is_alive() for worker in workers)
+    assert reading is not None
 
 
 def test_a_training_process_imports_no_tables(shards):

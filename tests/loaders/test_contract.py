@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import pickle
+import shutil
 import time
 
 import numpy as np
@@ -17,6 +18,7 @@ from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.order.mixture import Mixture, ShardSet, shares
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.shard_reader import ShardReader
+from tests.shards.forge import forge_index, with_column
 
 GLOBAL_BATCHES = [1, 6, 16, 24, 60, 64]
 NODES = [1, 2, 3]
@@ -189,6 +191,26 @@ def test_a_state_of_another_mixture_is_refused(shards, other, named):
     changed = small(folders, weights=other.get("weights", [1] * len(folders)), seed=other.get("seed", 3))
     with pytest.raises(InputError, match=named):
         changed.load_state_dict(state)
+
+
+def test_a_state_of_another_index_over_the_same_shards_is_refused(shards, tmp_path):
+    folder = shutil.copytree(shards, tmp_path / "shards")
+    state = small([folder], weights=[1]).state_dict()
+    forge_index(folder, with_column("tag_verb", lambda tags: [[0] for _ in tags]))
+    changed = small([folder], weights=[1])
+    assert changed.state_dict()["fingerprint"] == state["fingerprint"]
+    with pytest.raises(InputError, match=r"index .*put index\.parquet and manifest\.json back"):
+        changed.load_state_dict(state)
+
+
+def test_states_of_first_versions_are_read_where_the_order_is_the_same(shards):
+    def first(state):
+        return {name: value for name, value in state.items() if name not in ("index", "order")}
+
+    small([shards], weights=[1]).load_state_dict(first(small([shards], weights=[1]).state_dict()))
+    mixed = small([shards, shards], weights=[2, 1])
+    with pytest.raises(InputError, match=r"order 1, the stream 2: .* drawn by other rules"):
+        mixed.load_state_dict(first(mixed.state_dict()))
 
 
 def test_weights_count_by_their_proportions_and_default_to_the_sizes(shards):

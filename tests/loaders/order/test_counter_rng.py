@@ -27,6 +27,12 @@ def test_numbers_are_those_of_philox_for_good():
     ]
 
 
+@given(st.integers(0, 50))
+def test_a_stream_is_gone_on_with_after_any_number_of_draws(drawn):
+    expected = generator(-1, 2, Purpose.ORDER, 3).random(drawn + 9)[drawn:]
+    assert np.array_equal(generator(-1, 2, Purpose.ORDER, 3, drawn=drawn).random(9), expected)
+
+
 @given(st.integers(1, 200), st.integers(0, 2**32))
 def test_permutation_and_below(n, sample):
     rng = generator(0, 0, Purpose.VIEW, sample)

@@ -1,5 +1,7 @@
+import hashlib
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egocurate.errors import InputError
+from egocurate.loaders.order import epoch_order as epoch_module
 from egocurate.loaders.order.epoch_order import (
     MAX_STREAMS,
     WINDOW_SHARDS,
+    EpochOrder,
     epoch_order,
     rank_slice,
     steps_per_epoch,
     stream_count,
 )
+from egocurate.loaders.order.sample_runs import SampleRuns
 
 ROOT = Path(__file__).parents[3]
 
@@ -161,6 +166,49 @@ def test_same_in_another_process():
     }
     # Written down so that a change of the order, which would break every saved state, does not go unseen.
     assert runs == {"fe0bee31a440c07b4befe12322cc217b1be4dbeaba1ad77ac2a1982d4e60d1f7\n"}
+
+
+@pytest.mark.parametrize(
+    ("names", "digest"),
+    [
+        (5000, "f32eb50157cbc9b49b94825f3de1cacf5e4582e768948263fce0dbda553b4797"),
+        (4000, "6e358f2ca370919ba1eb35cf8eba4480547c6fc1df8c093999ff70f210667ac5"),  # some stand in two places
+    ],
+)
+@pytest.mark.parametrize("drawn_at_once", [1000, epoch_module.DRAWN_AT_ONCE])
+def test_the_order_of_several_windows_stays(monkeypatch, names, digest, drawn_at_once):
+    monkeypatch.setattr(epoch_module, "DRAWN_AT_ONCE", drawn_at_once)
+    neighbourhood = np.repeat(np.arange(5000), np.arange(5000) * 7919 % 19 + 1)
+    shard = (np.arange(len(neighbourhood)) // 40).astype(np.int32)
+    got = order(shard, neighbourhood % names, 24, seed=3, epoch=2)
+    assert hashlib.sha256(got.astype("<i8").tobytes()).hexdigest() == digest
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(), st.integers(0, 100), st.data())
+def test_a_batch_is_that_of_the_whole_epoch(case, epoch, data):
+    shard, neighbourhood, _, batch = case
+    if batch > len(shard):
+        return
+    whole = order(shard, neighbourhood, batch, epoch=epoch)
+    alone = EpochOrder(SampleRuns.of(shard, neighbourhood), seed=0, epoch=epoch, global_batch=batch)
+    assert alone.steps == len(whole)
+    for step in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=5)):
+        assert np.array_equal(alone.batch(step), whole[step])
+
+
+def test_an_epoch_is_never_in_memory():
+    neighbourhood = np.arange(10_000_000) // 20
+    shard = (neighbourhood // 12).astype(np.int32)
+    tracemalloc.start()
+    runs = SampleRuns.of(shard[:1000], neighbourhood[:1000])  # what numpy loads at its first use is not counted
+    EpochOrder(runs, seed=0, epoch=0, global_batch=8).batch(5)
+    before = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    EpochOrder(SampleRuns.of(shard, neighbourhood), seed=0, epoch=0, global_batch=64).batch(1000)
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert peak < 0.75 * neighbourhood.nbytes  # all batches together would be as large as that column
 
 
 def test_stream_count():

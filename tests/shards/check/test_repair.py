@@ -1,14 +1,17 @@
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from egocurate.errors import InputError
-from egocurate.shards.check.repair import repair, settings_of
+from egocurate.shards.check.repair import STAGE, repair, settings_of
 from egocurate.shards.check.verify import verify
 from egocurate.shards.profiles import profile
 from egocurate.shards.write.job import VideoFile
+from egocurate.shards.write.shard_folder import ShardFolder
 from egocurate.shards.write.write_shards import write_shards
+from tests.shards.forge import forge_manifest
 
 
 def contents(folder):
@@ -105,6 +108,70 @@ def test_tables_are_made_anew_from_whole_tars_without_the_videos(copy, lost, how
     assert (mended.shards, mended.tables) == ([], True)
     assert contents(job.out) == files
     assert {name: stamp for name, stamp in stamps(job.out).items() if name.endswith(".tar")} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "knows_digest"),
+    [(name, True) for name in ("text", "tag_verb", "negatives", "neighbourhood", "fps")]
+    + [(name, False) for name in ("text", "tag_verb", "clip_start")],
+)
+def test_an_index_that_was_changed_is_made_anew_from_the_tars(copy, name, knows_digest):
+    """By its digest or, in folders of the first releases, by the clips, as far as they say what the index says."""
+    job, files = copy
+    table = pq.read_table(job.out / "index.parquet")
+    values = table[name].to_pylist()
+    changed = [values[1] if values[1] != values[0] else values[-1], *values[1:]]
+    if name == "negatives":
+        changed = [[0], *values[1:]]
+    column = pa.array(changed, table.schema.field(name).type)
+    pq.write_table(table.set_column(table.schema.get_field_index(name), name, column), job.out / "index.parquet")
+    if not knows_digest:
+        forge_manifest(job.out, lambda manifest: manifest.pop("index"))
+    before = {name: stamp for name, stamp in stamps(job.out).items() if name.endswith(".tar")}
+    assert (repair(job).shards, contents(job.out)) == ([], files)
+    assert {name: stamp for name, stamp in stamps(job.out).items() if name.endswith(".tar")} == before
+
+
+@pytest.mark.parametrize("number", [0, 2, -1])
+def test_a_shard_that_was_dropped_from_the_manifest_is_one_line_and_comes_back(copy, number):
+    job, files = copy
+    forge_manifest(job.out, lambda manifest: manifest["shards"].pop(number))
+    with pytest.raises(InputError, match=r"manifest\.json is not a manifest \((shard|samples)") as raised:
+        verify(job.out)
+    assert "\n" not in str(raised.value)
+    assert repair(job).shards == [] and contents(job.out) == files
+
+
+class Stopped(BaseException):
+    """What a signal is to a run."""
+
+
+@pytest.mark.parametrize("spoiled", ["egoclip-000001.tar", "index.parquet", "manifest.json"])
+def test_a_repair_that_is_stopped_while_it_reads_leaves_no_notes(copy, spoiled):
+    job, files = copy
+    (job.out / spoiled).write_bytes((job.out / spoiled).read_bytes()[:-700])
+    before = contents(job.out)
+
+    def stop(stage, done, total):
+        if stage == STAGE and done == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        repair(job, stop)
+    assert contents(job.out) == before
+    repair(job)
+    assert contents(job.out) == files
+
+
+def test_notes_that_a_killed_run_left_when_all_was_done_are_removed(copy, monkeypatch):
+    job, files = copy
+    tars(job.out)[1].unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardFolder, "close", lambda self: (_ for _ in ()).throw(Stopped))
+        with pytest.raises(Stopped):
+            repair(job)
+    assert (job.out / ".unfinished").exists()
+    assert repair(job).tables is False and contents(job.out) == files
 
 
 def test_an_index_whose_rows_do_not_fit_is_made_anew(copy):

@@ -24,8 +24,10 @@ from egocurate.shards.profiles import profile
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.video.cut import cut_clips
 from egocurate.shards.write import build_shard as build_module
+from egocurate.shards.write import write_shards as write_shards_module
 from egocurate.shards.write.build_shard import ShardNote, ShardTask, build_shard
 from egocurate.shards.write.job import VideoFile, make_shard_plan
+from egocurate.shards.write.publish_index import publish
 from egocurate.shards.write.write_shards import write_shards
 from egocurate.storage.lock import locked
 
@@ -194,6 +196,54 @@ def test_shards_that_were_lost_or_cut_short_are_written_again_and_the_others_kep
     assert not write_shards(job).already_done
     assert contents(job.out) == files
     assert (job.out / "egoclip-000001.tar").stat().st_ino == kept
+
+
+def spoiled_copy(written, out):
+    job, _, _, files = written
+    out.mkdir()
+    for name, data in files.items():
+        (out / name).write_bytes(data)
+    (out / "egoclip-000001.tar").unlink()
+    return replace(job, out=out), files
+
+
+def test_what_is_whole_is_known_by_the_index_and_needs_no_notes(written, tmp_path, monkeypatch):
+    job, files = spoiled_copy(written, tmp_path / "shards")
+    noted = []
+
+    def listed(folder):
+        noted.extend(path.name for path in folder.unfinished.glob("*.tar.json"))
+        publish(folder)
+
+    monkeypatch.setattr(write_shards_module, "publish", listed)
+    assert write_shards(job).new_samples and noted == ["egoclip-000001.tar.json"]
+    assert contents(job.out) == files
+
+
+def test_a_rerun_after_a_lost_tar_that_is_stopped_goes_on(written, tmp_path):
+    job, files = spoiled_copy(written, tmp_path / "shards")
+
+    def stop(*stage):
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            write_shards(job, stop)
+        assert not (job.out / "manifest.json").exists()
+    seen = []
+    write_shards(job, lambda *stage: seen.append(stage))
+    assert seen[0][1] > 10, "what was finished is not done again"
+    assert contents(job.out) == files
+
+
+def test_an_index_that_was_changed_does_not_tell_what_is_whole(written, tmp_path):
+    job, _ = spoiled_copy(written, tmp_path / "shards")
+    with (job.out / "index.parquet").open("ab") as file:
+        file.write(b" ")
+    before = contents(job.out)
+    with pytest.raises(InputError, match=r"index\.parquet is not what was written: run `curate verify --repair`"):
+        write_shards(job)
+    assert contents(job.out) == before
 
 
 @pytest.mark.parametrize(
