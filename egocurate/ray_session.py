@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,11 +53,14 @@ def ray_session(address: str | None = None) -> Iterator[str | None]:
     if address is not None:
         _check_answers(address)
         use_token()
-        _read_token_again()
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         yield None
         return
-    with nullcontext() if address is not None else _private():
+    if address is None:
+        with _private():
+            yield from _session(address)
+    else:
+        _read_token_again()  # that of an earlier session of this process is another
         yield from _session(address)
 
 
