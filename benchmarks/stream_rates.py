@@ -28,7 +28,7 @@ from egocurate.training.plan.feed import RATES
 
 PROFILES = ("train", "fast")
 SHAPES = ((4, 224), (16, 224), (16, 288))  # frames and pixels of the recipes: three, as a clip's time has three parts
-CLIPS, BATCH, TURNS = 256, 32, 5
+CLIPS, BATCH, TURNS = 128, 16, 3
 
 
 def clips_per_core_sec(folder: Path, frames: int, size: int) -> float:

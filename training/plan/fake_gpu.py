@@ -4,7 +4,8 @@ PyTorch keeps a device type for makers of hardware, PrivateUse1. Under `FakeTens
 so a step of any size runs in seconds on any machine, and its devices, dtypes, operations and memory are those of a GPU.
 A tensor on the wrong device is an error, as it is there.
 
-Registering a device concerns the whole process, which should do nothing else afterwards.
+Registering a device concerns the whole process, which should do nothing else afterwards, and before its first backward
+pass: then PyTorch counts the devices that there are.
 """
 
 from __future__ import annotations

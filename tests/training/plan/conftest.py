@@ -3,6 +3,7 @@
 import pytest
 
 from egocurate.workers.local import LocalWorkers
+from tests.training.plan.fake_runs import register
 
 
 @pytest.fixture(scope="session")
@@ -11,10 +12,13 @@ def apart():
     with LocalWorkers(1) as workers:
 
         def run(function, *arguments):
-            workers.submit(function.__name__, function, *arguments)
-            [ended] = workers.wait(120.0)
-            if ended.error is not None:
-                raise ended.error
-            return ended.value
+            workers.submit("run", function, *arguments)
+            ended = []
+            while not ended:
+                ended = workers.wait(60.0)
+            if ended[0].error is not None:
+                raise ended[0].error
+            return ended[0].value
 
+        run(register)  # before the first backward pass, for which PyTorch counts the devices that there are
         yield run

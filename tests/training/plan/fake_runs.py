@@ -24,6 +24,11 @@ CPU = torch.device("cpu")
 GROUP = "fake_gpus"
 
 
+def register():
+    """Have the device from here on."""
+    fake_gpu()
+
+
 def config_of(recipe, *changes):
     """Return a recipe's config with `key=value` changes, and the little room of tests for anchors."""
     config = RECIPES[recipe]()

@@ -44,7 +44,7 @@ def test_a_step_of_the_published_size(apart, recipe):
     assert few.gradients / 4e6 == pytest.approx(BASE[recipe][1], rel=0.02)
     assert few.optimizer == pytest.approx(2 * few.gradients, rel=0.01)
     assert most.activations - more.activations == pytest.approx(more.activations - few.activations, rel=0.1)
-    assert more.weights == few.weights
+    assert more.weights == pytest.approx(few.weights, rel=1e-4)
 
 
 def test_checkpointing_and_precision_show(apart):
