@@ -77,14 +77,6 @@ def find_routes(count: int, *indexes: Tensor) -> list[Route | _Here]:
     return routes
 
 
-def fetch_rows(rows: Tensor, index: Tensor) -> Tensor:
-    """Fetch rows [k, ...] of the whole batch by their place `index` [k] in it, from the ranks that have them.
-
-    rows: this rank's [M, ...]. Every rank calls this, with an index of its own; `find_routes` serves several at once.
-    """
-    return find_routes(len(rows), index)[0].fetch(rows)
-
-
 def mean_over_ranks(values: Tensor, count: Tensor | None = None) -> Tensor:
     """Return this rank's share, times the number of ranks, of the mean of all ranks' values [k] (k may differ).
 

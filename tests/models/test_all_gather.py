@@ -8,7 +8,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
-from egocurate.models.all_gather import fetch_rows, gather, local_rows, mean_over_ranks
+from egocurate.models.all_gather import find_routes, gather, local_rows, mean_over_ranks
 from egocurate.models.egovlpv2.masking_and_matching import mlm_loss, vtm_loss
 from egocurate.models.losses.egonce import egonce
 from egocurate.models.losses.egonce_plus import egonce_plus
@@ -96,7 +96,8 @@ def losses(model, rows):
         yield mlm_loss(text[chosen], torch.full((int(chosen.sum()),), 2))
         yield vtm_loss(text[:, :2], verbs[ours][:, 0].long(), valid[ours])
         partners = torch.tensor([(7 * i + 3) % ROWS for i in range(ROWS)])[rows]  # of other ranks, some of them twice
-        yield mean_over_ranks((fetch_rows(video, partners // 2) * text).sum(1).square())
+        to_half, to_all = find_routes(len(video), partners // 2, partners)  # both at once
+        yield mean_over_ranks((to_half.fetch(video) * to_all.fetch(text)).sum(1).square())
 
     results = []
     for index in range(8):
@@ -133,7 +134,8 @@ def test_local_rows_of_four_ranks_equal_one_process(tmp_path):
             torch.testing.assert_close(gradients, expected_gradients, rtol=1e-4, atol=1e-6)
 
 
-def test_take_without_a_group_picks_rows():
+def test_without_a_group_a_route_picks_rows():
     rows = torch.randn(4, 2, requires_grad=True)
-    fetch_rows(rows, torch.tensor([3, 0, 3])).sum().backward()
+    (route,) = find_routes(4, torch.tensor([3, 0, 3]))
+    route.fetch(rows).sum().backward()
     assert rows.grad[:, 0].tolist() == [1, 0, 0, 2]
