@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, record, running_ray
 from egocurate.commands.jobs.run_record import open_run
@@ -15,7 +14,7 @@ from egocurate.curation.sources.videos_table import stereo_fingerprint
 from egocurate.errors import InputError
 from egocurate.progress import Report
 from egocurate.storage.atomic import atomic_write
-from egocurate.storage.parquet import read_parquet
+from egocurate.storage.parquet import read_parquet, write_parquet
 from egocurate.storage.paths import AnyPath, make_folder
 
 TABLE_FILE = "segments.parquet"
@@ -63,5 +62,5 @@ def _table(segments: pa.Table, out: AnyPath) -> pa.Table:
     table = segments if earlier is None else add_clips(earlier, segments)
     if earlier is None or len(table) > len(earlier):
         make_folder(out)
-        atomic_write(path, lambda file: pq.write_table(table, file))
+        atomic_write(path, lambda file: write_parquet(table, file))
     return table

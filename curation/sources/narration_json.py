@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.curation.sources.cells import number, storable
 from egocurate.curation.sources.json_stream import CHUNK, members
-from egocurate.curation.sources.metadata import number
 from egocurate.curation.sources.passes import split_passes
 from egocurate.storage.paths import AnyPath
 
@@ -95,15 +95,6 @@ def read_pooled_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     return Narrations(rows.frame(), notes)
 
 
-def storable(text: object) -> str:
-    """Return a text that any file can hold, without NUL and halves of surrogate pairs; "" for anything but a str."""
-    if not isinstance(text, str):
-        return ""
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()
-    return text.replace("\0", " ") if "\0" in text else text
-
-
 def _once(entries: Iterator[tuple[str, Any]], seen: set[str]) -> Iterator[tuple[str, Any]]:
     """Pass on the first entry of each uid: clips are named by uid, pass and position, so a second one has no place."""
     for key, entry in entries:
@@ -116,9 +107,10 @@ def _once(entries: Iterator[tuple[str, Any]], seen: set[str]) -> Iterator[tuple[
 def _passes(entry: object) -> list[tuple[str, list[Any]]]:
     if not isinstance(entry, dict):
         return []
-    names = sorted(name for name in entry if name.startswith("narration_pass_"))
-    passes = [(storable(name), _narrations(entry[name])) for name in names]
-    return [(name, items) for name, items in passes if items]
+    passes: dict[str, list[Any]] = {}  # by what a name is in a file: again, the first of two has the place
+    for name in sorted(name for name in entry if name.startswith("narration_pass_")):
+        passes.setdefault(storable(name), _narrations(entry[name]))
+    return [(name, items) for name, items in passes.items() if items]
 
 
 def _narrations(entry: object) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""Read parquet tables wherever they are."""
+"""Write parquet tables with checksums, and read them wherever they are."""
 
 import io
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,8 @@ from egocurate.storage.remote_file import RemoteFile
 
 def parquet_file(path: AnyPath) -> pq.ParquetFile:
     """Open a parquet file; one in a store is fetched at once, since its columns would be thousands of requests."""
-    return pq.ParquetFile(pa.BufferReader(read_bytes(path)) if is_remote(path) else path)
+    source = pa.BufferReader(read_bytes(path)) if is_remote(path) else path
+    return pq.ParquetFile(source, page_checksum_verification=True)
 
 
 def read_parquet(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
@@ -20,5 +22,13 @@ def read_parquet(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
     if columns is None or not is_remote(path):
         with parquet_file(path) as file:
             return file.read(columns)
-    with io.BufferedReader(RemoteFile(of_this_process(path))) as source, pq.ParquetFile(source) as file:
+    with (
+        io.BufferedReader(RemoteFile(of_this_process(path))) as source,
+        pq.ParquetFile(source, page_checksum_verification=True) as file,
+    ):
         return file.read(columns)
+
+
+def write_parquet(table: pa.Table, file: BinaryIO) -> None:
+    """Write a table so that values which change on the way are found when it is read."""
+    pq.write_table(table, file, write_page_checksum=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint, folder_fingerprint
+from egocurate.storage.json_notes import read_texts
 from egocurate.storage.paths import as_path
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.checkpoint_folders import DIGESTS_FILE, checkpoint_folder, newest_checkpoint
@@ -51,7 +51,7 @@ def check_sources(config: TrainConfig, settings: dict[str, Any]) -> set[str]:
     path, given = Path(config.out) / INPUTS, _given(config)
     if not path.exists():
         return set()
-    noted = json.loads(path.read_text())
+    noted = read_texts(path)
     for key in SOURCES:
         where = given.get(key)
         now = source_fingerprint(where) if where else None
@@ -67,7 +67,7 @@ def check_sources(config: TrainConfig, settings: dict[str, Any]) -> set[str]:
 def describe_changes(config: TrainConfig) -> Iterator[str]:
     """Yield what is to be said of a run that goes on: that its questions are others, or that nothing tells."""
     path = Path(config.out) / INPUTS
-    noted, now = json.loads(path.read_text()) if path.exists() else None, _inputs(config)
+    noted, now = read_texts(path) if path.exists() else None, _inputs(config)
     if noted is None:
         if now:
             keys = ", ".join(now)
@@ -79,7 +79,7 @@ def describe_changes(config: TrainConfig) -> Iterator[str]:
 def check_tokenizer(config: TrainConfig) -> None:
     """Raise InputError if a run's tokenizer holds something else than when the run began."""
     path = Path(config.out) / INPUTS
-    noted = json.loads(path.read_text()).get("tokenizer") if path.exists() else None
+    noted = read_texts(path).get("tokenizer") if path.exists() else None
     if noted and config.tokenizer and source_fingerprint(config.tokenizer) != noted:
         raise InputError(
             f"{config.tokenizer}: holds another tokenizer than {config.out} was trained with; "
