@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from contextlib import nullcontext
 
 import numpy as np
@@ -26,7 +27,7 @@ def holds_segments(path: AnyPath) -> bool:
     with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as file:
         try:
             header = file.readline()
-        except (OSError, EOFError):  # not compressed: the reader of the table says so
+        except (OSError, EOFError, zlib.error):  # not compressed: the reader of the table says so
             return False
     return b"narration_id" in header and b"stop_timestamp" in header
 

@@ -19,7 +19,7 @@ def read_typed(
     Numbers are not read out of texts. Raises InputError for a file that cannot be read, a column that is missing, there
     twice or of another type, a value that is missing (but in `nullable`), and a text that is not UTF-8.
     """
-    table = read_any(path)
+    table = read_any(path, schema.names)
     fields = [field for field in schema if field.name in table.column_names or field.name not in optional]
     missing = [field.name for field in fields if field.name not in table.column_names]
     if missing:
@@ -29,15 +29,15 @@ def read_typed(
     for field in fields:
         _check_column(path, table, field, field.name in nullable)
     try:
-        return table.select([field.name for field in fields]).cast(pa.schema(fields))
+        return table.select([field.name for field in fields]).cast(pa.schema(fields, table.schema.metadata))
     except pa.ArrowInvalid as error:  # a number that is too large for its column
         raise InputError(f"{path}: a value does not fit its column ({error}); write the file again") from error
 
 
-def read_any(path: AnyPath) -> pa.Table:
-    """Return a parquet file's table whatever its columns; raises InputError for one that cannot be read."""
+def read_any(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
+    """Return (some columns of) a parquet file's table, whatever they hold; InputError for one that cannot be read."""
     try:
-        table = read_parquet(path)
+        table = read_parquet(path, columns)
         table.validate(full=True)  # Arrow reads texts that are not UTF-8, and fails where they are looked at
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, PermissionError):

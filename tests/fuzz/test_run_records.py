@@ -49,7 +49,7 @@ EGOMCQ = {
         "mean_gap_sec": 3.5,
         "short": ["few"],
         "leak": 0,
-    },  # fmt: skip
+    },
     "files": {},
 }
 
