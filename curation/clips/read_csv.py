@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 
@@ -31,6 +32,9 @@ def read_published_csv(path: AnyPath) -> pa.Table:
     repeated = [name for name in CSV_COLUMNS if texts.column_names.count(name) > 1]
     if repeated:
         raise InputError(f"{path}: several columns are called {repeated[0]!r}; leave one of them")
+    inferred = [name for name in CSV_COLUMNS if texts[name].type != pa.string()]
+    if inferred:
+        raise InputError(f"{path}: the header names {inferred[0]!r} in an odd way; write names and tabs alone")
     table = pa.table({name: _column(path, texts[name], name, kind) for name, kind in PUBLISHED_TYPES.items()})
     check_clips(path, table)
     in_order = bool((np.diff(table["clip_idx"].to_numpy()) > 0).all())
@@ -41,7 +45,7 @@ def _read_texts(path: AnyPath) -> pa.Table:
     """Return every column as text: a number that is none must be named as it stands in the file."""
     data = read_bytes(path)
     try:
-        header = data.partition(b"\n")[0].decode("utf-8-sig")
+        header = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").partition(b"\n")[0].decode()
         names = [name.strip('"\r') for name in header.split("\t")]
         as_text = ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
         return read_csv(pa.BufferReader(data), parse_options=_PARSE, convert_options=as_text)
@@ -54,11 +58,11 @@ def _read_texts(path: AnyPath) -> pa.Table:
 def _what_is_odd(data: bytes) -> str:
     """Say which row of a csv file has other columns than its header, or what else is wrong with it."""
     try:
-        rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter="\t")
+        rows = filter(None, csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter="\t"))
         header = next(rows, None)
         if header is None:
             return "it is empty"
-        for number, row in enumerate(filter(None, rows), 1):
+        for number, row in enumerate(rows, 1):
             if len(row) != len(header):
                 more = "more" if len(row) > len(header) else "fewer"
                 return f"row {number} has {more} than {len(header)} columns"

@@ -14,7 +14,7 @@ import pandas as pd
 from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
 from egocurate.curation.sources.cells import decimal
 from egocurate.curation.sources.tabular import read_columns
-from egocurate.curation.sources.video_folders import VideoFolders, looked_in
+from egocurate.curation.sources.video_folders import VideoFolders, is_there, looked_in
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
@@ -120,7 +120,7 @@ class TableSource:
             return self._elsewhere.files.get(uid)
         beside = as_path(video) if "://" in video else self.path.parent / video
         found = self._elsewhere.named(video) or self._elsewhere.files.get(uid)
-        return found or (beside if beside.is_file() else None)
+        return found or (beside if is_there(beside) else None)
 
     def _refuse_several(self, table: pd.DataFrame, name: str) -> None:
         """Refuse two values of a video's fact under one video_uid."""

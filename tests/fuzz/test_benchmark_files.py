@@ -21,8 +21,7 @@ VIDEO_ROWS = [["id", "subject", "actions"], ["AAAAA", "x", "c000 11.90 21.20;c00
 
 
 def rows_of(data: bytes) -> list[dict[str, str]]:
-    header, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-    rows = [row for row in rows if row]
+    header, *rows = filter(None, csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
     if any(len(row) != len(header) for row in rows):
         raise ValueError("a row has other cells than the header")
     return [dict(zip(header, row, strict=True)) for row in rows]

@@ -73,8 +73,8 @@ def as_published(cells: dict[str, str]) -> dict:
 
 
 def published_rows(data: bytes) -> list[dict] | None:
-    header, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter="\t")
-    rows = [row for row in rows if row]
+    text = io.StringIO(data.decode("utf-8-sig"), newline="")
+    header, *rows = filter(None, csv.reader(text, delimiter="\t"))
     if any(len(row) != len(header) for row in rows) or any(header.count(name) != 1 for name in CSV_COLUMNS):
         return None
     clips = [as_published(dict(zip(header, row, strict=True))) for row in rows]

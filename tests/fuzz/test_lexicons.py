@@ -85,8 +85,8 @@ def test_taxonomies(tmp_path: Path, clean):
         return lexicon
 
     def right(data: bytes, found: Lexicon) -> bool:
-        header, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        rows = [row for row in rows if row]
+        text = io.StringIO(data.decode("utf-8-sig"), newline="")
+        header, *rows = filter(None, csv.reader(text, strict=True))
         if any(len(row) != len(header) for row in rows) or header.count("label") * header.count("group") != 1:
             return False
         labels = [row[header.index("label")] for row in rows]

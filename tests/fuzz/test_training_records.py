@@ -88,8 +88,8 @@ def test_metrics(tmp_path: Path, clean):
         return [(name, steps.tolist(), values.tolist()) for name, (steps, values) in curves.items()]
 
     def right(data: bytes, found: list[tuple]) -> bool:
-        header, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        rows = [dict(zip(header, row, strict=True)) for row in rows if row]
+        header, *rows = filter(None, csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+        rows = [dict(zip(header, row, strict=True)) for row in rows]
         rows = [row for row in rows if int(row["step"]) <= 1] + [{"step": "2", "loss": "2.0"}]
         told: dict[str, tuple] = {}
         for row in rows:
