@@ -20,8 +20,8 @@ def test_classes_as_python_prints_them(classes):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "take", "'take'", "('a',)", "['a', 1]", "['a' 'b']", "[['a']]", "{'a'}", "[b'a']", "[f'a']", "['a']*9", "[" * 9999,
-     "['\\N{NO SUCH NAME}']", "['\\x']", "__import__('os')", "-" * 9999 + "1", "['a'", "['a\n']"],
+    ["", "take", "'take'", "('a',)", "['a', 1]", "['a' 'b']", "[['a']]", "{'a'}", "[b'a']", "[f'a']", "['a']*9",
+     "[" * 9999, "['\\N{NO SUCH NAME}']", "['\\x']", "__import__('os')", "-" * 9999 + "1", "['a'", "['a\n']"],
 )  # fmt: skip
 def test_what_is_no_list_of_words(text):
     with warnings.catch_warnings():
