@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -76,7 +75,7 @@ def _pace(name: str, beta: object) -> None:
 
 def _gap(name: str, value: object) -> None:
     # NaN stands for a mean of no gaps at all.
-    if type(value) not in (int, float) or not (math.isnan(value) or 0 <= value < 1e9):
+    if type(value) not in (int, float) or not (value != value or 0 <= value < 1e9):
         raise ValueError(f"{name} is {value!r}, no number of seconds")
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
@@ -12,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from egocurate.clip_table import CLIP_ID, PUBLISHED_TYPES
+from egocurate.curation.sources.cells import LONGEST_SEC
 from egocurate.curation.text.marks import normalize
 from egocurate.errors import one_line
 from egocurate.literal_lists import class_list
@@ -153,20 +153,20 @@ def _item(item: object) -> Iterator[str]:
         if not isinstance(item[field], str):
             yield f"{field} is {item[field]!r}, not a string"
     for field in _NUMBERS:
-        if not _is_number(item[field]):
-            yield f"{field} is {item[field]!r}, not a number"
+        if not _is_seconds(item[field]):
+            yield f"{field} is {item[field]!r}, not a number of seconds"
     if type(item["narration_ind"]) is not int:
         yield f"narration_ind is {item['narration_ind']!r}, not a whole number"
     start, end = item["clip_start"], item["clip_end"]
-    if _is_number(start) and _is_number(end) and not start < end:
+    if _is_seconds(start) and _is_seconds(end) and not start < end:
         yield f"clip_start is {start!r}, not before clip_end {end!r}"
     for field in ("tag_verb", "tag_noun"):
         if isinstance(item[field], str) and _classes(item[field]) is None:
             yield f"{field} is {item[field]!r}, not a list of numbers as text"
 
 
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # not so for NaN
+def _is_seconds(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) <= LONGEST_SEC  # not so for NaN
 
 
 def _content(

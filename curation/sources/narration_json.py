@@ -1,6 +1,7 @@
 """Narrations as Ego4D ships them: narration.json, or all_narrations_redacted.json where only that is there."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +63,7 @@ class _Rows:
 
 def read_narration_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     """Read narration.json; raises InputError if it is broken."""
-    rows, silent, closed, videos = _Rows(), 0, 0, set()
+    rows, silent, closed, videos = _Rows(), 0, 0, Counter()
     for uid, entry in _once(members(path, chunk=chunk), videos):
         passes = _passes(entry)
         silent += not passes
@@ -73,12 +74,12 @@ def read_narration_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     notes = [f"{path.name} has {len(videos):,} videos"]
     if silent:
         notes.append(f"{silent:,} videos of {path.name} have no narrations; {closed:,} have the status redacted")
-    return Narrations(rows.frame(), notes)
+    return Narrations(rows.frame(), notes + _repeated(path.name, videos))
 
 
 def read_pooled_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     """Read all_narrations_redacted.json and tell its two annotators apart; raises InputError if it is broken."""
-    rows, silent, videos = _Rows(), 0, set()
+    rows, silent, videos = _Rows(), 0, Counter()
     for uid, entry in _once(members(path, inside="videos", chunk=chunk), videos):
         items = _narrations(entry)
         silent += not items
@@ -92,16 +93,21 @@ def read_pooled_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     ]
     if silent:
         notes.append(f"{silent:,} videos of {path.name} have no narrations")
-    return Narrations(rows.frame(), notes)
+    return Narrations(rows.frame(), notes + _repeated(path.name, videos))
 
 
-def _once(entries: Iterator[tuple[str, Any]], seen: set[str]) -> Iterator[tuple[str, Any]]:
+def _once(entries: Iterator[tuple[str, Any]], seen: Counter[str]) -> Iterator[tuple[str, Any]]:
     """Pass on the first entry of each uid: clips are named by uid, pass and position, so a second one has no place."""
     for key, entry in entries:
         uid = storable(key)
-        if uid not in seen:
-            seen.add(uid)
+        seen[uid] += 1
+        if seen[uid] == 1:
             yield uid, entry
+
+
+def _repeated(name: str, seen: Counter[str]) -> list[str]:
+    repeated = seen.total() - len(seen)
+    return [f"{repeated:,} entries of {name} repeat a uid and are not used"] if repeated else []
 
 
 def _passes(entry: object) -> list[tuple[str, list[Any]]]:

@@ -102,7 +102,11 @@ def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | pa
 
 def _with_odd_cell(rng: Random, column: pa.ChunkedArray) -> pa.Array | None:
     """Put an odd value, or that of another row, into a row; None where the type does not take it."""
-    values, row = column.to_pylist(), rng.randrange(len(column))
+    row = rng.randrange(len(column))
+    try:
+        values = column.to_pylist()
+    except UnicodeDecodeError:  # broken already
+        return None
     odd = rng.choice((*ODD_CELLS, rng.choice(values)))
     if pa.types.is_list(column.type) and rng.random() < 0.8:
         odd = [*(values[row] or ()), odd] if rng.random() < 0.5 else [odd]

@@ -116,6 +116,7 @@ def fits(kind: pa.DataType, wanted: pa.DataType) -> bool:
         is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
         return is_list and (pa.types.is_integer(kind.value_type) or pa.types.is_null(kind.value_type))
     if pa.types.is_string(wanted):
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         return pa.types.is_string(kind) or pa.types.is_large_string(kind)
     if pa.types.is_integer(wanted):
         return pa.types.is_integer(kind)

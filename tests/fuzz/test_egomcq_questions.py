@@ -97,7 +97,7 @@ def is_as_promised(content: dict) -> bool:
             numbers = [one[name] for name in ("video_dur", "narration_time", "clip_start", "clip_end")]
             if set(one) != set(ITEM_FIELDS) or not all(type(number) in (int, float) for number in numbers):
                 return False
-            if not (-1e300 < min(numbers) <= max(numbers) < 1e300 and one["clip_start"] < one["clip_end"]):
+            if not (-1e7 <= min(numbers) <= max(numbers) <= 1e7 and one["clip_start"] < one["clip_end"]):
                 return False
         for one, other in itertools.combinations(options, 2):
             tags = [(set(json.loads(one[name])), set(json.loads(other[name]))) for name in ("tag_verb", "tag_noun")]

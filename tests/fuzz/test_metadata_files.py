@@ -159,6 +159,7 @@ def manifest_videos(rows: list[list[str]]) -> dict[str, dict]:
         except Exception:
             names = None
         is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        is_list = is_list and "''" not in scenarios  # 'a''b' is not as Python prints a list
         split = cells.get("split_em", "").strip().lower()
         videos[cells["video_uid"]] = {
             "video_dur": first_in([plain(cells.get(name, "")) for name in DURATIONS], 1e7),
@@ -223,6 +224,21 @@ def test_manifest(root: Path, clean):
     clean(Target("manifest.csv", [MANIFEST], broken_csv, read, right), 100)
 
 
+class Object(dict):
+    """A JSON object, of two equal keys the last, as the standard library has it; `first` has the first."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.first: dict[str, object] = {}
+        for key, value in pairs:
+            self.first.setdefault(key, value)
+
+
+def by_first_uid(content: dict) -> dict:
+    """A uid that comes again is left out."""
+    return content.first
+
+
 def narrated(content: dict, items: str, time: str, text: str) -> list[tuple]:
     """(uid, pass, position, seconds, text) of what a file of narrations holds; of an entry that is none, nothing."""
     rows, seen = [], set()
@@ -252,9 +268,8 @@ def test_narration_json(root: Path, clean):
         return list(Ego4DSource(root).narrations().itertuples(index=False, name=None))
 
     def right(data: bytes, found: list[tuple]) -> bool:
-        return same_values(
-            narrated(json.loads(data.decode()), "narration_pass_", "timestamp_sec", "narration_text"), found
-        )
+        content = by_first_uid(json.loads(data.decode(), object_pairs_hook=Object))
+        return same_values(narrated(content, "narration_pass_", "timestamp_sec", "narration_text"), found)
 
     clean(Target("narration.json", [NARRATIONS], broken_json_text, read, right), 100)
 
@@ -268,7 +283,7 @@ def test_pooled_narrations(root: Path, clean):
         return list(Ego4DSource(root).narrations().itertuples(index=False, name=None))
 
     def right(data: bytes, found: list[tuple]) -> bool:
-        videos = json.loads(data.decode())["videos"]
+        videos = by_first_uid(json.loads(data.decode(), object_pairs_hook=Object)["videos"])
         without_pass = [(uid, *rest) for uid, _, *rest in found]
         expected = [(uid, *rest) for uid, _, *rest in narrated(videos, "narrations", "time", "text")]
         return same_values(expected, without_pass) and {row[1][:-1] for row in found} <= {"narration_pass_"}

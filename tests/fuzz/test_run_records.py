@@ -17,6 +17,7 @@ from tests.fuzz.harness import Target
 
 CONFIG = {"window": "egoclip", "alpha": 4.9, "filters": ["val_test", "stereo"], "min_clip_seconds": 0.0}
 INPUTS = {"narration.json": "10:" + "a" * 64, "lexicon": "b" * 64}
+X = "1:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of a file that holds an x
 EGOCLIP = {
     "format": 2,
     "verb": "egoclip",
@@ -34,7 +35,7 @@ EGOCLIP = {
         "beta": {"alpha": 4.9, "passes": 4, "passes_without_gap": 0, "mean": 3.5, "least": 1.0, "greatest": 7.5},
         "notes": ["narration.json has 3 videos"],
     },
-    "files": {"egoclip.csv": "", "lexicon/narration_verb_taxonomy.csv": ""},
+    "files": {"egoclip.csv": X, "lexicon/narration_verb_taxonomy.csv": X},
 }
 EGOMCQ = {
     **EGOCLIP,
@@ -61,7 +62,6 @@ def folder(tmp_path: Path) -> Path:
     for name in EGOCLIP["files"]:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(b"x")
-        EGOCLIP["files"][name] = "1:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     return out
 
 

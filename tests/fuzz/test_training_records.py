@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +98,6 @@ def test_metrics(tmp_path: Path, clean):
                     steps.append(float(row["step"]))
                     values.append(float(cell))
         said = {name: (steps, values) for name, steps, values in found}
-        finite = all(math.isfinite(value) for _, values in said.values() for value in values)
-        return finite and header.count("step") == 1 and said == told
+        return header.count("step") == 1 and repr(said) == repr(told)
 
     clean(Target("metrics.csv", [METRICS], broken_csv, read, right), 200)

@@ -24,7 +24,7 @@ class MetricsTable:
         """Open the table of a run that goes on from a step: rows beyond it are dropped; -1 is a new run."""
         self.path, self.columns, rows = path, (*FIRST, *LAST), []
         if path.exists() and step >= 0:
-            self.columns, written = read_metrics(path)
+            self.columns, written = read_metrics(path, (*FIRST, *LAST))
             rows = [row for row in written if int(row["step"]) <= step]
         self._write(rows)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from egocurate.errors import InputError
 from egocurate.storage.csv_file import read_csv
+
+_NOT_FINITE = ("nan", "inf", "-inf")
 
 
 class Metrics(NamedTuple):
@@ -17,11 +20,10 @@ class Metrics(NamedTuple):
     rows: list[dict[str, str]]
 
 
-def read_metrics(path: Path) -> Metrics:
+def read_metrics(path: Path, needed: Sequence[str] = ("step",)) -> Metrics:
     """Read the table; raises InputError, naming the line, for a cell that is no number and a row without a step."""
     table = read_csv(path)
-    table.places(path, table.header)
-    (place,) = table.places(path, ("step",))
+    place, *_ = table.places(path, (*needed, *table.header))
     for line, cells in zip(table.lines, table.rows, strict=True):
         if not (cells[place].isascii() and cells[place].isdecimal()):
             raise InputError(f"{path}: line {line}: step has {cells[place]!r}, no whole number; delete that line")
@@ -32,7 +34,8 @@ def read_metrics(path: Path) -> Metrics:
 
 
 def _is_number(text: str) -> bool:
+    """Tell whether Python printed a float so; a part of a loss may be nan."""
     try:
-        return math.isfinite(float(text)) and "_" not in text
+        return math.isfinite(float(text)) == (text not in _NOT_FINITE) and text.isascii() and "_" not in text
     except ValueError:
         return False
