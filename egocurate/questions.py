@@ -1,7 +1,6 @@
 """egomcq.json, the questions of EgoMCQ as EgoVLP published them: its constants and its one reader."""
 
 import json
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +71,10 @@ def _question(path: str | Path, name: str, entry: Mapping[str, Any]) -> Question
         question = Question(
             text=_text(entry["query"]["clip_text"]),
             options=tuple(_option(entry["choices"][str(place)]) for place in range(OPTIONS)),
-            answer=operator.index(entry["answer"]),
-            type=operator.index(entry["types"]),
+            answer=_whole(entry["answer"]),
+            type=_whole(entry["types"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: question {name!r} is not as published: {type(error).__name__} {error}") from error
     if not 0 <= question.answer < OPTIONS:
         raise InputError(f"{path}: question {name!r} has answer {question.answer}, not one of 0 to {OPTIONS - 1}")
@@ -87,10 +86,17 @@ def _question(path: str | Path, name: str, entry: Mapping[str, Any]) -> Question
 
 
 def _option(item: Mapping[str, Any]) -> Option:
-    return Option(_text(item["video_uid"]), _text(item["narration_source"]), operator.index(item["narration_ind"]))
+    return Option(_text(item["video_uid"]), _text(item["narration_source"]), _whole(item["narration_ind"]))
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
+    value.encode()  # ValueError for half of a surrogate pair, which JSON can write and no file can hold
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or abs(value) >= 1 << 63:
+        raise TypeError(f"{value!r} is not a whole number")
     return value

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, count_values, cut_clips, running_ray
 from egocurate.commands.jobs.given_egoclip import refuse_other_lexicon
 from egocurate.commands.jobs.output_folder import SHARDS
@@ -19,8 +21,10 @@ from egocurate.curation.sources.videos_table import VIDEO_FACTS_FILE, facts_fing
 from egocurate.errors import InputError
 from egocurate.progress import Report
 from egocurate.storage.fingerprint import fingerprint
-from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.typed_parquet import read_typed
+
+_REJECTED = pa.schema([("video_uid", pa.string()), ("reason", pa.string())])
 
 
 def run_egoclip(
@@ -59,7 +63,7 @@ def run_egoclip(
             summary["new_clips"] = run.counts["clips"] - earlier["clips"]
         whole = True
         if not options.tables_only:
-            table, classes = read_parquet(out / "egoclip.parquet"), read_classes(out / LEXICON)
+            table, classes = read_typed(out / "egoclip.parquet", CLIP_SCHEMA), read_classes(out / LEXICON)
             waiting = _without_length(source, out)
             cut = cut_clips("egoclip", table, source, classes, out / SHARDS, options, report, waiting)
             summary |= cut.summary
@@ -85,7 +89,7 @@ def _write_tables(egoclip: EgoClip, source: Source, out: AnyPath, run: Run) -> N
 
 def _without_length(source: Source, out: AnyPath) -> dict[str, int]:
     """Count, by video, the narrations that cannot be clips before their video is on disk and tells its length."""
-    rejected = read_parquet(out / "rejected.parquet", ["video_uid", "reason"])
+    rejected = read_typed(out / "rejected.parquet", _REJECTED)
     uids = rejected.filter(pc.equal(rejected["reason"], "no_video"))["video_uid"]
     videos = source.videos()
     absent = set(videos["video_uid"][videos["path"].isna()])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import pandas as pd
 import pyarrow as pa
 
+from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, running_ray
 from egocurate.commands.jobs.given_egoclip import GivenEgoClip, find_egoclip, lexicon_beside, refuse_other_lexicon
 from egocurate.commands.jobs.output_folder import MCQ_SHARDS
@@ -23,8 +24,10 @@ from egocurate.curation.text.taxonomy import write_lexicon
 from egocurate.progress import Report
 from egocurate.questions import CLIPS_FILE
 from egocurate.storage.fingerprint import fingerprint
-from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.typed_parquet import read_typed
+
+_VIDEOS = pa.schema([("video_uid", pa.string())])
 
 
 def run_egomcq(
@@ -57,7 +60,7 @@ def run_egomcq(
         summary |= _in_words(run.counts, given)
         whole = True
         if not options.tables_only:
-            table, classes = read_parquet(out / CLIPS_FILE), read_classes(out / LEXICON)
+            table, classes = read_typed(out / CLIPS_FILE, CLIP_SCHEMA), read_classes(out / LEXICON)
             cut = cut_clips("egomcq", table, source, classes, out / MCQ_SHARDS, options, report)
             summary |= cut.summary
             whole = cut.whole
@@ -130,5 +133,5 @@ def _shared_videos(egoclip: AnyPath, clips: pa.Table) -> int:
 
 def _video_uids(path: AnyPath) -> set[str]:
     if path.suffix == ".parquet":
-        return set(read_parquet(path, columns=["video_uid"])["video_uid"].unique().to_pylist())
+        return set(read_typed(path, _VIDEOS)["video_uid"].unique().to_pylist())
     return set(read_clips(path)["video_uid"].unique().to_pylist())

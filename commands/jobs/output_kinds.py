@@ -48,6 +48,6 @@ def _has(path: AnyPath, key: str) -> bool:
     """Tell whether a JSON file is an object with a key; every file has the key ""."""
     try:
         content = json.loads(read_bytes(path)) if key else {"": None}
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(content, dict) and key in content

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from egocurate.commands.jobs.check_record import FORMAT, check_record
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint
@@ -25,9 +26,6 @@ from egocurate.storage.redacted import redacted_values
 from egocurate.storage.remote_lock import RemoteLockFile
 
 PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "torch")
-FORMAT = 2
-"""Of a record: the first had paths and numbers where this has digests, so its inputs cannot be compared."""
-
 _NEVER_MORE = ("lexicon", "stereo", "tags_from")  # inputs of which a change is no growth
 
 
@@ -150,11 +148,10 @@ def read_run(out: AnyPath, verb: str) -> dict | None:
     """Return the record of `verb` in `out`, without secrets, or None; a broken record is an InputError."""
     path = _record_path(out, verb)
     try:
-        record = redacted_values(json.loads(read_bytes(path)))
-        return {key: record[key] for key in ("config", "inputs", "counts")} | record
+        return check_record(redacted_values(json.loads(read_bytes(path))), verb)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no run record ({error}); delete it to start over in that folder") from None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, record, running_ray
 from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.grow_egoclip import add_clips
@@ -15,8 +15,9 @@ from egocurate.curation.sources.videos_table import stereo_fingerprint
 from egocurate.errors import InputError
 from egocurate.progress import Report
 from egocurate.storage.atomic import atomic_write
-from egocurate.storage.parquet import read_parquet
+from egocurate.storage.parquet import write_parquet
 from egocurate.storage.paths import AnyPath, make_folder
+from egocurate.storage.typed_parquet import read_typed
 
 TABLE_FILE = "segments.parquet"
 """The clip table of the shards beside it, which only ever gets longer."""
@@ -56,12 +57,12 @@ def _table(segments: pa.Table, out: AnyPath) -> pa.Table:
     Raises InputError if a run that did not finish has left segments of another length there.
     """
     path = out / TABLE_FILE
-    earlier = read_parquet(path) if path.exists() else None
+    earlier = read_typed(path, CLIP_SCHEMA) if path.exists() else None
     if earlier is not None and earlier.schema.metadata != segments.schema.metadata:
         was, is_now = ((table.schema.metadata or {}).get(_CUT_AS, b"").decode() for table in (earlier, segments))
         raise InputError(f"{path} has segments of {was}, not of {is_now}: name another --out, or delete that folder")
     table = segments if earlier is None else add_clips(earlier, segments)
     if earlier is None or len(table) > len(earlier):
         make_folder(out)
-        atomic_write(path, lambda file: pq.write_table(table, file))
+        atomic_write(path, lambda file: write_parquet(table, file))
     return table

@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 
 from egocurate.curation.clips.windows import overlap_ratio
 from egocurate.curation.sources.videos_table import VIDEO_FACTS_FILE
-from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.typed_parquet import read_typed
 
+_SCENARIOS = pa.schema([("video_uid", pa.string()), ("scenarios", pa.list_(pa.string()))])
 WITHOUT_TIME = ("bad_time", "no_video", "beyond_video")
 """Reasons of narrations that beta does not count."""
 
@@ -80,7 +81,7 @@ def scenario_gaps(gaps: pd.DataFrame, folder: AnyPath) -> list[tuple[str, float]
     path = folder / VIDEO_FACTS_FILE
     if not path.exists() or gaps.empty:
         return []
-    videos = read_parquet(path, columns=["video_uid", "scenarios"]).to_pandas()
+    videos = read_typed(path, _SCENARIOS).to_pandas()
     joined = gaps.merge(videos.explode("scenarios").dropna(), on="video_uid")
     means = joined.groupby("scenarios")["beta"].agg(["mean", "size"])
     if len(means) < 2:

@@ -15,10 +15,10 @@ from egocurate.curation.text.taxonomy import Lexicon, load_lexicon
 from egocurate.errors import InputError
 from egocurate.questions import QUESTIONS_FILE, Question, read_questions
 from egocurate.shards.read.index import ShardIndex
-from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.typed_parquet import read_typed
 
-_NOTHING_LEFT_OUT = pa.schema(
+_REJECTED = pa.schema(
     [
         ("video_uid", pa.string()),
         ("narration_source", pa.string()),
@@ -27,7 +27,8 @@ _NOTHING_LEFT_OUT = pa.schema(
         ("clip_text", pa.string()),
         ("reason", pa.string()),
     ]
-).empty_table()
+)
+_REASONS = pa.schema([("reason", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ def open_folder(path: AnyPath) -> Folder:
         path=path,
         name=path.resolve().name,
         table=table,
-        rejected=read_parquet(rejected) if rejected.exists() else _NOTHING_LEFT_OUT,
+        rejected=read_typed(rejected, _REJECTED, nullable=("narration_time",))
+        if rejected.exists()
+        else _REJECTED.empty_table(),
         lexicon=load_lexicon(path / "lexicon"),
         runs={verb: record for verb, record in runs.items() if record is not None},
         asked=read_questions(questions) if questions.exists() else {},
@@ -94,6 +97,6 @@ def shard_facts(name: str, index: ShardIndex) -> ShardFacts:
         f"{index.frame_count.mean():.1f} frames a clip.",
     ]
     failed = index.folder / "failed.parquet"
-    reasons = read_parquet(failed, columns=["reason"])["reason"].value_counts().to_pylist() if failed.exists() else []
+    reasons = read_typed(failed, _REASONS)["reason"].value_counts().to_pylist() if failed.exists() else []
     reasons.sort(key=lambda row: -row["counts"])
     return ShardFacts(name, lines, bars([[(row["values"], row["counts"]) for row in reasons]])[0])

@@ -99,7 +99,7 @@ def _about(folder: Folder) -> str:
     if run is None:
         return ""
     config, version = run["config"], run.get("versions", {}).get("egocurate", "")
-    window = f"window {config['window']}, alpha {config['alpha']}"
+    window = f"window {config['window']}, alpha {config.get('alpha', '')}"
     return f"{window} · made {run.get('started', '')[:10]} in {run.get('seconds', 0):,.0f} s · egocurate {version}"
 
 
@@ -138,9 +138,9 @@ def _funnel(folder: Folder) -> dict[str, list]:
 
 
 def _stretches(folder: Folder, rng: np.random.Generator) -> list[timeline.Stretch]:
-    if "alpha" not in folder.gaps:
+    window = folder.runs["egoclip"]["config"]["window"] if "egoclip" in folder.runs else None
+    if window not in timeline.WINDOWS:  # without a record, or with that of another version
         return []
-    window = folder.runs["egoclip"]["config"]["window"]
     return timeline.stretches(folder.table, folder.rejected, window, folder.gaps, rng)
 
 

@@ -11,7 +11,9 @@ from egocurate.curation.clips.window_rules import WINDOWS
 from egocurate.curation.clips.windows import overlap_ratio
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
+from egocurate.curation.sources.cells import decimal
 from egocurate.errors import InputError
+from egocurate.storage.csv_file import read_csv
 
 COLUMNS = {
     "clips": "narrations that become clips; each strategy cuts the same ones",
@@ -75,13 +77,7 @@ def _segments(narrated: Narrated, is_clip: np.ndarray, gold: Path) -> tuple[np.n
     """Return gold (start, end) float64 of each row that becomes a clip, NaN where it has none."""
     if not gold.is_file():
         raise InputError(f"{gold}: no such file; give a csv with {', '.join(_ID + _SEGMENT)}")
-    try:
-        table = pd.read_csv(gold)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{gold}: not a csv file ({error}); give one with {', '.join(_ID + _SEGMENT)}") from error
-    missing = [name for name in _ID + _SEGMENT if name not in table.columns]
-    if missing:
-        raise InputError(f"{gold}: column {missing[0]!r} is missing; a gold csv has {', '.join(_ID + _SEGMENT)}")
+    table = _read_gold(gold)
     frame = narrated.frame[is_clip]
     rows = pd.MultiIndex.from_arrays(
         [
@@ -90,10 +86,27 @@ def _segments(narrated: Narrated, is_clip: np.ndarray, gold: Path) -> tuple[np.n
             frame["narration_ind"],
         ]
     )
-    times = table.drop_duplicates(_ID).set_index(_ID)[_SEGMENT].reindex(rows).to_numpy(np.float64)
+    times = table.set_index(_ID)[_SEGMENT].reindex(rows).to_numpy(np.float64)
     if np.isnan(times).any(axis=1).all():
         raise InputError(f"{gold}: names none of the narrations; its {', '.join(_ID)} must be those of the source")
     return times[:, 0], times[:, 1]
+
+
+def _read_gold(gold: Path) -> pd.DataFrame:
+    """Return the segments of a csv; raises InputError, naming the line, for what is no number and no segment."""
+    file = read_csv(gold)
+    rows = list(file.select(gold, _ID + _SEGMENT))
+    table = pd.DataFrame(rows, columns=_ID + _SEGMENT, index=file.lines, dtype=object)
+    numbers = table["narration_ind"].where(table["narration_ind"].str.fullmatch(r"[0-9]{1,9}"))
+    times = {name: table[name].map(decimal).astype(np.float64) for name in _SEGMENT}
+    unordered = ~(times["gold_start"] < times["gold_stop"])
+    again = table.duplicated(_ID)
+    for name, bad in (("narration_ind", numbers.isna()), ("gold_stop", unordered), ("narration_ind", again)):
+        if bad.any():
+            line = bad.index[bad][0]
+            segment = " ".join(table.loc[line])
+            raise InputError(f"{gold}: line {line}: {segment!r} is no segment of its own; mend its {name}")
+    return table.assign(narration_ind=numbers.astype(np.int64), **times)
 
 
 def _meet(start: np.ndarray, end: np.ndarray, gold_start: np.ndarray, gold_end: np.ndarray) -> dict[str, float]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.curation.clips.read_clips import complete_clips
@@ -21,6 +20,7 @@ from egocurate.errors import InputError
 from egocurate.progress import Report, silent
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.fingerprint import value_fingerprint
+from egocurate.storage.parquet import write_parquet
 from egocurate.storage.paths import AnyPath, as_path, make_folder
 
 LEXICON = "lexicon"
@@ -119,9 +119,9 @@ def write_egoclip(egoclip: EgoClip, out: AnyPath) -> list[str]:
     """
     make_folder(out)
     write_lexicon(egoclip.lexicon, out / LEXICON)
-    atomic_write(out / "rejected.parquet", lambda file: pq.write_table(egoclip.rejected, file))
+    atomic_write(out / "rejected.parquet", lambda file: write_parquet(egoclip.rejected, file))
     atomic_write(out / "egoclip.csv", lambda file: write_csv(egoclip.table, file))
-    atomic_write(out / "egoclip.parquet", lambda file: pq.write_table(egoclip.table, file))
+    atomic_write(out / "egoclip.parquet", lambda file: write_parquet(egoclip.table, file))
     return [*LEXICON_FILES, "rejected.parquet", "egoclip.csv", "egoclip.parquet"]
 
 

@@ -16,8 +16,8 @@ from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
-from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.typed_parquet import read_typed
 
 _NUMBERED = ("clip_idx", "neighbourhood", "negatives")  # they depend on what else is in the table
 _NAMED = 3  # of the videos that have changed
@@ -39,7 +39,7 @@ def grow_egoclip(
     naming the videos, if clips that are there would be others now; a video that has gone from the disk meanwhile keeps
     its clips.
     """
-    old = read_parquet(out / "egoclip.parquet")
+    old = read_typed(out / "egoclip.parquet", CLIP_SCHEMA)
     is_built = lexicon == "wordnet" or (lexicon == "auto" and source.lexicon_dir() is None)
     fixed = replace(config, alpha=beta["alpha"], mean_gap_sec=beta.get("mean", math.nan))
     classes = out / LEXICON if is_built and (out / LEXICON).exists() else lexicon

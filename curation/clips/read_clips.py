@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key, require_columns
+from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key
+from egocurate.curation.clips.check_clips import check_clips
 from egocurate.curation.clips.negatives import ClipArrays, nearby_negatives, neighbourhoods
 from egocurate.curation.clips.read_csv import read_published_csv
 from egocurate.curation.config import EgoClipConfig
@@ -19,8 +20,8 @@ from egocurate.curation.sources.epic_segments import holds_segments, read_segmen
 from egocurate.curation.text.marks import normalize
 from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
-from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import AnyPath, as_path
+from egocurate.storage.typed_parquet import read_typed
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,15 @@ def read_clips(path: str | AnyPath) -> pa.Table:
     """
     path = find_clips(as_path(path))
     if path.suffix == ".parquet":
-        try:
-            table = read_parquet(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path}: not a readable parquet file ({error}); write it again") from None
-        require_columns(path, table.column_names, CLIP_SCHEMA.names)
+        table = read_typed(path, CLIP_SCHEMA)
+        check_clips(path, table)
+        named_so = pc.equal(table["key"], _keys(table))
+        if not pc.all(named_so, min_count=0).as_py():
+            row = int(np.argmin(np.asarray(named_so)))
+            raise InputError(
+                f"{path}: row {row + 1}: key has {table['key'][row].as_py()!r}, which is not made of "
+                f"{', '.join(CLIP_ID)}; write the table again"
+            )
         return table
     table = read_segments(path) if holds_segments(path) else read_published_csv(path)
     table = table.append_column("window_start", table["clip_start"]).append_column("window_end", table["clip_end"])

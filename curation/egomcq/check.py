@@ -1,6 +1,5 @@
 """Check an egomcq.json against what EgoMCQ promises, whoever wrote it."""
 
-import ast
 import itertools
 import math
 from collections import Counter
@@ -10,22 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from egocurate.clip_table import CLIP_ID, PUBLISHED_TYPES
+from egocurate.curation.sources.cells import LONGEST_SEC
 from egocurate.curation.text.marks import normalize
+from egocurate.errors import one_line
+from egocurate.literal_lists import class_list
 from egocurate.questions import CLIPS_FILE, INTER, INTRA, ITEM_FIELDS, OPTIONS, read_json
+from egocurate.storage.typed_parquet import read_any, read_typed
 
 Item = Mapping[str, Any]
 _NUMBERS = tuple(name for name in ITEM_FIELDS if pa.types.is_floating(PUBLISHED_TYPES[name]))
 _TEXTS = tuple(name for name in ITEM_FIELDS if PUBLISHED_TYPES[name] == pa.string() or name.startswith("tag_"))
 _IN_TABLE = ("narration_time", "clip_start", "clip_end", "clip_text")  # what the table of clips says as well
+_CLIPS_SCHEMA = pa.schema(
+    [(name, PUBLISHED_TYPES[name]) for name in (*CLIP_ID, *_IN_TABLE)] + [("place", pa.int64()), ("scene", pa.int64())]
+)
+_VIDEOS_SCHEMA = pa.schema([("video_uid", pa.string())])
 _SIGMAS = 5  # a slot that is this far from its share was not drawn uniformly
 _CACHED = 1 << 16  # distinct texts and tags in memory: the same clip is read in many questions
 
 
 def check_file(path: str | Path) -> list[str]:
-    """Check an egomcq.json; raises InputError if it cannot be read or is not JSON.
+    """Check an egomcq.json; raises InputError if it, or a table beside it, cannot be read.
 
     Where egomcq_clips.parquet lies beside it, options must be its clips, intra options consecutive by its `place`, and
     inter options of five scenes by its `scene`; where egoclip.parquet does, no video may be one of its.
@@ -33,8 +39,8 @@ def check_file(path: str | Path) -> list[str]:
     path = Path(path)
     questions = read_json(path)
     beside, trained = path.with_name(CLIPS_FILE), path.with_name("egoclip.parquet")
-    clips = pq.read_table(beside) if beside.is_file() else None
-    videos = pq.read_table(trained, columns=["video_uid"])["video_uid"].unique() if trained.is_file() else None
+    clips = read_typed(beside, _CLIPS_SCHEMA, optional=("place", "scene")) if beside.is_file() else None
+    videos = read_typed(trained, _VIDEOS_SCHEMA)["video_uid"].unique() if trained.is_file() else None
     return check_egomcq(questions, clips=clips, trained_on=None if videos is None else videos.to_pylist())
 
 
@@ -42,7 +48,7 @@ def not_checked(path: str | Path) -> list[str]:
     """Return what `check_file` cannot know of an egomcq.json, for want of a table beside it."""
     path = Path(path)
     clips, trained = path.with_name(CLIPS_FILE), path.with_name("egoclip.parquet")
-    columns = pq.read_schema(clips).names if clips.is_file() else ()
+    columns = read_any(clips).column_names if clips.is_file() else ()
     told = {
         "whether the options are clips of the source": bool(columns),
         "whether the options of an intra question are consecutive": "place" in columns,
@@ -78,6 +84,8 @@ def check_egomcq(
         problems.append(f'keys are not "0" to "{len(questions) - 1}" in order')
     order = _places(pool) if pool is not None else _stored_places(clips)
     known = dict(zip(_clip_ids(clips), _columns(clips, _IN_TABLE), strict=True)) if clips is not None else None
+    if known is not None and len(known) < len(clips):
+        problems.append(f"{CLIPS_FILE} names {len(clips) - len(known)} clips more than once")
     seen: dict[frozenset, str] = {}
     sound = []
     for name, question in questions.items():
@@ -90,7 +98,8 @@ def check_egomcq(
             seen.setdefault(options, name)
             sound.append(question)
         problems += [f"question {name}: {problem}" for problem in wrong]
-    return problems + list(_whole(sound, set(trained_on or ())))
+    problems += _whole(sound, set(trained_on or ()))
+    return [one_line(problem) for problem in problems]
 
 
 def _whole(questions: list[Mapping[str, Any]], trained_on: set[str]) -> Iterator[str]:
@@ -144,16 +153,20 @@ def _item(item: object) -> Iterator[str]:
         if not isinstance(item[field], str):
             yield f"{field} is {item[field]!r}, not a string"
     for field in _NUMBERS:
-        if isinstance(item[field], bool) or not isinstance(item[field], int | float):
-            yield f"{field} is {item[field]!r}, not a number"
+        if not _is_seconds(item[field]):
+            yield f"{field} is {item[field]!r}, not a number of seconds"
     if type(item["narration_ind"]) is not int:
         yield f"narration_ind is {item['narration_ind']!r}, not a whole number"
     start, end = item["clip_start"], item["clip_end"]
-    if isinstance(start, int | float) and isinstance(end, int | float) and not start < end:
+    if _is_seconds(start) and _is_seconds(end) and not start < end:
         yield f"clip_start is {start!r}, not before clip_end {end!r}"
     for field in ("tag_verb", "tag_noun"):
         if isinstance(item[field], str) and _classes(item[field]) is None:
             yield f"{field} is {item[field]!r}, not a list of numbers as text"
+
+
+def _is_seconds(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) <= LONGEST_SEC  # not so for NaN
 
 
 def _content(
@@ -221,11 +234,8 @@ _words = lru_cache(_CACHED)(normalize)
 
 @lru_cache(_CACHED)
 def _classes(text: str) -> frozenset[int] | None:
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return None
-    return frozenset(value) if isinstance(value, list) and all(type(one) is int for one in value) else None
+    classes = class_list(text)
+    return None if classes is None else frozenset(classes)
 
 
 def _clip_id(item: Item) -> tuple[str, str, int]:

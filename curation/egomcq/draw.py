@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from egocurate.curation.clips.class_sets import Ints, Ragged, ragged, share, with_none
@@ -17,6 +16,7 @@ from egocurate.curation.config import EgoMCQConfig
 from egocurate.errors import InputError
 from egocurate.questions import CLIPS_FILE, INTER, INTRA, ITEM_FIELDS, OPTIONS, QUESTIONS_FILE
 from egocurate.storage.atomic import atomic_write, write_text
+from egocurate.storage.parquet import write_parquet
 from egocurate.storage.paths import AnyPath, as_path, make_folder
 
 _PAIRS = np.array(list(itertools.combinations(range(OPTIONS), 2)))  # [10, 2]
@@ -112,7 +112,7 @@ def write_egomcq(egomcq: EgoMCQ, out: str | AnyPath) -> list[str]:
     """Write egomcq_clips.parquet, then egomcq.json, into `out`; returns their names."""
     out = as_path(out)
     make_folder(out)
-    atomic_write(out / CLIPS_FILE, lambda stream: pq.write_table(egomcq.clips, stream))
+    atomic_write(out / CLIPS_FILE, lambda stream: write_parquet(egomcq.clips, stream))
     write_text(out / QUESTIONS_FILE, json.dumps(egomcq.questions, ensure_ascii=False))
     return [CLIPS_FILE, QUESTIONS_FILE]
 

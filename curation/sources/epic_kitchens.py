@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import tempfile
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
+from egocurate.curation.sources.cells import decimal, first_duration
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.curation.sources.video_folders import PLACES, VideoFolders, find_mp4, looked_in, refuse_file
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy, write_lexicon
 from egocurate.errors import InputError
+from egocurate.literal_lists import word_list
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, folder_exists
 
@@ -28,7 +29,8 @@ _UDA = {"EPIC_100_uda_source_train": "train", "EPIC_100_uda_source_val": "val", 
 _UNLABELLED = {"EPIC_100_test_timestamps": "test"}
 _FOLDERS = ("", "annotations", "epic-kitchens-100-annotations", "epic-kitchens-100-annotations-master")
 _COLUMNS = ("narration_id", "video_id", "narration_timestamp", "narration")
-_CLOCK = r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$"  # HH:mm:ss.SSS
+_CLOCK = r"^([0-9]{1,4}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]+)?)$"  # HH:mm:ss.SSS
+_NUMBER = r"_([0-9]{1,9})$"  # at the end of a narration_id
 
 
 class EpicKitchensSource:
@@ -103,18 +105,19 @@ class EpicKitchensSource:
     def _narrations(self) -> pd.DataFrame:
         frames = [read_columns(path, _COLUMNS) for path in self._narrated]
         table = pd.concat([frame[list(_COLUMNS)] for frame in frames], ignore_index=True)
-        table = table.drop_duplicates("narration_id", ignore_index=True)
-        number = table["narration_id"].str.extract(r"_(\d+)$", expand=False)
-        if number.isna().any():
-            bad = table["narration_id"][number.isna()].iloc[0]
-            named = ", ".join(path.name for path in self._narrated)
-            raise InputError(f"{named}: column narration_id has {bad!r}; EPIC's end in a number, as P01_01_0 does")
+        table = table.drop_duplicates(ignore_index=True)  # those of the UDA challenge list some clips twice
+        number = narration_numbers(table["narration_id"])
+        times = clock_seconds(table["narration_timestamp"])
+        untimed = times.isna() & (table["narration_timestamp"].str.strip() != "")
+        self._refuse(table, "narration_id", number.isna(), "EPIC's end in a number, as P01_01_0 does")
+        self._refuse(table, "narration_id", table["narration_id"].duplicated(), "once more, with other words or times")
+        self._refuse(table, "narration_timestamp", untimed, "which is no time like 00:01:02.500")
         words = table["narration"].str.strip()
         columns = (
             table["video_id"],
             pd.Series(FIRST_PASS, index=table.index),
             number.astype(np.int64),
-            clock_seconds(table["narration_timestamp"]),
+            times,
             (ACTOR + words).where(words != "", ""),
         )
         return pd.DataFrame(dict(zip(NARRATION_COLUMNS, columns, strict=True)))
@@ -122,10 +125,15 @@ class EpicKitchensSource:
     @cached_property
     def _videos(self) -> pd.DataFrame:
         table = read_columns(self._info, ("video_id", "duration", "resolution"))
-        durations = pd.to_numeric(table["duration"], errors="coerce")
-        sizes = table["resolution"].str.extract(r"^(\d+)x(\d+)$").fillna("0").astype(np.int64)
+        durations = table["duration"].map(decimal).astype(np.float64)
+        unknown = durations.isna() & (table["duration"].str.strip() != "")
+        for name, bad in (("video_id", table["video_id"].duplicated()), ("duration", unknown)):
+            if bad.any():
+                line = bad.index[bad][0]
+                raise InputError(f"{self._info}: line {line}: {name} has {table[name][line]!r}; take it as published")
+        sizes = table["resolution"].str.extract(r"^([0-9]{1,5})x([0-9]{1,5})$").fillna("0").astype(np.int64)
         known = {
-            uid: VideoFacts(video_dur=duration, width=width, height=height)
+            uid: VideoFacts(video_dur=first_duration([duration]), width=width, height=height)
             for uid, duration, width, height in zip(table["video_id"], durations, sizes[0], sizes[1], strict=True)
         }
         files = self._files
@@ -162,6 +170,11 @@ class EpicKitchensSource:
         write_lexicon(Lexicon(verbs=verbs, nouns=nouns), folder.name)
         return folder
 
+    def _refuse(self, table: pd.DataFrame, name: str, bad: pd.Series, what: str) -> None:
+        if bad.any():
+            named = ", ".join(path.name for path in self._narrated)
+            raise InputError(f"{named}: column {name} has {table[name][bad].iloc[0]!r}; {what}")
+
     def _present(self, names: dict[str, str]) -> dict[AnyPath, str]:
         paths = {self._find(name): split for name, split in names.items()}
         return {path: split for path, split in paths.items() if path}
@@ -171,6 +184,11 @@ class EpicKitchensSource:
         folders += [folder / "UDA_annotations" for folder in folders]
         paths = (folder / f"{name}{end}" for folder in folders for end in (".csv", ".csv.gz"))
         return next((path for path in paths if path.is_file()), None)
+
+
+def narration_numbers(ids: pd.Series) -> pd.Series:
+    """Return the number at the end of each of EPIC's narration ids, as text; missing where there is none."""
+    return ids.str.extract(_NUMBER, expand=False)
 
 
 def clock_seconds(texts: pd.Series) -> pd.Series:
@@ -186,11 +204,8 @@ def _read_classes(path: AnyPath) -> Taxonomy:
         raise InputError(f"{path}: column id must count 0, 1, 2, ...; take the file as published")
     groups = []
     for key, text in zip(table["key"], table["instances"], strict=True):
-        try:
-            words = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            words = None
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        words = word_list(text)
+        if words is None:
             raise InputError(f"{path}: instances of {key!r} are {text!r}; they must be a list of words")
         groups.append([_as_spoken(word) for word in words])
     return taxonomy([_as_spoken(key).replace(" ", "_") for key in table["key"]], groups)

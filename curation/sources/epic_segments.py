@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import gzip
+import zlib
 from contextlib import nullcontext
 
 import numpy as np
@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from egocurate.clip_table import PUBLISHED_TYPES
 from egocurate.curation.sources import FIRST_PASS
-from egocurate.curation.sources.epic_kitchens import ACTOR, clock_seconds
+from egocurate.curation.sources.epic_kitchens import ACTOR, clock_seconds, narration_numbers
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.errors import InputError
+from egocurate.literal_lists import class_list
 from egocurate.storage.paths import AnyPath
 from egocurate.storage.remote_file import open_file
 
@@ -28,7 +29,7 @@ def holds_segments(path: AnyPath) -> bool:
     with open_file(path) as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as file:
         try:
             header = file.readline(_HEADER_BYTES)
-        except (OSError, EOFError):  # not compressed: the reader of the table says so
+        except (OSError, EOFError, zlib.error):  # not compressed: the reader of the table says so
             return False
     return b"narration_id" in header and b"stop_timestamp" in header
 
@@ -40,15 +41,23 @@ def read_segments(path: AnyPath) -> pa.Table:
     narration_id, and the classes are EPIC's own.
     """
     table = read_columns(path, _NEEDED)
-    number = table["narration_id"].str.extract(r"_(\d+)$", expand=False)
+    number = narration_numbers(table["narration_id"])
     _refuse(path, table, "narration_id", number.isna(), "which does not end in a number")
     _refuse(path, table, "narration_id", table["narration_id"].duplicated(), "again; each segment needs its own")
     start, stop = (_seconds(path, table, name) for name in ("start_timestamp", "stop_timestamp"))
-    verb = pd.to_numeric(table["verb_class"], errors="coerce")
-    _refuse(path, table, "verb_class", verb.isna(), "which is no number")
-    nouns = table["all_noun_classes"].map(_classes)
+    verb = table["verb_class"].map(lambda text: class_list(f"[{text}]"))
+    _refuse(
+        path,
+        table,
+        "verb_class",
+        verb.map(lambda classes: classes is None or len(classes) != 1),
+        "which is no class like 91",
+    )
+    nouns = table["all_noun_classes"].map(class_list)
     _refuse(path, table, "all_noun_classes", nouns.isna(), "which is no list of classes like [91, 2]")
     narrated = clock_seconds(table["narration_timestamp"])
+    untimed = narrated.isna() & (table["narration_timestamp"].str.strip() != "")
+    _refuse(path, table, "narration_timestamp", untimed, "which is no time like 00:01:02.50")
     clips = pd.DataFrame(
         {
             "video_uid": table["video_id"],
@@ -59,8 +68,8 @@ def read_segments(path: AnyPath) -> pa.Table:
             "clip_start": start,
             "clip_end": stop,
             "clip_text": ACTOR + table["narration"].str.strip(),
-            "tag_verb": [[int(one)] for one in verb],
-            "tag_noun": nouns,
+            "tag_verb": verb,
+            "tag_noun": [sorted(set(classes)) for classes in nouns],
         }
     ).sort_values(["video_uid", "clip_start"], kind="stable", ignore_index=True)
     clips["clip_idx"] = np.arange(len(clips))
@@ -71,13 +80,6 @@ def _seconds(path: AnyPath, table: pd.DataFrame, name: str) -> pd.Series:
     seconds = clock_seconds(table[name])
     _refuse(path, table, name, seconds.isna(), "which is no time like 00:01:02.50")
     return seconds
-
-
-def _classes(text: str) -> list[int] | None:
-    try:
-        return sorted({int(one) for one in ast.literal_eval(text)})
-    except (ValueError, SyntaxError, TypeError):
-        return None
 
 
 def _refuse(path: AnyPath, table: pd.DataFrame, name: str, bad: pd.Series, what: str) -> None:

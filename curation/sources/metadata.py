@@ -1,21 +1,21 @@
 """Facts about videos: from ego4d.json, or from a manifest where that is all there is."""
 
-import ast
-import csv
-import io
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from egocurate.curation.sources.cells import decimal, first_duration, first_pixels, number, storable
 from egocurate.curation.sources.json_stream import load_json
 from egocurate.curation.sources.splits import split_fields
 from egocurate.curation.sources.videos_table import VideoFacts
 from egocurate.errors import InputError
+from egocurate.literal_lists import word_list
+from egocurate.storage.csv_file import read_csv
 from egocurate.storage.paths import AnyPath
-from egocurate.storage.remote_file import open_file
 
 _DURATIONS = ("duration_sec", "canonical_mp4_duration_sec", "canonical_video_duration_sec")
+_KINDS = ("display_resolution", "canonical_display", "sample_resolution")
+_MANIFEST = (*_DURATIONS, *(f"{kind}_{side}" for kind in _KINDS for side in ("width", "height")), "scenarios")
 
 
 @dataclass
@@ -35,16 +35,6 @@ class Metadata:
     notes: list[str]
 
 
-def number(value: object) -> float:
-    """Return a JSON number as float, NaN for anything else (null, text, true)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:  # an integer beyond float64
-        return math.inf
-
-
 def read_ego4d_json(path: AnyPath) -> Metadata:
     """Read ego4d.json; raises InputError if it is broken or lists no videos."""
     content = load_json(path)
@@ -52,6 +42,11 @@ def read_ego4d_json(path: AnyPath) -> Metadata:
     if not isinstance(entries, list):
         raise InputError(f"{path}: 'videos' is no list; is it another file? Fetch ego4d.json again")
     videos, skipped = _by_uid(_from_json(entry) for entry in entries if isinstance(entry, dict))
+    unread = sum(
+        len(_list(entry.get("redacted_intervals"))) - len(_intervals(entry))
+        for entry in entries
+        if isinstance(entry, dict)
+    )
     flagged = sum(
         1
         for entry in entries
@@ -63,20 +58,19 @@ def read_ego4d_json(path: AnyPath) -> Metadata:
         notes.append(f"{unused:,} entries of {path.name} have no uid or repeat one and are not used")
     if flagged:
         notes.append(f"{flagged:,} videos are marked as redacted but list no interval")
+    if unread:
+        notes.append(f"{unread:,} redacted intervals have no start before an end and are not used")
     together = [_members(group) for group in _list(content.get("concurrent_video_sets"))]
     return Metadata(videos, [group for group in together if len(group) > 1], notes)
 
 
 def read_manifest(path: AnyPath) -> Metadata:
     """Read a manifest of full-scale videos, columns by name; raises InputError if it is no such table."""
-    try:
-        with io.TextIOWrapper(open_file(path), newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a csv file in UTF-8 ({error}); fetch it again") from error
-    if not rows or "video_uid" not in rows[0]:
-        raise InputError(f"{path}: no rows with a column video_uid; fetch ego4d.json or the full-scale manifest")
-    videos, skipped = _by_uid(_from_manifest(row) for row in rows)
+    table = read_csv(path)
+    table.places(path, ("video_uid", *(name for name in table.header if name in _MANIFEST)))
+    if not table.rows:
+        raise InputError(f"{path}: no rows; fetch ego4d.json or the full-scale manifest")
+    videos, skipped = _by_uid(_from_manifest(dict(zip(table.header, row, strict=True))) for row in table.rows)
     notes = [
         f"No ego4d.json: {len(videos):,} videos are taken from {path.name}, which tells nothing of stereo, redaction "
         "and scenes"
@@ -103,59 +97,36 @@ def _from_json(entry: Mapping[str, Any]) -> VideoEntry:
     inner = inner if isinstance(inner, dict) else {}
     durations = (entry.get("duration_sec"), inner.get("mp4_duration_sec"), inner.get("video_duration_sec"))
     return VideoEntry(
-        video_uid=uid if isinstance(uid, str) else "",
-        video_dur=_first_duration(number(value) for value in durations),
+        video_uid=storable(uid),
+        video_dur=first_duration(number(value) for value in durations),
         is_stereo=entry.get("is_stereo") is True,
-        width=_pixels(number(inner.get(f"{kind}_resolution_width")) for kind in ("display", "sample")),
-        height=_pixels(number(inner.get(f"{kind}_resolution_height")) for kind in ("display", "sample")),
+        width=first_pixels(number(inner.get(f"{kind}_resolution_width")) for kind in ("display", "sample")),
+        height=first_pixels(number(inner.get(f"{kind}_resolution_height")) for kind in ("display", "sample")),
         splits=split_fields(entry),
         fho_multi=entry.get("split_fho") == "multi",
-        scenarios=[name for name in _list(entry.get("scenarios")) if isinstance(name, str)],
+        scenarios=[storable(name) for name in _list(entry.get("scenarios")) if isinstance(name, str)],
         redacted=_intervals(entry),
     )
 
 
-def _from_manifest(row: Mapping[str, Any]) -> VideoEntry:
-    kinds = ("display", "canonical_display", "sample")
-    sizes = {side: [_parse(row.get(f"{kind}_{_infix(kind)}{side}")) for kind in kinds] for side in ("width", "height")}
+def _from_manifest(row: Mapping[str, str]) -> VideoEntry:
     return VideoEntry(
-        video_uid=row.get("video_uid") or "",
-        video_dur=_first_duration(_parse(row.get(name)) for name in _DURATIONS),
-        width=_pixels(sizes["width"]),
-        height=_pixels(sizes["height"]),
+        video_uid=row["video_uid"],
+        video_dur=first_duration(decimal(row.get(name, "")) for name in _DURATIONS),
+        width=first_pixels(decimal(row.get(f"{kind}_width", "")) for kind in _KINDS),
+        height=first_pixels(decimal(row.get(f"{kind}_height", "")) for kind in _KINDS),
         splits=split_fields(row),
         fho_multi=row.get("split_fho") == "multi",
-        scenarios=_scenarios(row.get("scenarios")),
+        scenarios=_scenarios(row.get("scenarios", "")),
     )
 
 
-def _infix(kind: str) -> str:
-    return "" if kind == "canonical_display" else "resolution_"  # canonical_display_width, display_resolution_width
-
-
-def _parse(text: object) -> float:
-    try:
-        return float(text) if isinstance(text, str) else math.nan
-    except ValueError:
-        return math.nan
-
-
-def _scenarios(text: object) -> list[str]:
-    if not isinstance(text, str) or not text.strip():
-        return []
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return [text]
-    return [str(name) for name in value] if isinstance(value, list | tuple) else [str(value)]
-
-
-def _first_duration(values: Iterable[float]) -> float:
-    return next((value for value in values if math.isfinite(value) and value > 0), math.nan)
-
-
-def _pixels(values: Iterable[float]) -> int:
-    return next((int(value) for value in values if math.isfinite(value) and value > 0), 0)
+def _scenarios(text: str) -> list[str]:
+    """Read a list of words; any other text is the name of one scenario."""
+    words = word_list(text)
+    if words is None:
+        return [text] if text.strip() else []
+    return [storable(word) for word in words]
 
 
 def _list(value: object) -> list[Any]:
@@ -176,4 +147,4 @@ def _members(group: object) -> list[str]:
     if not isinstance(group, dict) or group.get("valid") is False:
         return []
     uids = [item.get("video_uid") for item in _list(group.get("videos")) if isinstance(item, dict)]
-    return [uid for uid in uids if isinstance(uid, str)]
+    return [storable(uid) for uid in uids if isinstance(uid, str)]

@@ -1,6 +1,7 @@
 """Narrations as Ego4D ships them: narration.json, or all_narrations_redacted.json where only that is there."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.curation.sources.cells import number, storable
 from egocurate.curation.sources.json_stream import CHUNK, members
-from egocurate.curation.sources.metadata import number
 from egocurate.curation.sources.passes import split_passes
 from egocurate.storage.paths import AnyPath
 
@@ -62,7 +63,7 @@ class _Rows:
 
 def read_narration_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     """Read narration.json; raises InputError if it is broken."""
-    rows, silent, closed, videos = _Rows(), 0, 0, set()
+    rows, silent, closed, videos = _Rows(), 0, 0, Counter()
     for uid, entry in _once(members(path, chunk=chunk), videos):
         passes = _passes(entry)
         silent += not passes
@@ -73,12 +74,12 @@ def read_narration_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     notes = [f"{path.name} has {len(videos):,} videos"]
     if silent:
         notes.append(f"{silent:,} videos of {path.name} have no narrations; {closed:,} have the status redacted")
-    return Narrations(rows.frame(), notes)
+    return Narrations(rows.frame(), notes + _repeated(path.name, videos))
 
 
 def read_pooled_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     """Read all_narrations_redacted.json and tell its two annotators apart; raises InputError if it is broken."""
-    rows, silent, videos = _Rows(), 0, set()
+    rows, silent, videos = _Rows(), 0, Counter()
     for uid, entry in _once(members(path, inside="videos", chunk=chunk), videos):
         items = _narrations(entry)
         silent += not items
@@ -92,33 +93,30 @@ def read_pooled_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
     ]
     if silent:
         notes.append(f"{silent:,} videos of {path.name} have no narrations")
-    return Narrations(rows.frame(), notes)
+    return Narrations(rows.frame(), notes + _repeated(path.name, videos))
 
 
-def storable(text: object) -> str:
-    """Return a text that any file can hold, without NUL and halves of surrogate pairs; "" for anything but a str."""
-    if not isinstance(text, str):
-        return ""
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()
-    return text.replace("\0", " ") if "\0" in text else text
-
-
-def _once(entries: Iterator[tuple[str, Any]], seen: set[str]) -> Iterator[tuple[str, Any]]:
+def _once(entries: Iterator[tuple[str, Any]], seen: Counter[str]) -> Iterator[tuple[str, Any]]:
     """Pass on the first entry of each uid: clips are named by uid, pass and position, so a second one has no place."""
     for key, entry in entries:
         uid = storable(key)
-        if uid not in seen:
-            seen.add(uid)
+        seen[uid] += 1
+        if seen[uid] == 1:
             yield uid, entry
+
+
+def _repeated(name: str, seen: Counter[str]) -> list[str]:
+    repeated = seen.total() - len(seen)
+    return [f"{repeated:,} entries of {name} repeat a uid and are not used"] if repeated else []
 
 
 def _passes(entry: object) -> list[tuple[str, list[Any]]]:
     if not isinstance(entry, dict):
         return []
-    names = sorted(name for name in entry if name.startswith("narration_pass_"))
-    passes = [(storable(name), _narrations(entry[name])) for name in names]
-    return [(name, items) for name, items in passes if items]
+    passes: dict[str, list[Any]] = {}  # by what a name is in a file: again, the first of two has the place
+    for name in sorted(name for name in entry if name.startswith("narration_pass_")):
+        passes.setdefault(storable(name), _narrations(entry[name]))
+    return [(name, items) for name, items in passes.items() if items]
 
 
 def _narrations(entry: object) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from egocurate.curation.sources.cells import storable
 from egocurate.curation.sources.json_stream import members
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
@@ -57,6 +58,7 @@ def read_benchmarks(folders: Iterable[AnyPath]) -> BenchmarkVideos:
             uid = entry.get("video_uid") if isinstance(entry, dict) else None
             if not isinstance(uid, str):
                 continue
+            uid = storable(uid)  # as the metadata is read
             stated = entry.get("split")
             (result.test if (stated if stated in ("val", "test") else split) == "test" else result.val).add(uid)
         result.read.append(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +12,16 @@ import numpy as np
 import pandas as pd
 
 from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
+from egocurate.curation.sources.cells import decimal
 from egocurate.curation.sources.tabular import read_columns
-from egocurate.curation.sources.video_folders import VideoFolders, looked_in
+from egocurate.curation.sources.video_folders import VideoFolders, is_there, looked_in
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path
 
 NEEDED = ("video", "time", "text")
+_OPTIONAL = ("video_uid", "pass", "duration", "split")
 TEMPLATE = """\
 video,time,text
 videos/kitchen.mp4,2.5,#C C takes a cup from the shelf
@@ -26,6 +29,7 @@ videos/kitchen.mp4,0:01:04.2,#C C washes the cup
 """
 """A table to begin with: its columns, and a narration at seconds and one at a clock time."""
 
+_COUNT = re.compile(r"[0-9]{1,6}")
 _SPLITS = {"": "", "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 _SPLITS |= {"test": "test", "testing": "test"}
 
@@ -46,7 +50,7 @@ class TableSource:
         self._elsewhere = VideoFolders(videos_dirs)
         if self.path.is_dir():
             raise InputError(f"{self.path}: is a folder; give the csv or parquet file with {', '.join(NEEDED)}")
-        table = _columns(read_columns(self.path, NEEDED))
+        table = _columns(read_columns(self.path, NEEDED, _OPTIONAL))
         if table.empty:
             raise InputError(f"{self.path}: no rows; there is one for each narration")
         self._time, self._duration = (self._seconds(table[name]) for name in ("time", "duration"))
@@ -116,7 +120,7 @@ class TableSource:
             return self._elsewhere.files.get(uid)
         beside = as_path(video) if "://" in video else self.path.parent / video
         found = self._elsewhere.named(video) or self._elsewhere.files.get(uid)
-        return found or (beside if beside.is_file() else None)
+        return found or (beside if is_there(beside) else None)
 
     def _refuse_several(self, table: pd.DataFrame, name: str) -> None:
         """Refuse two values of a video's fact under one video_uid."""
@@ -130,7 +134,7 @@ class TableSource:
     def _seconds(self, texts: pd.Series) -> pd.Series:
         """Return times in seconds (float64), NaN for a text without a digit; refuses others that are no times."""
         seconds = texts.map(_as_seconds).astype(np.float64)
-        bad = seconds.isna() & texts.str.contains(r"\d")
+        bad = seconds.isna() & texts.str.contains(r"[0-9]")
         if bad.any():
             line = bad.index[bad][0]
             place = f"{self.path}: {'row' if self.path.suffix == '.parquet' else 'line'} {line}"
@@ -147,13 +151,10 @@ class TableSource:
 def _as_seconds(text: str) -> float:
     """Read seconds, or minutes and hours before them, in a clock time; a comma may stand for the point."""
     *before, last = text.replace(",", ".").split(":")
-    try:
-        seconds = float(last)
-    except ValueError:
-        return math.nan
+    seconds = decimal(last)
     if not before:
         return seconds
-    counts = [int(part) for part in before if part.isdecimal()]
+    counts = [int(part) for part in before if _COUNT.fullmatch(part)]
     if len(counts) != len(before) or len(counts) > 2 or not 0 <= seconds < 60 or any(n >= 60 for n in counts[1:]):
         return math.nan
     return seconds + sum(count * 60**place for place, count in enumerate(reversed(counts), 1))
@@ -161,11 +162,11 @@ def _as_seconds(text: str) -> float:
 
 def _columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return every column as text, with what is not given filled in."""
-    columns = {name: _text(table, name) for name in (*NEEDED, "video_uid", "pass", "duration", "split")}
+    columns = {name: _text(table, name) for name in (*NEEDED, *_OPTIONAL)}
     stems = columns["video"].map(lambda path: Path(path).stem)
     columns["video_uid"] = columns["video_uid"].where(columns["video_uid"] != "", stems)
     numbered = "narration_pass_" + columns["pass"].str.replace(r"\.0$", "", regex=True)
-    named = columns["pass"].where(~columns["pass"].str.fullmatch(r"\d+(\.0)?"), numbered)
+    named = columns["pass"].where(~columns["pass"].str.fullmatch(r"[0-9]+(\.0)?"), numbered)
     columns["pass"] = named.where(named != "", FIRST_PASS)
     return pd.DataFrame(columns)
 
@@ -173,4 +174,4 @@ def _columns(table: pd.DataFrame) -> pd.DataFrame:
 def _text(table: pd.DataFrame, name: str) -> pd.Series:
     if name not in table.columns:
         return pd.Series("", index=table.index, dtype=object)
-    return table[name].map(lambda value: "" if pd.isna(value) else str(value).strip()).astype(object)
+    return table[name].map(str.strip).astype(object)

@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zlib
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from egocurate.errors import InputError
-from egocurate.storage.parquet import read_parquet
-from egocurate.storage.paths import TABLE_BYTES, AnyPath, read_bytes
+from egocurate.storage.csv_file import CsvFile, read_csv
+from egocurate.storage.paths import AnyPath
+from egocurate.storage.typed_parquet import is_text, read_any
 
 
-def read_columns(path: AnyPath, needed: Sequence[str]) -> pd.DataFrame:
-    """Read a csv (comma, semicolon or tab, also .gz) as text, or a parquet file; headers may be in capitals.
+def read_columns(path: AnyPath, needed: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Read columns of a csv (comma, semicolon or tab, also .gz) or parquet file as text, "" for what is not there.
 
-    The index has the line of each row in a csv file, its number from 1 in a parquet file. Raises InputError, naming a
-    column that lacks.
+    Headers may be in capitals; of `optional` columns those that are there are read. The index has the line of each row
+    in a csv file, its number from 1 in a parquet file. Raises InputError, naming a column that lacks or holds no text.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a csv or parquet file with columns {', '.join(needed)}")
-    try:
-        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    except (ValueError, OSError, EOFError, csv.Error, zlib.error, pa.ArrowException) as error:
-        if isinstance(error, PermissionError):
-            raise
-        first_line = str(error).partition("\n")[0]
-        raise InputError(f"{path}: not a readable csv or parquet file ({first_line}); write it again") from error
-    have = ", ".join(map(str, table.columns[:12])) or "none"
-    table.columns = [str(name).strip().lower() for name in table.columns]
-    for name in needed:
-        count = list(table.columns).count(name)
-        if count == 0:
-            raise InputError(f"{path}: column {name!r} is missing (there are {have}); name a column so")
-        if count > 1:
-            raise InputError(f"{path}: {count} columns are called {name!r} (there are {have}); leave one of them")
-    return table
+    if path.suffix == ".parquet":
+        return _from_parquet(path, needed, optional)
+    # A row that ends early is as spreadsheets write it where its last cells are empty.
+    table = read_csv(path, ",\t;", fill=True)
+    names = _present(table.header, needed, optional)
+    cells = list(table.select(path, names, fold=True))
+    rows = [number for number, row in enumerate(table.rows) if any(row)]
+    columns = {name: [cells[row][place] for row in rows] for place, name in enumerate(names)}
+    return pd.DataFrame(columns, index=[table.lines[row] for row in rows], dtype=object)
 
 
-def _read_parquet(path: AnyPath) -> pd.DataFrame:
-    table = read_parquet(path).to_pandas()
-    return table.set_index(np.arange(1, len(table) + 1))
+def _from_parquet(path: AnyPath, needed: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
+    table = read_any(path)
+    names = _present(table.column_names, needed, optional)
+    places = CsvFile(table.column_names, [], []).places(path, names, fold=True)
+    columns = {name: _texts(path, name, table.column(place)) for name, place in zip(names, places, strict=True)}
+    return pd.DataFrame(columns, index=range(1, len(table) + 1), dtype=object)
 
 
-def _read_csv(path: AnyPath) -> pd.DataFrame:
-    data = read_bytes(path, TABLE_BYTES)
-    if path.suffix == ".gz":
-        data = gzip.decompress(data)
-    # Blank lines are read and then dropped: they count where a line is named.
-    table = pd.read_csv(
-        io.BytesIO(data),
-        sep=_separator(data),
-        dtype=str,
-        keep_default_na=False,
-        encoding="utf-8-sig",
-        skip_blank_lines=False,
-    )
-    if not isinstance(table.index, pd.RangeIndex):
-        raise ValueError("line 2 has more fields than the header; put a text that holds a separator in quotes")
-    table.index += 2  # below the header, from 1
-    return table[(table.fillna("") != "").any(axis=1)]
+def _present(header: Sequence[str], needed: Sequence[str], optional: Sequence[str]) -> list[str]:
+    there = {name.strip().lower() for name in header}
+    return [*needed, *(name for name in optional if name in there)]
 
 
-def _separator(data: bytes) -> str:
-    header = data.partition(b"\n")[0]
-    return max((",", "\t", ";"), key=lambda separator: header.count(separator.encode()))
+def _texts(path: AnyPath, name: str, column: pa.ChunkedArray) -> list[str]:
+    """Return a column as a csv file would have it; a missing value is ""."""
+    kind = column.type
+    if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
+        raise InputError(f"{path}: column {name!r} holds {kind}, not texts or numbers; write it as text")
+    texts = ["" if value is None or value != value else str(value) for value in column.to_pylist()]
+    for number, text in enumerate(texts, 1):
+        if "\0" in text:
+            raise InputError(f"{path}: row {number}: {name} has {text!r}, with a NUL character; write the file again")
+    return texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -33,7 +34,17 @@ class VideoFolders:
     def named(self, name: str) -> AnyPath | None:
         """Return the file of a path as a table has it, below one of the folders or in it; None if there is none."""
         within = [folder / part for folder in self.folders for part in (name, name.rpartition("/")[2])]
-        return next((path for path in within if path.is_file()), None)
+        return next((path for path in within if is_there(path)), None)
+
+
+def is_there(path: AnyPath) -> bool:
+    """Tell whether a file is there that a stranger's table names, in however many characters."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def find_mp4(folder: AnyPath, places: Sequence[str]) -> dict[str, AnyPath]:

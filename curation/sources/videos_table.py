@@ -8,11 +8,11 @@ import av
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.fingerprint import value_fingerprint
 from egocurate.storage.open_video import open_video, video_stream
+from egocurate.storage.parquet import write_parquet
 from egocurate.storage.paths import AnyPath, as_path, make_folder
 
 VIDEO_COLUMNS = (
@@ -101,4 +101,4 @@ def write_video_facts(videos: pd.DataFrame, out: AnyPath) -> None:
     columns["scenarios"] = pa.array(videos["scenarios"].tolist(), pa.list_(pa.string()))
     table = pa.table(columns)
     make_folder(out)
-    atomic_write(out / VIDEO_FACTS_FILE, lambda file: pq.write_table(table, file))
+    atomic_write(out / VIDEO_FACTS_FILE, lambda file: write_parquet(table, file))

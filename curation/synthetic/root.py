@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from egocurate.curation.synthetic.script import NOUNS, VERBS, Script, narrate, w
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
 from egocurate.storage.atomic import atomic_path, remove_leftovers, write_json
+from egocurate.storage.json_notes import read_note
 from egocurate.workers.choose import open_workers
 from egocurate.workers.tasks import run_each
 
@@ -43,7 +43,7 @@ def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Re
     config = config or DemoRootConfig()
     stamp = root / "demo_root.json"
     if stamp.exists():
-        if json.loads(stamp.read_text()) == asdict(config):
+        if read_note(stamp, dict) == asdict(config):
             return
         raise InputError(f"{root} holds a synthetic root made with other settings; delete it or name another folder")
     annotations, videos_dir = root / "v2" / "annotations", root / "v2" / "full_scale"

@@ -14,8 +14,8 @@ from egocurate.clip_table import PUBLISHED_TYPES
 from egocurate.curation.text.tagger import tag_texts
 from egocurate.curation.text.taxonomy import Lexicon
 from egocurate.progress import Report, silent
-from egocurate.storage.parquet import parquet_file, read_parquet
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.typed_parquet import read_typed
 from egocurate.workers.choose import open_workers
 from egocurate.workers.tasks import run_each
 
@@ -27,6 +27,7 @@ TAGGED_WITH = b"egocurate.tagged_with"
 """Key of the metadata of egoclip.parquet that says what its tags were made with: `tagging_digest`."""
 
 _SCHEMA = pa.schema([(name, PUBLISHED_TYPES[name]) for name in ("tag_verb", "tag_noun")])
+_EARLIER = pa.schema([("clip_text", PUBLISHED_TYPES["clip_text"]), *_SCHEMA])
 _ENDS = ".,;:!? "  # what `marks.sentence` takes off the end
 # fmt: off
 _READS = (
@@ -54,13 +55,15 @@ def tag_distinct(
 
 
 def earlier_tags(path: AnyPath, lexicon: Lexicon) -> pa.Table | None:
-    """Return `clip_text` and tags of an egoclip.parquet if the same tagger made them with the same lexicon."""
+    """Return `clip_text` and tags of an egoclip.parquet if the same tagger made them with the same lexicon.
+
+    Raises InputError for a file that cannot be read, or has other columns.
+    """
     if path.suffix != ".parquet" or not path.is_file():
         return None
-    metadata = parquet_file(path).schema_arrow.metadata or {}
-    if metadata.get(TAGGED_WITH) != tagging_digest(lexicon):
-        return None
-    return read_parquet(path, columns=["clip_text", *_SCHEMA.names])
+    table = read_typed(path, _EARLIER)
+    metadata = table.schema.metadata or {}
+    return table if metadata.get(TAGGED_WITH) == tagging_digest(lexicon) else None
 
 
 def tagging_digest(lexicon: Lexicon) -> bytes:

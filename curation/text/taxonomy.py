@@ -1,6 +1,5 @@
 """The two taxonomies that give verbs and nouns their classes, as `label,group` csv files."""
 
-import ast
 import csv
 import io
 import re
@@ -10,7 +9,9 @@ from functools import lru_cache
 
 from egocurate.curation.text.inflection import noun_bases
 from egocurate.errors import InputError
+from egocurate.literal_lists import word_list
 from egocurate.storage.atomic import atomic_write
+from egocurate.storage.csv_file import read_csv
 from egocurate.storage.paths import AnyPath, as_path, make_folder
 
 VERB_FILE = "narration_verb_taxonomy.csv"
@@ -115,29 +116,17 @@ def _csv_text(part: Taxonomy) -> str:
 def _read(path: AnyPath) -> Taxonomy:
     if not path.is_file():
         raise InputError(f"{path}: no such file; a lexicon folder holds {VERB_FILE} and {NOUN_FILE}")
-    labels, groups = [], []
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream)
-        try:
-            missing = {"label", "group"} - set(rows.fieldnames or ())
-            if missing:
-                raise InputError(f"{path}: column {min(missing)!r} is missing; the header must be label,group")
-            for row in rows:
-                labels.append(row["label"])
-                groups.append(_group(path, rows.line_num, row["group"]))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: line {rows.line_num}: not a csv file in UTF-8 ({error})") from error
-    if not labels:
+    table = read_csv(path)
+    cells = list(table.select(path, ("label", "group")))
+    if not cells:
         raise InputError(f"{path}: no rows; a taxonomy needs at least one label")
-    return taxonomy(labels, groups)
+    groups = [_group(path, line, text) for line, (_, text) in zip(table.lines, cells, strict=True)]
+    return taxonomy([label for label, _ in cells], groups)
 
 
-def _group(path: AnyPath, line: int, text: str | None) -> list[str]:
-    try:
-        group = ast.literal_eval(text or "")
-    except (ValueError, SyntaxError):
-        group = None
-    if not isinstance(group, list) or not all(isinstance(word, str) for word in group):
+def _group(path: AnyPath, line: int, text: str) -> list[str]:
+    group = word_list(text)
+    if group is None:
         raise InputError(f"{path}: line {line}: group is {text!r}; write a list of words such as ['take', 'pick up']")
     return group
 

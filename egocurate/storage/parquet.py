@@ -1,6 +1,7 @@
-"""Read parquet tables wherever they are."""
+"""Write parquet tables with checksums, and read them wherever they are."""
 
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,12 +14,13 @@ PIECE_ROWS = 65_536
 
 def parquet_file(path: AnyPath) -> pq.ParquetFile:
     """Open a parquet file; one in a store is fetched at once, since its columns would be thousands of requests."""
-    return pq.ParquetFile(pa.BufferReader(read_bytes(path, TABLE_BYTES)) if is_remote(path) else path)
+    source = pa.BufferReader(read_bytes(path, TABLE_BYTES)) if is_remote(path) else path
+    return pq.ParquetFile(source, page_checksum_verification=True)
 
 
 def table_pieces(path: AnyPath, columns: list[str]) -> Iterator[pa.Table]:
     """Yield some columns of a parquet file, PIECE_ROWS rows at a time; of one in a store these alone are fetched."""
-    with open_file(path) as source, pq.ParquetFile(source) as file:
+    with open_file(path) as source, pq.ParquetFile(source, page_checksum_verification=True) as file:
         yield from pieces_of(file, columns)
 
 
@@ -34,5 +36,10 @@ def read_parquet(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
     if columns is None or not is_remote(path):
         with parquet_file(path) as file:
             return file.read(columns)
-    with open_file(path) as source, pq.ParquetFile(source) as file:
+    with open_file(path) as source, pq.ParquetFile(source, page_checksum_verification=True) as file:
         return file.read(columns)
+
+
+def write_parquet(table: pa.Table, file: BinaryIO) -> None:
+    """Write a table so that values which change on the way are found when it is read."""
+    pq.write_table(table, file, write_page_checksum=True)

@@ -91,8 +91,8 @@ def _one(target: Target, number: int) -> tuple[str, int, str]:
     try:
         with _alarm(target.hang_sec):
             result = target.read(given)
-            kind = "right" if target.right(given, result) else "silent"
-        return kind, number, "" if kind == "right" else repr(result)
+            is_right, why = _judged(target, given, result)
+        return ("right", number, "") if is_right else ("silent", number, why)
     except InputError as error:
         said = str(error)
         if "\n" in said or not said or len(said) > LONGEST_LINE:
@@ -104,6 +104,14 @@ def _one(target: Target, number: int) -> tuple[str, int, str]:
         return "crashes", number, "out of memory"
     except Exception as error:
         return "tracebacks", number, f"{type(error).__name__}: {error}"
+
+
+def _judged(target: Target, given: object, result: object) -> tuple[bool, str]:
+    """Tell whether a result is right; where nothing can be read by the judge, nothing should have been read."""
+    try:
+        return target.right(given, result), repr(result)
+    except Exception as error:
+        return False, f"{result!r}, yet {type(error).__name__}: {error}"
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from egocurate.storage.atomic import atomic_write
+from egocurate.training.monitor.read_metrics import read_metrics
 
 COLORS = ("#1f5fa8", "#d1632a", "#3b8f5a", "#8a5aa8", "#8c6d2f", "#4d4d4d")
 CHANCE = 20.0  # percent of right answers by guessing: EgoMCQ's questions have five options
@@ -53,11 +53,10 @@ def draw_curves(table: Path, picture: Path) -> None:
 def read_curves(table: Path) -> dict[str, Curve]:
     """Return (steps, values) of each column of a metrics.csv that has a value."""
     points: dict[str, list[tuple[int, float]]] = {}
-    with table.open(newline="") as file:
-        for row in csv.DictReader(file):
-            for name, cell in row.items():
-                if cell and name != "step":
-                    points.setdefault(name, []).append((int(row["step"]), float(cell)))
+    for row in read_metrics(table).rows:
+        for name, cell in row.items():
+            if cell and name != "step":
+                points.setdefault(name, []).append((int(row["step"]), float(cell)))
     return {name: tuple(np.array(pairs).T) for name, pairs in points.items()}
 
 

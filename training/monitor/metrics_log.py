@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from egocurate.storage.atomic import write_text
 from egocurate.training.monitor.curves import draw_curves
+from egocurate.training.monitor.read_metrics import read_metrics
 
 FIRST, LAST = ("step", "loss"), ("lr", "clips_per_sec", "data_wait", "mfu", "mcq_inter", "mcq_intra")
 """columns of every metrics.csv; the parts of the loss stand between them"""
@@ -23,10 +24,8 @@ class MetricsTable:
         """Open the table of a run that goes on from a step: rows beyond it are dropped; -1 is a new run."""
         self.path, self.columns, rows = path, (*FIRST, *LAST), []
         if path.exists() and step >= 0:
-            with path.open(newline="") as file:
-                reader = csv.DictReader(file)
-                rows = [row for row in reader if int(row["step"]) <= step]
-                self.columns = tuple(reader.fieldnames or self.columns)
+            self.columns, written = read_metrics(path, (*FIRST, *LAST))
+            rows = [row for row in written if int(row["step"]) <= step]
         self._write(rows)
 
     def add(self, row: dict[str, float]) -> None:
@@ -34,8 +33,7 @@ class MetricsTable:
         new = tuple(name for name in row if name not in self.columns)
         if new:
             self._file.close()
-            with self.path.open(newline="") as file:
-                written = list(csv.DictReader(file))
+            written = read_metrics(self.path).rows
             place = self.columns.index(LAST[0])
             self.columns = (*self.columns[:place], *new, *self.columns[place:])
             self._write(written)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from operator import attrgetter
@@ -12,6 +11,7 @@ from typing import Any
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint, folder_fingerprint
+from egocurate.storage.json_notes import read_texts
 from egocurate.storage.paths import as_path
 from egocurate.storage.redacted import redacted
 from egocurate.training.config.train_config import TrainConfig
@@ -61,7 +61,7 @@ def check_sources(config: TrainConfig, settings: dict[str, Any]) -> set[str]:
     path, given = Path(config.out) / INPUTS, _given(config)
     if not path.exists():
         return set()
-    noted = json.loads(path.read_text())
+    noted = read_texts(path)
     for key in SOURCES:
         where = given.get(key)
         now = source_fingerprint(where) if where else None
@@ -77,7 +77,7 @@ def check_sources(config: TrainConfig, settings: dict[str, Any]) -> set[str]:
 def describe_changes(config: TrainConfig) -> Iterator[str]:
     """Yield what is to be said of a run that goes on: that its questions are others, or that nothing tells."""
     path = Path(config.out) / INPUTS
-    noted, now = json.loads(path.read_text()) if path.exists() else None, _inputs(config)
+    noted, now = read_texts(path) if path.exists() else None, _inputs(config)
     if noted is None:
         if now:
             keys = ", ".join(now)
@@ -89,7 +89,7 @@ def describe_changes(config: TrainConfig) -> Iterator[str]:
 def check_tokenizer(config: TrainConfig) -> None:
     """Raise InputError if a run's tokenizer holds something else than when the run began."""
     path = Path(config.out) / INPUTS
-    noted = json.loads(path.read_text()) if path.exists() else {}
+    noted = read_texts(path) if path.exists() else {}
     right = {noted[key] for key in ("tokenizer", _OWN_TOKENIZER) if key in noted}
     if right and config.tokenizer and source_fingerprint(config.tokenizer) not in right:
         raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from egocurate.loaders.stored_size import enlarged
 from egocurate.models.counting import count_parameters
 from egocurate.progress import Report, Stage
 from egocurate.storage.atomic import write_json
+from egocurate.storage.json_notes import read_note
 from egocurate.training.config.optimizer import build_optimizer
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import wrap_for_ranks
@@ -86,7 +86,7 @@ class TrainingRun:
         if self.resumed_from is None or self.step < self.total_steps or not path.exists():
             return None
         self.say(f"finished: step {self.step:,} of {self.total_steps:,}, nothing to do")
-        return TrainResult(**json.loads(path.read_text()))
+        return _read_result(path)
 
     def begin(self) -> None:
         """Make OUT the folder of this run, say what will be trained, and evaluate a new run."""
@@ -195,6 +195,14 @@ class TrainingRun:
             if self.log:
                 self.log.accuracy(self.step, accuracy)
         return accuracy
+
+
+def _read_result(path: Path) -> TrainResult:
+    content = read_note(path, dict)
+    try:
+        return TrainResult(**content)
+    except TypeError as error:
+        raise InputError(f"{path} is no result of a run ({error}); delete it, and the run ends once more") from error
 
 
 def open_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from egocurate.progress import Report
 from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.tables import read_rows
 
+_ID = re.compile(r"[A-Za-z0-9_-]+")  # of which a file is called
 VIDEOS, CLASSES = "CharadesEgo_v1_test_only1st.csv", "Charades_v1_classes.txt"
 
 
@@ -42,6 +44,9 @@ def read_charades(folder: Path) -> Charades:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{folder / CLASSES}: cannot be read; give the folder with Charades-Ego's files") from error
     rows = read_rows(folder / VIDEOS, {"id": ("id",), "actions": ("actions",)})
+    odd = [row["id"] for row in rows if not _ID.fullmatch(row["id"])]
+    if odd:
+        raise InputError(f"{folder / VIDEOS}: id {odd[0]!r} is no name of a video; take it as published")
     place = {code: i for i, code in enumerate(phrases)}
     labels = np.zeros((len(rows), len(phrases)), bool)
     for number, row in enumerate(rows):

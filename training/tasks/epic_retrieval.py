@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 
 from egocurate.clip_table import clip_key
 from egocurate.errors import InputError
+from egocurate.literal_lists import class_list
 from egocurate.loaders import ShardIndex
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.evaluation_clips import EvaluationClips
@@ -45,14 +45,18 @@ def read_retrieval(folder: Path) -> Retrieval:
     )
     verbs, nouns = [], []
     for row in rows:
-        try:
-            verbs.append(int(row["verb_class"]))
-            nouns.append({int(noun) for noun in ast.literal_eval(row["all_noun_classes"])})
-        except (ValueError, SyntaxError, TypeError) as error:
+        verb, noun = class_list(f"[{row['verb_class']}]"), class_list(row["all_noun_classes"])
+        if verb is None or len(verb) != 1 or noun is None:
+            classes = f"classes {row['verb_class']!r} and {row['all_noun_classes']!r}"
+            raise InputError(f"{folder / CLIPS}: {row['narration_id']} has {classes}; take it as published")
+        verbs += verb
+        nouns.append(set(noun))
+    place: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        if place.setdefault(row["narration_id"], number) != number:
             raise InputError(
-                f"{folder / CLIPS}: {row['narration_id']} has classes {error}; take it as published"
-            ) from error
-    place = {row["narration_id"]: i for i, row in enumerate(rows)}
+                f"{folder / CLIPS}: narration_id {row['narration_id']!r} comes twice; take it as published"
+            )
     unknown = [row["narration_id"] for row in sentences if row["narration_id"] not in place]
     if unknown:
         raise InputError(f"{folder / SENTENCES}: {unknown[0]!r} is not in {CLIPS}; both must be of one version")

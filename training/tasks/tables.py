@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from egocurate.errors import InputError
+from egocurate.storage.csv_file import read_csv
 
 MOST_NAMED = 5  # of what is missing
 
@@ -17,18 +17,11 @@ def read_rows(path: Path, columns: dict[str, Sequence[str]]) -> list[dict[str, s
     Raises InputError for a file that is not there, or lacks a column.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            header = table.fieldnames or []
-            name_of = {ours: next((name for name in names if name in header), None) for ours, names in columns.items()}
-            for ours, name in name_of.items():
-                if name is None:
-                    raise InputError(f"{path}: no column {ours!r} (there are {', '.join(header) or 'none'})")
-            rows = [{ours: row[name] or "" for ours, name in name_of.items()} for row in table]
+        table = read_csv(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give the folder with the file as published") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a csv file ({error})") from error
+    name_of = {ours: next((name for name in names if name in table.header), ours) for ours, names in columns.items()}
+    rows = [dict(zip(name_of, cells, strict=True)) for cells in table.select(path, list(name_of.values()))]
     if not rows:
         raise InputError(f"{path}: no rows")
     return rows

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from egocurate.clip_table import clip_key
 from egocurate.commands.report import write_comparison, write_report
 from egocurate.commands.report.film_strip import STRIP_HEIGHT
 from egocurate.errors import InputError
@@ -135,16 +136,27 @@ def replace_texts(path, name, value):
     pq.write_table(table.set_column(table.column_names.index(name), name, column), path)
 
 
+def name_anew(path):
+    """Number the clips of a table whose videos and passes are all called the same."""
+    table = pq.read_table(path)
+    rows = range(len(table))
+    keys = [clip_key(EVIL, EVIL, row) for row in rows]
+    for name, values in (("narration_ind", pa.array(rows)), ("key", pa.array(keys))):
+        table = table.set_column(table.column_names.index(name), name, values)
+    pq.write_table(table, path)
+
+
 @pytest.fixture(scope="module")
 def hostile(made, tmp_path_factory):
     """A copy of the folder in which every text, name and reason tries to become markup."""
     copy = shutil.copytree(made, tmp_path_factory.mktemp("hostile") / EVIL.replace("/", ""))
     for table, names in {
-        "egoclip.parquet": ("clip_text", "text", "key", "video_uid", "narration_source"),
+        "egoclip.parquet": ("clip_text", "text", "video_uid", "narration_source"),
         "rejected.parquet": ("clip_text", "video_uid", "narration_source"),
     }.items():
         for name in names:
             replace_texts(copy / table, name, EVIL)
+    name_anew(copy / "egoclip.parquet")
     for shards in ("shards", "egomcq-shards"):
         for name in ("clip_text", "video_uid"):
             forge_index(copy / shards, with_column(name, lambda texts: [EVIL] * len(texts)))

@@ -228,7 +228,7 @@ def test_compare_windows_without_gold(gold_root):
     ("content", "tells"),
     [
         (None, "no such file"),
-        (b"", "not a csv"),
+        (b"", "the file is empty"),
         (b"video_uid,narration_source,narration_ind,gold_start\n", "gold_stop"),
         (b"video_uid,narration_source,narration_ind,gold_start,gold_stop\nx,narration_pass_1,0,1,2\n", "none"),
     ],

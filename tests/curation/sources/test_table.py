@@ -89,7 +89,7 @@ def test_tabs_and_parquet_are_read_alike(tmp_path):
         ("video,time,text\nx/a.mp4,1,cuts\ny/a.mp4,1,cuts\n", ("'video'", "x/a.mp4", "video_uid")),
         ("video,time,text,duration\na.mp4,1,cuts,5\na.mp4,2,cuts,6\n", ("'duration'", "'5'", "'6'")),
         ("video,time,text,split\na.mp4,1,cuts,val\na.mp4,2,cuts,train\n", ("'split'", "'val'", "'train'")),
-        ('video,time,text\na.mp4,1,"cuts\n', ("not a readable csv",)),
+        ('video,time,text\na.mp4,1,"cuts\n', ("readable csv file",)),
         ("video,time,text\na.mp4,1,cuts, dices\n", ("line 2", "in quotes")),
         ("video,time,text\na.mp4,1,cuts\na.mp4,1,cuts, dices\n", ("line 3",)),
         ("video,time,text\na.mp4,1,cuts\n\na.mp4,1:75,cuts\n", ("line 4: time has '1:75'", "0:01:02.5")),
