@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from egocurate.console import progress
-from egocurate.loaders.long_videos import find_videos
+from egocurate.loaders.videos.long_videos import find_videos
 from egocurate.training.distributed.ranks import open_ranks
 from egocurate.training.run.load_run import restore
 from egocurate.training.run.run_folder import read_run

@@ -20,10 +20,10 @@ from egocurate.commands.jobs.check_record import FORMAT, check_record
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint
-from egocurate.storage.lock import Lock, locked
+from egocurate.storage.locks.lock import Lock, locked
+from egocurate.storage.locks.remote_lock import RemoteLockFile
 from egocurate.storage.paths import AnyPath, check_output, file_sizes, is_remote, make_folder, read_bytes
 from egocurate.storage.redacted import redacted_values
-from egocurate.storage.remote_lock import RemoteLockFile
 
 PACKAGES = ("egocurate", "av", "numpy", "pandas", "pyarrow", "ray", "spacy", "torch")
 _NEVER_MORE = ("lexicon", "stereo", "tags_from")  # inputs of which a change is no growth

@@ -17,7 +17,7 @@ from egocurate.shards.export.chunk_video import ChunkOutcome, ChunkTask, write_c
 from egocurate.shards.shard_format import FAILED_FILE, FAILED_SCHEMA
 from egocurate.shards.write.job import VideoFile
 from egocurate.storage.atomic import TEMP_PREFIX, atomic_write
-from egocurate.storage.lock import locked
+from egocurate.storage.locks.lock import locked
 from egocurate.workers.choose import open_workers
 from egocurate.workers.tasks import WorkerDied, run_each
 

@@ -18,7 +18,8 @@ from egocurate.shards.write.plan_digests import videos_digest
 from egocurate.shards.write.shard_content import ShardContent, published_contents
 from egocurate.storage.atomic import TEMP_PREFIX, atomic_write, write_json
 from egocurate.storage.fingerprint import fingerprint
-from egocurate.storage.lock import Lock, locked
+from egocurate.storage.locks.lock import Lock, locked
+from egocurate.storage.locks.remote_lock import RemoteLockFile
 from egocurate.storage.parquet import read_parquet
 from egocurate.storage.paths import (
     AnyPath,
@@ -30,7 +31,6 @@ from egocurate.storage.paths import (
     read_bytes,
     remove_folder,
 )
-from egocurate.storage.remote_lock import RemoteLockFile
 
 UNFINISHED, PLAN_FILE = ".unfinished", "plan.json"
 

@@ -30,7 +30,7 @@ from egocurate.shards.write.shard_folder import (
     locked_folder,
 )
 from egocurate.shards.write.shard_tasks import run_tasks
-from egocurate.storage.lock import Lock
+from egocurate.storage.locks.lock import Lock
 from egocurate.storage.paths import as_path, file_sizes
 from egocurate.workers.choose import open_workers
 

@@ -124,12 +124,12 @@ class Told(Dataset):
     def __len__(self):
         return 1
     def __getitem__(self, _):
-        import egocurate.loaders.long_videos
+        import egocurate.loaders.videos.long_videos
         return copies(), [name for name in sys.modules if name.startswith("egocurate")]
 
 (told,) = DataLoader(Told(), batch_size=None, num_workers=1, multiprocessing_context="fork")
 found, modules = told
-assert "egocurate.loaders.long_videos" in modules and "egocurate.loaders.long_videos" not in sys.modules
+assert "egocurate.loaders.videos.long_videos" in modules and "egocurate.loaders.videos.long_videos" not in sys.modules
 assert found == {}, found
 """
 

@@ -24,10 +24,10 @@ from egocurate.shards.write.job import ShardJob, VideoFile
 from egocurate.shards.write.write_shards import write_shards
 from egocurate.storage import paths as store
 from egocurate.storage.atomic import atomic_file, atomic_write
-from egocurate.storage.lock import locked
+from egocurate.storage.locks.lock import locked
+from egocurate.storage.locks.remote_lock import RemoteLockFile
 from egocurate.storage.paths import BUFFER_BYTES, as_path, check_bucket, end_uploads, read_bytes
 from egocurate.storage.remote_file import RemoteFile
-from egocurate.storage.remote_lock import RemoteLockFile
 from tests.s3_server import ENVIRONMENT, S3Server
 
 BUCKET = "s3://bucket"

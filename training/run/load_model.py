@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from egocurate.errors import InputError
-from egocurate.loaders.video_stretches import Stretch, length_sec, stretches_of_video
+from egocurate.loaders.videos.stretches import Stretch, length_sec, stretches_of_video
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, single_rank
 from egocurate.training.run.load_run import restore

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from egocurate.errors import InputError
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.long_videos import BadVideo, spread_frames
+from egocurate.loaders.videos.long_videos import BadVideo, spread_frames
 from egocurate.models.metrics.average_precision import average_precision
 from egocurate.progress import Report
 from egocurate.training.tasks.embed import Embedder

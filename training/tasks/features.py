@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from egocurate.errors import InputError
-from egocurate.loaders.long_videos import BadVideo, DenseClips
+from egocurate.loaders.videos.long_videos import BadVideo, DenseClips
 from egocurate.loaders.workers.worker_status import WorkerStatus, worker_lost
 from egocurate.progress import Report, Stage, in_words
 from egocurate.storage.atomic import atomic_write, remove_leftovers, write_json, write_text

@@ -29,7 +29,7 @@ from egocurate.shards.write.build_shard import ShardNote, ShardTask, build_shard
 from egocurate.shards.write.job import VideoFile, make_shard_plan
 from egocurate.shards.write.publish_index import publish
 from egocurate.shards.write.write_shards import write_shards
-from egocurate.storage.lock import locked
+from egocurate.storage.locks.lock import locked
 
 
 def contents(folder: Path) -> dict[str, bytes]:

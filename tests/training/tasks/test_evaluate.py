@@ -21,7 +21,7 @@ from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.decode_clip import decode_clip
 from egocurate.loaders.egomcq_dataset import EgoMCQDataset
-from egocurate.loaders.long_videos import spread_frames
+from egocurate.loaders.videos.long_videos import spread_frames
 from egocurate.models.egovlpv2.config import EgoVLPv2Config, ObjectiveConfig
 from egocurate.models.layers.configs import RobertaTextConfig
 from egocurate.models.metrics.egomcq import cosine_scores, egomcq_accuracy

@@ -8,7 +8,7 @@ import torch
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.frame_sampling import dense, segments_middle
-from egocurate.loaders.long_videos import BadVideo, DenseClips, find_videos, spread_frames
+from egocurate.loaders.videos.long_videos import BadVideo, DenseClips, find_videos, spread_frames
 from egocurate.shards.profiles import profile
 from egocurate.shards.video.scaler import FrameScaler
 

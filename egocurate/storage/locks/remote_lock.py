@@ -5,12 +5,12 @@ from email.utils import parsedate_to_datetime
 
 from upath import UPath
 
-from egocurate.storage.lock import LOCK_FILE
+from egocurate.storage.locks.lock import LOCK_FILE
 from egocurate.storage.paths import named, read_bytes
 
 
 class RemoteLockFile:
-    """See `storage.lock.LockFile`; a store without conditional puts is caught by reading back what was put."""
+    """See `storage.locks.lock.LockFile`; a store without conditional puts is caught by reading back what was put."""
 
     def __init__(self, folder: UPath, name: str = LOCK_FILE) -> None:
         """Lie in `folder` under this name."""

@@ -10,14 +10,14 @@ from dataclasses import replace
 import pytest
 
 from egocurate.errors import InputError
-from egocurate.storage import lock as lock_module
-from egocurate.storage import lock_holder
-from egocurate.storage.lock import STALE_SEC, LocalLockFile, locked
-from egocurate.storage.lock_holder import Holder
+from egocurate.storage.locks import holder as lock_holder
+from egocurate.storage.locks import lock as lock_module
+from egocurate.storage.locks.holder import Holder
+from egocurate.storage.locks.lock import STALE_SEC, LocalLockFile, locked
 
 HOLD = """
 import sys, time
-from egocurate.storage.lock import locked
+from egocurate.storage.locks.lock import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from egocurate.errors import InputError
 from egocurate.storage.atomic import TEMP_PREFIX
-from egocurate.storage.lock_holder import Holder, machine
+from egocurate.storage.locks.holder import Holder, machine
 
 LOCK_FILE = ".lock"
 BEAT_SEC = 5.0
