@@ -1,4 +1,4 @@
-"""What the readers of an Ego4D root make of broken files: metadata, manifests, narrations, splits."""
+"""What the readers of an Ego4D root make of broken files: metadata, manifests, narrations."""
 
 import ast
 import csv
@@ -12,7 +12,6 @@ import pytest
 from egocurate.curation.clips.selection import select_clips
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
-from egocurate.curation.sources.splits import BENCHMARKS, read_benchmarks
 from egocurate.curation.sources.videos_table import write_video_facts
 from tests.fuzz.broken import broken_json_text
 from tests.fuzz.broken_tables import broken_csv, same_values
@@ -78,7 +77,6 @@ POOLED = {
         C: {"narrations": [{"time": 4, "text": "#C C opens the door", "_annotation_uid": "three"}]},
     },
 }
-SPLIT = {"split": "val", "videos": [{"video_uid": A, "split": "val"}, {"video_uid": B, "split": "test"}], "version": 1}
 
 
 @pytest.fixture
@@ -289,23 +287,3 @@ def test_pooled_narrations(root: Path, clean):
         return same_values(expected, without_pass) and {row[1][:-1] for row in found} <= {"narration_pass_"}
 
     clean(Target("all_narrations_redacted.json", [POOLED], broken_json_text, read, right), 100)
-
-
-def test_splits(tmp_path: Path, clean):
-    path = tmp_path / f"{BENCHMARKS[0]}_val.json"
-
-    def read(data: bytes) -> tuple[set, set]:
-        path.write_bytes(data)
-        found = read_benchmarks([tmp_path])
-        return found.val, found.test
-
-    def right(data: bytes, found: tuple[set, set]) -> bool:
-        expected: dict[str, set] = {"val": set(), "test": set()}
-        for key, entries in json.loads(data.decode()).items():
-            for entry in entries if key in ("videos", "clips", "annotations") and isinstance(entries, list) else ():
-                if isinstance(entry, dict) and isinstance(entry.get("video_uid"), str):
-                    stated = entry.get("split")
-                    expected["test" if stated == "test" else "val"].add(clean_text(entry["video_uid"]))
-        return (expected["val"], expected["test"]) == found
-
-    clean(Target("files of the benchmarks' splits", [SPLIT], broken_json_text, read, right), 100)
