@@ -1,5 +1,7 @@
 """What a store's client raises, in one line that names the file and the way out; and what is said of it meanwhile."""
 
+from __future__ import annotations
+
 import logging
 import mmap
 import struct
@@ -8,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from upath import UPath
+from typing import TYPE_CHECKING
 
 from egocurate.errors import StoreError
 from egocurate.storage.redacted import redacted
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 AGAIN_SEC = 60.0
 """a store that stumbles is named once in so long, by whichever process of a run is the first"""
