@@ -33,7 +33,7 @@ from egocurate.shards.write.job import ShardJob, ShardPlan, VideoFile, make_shar
 from egocurate.shards.write.publish_index import publish
 from egocurate.shards.write.shard_folder import ShardFolder
 
-HUGE_ROWS, BATCH, STEPS, TAR_BYTES = 100_000_000, 512, 2000, 4096
+HUGE_ROWS, BATCH, STEPS, TAR_BYTES, PIECE = 100_000_000, 512, 2000, 4096, 65_536
 _EVERY_SEC = 0.01
 
 
@@ -114,9 +114,8 @@ def _lost_tar(folder: Path, rows: int) -> Rows:
 def invented_job(out: Path, rows: int) -> ShardJob:
     """Return a job of clips like Ego4D's, of videos that nobody looks for."""
     columns = invent(rows)
-    tables = [_clips(np.arange(at, min(rows, at + 65_536)), columns.video, columns.neighbourhood) for at in
-              range(0, rows, 65_536)]  # fmt: skip
-    clips = pa.concat_tables(tables)
+    pieces = [np.arange(first, min(rows, first + PIECE)) for first in range(0, rows, PIECE)]
+    clips = pa.concat_tables([_clips(piece, columns.video, columns.neighbourhood) for piece in pieces])
     videos = {uid: _Present(Path("/nowhere")) for uid in clips["video_uid"].unique().to_pylist()}
     return ShardJob(clips, videos, out, profile("train"), num_verbs=118, num_nouns=582)
 

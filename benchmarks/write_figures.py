@@ -93,6 +93,7 @@ TITLES = {
     "profiles": "Stored clips",
     "peers": "Streams side by side, same clips, same decoding",
     "shuffle": "Quality of the order",
+    "huge_index": "Indexes of millions of clips (invented)",
     "models_speed": "Models, forward and backward on one CPU thread, against others on equal weights",
     "ablation": "What each part of the method brings, on invented videos (tiny recipe, unseen videos)",
     "spine": "All the way",
