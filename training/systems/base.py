@@ -70,9 +70,9 @@ class System(ABC):
         whole batch (models/all_gather.py). Every rank calls this, inside `ranks.autocast`.
         """
 
-    @abstractmethod
     def clip_bytes(self, frames: int) -> int:
         """Return about how many bytes of memory a clip of so many frames takes where nothing is learned from it."""
+        raise NotImplementedError(f"{type(self).__name__} does not tell what a clip takes")
 
     def baselines(self, batches: Iterator[Batch]) -> dict[str, float]:
         """Return losses, by name, of guesses that look at no clip, from some batches; every rank calls this."""

@@ -32,9 +32,6 @@ class Brightness(System):
     def losses(self, network, batch, step_rng):
         raise NotImplementedError
 
-    def clip_bytes(self, frames):
-        raise NotImplementedError
-
     def embed_clips(self, frames):
         brightness = frames.float().mean(dim=(1, 2, 3, 4))
         return torch.stack([brightness, torch.ones_like(brightness)], dim=1)
