@@ -9,18 +9,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, partial
 from pathlib import Path
 
 from egocurate.commands.jobs.plan import feed_columns
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.monitor.gpu_specs import Gpu, find_gpu
 from egocurate.training.plan.feed import RATES
-from egocurate.training.plan.fit import USABLE, Fit, find_fit
-from egocurate.training.plan.measure import measure_step
+from egocurate.training.plan.fit import USABLE, Fit
+from egocurate.training.plan.fit_apart import fit_apart
 from egocurate.training.plan.run_plan import EGOCLIP_CLIPS, MFU, Hardware, RunPlan, plan_run
-from egocurate.training.systems import SYSTEMS
-from egocurate.workers.local import LocalWorkers
 
 PAGE = Path(__file__).parents[1] / "docs" / "planning.md"
 RECIPE_NAMES = [name for name in RECIPES if not name.endswith("-tiny")]
@@ -60,27 +57,6 @@ Where data wait is above 3 %, take the `fast` profile, more cores for each GPU, 
 
 {disk}
 """
-
-
-def fits_of(recipe: str, gpus: Sequence[Gpu]) -> list[Fit]:
-    """Return how a recipe fits on 8 of each GPU, in a process of its own (`training.plan.fake_gpu`)."""
-    config, measure = RECIPES[recipe](), cache(partial(measure_step, bf16=True))
-    splits_by = SYSTEMS[config.system].splits_by
-    return [find_fit(config, GPUS, USABLE * gpu.memory_gib * 2**30, splits_by, measure) for gpu in gpus]
-
-
-def all_fits(recipes: Iterable[str], gpus: Sequence[Gpu]) -> dict[str, list[Fit]]:
-    """Return the fits of each recipe, one process for each after the other."""
-    found = {}
-    for recipe in recipes:
-        with LocalWorkers(1) as workers:
-            workers.submit(recipe, fits_of, recipe, gpus)
-            [ended] = workers.wait(3600.0)
-            if ended.error is not None:
-                raise ended.error
-            found[recipe] = ended.value
-            print(recipe, *(f"{fit.bytes / 2**30:.0f}" for fit in ended.value))
-    return found
 
 
 def page(fits: dict[str, list[Fit]], gpus: Sequence[Gpu]) -> str:
@@ -147,4 +123,4 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     chosen = [find_gpu(name) for name in GPU_NAMES]
-    PAGE.write_text(page(all_fits(RECIPE_NAMES, chosen), chosen))
+    PAGE.write_text(page({name: fit_apart(RECIPES[name](), GPUS, chosen) for name in RECIPE_NAMES}, chosen))

@@ -17,7 +17,8 @@ def print_plan(
     recipe: str, config: TrainConfig, hardware: Hardware, mfu: tuple[float, float], clips: int, *, as_json: bool
 ) -> None:
     """Print what a run takes, as a table or as JSON; raises InputError for a config that cannot be built."""
-    plan = plan_run(config, hardware, fit_apart(config, hardware.gpus, hardware.gpu), mfu, clips)
+    [fit] = fit_apart(config, hardware.gpus, [hardware.gpu])
+    plan = plan_run(config, hardware, fit, mfu, clips)
     if as_json:
         print(json.dumps(as_rows(recipe, hardware, mfu, plan)))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, partial
 
 from egocurate.training.config.train_config import TrainConfig
@@ -12,10 +13,10 @@ from egocurate.workers.local import LocalWorkers
 _LOOK_SEC = 60.0  # between two looks at whether the process has ended
 
 
-def fit_apart(config: TrainConfig, gpus: int, gpu: Gpu) -> Fit:
-    """Return how a config's batch fits on so many of a GPU; raises InputError for sizes that cannot be built."""
+def fit_apart(config: TrainConfig, gpus: int, kinds: Sequence[Gpu]) -> list[Fit]:
+    """Return how a config's batch fits on so many of each kind of GPU; InputError for sizes that cannot be built."""
     with LocalWorkers(1) as workers:
-        workers.submit("fit", _fit_here, config, gpus, gpu)
+        workers.submit("fit", _fit_here, config, gpus, kinds)
         ended = []
         while not ended:
             ended = workers.wait(_LOOK_SEC)
@@ -24,11 +25,19 @@ def fit_apart(config: TrainConfig, gpus: int, gpu: Gpu) -> Fit:
     return ended[0].value
 
 
-def _fit_here(config: TrainConfig, gpus: int, gpu: Gpu) -> Fit:
+def _fit_here(config: TrainConfig, gpus: int, kinds: Sequence[Gpu]) -> list[Fit]:
     # Here, because the process that asks has no need of torch.
     from egocurate.training.plan.measure import measure_step
     from egocurate.training.systems import SYSTEMS
 
-    bf16 = gpu.bf16 and config.precision != "fp32"
-    available = USABLE * gpu.memory_gib * 2**30
-    return find_fit(config, gpus, available, SYSTEMS[config.system].splits_by, cache(partial(measure_step, bf16=bf16)))
+    measure, splits_by = cache(measure_step), SYSTEMS[config.system].splits_by
+    return [
+        find_fit(
+            config,
+            gpus,
+            USABLE * gpu.memory_gib * 2**30,
+            splits_by,
+            partial(measure, bf16=gpu.bf16 and config.precision != "fp32"),
+        )
+        for gpu in kinds
+    ]

@@ -18,7 +18,7 @@ from egocurate.commands.curate import main
 try:
     main(sys.argv[1:])
 finally:
-    heavy = {"torch", "ray", "pandas", "pyarrow", "numpy", "spacy", "av", "PIL"} & set(sys.modules)
+    heavy = {"torch", "ray", "pandas", "pyarrow", "spacy", "transformers"} & set(sys.modules)
     assert not heavy, heavy
 """
 
