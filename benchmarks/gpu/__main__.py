@@ -6,6 +6,7 @@ Called again with the same OUT it goes on with what is not done. README.md besid
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from benchmarks.gpu.driver import run_parts, start_part
@@ -27,6 +28,7 @@ def main() -> None:
     add_options(parser)
     given = parser.parse_args()
     setup = setup_of(given)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that the part that runs ends as well
     try:
         if missing := missing_packages():
             raise InputError(f"not installed here: {', '.join(missing)}: see benchmarks/gpu/README.md")

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.gpu.batch_size import AHEAD, largest_batch, workers_that_fit
 from benchmarks.gpu.configs import SMALL_BATCH, recipe_config, with_batch
-from benchmarks.gpu.results import Results
+from benchmarks.gpu.results import ABSENT, Results
 from benchmarks.gpu.setup import Case, Facts, Setup
 from benchmarks.gpu.trainer import WARM_STEPS, Trainer
 from egocurate.training.config.train_config import TrainConfig
@@ -42,6 +42,8 @@ def cases(setup: Setup, results: Results, name: str) -> Mapping[str, Case]:
         return results.cases(part).get("compiled", {})
 
     def fed(profile: Profile) -> Facts:
+        if "anchors" not in known():
+            return {ABSENT: "no compiled step to feed"}
         return measure_fed(setup, trainer(), with_batch(config, setup.shards(profile), known()["anchors"]), known())
 
     return {

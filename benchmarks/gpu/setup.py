@@ -39,6 +39,11 @@ class Setup:
         """How long a rate is measured."""
         return 0.2 if self.small else 6.0
 
+    @property
+    def patience_sec(self) -> float:
+        """After how long a training command of a part stands still."""
+        return 600.0 if self.small else 75.0
+
     def shards(self, profile: Literal["train", "fast"]) -> Path:
         """Return the folder of a few clips of 256 pixels, for speed."""
         return self.pack / f"speed-{profile}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.gpu.setup import Setup
 
-DURING = 0.2  # seconds between two looks
+DURING = 0.05  # seconds between two looks
 
 
 def train_command(setup: Setup, recipe: str, out: Path, settings: Mapping[str, object], mcq: bool = False) -> list[str]:

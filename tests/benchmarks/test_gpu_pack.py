@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from benchmarks.gpu import pack, parts
+from benchmarks.gpu import configs, decode, pack, parts, recipes, trainer
 from benchmarks.gpu.bars import DATA_WAIT, MFU
 from benchmarks.gpu.batch_size import FILLED, largest_batch, workers_that_fit
 from benchmarks.gpu.data import SMALL, write_data
@@ -25,6 +27,8 @@ from benchmarks.gpu.resume import compare
 from benchmarks.gpu.setup import RESULTS, Setup
 from benchmarks.gpu.summary import MISSED, summary
 from egocurate.errors import InputError
+from egocurate.loaders.decode_clip import decode_clip
+from egocurate.shards.video.decode_pictures import decode_pictures
 
 NOT_THERE = ("ray", "spacy", "nltk", "thinc", "decord", "torchcodec", "webdataset", "simplejpeg")
 
@@ -81,11 +85,33 @@ def test_decoding_is_measured_and_says_what_is_absent(setup):
         )
 
 
+def test_what_a_gpu_decodes_is_compared_with_the_hosts(setup, monkeypatch):
+    """With stand-ins for both decoders that show one level more than the host."""
+    on_gpu = replace(setup, device="cuda")
+
+    def pictures(data, mode, device):
+        decoded = decode_pictures([bytes(each.numpy()) for each in data])
+        return [torch.from_numpy(each).permute(2, 0, 1).int() + 1 for each in decoded]
+
+    io = SimpleNamespace(decode_jpeg=pictures, ImageReadMode=SimpleNamespace(RGB="RGB"))
+    monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace(io=io, __spec__=ModuleSpec("torchvision", None)))
+    monkeypatch.setitem(sys.modules, "torchvision.io", io)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(decode, "decode_clip", lambda data, places, device: decode_clip(data, places).int() + 1)
+    monkeypatch.setattr(decode, "load", lambda name: SimpleNamespace(frames=True))
+    for found in (decode.nvjpeg(on_gpu, 4), decode.nvdec(on_gpu, 4)):
+        assert found["clips_per_sec"] > 0
+        assert found["mean_levels_from_host"] == found["most_levels_from_host"] == 1
+    monkeypatch.setattr(decode, "load", lambda name: SimpleNamespace(frames=None, note="no FFmpeg"))
+    assert decode.nvdec(on_gpu, 4) == {ABSENT: "no FFmpeg"}
+
+
 @pytest.mark.timeout(900)  # five runs, each a process
 def test_a_killed_run_and_two_ranks_have_the_losses_of_one_unbroken(setup):
     cases = run_part(setup, "resume")
-    assert {cases[name]["steps"] for name in ("unbroken", "killed and resumed", "two ranks, gloo")} == {6}
+    assert {cases[name]["steps"] for name in ("unbroken", "killed and resumed", "two ranks, gloo")} == {12}
     assert cases["killed and resumed"]["equal"] and cases["killed and resumed"]["to the bit"]
+    assert 4 <= cases["killed and resumed"]["killed after step"] <= 12
     assert cases["two ranks, gloo"]["equal"]
     assert cases["two ranks, NCCL"][ABSENT] == "no GPU"
 
@@ -206,6 +232,13 @@ def test_a_case_that_time_stopped_is_run_again_and_one_that_hangs_is_not(tmp_pat
     assert cases["a"][FAILED] == "stopped after 100 s; see log.txt" and FAILED not in cases["b"]
 
 
+def test_cases_that_are_slow_together_do_not_hang(tmp_path):
+    machine = Machine(tmp_path, {"first": {"a": 60, "b": 70, "c": 80}})
+    assert machine.run(PARTS[:1], 9) == []
+    cases = Results(tmp_path / RESULTS).cases("first")
+    assert cases.keys() == {"a", "b", "c"} and not any(FAILED in facts for facts in cases.values())
+
+
 def test_a_process_that_ends_in_a_case_is_started_again_for_the_others(tmp_path):
     machine = Machine(tmp_path, {"first": {"a": 1, "b": "crash", "c": 1}})
     assert machine.run(PARTS[:1], 9) == []
@@ -293,6 +326,43 @@ def test_a_batch_that_the_line_promised_and_does_not_fit_gets_smaller():
     assert largest_batch(lambda rows: None if rows > 8 else 10**8, 10**9, first=8, most=512, multiple=8) == 8
     with pytest.raises(MemoryError, match="a batch of 8 does not fit"):
         largest_batch(lambda rows: None, 10**9, first=8, most=512, multiple=8)
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A GPU's memory of 1,000 MB as torch tells of it: 100 and 10 for each row that a step had last."""
+    held = {"rows": 0}
+    took = trainer.Trainer.step
+
+    def step(self, batch, step_rng):
+        held["rows"] = len(batch)
+        if held["rows"] > 95:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return took(self, batch, step_rng)
+
+    monkeypatch.setattr(trainer.Trainer, "step", step)
+    told = {"mem_get_info": lambda: (900 * 10**6, 0), "memory_reserved": lambda: 100 * 10**6}
+    told |= {"max_memory_allocated": lambda: (100 + 10 * held["rows"]) * 10**6}
+    told |= {"reset_peak_memory_stats": lambda: None, "empty_cache": lambda: None}
+    for name, value in told.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+
+
+def test_a_recipe_finds_the_largest_batch_and_takes_less_where_that_is_too_much(setup, card, monkeypatch):
+    config = configs.recipe_config(setup, "videomae")
+    made = recipes._trainer(setup, config, compiled=False)
+    assert made.peak_bytes(8) == 180 * 10**6 and made.peak_bytes(96) is None
+    assert recipes._largest(made) == 80  # 900 MB, a tenth left free
+    asked = []
+
+    def rates(config, seconds):
+        asked.append(config.batch_size)
+        if config.batch_size > 60:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {"clips_per_sec": 1.0}
+
+    monkeypatch.setattr(made, "rates", rates)
+    assert recipes.measure(setup, made, config, 80)["anchors"] == 48 and asked == [80, 64, 48]
 
 
 def test_workers_are_those_of_cores_and_of_memory():
