@@ -17,7 +17,8 @@ from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.shards.video.decode import load
 from egocurate.shards.video.decoder_protocol import DecodeError
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+ON_GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")]
+DEVICES = ["cpu", pytest.param("cuda", marks=ON_GPU)]
 
 
 def batches(count):

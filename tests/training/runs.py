@@ -10,7 +10,6 @@ import torch
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
 from egocurate.clip_table import CLIP_SCHEMA, clip_key
-from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import profile
 from egocurate.shards.write.write_shards import ShardJob, VideoFile, write_shards
 from egocurate.train import train
@@ -67,8 +66,7 @@ def write_data(folder):
         num_verbs=3,
         num_nouns=4,
     )
-    with ray_session():
-        assert write_shards(job).samples == CLIPS
+    assert write_shards(job).samples == CLIPS
     questions = {}
     for q in range(8):
         options = [clip((q * 3 + o * (5 if q % 2 else 1)) % CLIPS) for o in range(5)]
