@@ -43,8 +43,14 @@ def train_tokenizer(texts: Iterable[str], vocab: int = 2048) -> PreTrainedTokeni
 def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     """Load a tokenizer from a folder or by hub name; ValueError, one line, if neither gives one."""
     try:
-        return AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer(["a text", ""], truncation=True, max_length=8)  # some mistakes show only then
     except (OSError, ValueError) as error:
         raise ValueError(
             f"tokenizer {source!r}: not a folder with a tokenizer, and the hub does not give it"
         ) from error
+    except BaseException as error:  # a broken file makes the libraries raise anything, Rust's panics too
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+        raise ValueError(f"tokenizer {source!r}: cannot be read ({type(error).__name__}: {error})") from error
+    return tokenizer

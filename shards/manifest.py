@@ -25,7 +25,7 @@ def read_manifest(folder: str | AnyPath) -> dict[str, Any]:
     """Return manifest.json of a finished shard folder; raises InputError if it is none that this version reads."""
     path = as_path(folder) / MANIFEST_FILE
     try:
-        manifest = json.loads(read_bytes(path))
+        manifest = json.loads(read_bytes(path).decode())
         version = manifest["format"]
     except FileNotFoundError as error:
         raise InputError(f"{path} is not there: {folder} is not a finished shard folder") from error

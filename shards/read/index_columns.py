@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from egocurate.shards.shard_format import INDEX_SCHEMA
+from egocurate.shards.read.check_column import check_column
 
 REPEATED_TEXT_COLUMNS = ("video_uid", "narration_source")
 
@@ -36,6 +36,7 @@ def lists(column: pa.ListArray) -> ListColumn:
 
 
 def one_array(column: pa.ChunkedArray, name: str) -> pa.Array:
-    """Return a column of a table as one array of its kind in an index; texts that repeat are kept once each."""
-    array = column.cast(INDEX_SCHEMA.field(name).type).combine_chunks()
+    """Return a column of a table as one array; texts that repeat are kept once each. Raises as `check_column`."""
+    check_column(column, name)
+    array = column.combine_chunks()
     return array.dictionary_encode() if name in REPEATED_TEXT_COLUMNS else array

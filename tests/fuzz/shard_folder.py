@@ -11,7 +11,9 @@ from tests.shards.conftest import clip_table, write_video
 def write_folder(where: Path, name: str = "train") -> ShardJob:
     """Write the folder `where / "shards"` by the profile of this name, and return its job."""
     where.mkdir(parents=True, exist_ok=True)
-    videos = {uid: VideoFile(write_video(where / f"{uid}.mp4", pts=range(75), size=(64, 48))) for uid in ("cook", "dig")}
+    videos = {
+        uid: VideoFile(write_video(where / f"{uid}.mp4", pts=range(75), size=(64, 48))) for uid in ("cook", "dig")
+    }
     rows = [(uid, 0.2 * n, 0.2 * n + 0.5) for uid in videos for n in range(5)] + [("dig", 90.0, 91.0)]
     more = {"clips_per_shard": 4, "num_verbs": 3, "num_nouns": 5}
     job = ShardJob(clip_table(rows), videos, where / "shards", profile(name), **more)

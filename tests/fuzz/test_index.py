@@ -48,7 +48,7 @@ def broken_index(rng, data):
             case 1:
                 table = table.set_column(at, rng.choice((*INDEX_SCHEMA.names, "other")), column)
             case 2:
-                table = table.take(rng.sample(range(len(table)), rng.randrange(len(table) + 1)))
+                table = table.take(pa.array(rng.sample(range(len(table)), rng.randrange(len(table) + 1)), pa.int64()))
             case 3:
                 table = pa.concat_tables([table] * 2)
             case 4:
@@ -110,7 +110,11 @@ def rows_by(folder):
         row = index.row(n)
         rows.append(
             {
-                **{name: getattr(row, name) for name in INDEX_SCHEMA.names if name not in ("offsets", "sizes", "crc32", "shard", "sample")},
+                **{
+                    name: getattr(row, name)
+                    for name in INDEX_SCHEMA.names
+                    if name not in ("offsets", "sizes", "crc32", "shard", "sample")
+                },
                 **{name: getattr(row, name).tolist() for name in ("tag_verb", "tag_noun", "negatives")},
                 "shard": int(index.shard[n]),
                 "offsets": [offset for offset, _ in row.spans],
@@ -178,33 +182,6 @@ def place(tmp_path_factory):
 def test_index(place, clean, mapped, kind, fits, inputs):
     name = f"index.parquet, {kind}{', mapped' if mapped else ''}"
     clean(partial(make, place, name, mapped=mapped, fits=fits), inputs, memory_gb=4)
-
-
-def make_cache(where: Path) -> Target:
-    """The columns that are kept of a large index, broken: read anew from the index, or right."""
-    folder, cache = where / "whole" / "shards", where / "cache of columns"
-    shutil.rmtree(cache, ignore_errors=True)
-    with kept_in(cache):
-        whole = rows_by(folder)
-    [columns] = (cache / "index").iterdir()
-    kept = sorted((path.name, path.read_bytes()) for path in columns.glob("*.arrow"))
-
-    def broken(rng, kept):
-        name, data = rng.choice(kept)
-        return name, any_bytes(rng, data)
-
-    def read(given):
-        for name, data in kept:
-            (columns / name).write_bytes(data)
-        (columns / given[0]).write_bytes(given[1])
-        with kept_in(cache):
-            return rows_by(folder)
-
-    return Target("kept columns of an index", [kept], broken, read, lambda given, rows: rows == whole, hang_sec=10)
-
-
-def test_kept_columns(place, clean):
-    clean(partial(make_cache, place), 150, memory_gb=4)
 
 
 def test_a_whole_index_is_read(written):

@@ -73,7 +73,10 @@ def test_settings(folder, clean):
     def right(data, result):
         manifest = said(data)
         expected = {name: manifest.get(name, "") for name in SETTINGS}
-        expected |= {"profile": manifest["profile"]["name"], "clips_per_shard": int(manifest["planned"]["clips per shard"])}
+        expected |= {
+            "profile": manifest["profile"]["name"],
+            "clips_per_shard": int(manifest["planned"]["clips per shard"]),
+        }
         return result == expected
 
     clean(Target("manifest.json, settings", [whole], broken_json_text, read, right), 300)

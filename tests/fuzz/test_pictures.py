@@ -17,7 +17,17 @@ from tests.fuzz.harness import Target
 from tests.shards.video.test_strange_videos import POSTSCRIPT
 
 OTHERS = ("PNG", "GIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "PCX", "JPEG2000", "PDF", "EPS", "ICNS", "SGI", "DDS")
-TOKENS = (b"\xff\xd8", b"\xff\xda", b"\xff\xc0", b"\xff\xc2", b"\xff\xe1", b"RIFF", b"WEBPVP8X", b"Exif\0\0", b"\xff\xff\xff\xff")
+TOKENS = (
+    b"\xff\xd8",
+    b"\xff\xda",
+    b"\xff\xc0",
+    b"\xff\xc2",
+    b"\xff\xe1",
+    b"RIFF",
+    b"WEBPVP8X",
+    b"Exif\0\0",
+    b"\xff\xff\xff\xff",
+)
 
 
 def picture(kind, **options):

@@ -39,7 +39,7 @@ KINDS = {
     "vp8.webm": VP9 | {"codec": "libvpx"},
     "av1.mp4": {"codec": "libsvtav1", "preset": 12, "g": GROUP},
     "mpeg4.avi": {"codec": "mpeg4", "g": GROUP, "bf": 0, "b": "1M"},
-    "mpeg2.mkv": {"codec": "mpeg2video", "g": GROUP, "bf": 2, "b": "1M", "flags": "+cgop"},
+    "mpeg2.mkv": {"codec": "mpeg2video", "g": GROUP, "bf": 2, "b": "1M", "flags": "+cgop", "sc_threshold": 1000000000},
     "mjpeg.mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
 }
 WHOLE_PACKETS = [kind for kind in KINDS if not kind.endswith(".ts")]  # in a ts file other bytes stand between theirs
@@ -117,7 +117,9 @@ def make_cut(where: Path, level: str) -> Target:
     kinds = KINDS if level == "bytes" else WHOLE_PACKETS
     expected = {kind: cut(where / kind) for kind in kinds}
     assert all(None not in clips.values() for clips in expected.values())
-    whole = [(kind, (where / kind).read_bytes(), packets_of(where / kind) if level == "packets" else ()) for kind in kinds]
+    whole = [
+        (kind, (where / kind).read_bytes(), packets_of(where / kind) if level == "packets" else ()) for kind in kinds
+    ]
 
     def path_of(given):
         path = where / f"{level} {given.kind}"
@@ -182,7 +184,9 @@ def make_features(where: Path) -> Target:
         count, clips, spread = result
         return len(clips) == count and clips.shape[1:] == (4, 3, 32, 32) and spread.shape == (4, 3, 32, 32)
 
-    return Target("features of a video", [("", (where / kind).read_bytes()) for kind in KINDS], broken_file, read, right)
+    return Target(
+        "features of a video", [("", (where / kind).read_bytes()) for kind in KINDS], broken_file, read, right
+    )
 
 
 def test_features(videos, clean):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from egocurate.errors import InputError
+from egocurate.json_object import read_json_object
 from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint, folder_fingerprint
 from egocurate.storage.paths import as_path
@@ -16,6 +16,7 @@ from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.checkpoint_folders import DIGESTS_FILE, checkpoint_folder, newest_checkpoint
 
 INPUTS = "inputs.json"
+WAY_OUT = "put it back as it was when the run began, or name another run"
 SOURCES = ("start", "video_weights", "tokenizer", "objective.teacher", "objective.encoder", "objective.towers")
 """Settings that name weights or a tokenizer."""
 
@@ -51,7 +52,7 @@ def check_sources(config: TrainConfig, settings: dict[str, Any]) -> set[str]:
     path, given = Path(config.out) / INPUTS, _given(config)
     if not path.exists():
         return set()
-    noted = json.loads(path.read_text())
+    noted = read_json_object(path, WAY_OUT)
     for key in SOURCES:
         where = given.get(key)
         now = source_fingerprint(where) if where else None
@@ -67,7 +68,7 @@ def check_sources(config: TrainConfig, settings: dict[str, Any]) -> set[str]:
 def describe_changes(config: TrainConfig) -> Iterator[str]:
     """Yield what is to be said of a run that goes on: that its questions are others, or that nothing tells."""
     path = Path(config.out) / INPUTS
-    noted, now = json.loads(path.read_text()) if path.exists() else None, _inputs(config)
+    noted, now = read_json_object(path, WAY_OUT) if path.exists() else None, _inputs(config)
     if noted is None:
         if now:
             keys = ", ".join(now)
@@ -79,7 +80,7 @@ def describe_changes(config: TrainConfig) -> Iterator[str]:
 def check_tokenizer(config: TrainConfig) -> None:
     """Raise InputError if a run's tokenizer holds something else than when the run began."""
     path = Path(config.out) / INPUTS
-    noted = json.loads(path.read_text()).get("tokenizer") if path.exists() else None
+    noted = read_json_object(path, WAY_OUT).get("tokenizer") if path.exists() else None
     if noted and config.tokenizer and source_fingerprint(config.tokenizer) != noted:
         raise InputError(
             f"{config.tokenizer}: holds another tokenizer than {config.out} was trained with; "
