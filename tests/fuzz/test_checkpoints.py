@@ -104,14 +104,13 @@ def make_checkpoint(where: Path, fits: bool) -> Target:
             write_digests(folder)
         other.model.load_state_dict(before[1])
         other.optimizer.load_state_dict(pickle.loads(before[0]))
-        model = nn.Linear(40, 30)
-        report = load_start(model, str(folder))
+        load_start(nn.Linear(40, 30), str(folder))
         rest = other.checkpoints.load(folder)
         assert not victim.exists(), "a checkpoint ran a command"
-        return rest, other.state(), model.state_dict(), report
+        return rest, other.state()
 
     def right(given, result):
-        rest, state, weights, report = result
+        rest, state = result
         if not fits:
             name, data = given
             as_it_was = data == whole[name] or (name == DIGESTS_FILE and json.loads(data) == json.loads(whole[name]))

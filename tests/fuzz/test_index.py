@@ -23,8 +23,8 @@ from tests.fuzz.broken import ODD_NUMBERS, ODD_TEXTS, broken_bytes
 from tests.fuzz.harness import Target
 from tests.fuzz.shard_folder import write_folder
 
-UNREAD = ("sample",)
-"""The row's own number, which nothing reads."""
+LISTS = ("tag_verb", "tag_noun", "negatives")
+VALUES = set(INDEX_SCHEMA.names) - {*LISTS, "offsets", "sizes", "crc32", "shard", "sample"}
 TYPES = (pa.string(), pa.large_string(), pa.binary(), pa.int8(), pa.int32(), pa.int64(), pa.uint64(), pa.float32())
 TYPES += (pa.float64(), pa.bool_(), pa.list_(pa.int32()), pa.list_(pa.float64()), pa.large_list(pa.int64()), pa.null())
 TYPES += (pa.list_(pa.list_(pa.int64())), pa.struct([("a", pa.int64())]), pa.timestamp("us"), pa.decimal128(20, 2))
@@ -108,21 +108,11 @@ def rows_by(folder):
     rows = []
     for n in range(len(index)):
         row = index.row(n)
-        rows.append(
-            {
-                **{
-                    name: getattr(row, name)
-                    for name in INDEX_SCHEMA.names
-                    if name not in ("offsets", "sizes", "crc32", "shard", "sample")
-                },
-                **{name: getattr(row, name).tolist() for name in ("tag_verb", "tag_noun", "negatives")},
-                "shard": int(index.shard[n]),
-                "offsets": [offset for offset, _ in row.spans],
-                "sizes": [size for _, size in row.spans],
-                "crc32": index.crc32(n),
-            }
-        )
         assert len(index.member_names(n)) == len(row.spans)
+        lists = {name: getattr(row, name).tolist() for name in LISTS}
+        members = {"offsets": [at for at, _ in row.spans], "sizes": [size for _, size in row.spans]}
+        values = {name: getattr(row, name) for name in VALUES}
+        rows.append(values | lists | members | {"shard": int(index.shard[n]), "crc32": index.crc32(n)})
     if len({row["key"] for row in rows}) == len(rows):
         assert [index.get(row["key"]) for row in rows] == list(range(len(rows)))
     return rows

@@ -1,4 +1,4 @@
-"""Pictures of a stored clip, broken or of another format under this name: an error of one line, or pixels of the size."""
+"""Pictures of a stored clip, broken or of another format: an error of one line, or pixels of the stated size."""
 
 import io
 from functools import partial

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import pyarrow as pa
 import pytest
 
 import egocurate
@@ -124,6 +125,25 @@ def test_every_flipped_bit_of_an_index_is_noticed(folder):
 def test_an_index_that_does_not_fit_is_one_line(folder, name, change, words):
     forge_index(folder, with_column(name, change))
     refused(folder, f"index.parquet does not fit its manifest, .*{words}")
+
+
+@pytest.mark.parametrize("name", ["tag_verb", "negatives", "clip_text", "clip_start", "video_uid"])
+def test_an_index_without_a_value_in_some_row_is_one_line(folder, name):
+    forge_index(folder, with_column(name, lambda values: [None, *values[1:]]))
+    refused(folder, f"column {name} has a row without a value")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("shard", pa.string()), ("fps", pa.int64()), ("clip_text", pa.binary()), ("clip_end", pa.bool_())],
+)
+def test_an_index_of_another_type_is_one_line(folder, name, kind):
+    def change(table):
+        place = table.schema.get_field_index(name)
+        return table.set_column(place, name, table[name].cast(kind, safe=False))
+
+    forge_index(folder, change)
+    refused(folder, f"column {name} is of type {kind}")
 
 
 def test_a_sample_more_than_the_manifest_says(folder):
