@@ -17,7 +17,7 @@ import numpy as np
 from egocurate.shards.profiles import Pictures, Profile
 from egocurate.shards.video.cut import EncodedClip, cut_clips
 
-FLIPS, FRAMES, RATE, SIZE = 200, 60, 30, (192, 128)
+FLIPS, FRAMES, RATE, SIZE = 80, 60, 30, (192, 128)
 WINDOWS = [(f"{n}", n / 4, (n + 1) / 4) for n in range(8)]
 EVERY_FRAME = Profile("every frame", None, None, Pictures("webp", 100))
 X264 = {"g": "30", "bf": "2"}

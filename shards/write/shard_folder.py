@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from egocurate.errors import InputError
+from egocurate.json_object import read_json_object
 from egocurate.shards.manifest import read_manifest
 from egocurate.shards.shard_format import FAILED_FILE, INDEX_FILE, MANIFEST_FILE, shard_file
 from egocurate.shards.write.build_shard import ShardNote
@@ -26,7 +27,6 @@ from egocurate.storage.paths import (
     file_sizes,
     is_remote,
     make_folder,
-    read_bytes,
     remove_folder,
 )
 from egocurate.storage.remote_lock import RemoteLockFile
@@ -78,12 +78,15 @@ def failed_clips(out: AnyPath) -> dict[str, list[str]]:
 
 
 def _begun_parts(plan_file: AnyPath, checked: CheckedJob) -> tuple[Part, ...]:
+    way_out = f"delete the folder {UNFINISHED} there: what it planned is planned again"
     try:
-        plan = json.loads(read_bytes(plan_file))
+        plan = read_json_object(plan_file, way_out)
+        if "parts" in plan:
+            return tuple(Part.from_json(values) for values in plan["parts"])
     except FileNotFoundError:
         return ()
-    if "parts" in plan:
-        return tuple(Part.from_json(values) for values in plan["parts"])
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{plan_file} cannot be read ({error}): {way_out}") from error
     return (_only_part(plan, 0, checked),)
 
 
@@ -199,7 +202,13 @@ class ShardFolder:
 
     def _is_done(self, shard: int, tars: dict[str, int], notes: dict[str, int]) -> bool:
         tar, note = self.tar(shard), self.note(shard)
-        return tar.name in tars and note.name in notes and ShardNote.read(note).bytes == tars[tar.name]
+        if tar.name not in tars or note.name not in notes:
+            return False
+        try:
+            told = ShardNote.read(note)
+        except ValueError:  # a shard without a note is cut again
+            return False
+        return told.bytes == tars[tar.name] and set(told.keys) <= set(self.plan.rows(shard)["key"].to_pylist())
 
     @property
     def _plan_file(self) -> AnyPath:

@@ -91,7 +91,7 @@ def test_verify(folder, clean):
 
     def right(data, problems):
         # What the tars and the index do not say (sizes of a plan, settings of a profile) nothing can be compared with.
-        shards = said(data)["shards"]
+        shards = [{name: entry[name] for name in whole["shards"][0]} for entry in said(data)["shards"]]
         return all("\n" not in str(one) for one in problems) and (bool(problems) or shards == whole["shards"])
 
     clean(Target("manifest.json, verify", [whole], broken_json_text, read, right), 150)

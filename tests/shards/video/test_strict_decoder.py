@@ -1,4 +1,4 @@
-"""What decoders conceal by themselves is noticed: bits left over, pictures that do not add up, frames built on these."""
+"""What decoders conceal is noticed: bits left over, pictures that do not add up, frames that are built on these."""
 
 from collections.abc import Callable
 from pathlib import Path
