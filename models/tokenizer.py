@@ -72,11 +72,17 @@ def load_tokenizer(source: str) -> AnyTokenizer:
 
         return SentencePieceTokenizer(source)
     try:
-        return AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer(["a text", ""], truncation=True, max_length=8)  # some mistakes show only then
     except (OSError, ValueError) as error:
         raise ValueError(
             f"tokenizer {source!r}: not a folder with a tokenizer, and the hub does not give it"
         ) from error
+    except BaseException as error:  # a broken file makes the libraries raise anything, Rust's panics too
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+        raise ValueError(f"tokenizer {source!r}: cannot be read ({type(error).__name__}: {error})") from error
+    return tokenizer
 
 
 def count_pieces(tokenizer: AnyTokenizer) -> int:

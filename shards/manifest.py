@@ -12,9 +12,11 @@ from typing import Any
 
 from egocurate.errors import InputError
 from egocurate.shards.shard_format import FORMAT, MANIFEST_FILE, MEMBER_KINDS, MP4, shard_file
+from egocurate.shards.write.parts import Part
 from egocurate.storage.paths import AnyPath, as_path, read_bytes
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _COUNTS = ("num_verbs", "num_nouns", "samples", "failed", "bytes")
 
@@ -23,11 +25,11 @@ def read_manifest(folder: str | AnyPath) -> dict[str, Any]:
     """Return manifest.json of a finished shard folder; raises InputError if it is none that this version reads."""
     path = as_path(folder) / MANIFEST_FILE
     try:
-        manifest = json.loads(read_bytes(path))
+        manifest = json.loads(read_bytes(path).decode())
         version = manifest["format"]
     except FileNotFoundError as error:
         raise InputError(f"{path} is not there: {folder} is not a finished shard folder") from error
-    except (ValueError, KeyError, TypeError, NotADirectoryError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, NotADirectoryError, IsADirectoryError, RecursionError) as error:
         raise InputError(f"{path} is not a manifest ({error!r}): write the shards again") from error
     if version != FORMAT:
         raise InputError(f"{path} has format {version!r}, this version reads {FORMAT!r}")
@@ -47,14 +49,21 @@ def _check(manifest: dict[str, Any]) -> None:
         raise ValueError(f"name {manifest['name']!r} is no plain name")
     if not isinstance(manifest.get("lexicon", ""), str):
         raise ValueError("lexicon is no text")
-    if manifest["profile"].get("members", MP4) not in MEMBER_KINDS:
-        raise ValueError(f"members {manifest['profile']['members']!r} are not one of {', '.join(MEMBER_KINDS)}")
+    profile, planned = manifest["profile"], manifest["planned"]
+    if not (isinstance(profile, dict) and isinstance(profile["name"], str)):
+        raise ValueError("profile is none")
+    if profile.get("members", MP4) not in MEMBER_KINDS:
+        raise ValueError(f"members {profile['members']!r} are not one of {', '.join(MEMBER_KINDS)}")
     _check_digest("plan", manifest["plan"])
-    if not all(isinstance(value, str) for value in manifest["planned"].values()):
+    if not (isinstance(planned, dict) and all(isinstance(value, str) for value in planned.values())):
         raise ValueError("planned holds no texts")
+    if not _COUNT.fullmatch(planned["clips per shard"]):
+        raise ValueError(f"clips per shard are {planned['clips per shard']!r}, no count")
     if "index" in manifest:
         _check_count("bytes of the index", manifest["index"]["bytes"])
         _check_digest("sha256 of the index", manifest["index"]["sha256"])
+    if not isinstance(manifest["shards"], list):
+        raise ValueError("shards are no list")
     for number, entry in enumerate(manifest["shards"]):
         if entry["file"] != shard_file(manifest["name"], number):
             raise ValueError(f"shard {number} is called {entry['file']!r}")
@@ -65,6 +74,18 @@ def _check(manifest: dict[str, Any]) -> None:
         total = sum(entry[name] for entry in manifest["shards"])
         if total != manifest[name]:
             raise ValueError(f"{name} is {manifest[name]}, its shards have {total}")
+    _check_parts(manifest)
+
+
+def _check_parts(manifest: dict[str, Any]) -> None:
+    if "parts" not in manifest:  # of the first releases
+        return
+    if not isinstance(manifest["parts"], list) or not manifest["parts"]:
+        raise ValueError("parts are no list of them")
+    parts = [Part.from_json(values) for values in manifest["parts"]]
+    shards = sum(part.shards for part in parts)
+    if shards != len(manifest["shards"]):
+        raise ValueError(f"its parts have {shards} shards, it has {len(manifest['shards'])}")
 
 
 def _check_count(name: str, value: object) -> None:

@@ -1,26 +1,27 @@
-"""Notes that a run leaves in its folder, as JSON, and that a later run, maybe a stranger's, goes on from."""
+"""Read a JSON file that may be anybody's: what it should hold, or one line that says what is wrong with it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from egocurate.errors import InputError
+from egocurate.storage.paths import AnyPath, read_bytes
+
+AS_WRITTEN = "delete it, or take the folder as it was written"
 
 
-def read_note(path: Path, kind: type) -> Any:  # noqa: ANN401 - of that kind
-    """Return the object (dict) or the list of a JSON file; raises InputError for anything else."""
+def read_note(path: AnyPath, kind: type, way_out: str = AS_WRITTEN) -> Any:  # noqa: ANN401 - of that kind
+    """Return the object (dict) or the list in a file; raises FileNotFoundError, and InputError for anything else."""
     try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON ({error}); delete it, or take the folder as it was written") from error
+        content = json.loads(read_bytes(path).decode())
+    except (ValueError, RecursionError, IsADirectoryError) as error:
+        raise InputError(f"{path} cannot be read ({error}): {way_out}") from error
     if not isinstance(content, kind):
-        what = "list" if kind is list else "object"
-        raise InputError(f"{path} holds no {what}; delete it, or take the folder as it was written")
+        raise InputError(f"{path} cannot be read (it holds no {'list' if kind is list else 'object'}): {way_out}")
     return content
 
 
-def read_texts(path: Path) -> dict[str, str]:
-    """Return an object of texts; raises InputError, naming the first value that is none."""
+def read_texts(path: AnyPath) -> dict[str, str]:
+    """Return an object of texts; raises as `read_note`, and InputError that names the first value that is none."""
     content = read_note(path, dict)
     for name, value in content.items():
         if not isinstance(value, str):

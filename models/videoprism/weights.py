@@ -92,9 +92,16 @@ def load_videoprism(model: Model, source: str) -> LoadReport:
         return load_state(model, videoprism_names(read_weights(source), model), source)
     if not path.is_file():
         raise ValueError(f"weights {source!r}: no such file")
-    with np.load(path) as arrays:
-        state = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    return load_state(model, videoprism_names(state, model), source)
+    return load_state(model, videoprism_names(_arrays(path), model), source)
+
+
+def _arrays(path: Path) -> dict[str, Tensor]:
+    """Return the arrays of an .npz file by name; ValueError if it is none."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except Exception as error:  # a broken file makes numpy and zipfile raise anything
+        raise ValueError(f"weights {str(path)!r}: not a file of arrays, or not a whole one; take another") from error
 
 
 def videoprism_names(state: dict[str, Tensor], model: Model) -> dict[str, Tensor]:

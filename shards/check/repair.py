@@ -139,7 +139,10 @@ def _parts(checked: CheckedJob, manifest: dict | None) -> tuple[Part, ...]:
             kept = (file.schema_arrow.metadata or {}).get(PARTS_KEY.encode(), b"[]")
     except (OSError, pa.ArrowException):
         return ()
-    return tuple(Part.from_json(values) for values in json.loads(kept))
+    try:
+        return tuple(Part.from_json(values) for values in json.loads(kept))
+    except (ValueError, TypeError):  # an index that is broken, too
+        return ()
 
 
 def _refuse_grown(folder: ShardFolder, broken: list[int]) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from egocurate.shards.read.check_column import check_piece
 from egocurate.shards.shard_format import INDEX_SCHEMA
 
 ReadColumn = Callable[[str], pa.Array]
@@ -42,14 +43,13 @@ def column_kind(name: str) -> pa.DataType:
 
 
 def one_array(pieces: Iterable[pa.Array], name: str) -> pa.Array:
-    """Return the pieces of a column as one array of its kind; raises ArrowInvalid for a row without a value."""
+    """Return the pieces of a column as one array of its kind; raises as `check_piece`."""
     kind = column_kind(name)
-    return pa.chunked_array([piece.cast(kind) for piece in without_nulls(pieces, name)], kind).combine_chunks()
+    return pa.chunked_array([piece.cast(kind) for piece in checked_pieces(pieces, name)], kind).combine_chunks()
 
 
-def without_nulls(pieces: Iterable[pa.Array], name: str) -> Iterator[pa.Array]:
-    """Yield the pieces of a column; raises ArrowInvalid for a row without a value."""
+def checked_pieces(pieces: Iterable[pa.Array], name: str) -> Iterator[pa.Array]:
+    """Yield the pieces of a column; raises as `check_piece`."""
     for piece in pieces:
-        if piece.null_count:
-            raise pa.ArrowInvalid(f"column {name} has a row without a value")
+        check_piece(piece, name)
         yield piece

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from egocurate.errors import InputError
 from egocurate.shards.read.check_index import check_index
-from egocurate.shards.read.index_columns import ReadColumn, column_kind, one_array, without_nulls
+from egocurate.shards.read.index_columns import ReadColumn, checked_pieces, column_kind, one_array
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.mapped_columns import MappedColumns, cache_folder
 from egocurate.storage.parquet import pieces_of
@@ -56,7 +56,7 @@ def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
         return pq.ParquetFile(_checked_bytes(path, written))
 
     def read(name: str) -> pa.Array:
-        return mapped.open(name, column_kind(name), lambda: without_nulls(pieces(name), name))
+        return mapped.open(name, column_kind(name), lambda: checked_pieces(pieces(name), name))
 
     def pieces(name: str) -> Iterator[pa.Array]:
         for piece in pieces_of(table(), [name]):

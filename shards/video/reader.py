@@ -16,6 +16,7 @@ from av.stream import Discard
 from egocurate.shards.video.cut_stats import CutStats
 from egocurate.shards.video.nal_units import entry_test, reference_test
 from egocurate.shards.video.packet_lookahead import Lookahead
+from egocurate.shards.video.strict_decoder import strict_decoder
 from egocurate.storage.open_video import open_video, video_stream
 from egocurate.storage.paths import AnyPath
 
@@ -56,8 +57,7 @@ class VideoReader:
                     other.discard = Discard.all
             # Decode through a second opening: a seek resets its own container's decoder, and then a seek that turns out
             # to gain nothing could not be taken back.
-            self._decoder = video_stream(self._files.enter_context(open_video(path))).codec_context
-            self._decoder.thread_count = 1
+            self._decoder = strict_decoder(self._files.enter_context(open_video(path)))
             _check_times_are_told(self._container, self._decoder)
             self._files = self._files.pop_all()
         self._tick = Fraction(self._stream.time_base)

@@ -63,8 +63,36 @@ class ShardNote:
 
     @classmethod
     def read(cls, path: AnyPath) -> "ShardNote":
-        """Read a note back."""
-        return cls(**json.loads(read_bytes(path)))
+        """Read a note back; raises ValueError for what is none."""
+        try:
+            note = cls(**json.loads(read_bytes(path).decode()))
+            note.check()
+        except (TypeError, RecursionError) as error:
+            raise ValueError(f"{path} is no note ({error})") from error
+        return note
+
+    def check(self) -> None:
+        """Raise ValueError unless the lists are as long as the samples are many, and hold what they should."""
+        lists = (self.offsets, self.sizes, self.crc32, self.frame_count, self.fps)
+        if not all(isinstance(one, list) and len(one) == len(self.keys) for one in (self.keys, *lists)):
+            raise ValueError("its lists are of several lengths")
+        members = [numbers for one in lists[:3] for numbers in one]
+        if not all(isinstance(numbers, list) and all(map(_is_count, numbers)) for numbers in members):
+            raise ValueError("its members have no numbers")
+        if not all(map(_is_count, (self.bytes, *self.frame_count))):
+            raise ValueError("its counts are none")
+        if not all(isinstance(rate, int | float) for rate in self.fps):
+            raise ValueError("its rates are none")
+        of_failures = isinstance(self.failed, list) and all(
+            isinstance(one, list) and len(one) == 3 and all(isinstance(text, str) for text in one)
+            for one in self.failed
+        )
+        if not (of_failures and all(isinstance(key, str) for key in self.keys) and isinstance(self.sha256, str)):
+            raise ValueError("its texts are none")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
 
 
 @dataclass(frozen=True)

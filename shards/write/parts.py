@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 import pyarrow as pa
@@ -42,8 +42,29 @@ class Part:
 
     @classmethod
     def from_json(cls, values: Mapping) -> Part:
-        """Read a part back; raises KeyError and TypeError for what is none."""
-        return cls(**values)
+        """Read a part back; raises ValueError for what is none."""
+        if not isinstance(values, Mapping) or values.keys() != {field.name for field in fields(cls)}:
+            raise ValueError("a part has not what parts have")
+        part = cls(**values)
+        if not (_maps(part.videos, _is_count) and _maps(part.planned, _is_text)):
+            raise ValueError("a part has videos or a plan that are none")
+        if not _maps(part.again, lambda keys: keys is None or (isinstance(keys, list) and all(map(_is_text, keys)))):
+            raise ValueError("a part tries clips again that are none")
+        if not (_is_count(part.last_clip_idx) and _is_count(part.shards) and part.shards >= 0):
+            raise ValueError("a part has counts that are none")
+        return part
+
+
+def _maps(values: object, is_right: Callable[[object], bool]) -> bool:
+    return isinstance(values, dict) and all(_is_text(key) and is_right(value) for key, value in values.items())
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and NOT_ON_DISK <= value < 1 << 63
 
 
 def parts_fingerprint(fingerprints: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from egocurate.shards.write.plan_digests import videos_digest
 from egocurate.shards.write.shard_content import ShardContent, published_contents
 from egocurate.storage.atomic import TEMP_PREFIX, atomic_write, write_json
 from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.json_notes import read_note
 from egocurate.storage.locks.lock import Lock, locked
 from egocurate.storage.locks.remote_lock import RemoteLockFile
 from egocurate.storage.parquet import read_parquet
@@ -28,7 +29,6 @@ from egocurate.storage.paths import (
     file_sizes,
     is_remote,
     make_folder,
-    read_bytes,
     remove_folder,
 )
 
@@ -79,12 +79,15 @@ def failed_clips(out: AnyPath) -> dict[str, list[str]]:
 
 
 def _begun_parts(plan_file: AnyPath, checked: CheckedJob) -> tuple[Part, ...]:
+    way_out = f"delete the folder {UNFINISHED} there: what it planned is planned again"
     try:
-        plan = json.loads(read_bytes(plan_file))
+        plan = read_note(plan_file, dict, way_out)
+        if "parts" in plan:
+            return tuple(Part.from_json(values) for values in plan["parts"])
     except FileNotFoundError:
         return ()
-    if "parts" in plan:
-        return tuple(Part.from_json(values) for values in plan["parts"])
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{plan_file} cannot be read ({error}): {way_out}") from error
     return (_only_part(plan, 0, checked),)
 
 
@@ -135,7 +138,11 @@ class ShardFolder:
         def is_whole(shard: int) -> bool:
             size = tars.get(self.tar(shard).name)
             if self.note(shard).name in notes:
-                return size == ShardNote.read(self.note(shard)).bytes
+                try:
+                    told = ShardNote.read(self.note(shard))
+                except ValueError:  # a shard without a note is cut again
+                    return False
+                return size == told.bytes and set(told.keys) <= set(self.plan.keys(shard))
             return shard < len(entries) and size == entries[shard]["bytes"]
 
         return [shard for shard in range(self.plan.shards) if not is_whole(shard)]

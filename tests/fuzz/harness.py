@@ -104,6 +104,10 @@ def _one(target: Target, number: int) -> tuple[str, int, str]:
         return "crashes", number, "out of memory"
     except Exception as error:
         return "tracebacks", number, f"{type(error).__name__}: {error}"
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+            raise
+        return "crashes", number, f"{type(error).__name__}: {error}"  # a library's own way of dying
 
 
 def _judged(target: Target, given: object, result: object) -> tuple[bool, str]:
@@ -143,18 +147,30 @@ def fuzz_isolated(target: Callable[[], Target], inputs: int, memory_gb: float | 
         child = context.Process(target=_child, args=(target, at, inputs, memory_gb, done), daemon=True)
         child.start()
         while at < inputs:
-            try:
-                total.add(*done.get(timeout=1.0 if not child.is_alive() else 2 * made.hang_sec + 60))
-            except Empty:
+            answer = _answer(done, child, 2 * made.hang_sec + 60)
+            if answer is None:
                 hung = child.is_alive()
                 child.kill()
                 child.join()
                 total.add("hangs" if hung else "crashes", at, f"exit status {child.exitcode}")
                 at += 1
                 break
+            total.add(*answer)
             at += 1
         child.join()
     return total
+
+
+def _answer(done: Any, child: Any, patience_sec: float) -> tuple[str, int, str] | None:
+    """Return what the child says of the next input; None if it has died, or says nothing for so long."""
+    for _ in range(round(patience_sec)):
+        alive = child.is_alive()
+        try:
+            return done.get(timeout=1.0)
+        except Empty:
+            if not alive:
+                return None
+    return None
 
 
 def _child(make: Callable[[], Target], start: int, end: int, memory_gb: float | None, done: Any) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import pyarrow as pa
 import pytest
 
 import egocurate
@@ -62,9 +63,17 @@ def entry(name, value):
         (lambda manifest: manifest.update(lexicon=5), "lexicon is no text"),
         (lambda manifest: manifest.update(index={"bytes": 5}), "lacks 'sha256'"),
         (lambda manifest: manifest.update(index=[]), "not a manifest"),
-        (lambda manifest: manifest.update(shards={}), "its shards have 0"),
+        (lambda manifest: manifest.update(shards={}), "shards are no list"),
+        (lambda manifest: manifest.update(profile="mp4"), "profile is none"),
+        (lambda manifest: manifest["planned"].update({"clips per shard": "x"}), "clips per shard are 'x', no count"),
+        (lambda manifest: manifest.update(parts={}), "parts are no list"),
+        (lambda manifest: manifest["parts"].append(5), "a part has not what parts have"),
+        (lambda manifest: manifest["parts"][0].update(videos={"a": "1"}), "a part has videos or a plan that are none"),
+        (lambda manifest: manifest["parts"][0].update(again={"a": 1}), "a part tries clips again that are none"),
+        (lambda manifest: manifest["parts"][0].update(shards=True), "a part has counts that are none"),
+        (lambda manifest: manifest["parts"][0].update(shards=1), "its parts have 1 shards"),
         (lambda manifest: manifest.update(shards=[1]), "not a manifest"),
-        (lambda manifest: manifest.update(profile={"members": "exe"}), "'exe' are not one of mp4, jpg, webp"),
+        (lambda manifest: manifest["profile"].update(members="exe"), "'exe' are not one of mp4, jpg, webp"),
         (lambda manifest: manifest.pop("samples"), "lacks 'samples'"),
         (lambda manifest: manifest["shards"].pop(), "its shards have"),
         (lambda manifest: manifest.update(format="egocurate-shards/9"), "this version reads"),
@@ -116,6 +125,25 @@ def test_every_flipped_bit_of_an_index_is_noticed(folder):
 def test_an_index_that_does_not_fit_is_one_line(folder, name, change, words):
     forge_index(folder, with_column(name, change))
     refused(folder, f"index.parquet does not fit its manifest, .*{words}")
+
+
+@pytest.mark.parametrize("name", ["tag_verb", "negatives", "clip_text", "clip_start", "video_uid"])
+def test_an_index_without_a_value_in_some_row_is_one_line(folder, name):
+    forge_index(folder, with_column(name, lambda values: [None, *values[1:]]))
+    refused(folder, f"column {name} has a row without a value")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("shard", pa.string()), ("fps", pa.int64()), ("clip_text", pa.binary()), ("clip_end", pa.bool_())],
+)
+def test_an_index_of_another_type_is_one_line(folder, name, kind):
+    def change(table):
+        place = table.schema.get_field_index(name)
+        return table.set_column(place, name, table[name].cast(kind, safe=False))
+
+    forge_index(folder, change)
+    refused(folder, f"column {name} is of type {kind}")
 
 
 def test_a_sample_more_than_the_manifest_says(folder):

@@ -25,8 +25,10 @@ from torch.distributed.checkpoint.planner import ReadItem
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.json_notes import read_note
 from egocurate.training.run.checkpoint_folders import DIGESTS_FILE
 
+RUN_FILE = "run.json"
 _PATHS = {("pathlib", "PosixPath"), ("pathlib._local", "PosixPath")}
 _KNOWN = {
     **{(metadata.__name__, name): getattr(metadata, name) for name in (*metadata.__all__, "_MEM_FORMAT_ENCODING")},
@@ -36,6 +38,15 @@ _KNOWN = {
     ("torch", "Size"): torch.Size,
     ("torch.serialization", "_get_layout"): torch.serialization._get_layout,
 }
+
+
+def read_run_file(folder: Path) -> dict[str, Any]:
+    """Return the run.json of a checkpoint, which has the "step" of its run; raises InputError for one that is none."""
+    with as_data(folder):
+        rest = read_note(folder / RUN_FILE, dict, "name an older one of its run, or another run")
+        if type(rest["step"]) is not int or rest["step"] < 0:
+            raise ValueError(f"its step is {rest['step']!r}")
+        return rest
 
 
 def write_digests(folder: Path) -> None:
@@ -49,9 +60,9 @@ def changed_file(folder: Path, part: int = 0, parts: int = 1) -> str | None:
 
     Raises InputError if the checkpoint has no list of its files.
     """
+    there = {path.name for path in folder.iterdir() if path.is_file()}
     for name, written in list(_read_digests(folder).items())[part::parts]:
-        path = folder / name
-        if not path.is_file() or fingerprint(path) != written:
+        if name not in there or fingerprint(folder / name) != written:
             return name
     return None
 
@@ -155,7 +166,9 @@ def _read_digests(folder: Path) -> dict[str, str]:
     """Return the fingerprint of each file by name; raises InputError for no list, or one that names other places."""
     with as_data(folder):
         listed = json.loads((folder / DIGESTS_FILE).read_text())
-        if ".metadata" not in listed or any(Path(name).name != name or name == ".." for name in listed):
+        if not {".metadata", RUN_FILE} <= listed.keys() or any(
+            Path(name).name != name or name == ".." for name in listed
+        ):
             raise ValueError(f"its {DIGESTS_FILE} does not list its files")
         if not all(isinstance(written, str) for written in listed.values()):
             raise ValueError(f"its {DIGESTS_FILE} holds no digests")

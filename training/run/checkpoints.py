@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,12 +19,14 @@ from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.checkpoint_files import (
+    RUN_FILE,
     PlainValuesPlanner,
     TensorsReader,
     as_data,
     cause,
     changed_file,
     raise_if_changed,
+    read_run_file,
     write_digests,
 )
 from egocurate.training.run.checkpoint_folders import checkpoint_folder
@@ -62,7 +63,7 @@ class Checkpoints:
             try:
                 shutil.rmtree(writing, ignore_errors=True)
                 writing.mkdir(parents=True)
-                write_json(writing / "run.json", {"step": step, **rest})
+                write_json(writing / RUN_FILE, {"step": step, **rest})
             except OSError as error:
                 failed = error
         self._raise_everywhere(failed, step)
@@ -85,11 +86,11 @@ class Checkpoints:
         """
         changed = changed_file(checkpoint, self.ranks.rank, self.ranks.size)  # each rank reads its part of the files
         raise_if_changed(checkpoint, self._first_of_ranks(changed))
-        parts = self._parts()
+        parts, rest = self._parts(), read_run_file(checkpoint)
         with as_data(checkpoint):
             dcp.load(parts, storage_reader=TensorsReader(checkpoint), planner=PlainValuesPlanner(), **self._ranks())
         set_state_dict(self.model, self.optimizer, model_state_dict=parts["model"], optim_state_dict=parts["optimizer"])
-        return json.loads((checkpoint / "run.json").read_text())
+        return rest
 
     def _parts(self) -> dict[str, Any]:
         model, optimizer = get_state_dict(self.model, self.optimizer)

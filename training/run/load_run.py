@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from egocurate.errors import InputError
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.checkpoint_files import read_run_file
 from egocurate.training.run.checkpoint_folders import newest_checkpoint
 from egocurate.training.run.run_inputs import check_tokenizer
 from egocurate.training.systems import System, build_system
@@ -30,4 +30,4 @@ def restore(config: TrainConfig, ranks: Ranks) -> tuple[System, int]:
     system = build_system(config, None, ranks)  # the tokenizer is the run's: nothing of the data is asked for
     load_complete(system.model, str(checkpoint))
     system.model.eval()
-    return system, json.loads((checkpoint / "run.json").read_text())["step"]
+    return system, read_run_file(checkpoint)["step"]

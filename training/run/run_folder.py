@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from egocurate.errors import InputError
+from egocurate.storage.json_notes import read_note
 from egocurate.storage.redacted import redacted_values
+from egocurate.training.config.json_values import setting_from_json
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import MAY_CHANGE, TrainConfig
@@ -31,7 +33,7 @@ def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
         return None
     if not resume:
         raise InputError(f"{out} holds a run already: add --resume to go on with it, or name another folder")
-    saved, given = json.loads((out / RECIPE).read_text()), json.loads(json.dumps(asdict(config)))
+    saved, given = read_note(out / RECIPE, dict, "name another folder"), json.loads(json.dumps(asdict(config)))
     old, new = (_flat(redacted_values(settings)) for settings in (saved, given))
     may_differ = {*MAY_CHANGE, *check_sources(config, old)}
     keys = [key for key in new if key not in may_differ and old.get(key) != new[key]]
@@ -44,7 +46,7 @@ def find_checkpoint(config: TrainConfig, resume: bool) -> Path | None:
 def read_run(run: Path, settings: list[str]) -> TrainConfig:
     """Return the config of the run in a folder, changed by `key=value` settings; raises InputError if there is none."""
     try:
-        saved = json.loads((run / RECIPE).read_text())
+        saved = read_note(run / RECIPE, dict, "give the OUT of a training run")
         template = next(recipe() for recipe in RECIPES.values() if recipe().system == saved["system"])
         config = _read(template, saved)
     except OSError as error:
@@ -67,9 +69,11 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _read(template: Any, saved: dict[str, Any]) -> Any:  # noqa: ANN401 (any dataclass)
+def _read(template: Any, saved: object) -> Any:  # noqa: ANN401 (any dataclass)
     """Return saved settings as a dataclass of the template's kind; what was not saved has its default."""
-    known = {field.name: field for field in fields(template)}
+    if not isinstance(saved, dict):
+        raise ValueError(f"{saved!r} holds no settings")
+    known, kinds = {field.name: field for field in fields(template)}, get_type_hints(type(template))
     if unknown := sorted(saved.keys() - known.keys()):
         raise ValueError(f"setting {unknown[0]} is not known")
     values = {}
@@ -79,8 +83,11 @@ def _read(template: Any, saved: dict[str, Any]) -> Any:  # noqa: ANN401 (any dat
                 raise ValueError(f"setting {name} is missing")
             continue
         present = getattr(template, name)
-        value = saved[name]
         if is_dataclass(present):
-            value = _read(present, value)
-        values[name] = tuple(value) if isinstance(value, list) else value
+            values[name] = _read(present, saved[name])
+            continue
+        try:
+            values[name] = setting_from_json(kinds[name], saved[name])
+        except ValueError as error:
+            raise ValueError(f"setting {name}: {error}") from error
     return type(template)(**values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
 from egocurate.models.videoprism.weights import load_videoprism
 from egocurate.models.weights import LoadReport, load_state, read_weights
+from egocurate.storage.json_notes import read_note
 from egocurate.training.run.checkpoint_files import PlainValuesPlanner, TensorsReader, as_data, check_files
 from egocurate.training.run.checkpoint_folders import newest_checkpoint
 
@@ -56,6 +56,10 @@ def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) 
         return load_state(module, own, source)
     except ValueError as error:
         raise InputError(str(error)) from error
+    except (RuntimeError, LookupError, TypeError) as error:
+        raise InputError(
+            f"weights {source!r}: its tensors are not of the shapes that its names say ({error})"
+        ) from error
 
 
 def load_complete(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) -> LoadReport:
@@ -75,7 +79,14 @@ def tokenizer_of(source: str) -> str:
     if run is None:
         return ""
     made = run / "tokenizer"
-    return str(made) if made.is_dir() else json.loads((run / "recipe.json").read_text())["tokenizer"]
+    return str(made) if made.is_dir() else _saved_tokenizer(run)
+
+
+def _saved_tokenizer(run: Path) -> str:
+    name = read_note(run / "recipe.json", dict, "give the OUT of a training run").get("tokenizer")
+    if not isinstance(name, str):
+        raise InputError(f"{run / 'recipe.json'}: its tokenizer is {name!r}, no name; take the version that trained")
+    return name
 
 
 def _find_run(source: str) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from egocurate.loaders.videos.long_videos import BadVideo, DenseClips
 from egocurate.loaders.workers.worker_status import WorkerStatus, worker_lost
 from egocurate.progress import Report, Stage, in_words
 from egocurate.storage.atomic import atomic_write, remove_leftovers, write_json, write_text
+from egocurate.storage.json_notes import read_note
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
 
@@ -72,7 +72,7 @@ def _claim(job: FeatureJob, made_by: dict[str, object], ranks: Ranks) -> None:
     path = job.out / MADE_BY
     videos = {name: _bytes(video) for name, video in job.videos.items()}
     if path.exists():
-        old = json.loads(path.read_text())
+        old = read_note(path, dict, "name another folder")
         _refuse_other(job, old, made_by, videos)
         videos = old["videos"] | videos
     ranks.barrier()  # all have looked before one writes
@@ -87,7 +87,8 @@ def _claim(job: FeatureJob, made_by: dict[str, object], ranks: Ranks) -> None:
 
 def _refuse_other(job: FeatureJob, old: dict[str, object], made_by: dict[str, object], videos: dict[str, int]) -> None:
     """Raise InputError if OUT has features of other weights or settings, or of another video of the same name."""
-    if "weights" not in old or "videos" not in old:
+    videos_then = old.get("videos")
+    if "weights" not in old or not isinstance(videos_then, dict):
         raise InputError(
             f"{job.out} holds features of an earlier version, which did not note the weights and the videos that they "
             f"are of: name another folder, or delete {MADE_BY} there to keep them as they are and go on"
@@ -102,10 +103,11 @@ def _refuse_other(job: FeatureJob, old: dict[str, object], made_by: dict[str, ob
             f"{job.out} holds other features: {', '.join(differences)}; repeat that, or name another folder"
         )
     for name, size in videos.items():
-        if size and old["videos"].get(name) not in (None, size) and _path(job, name).exists():
+        then = videos_then.get(name)
+        if size and then not in (None, size) and _path(job, name).exists():
             raise InputError(
-                f"{_path(job, name)}: of another video than {job.videos[name]} is now ({old['videos'][name]:,} bytes "
-                f"then, {size:,} now): delete it, and it is made again, or name another folder"
+                f"{_path(job, name)}: of another video than {job.videos[name]} is now ({then} bytes "
+                f"then, {size} now): delete it, and it is made again, or name another folder"
             )
 
 

@@ -44,6 +44,7 @@ KINDS = {
     "odd size": {**B_FRAMES, "pts": range(100), "size": (97, 65), "pix_fmt": "yuv444p"},
     "ten bits": {**B_FRAMES, "pts": range(100), "pix_fmt": "yuv420p10le"},
     "vp9": {"codec": "libvpx-vp9", "pts": range(120), "g": "30", "cpu-used": "8", "deadline": "realtime"},
+    "vp9, turned": {"codec": "libvpx-vp9", "pts": range(60), "g": "30", "cpu-used": "8", "rotation": 90},
     "vp9, hidden frames": {"codec": "libvpx-vp9", "pts": range(90), "auto-alt-ref": "1", "lag-in-frames": "16"},
     "hevc": {"codec": "libx265", "pts": range(120), "preset": "ultrafast", "x265-params": "keyint=30:log-level=none"},
 }

@@ -1,0 +1,15 @@
+"""Whether a column of an index.parquet is of its type, and whole: what is cast or left out would be other data."""
+
+import pyarrow as pa
+
+from egocurate.shards.shard_format import INDEX_SCHEMA
+
+
+def check_piece(piece: pa.Array, name: str) -> None:
+    """Raise pa.ArrowInvalid for rows of another type, or without a value, or with texts that are none."""
+    kind = INDEX_SCHEMA.field(name).type
+    if piece.type != kind:
+        raise pa.ArrowInvalid(f"column {name} is of type {piece.type}, not {kind}")
+    piece.validate(full=True)
+    if piece.null_count or (pa.types.is_list(kind) and piece.flatten().null_count):
+        raise pa.ArrowInvalid(f"column {name} has a row without a value")
