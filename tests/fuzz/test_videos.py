@@ -13,7 +13,7 @@ import torch
 
 import egocurate.shards.video.cut as cut_module
 from egocurate.errors import InputError
-from egocurate.loaders.long_videos import BadVideo, DenseClips, spread_frames
+from egocurate.loaders.videos.long_videos import BadVideo, DenseClips, spread_frames
 from egocurate.shards.profiles import profile
 from egocurate.shards.video.count_frames import count_frames
 from egocurate.shards.video.cut import EncodedClip, Failure, cut_clips
