@@ -13,6 +13,8 @@ from torch.utils.checkpoint import checkpoint
 from egocurate.models.layers.attention import attention, split_heads
 
 LayerNorm = partial(nn.LayerNorm, eps=1e-6)
+MOST_LOGITS = 2**28
+"""that `lean_capped_attention` has at once, some 10 bytes each"""
 
 
 def capped_attention(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Tensor | None = None) -> Tensor:
@@ -30,10 +32,17 @@ def capped_attention(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Tensor |
 def lean_capped_attention(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Tensor | None = None) -> Tensor:
     """Return what `capped_attention` does, keeping q, k and v for the backward pass and working the logits out again.
 
-    Logits, their tanh and the weights are most of what the encoder keeps of a clip, and a small part of its work.
+    Logits, their tanh and the weights are most of what the encoder keeps of a clip, and a small part of its work. They
+    are there for some rows at a time, forward and backward: of 4,096 tokens seen together, a clip's take two gigabytes.
     """
+    rows = max(1, MOST_LOGITS // (q.shape[1] * q.shape[2] * k.shape[2]))
     settings = {"use_reentrant": False, "preserve_rng_state": False}  # nothing is drawn
-    return checkpoint(capped_attention, q, k, v, cap, mask, **settings)
+    if len(q) <= rows:
+        return checkpoint(capped_attention, q, k, v, cap, mask, **settings)
+    of_each_row = mask is not None and mask.ndim == 4 and len(mask) > 1
+    masks = mask.split(rows) if of_each_row else [mask] * -(-len(q) // rows)
+    parts = zip(q.split(rows), k.split(rows), v.split(rows), masks, strict=True)
+    return torch.cat([checkpoint(capped_attention, *qkv, cap, m, **settings) for *qkv, m in parts])
 
 
 class SelfAttention(nn.Module):

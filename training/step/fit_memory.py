@@ -24,6 +24,7 @@ from egocurate.training.systems.step_rng import StepRng
 
 GIB = 2**30
 _MARGIN = 1.2  # for what lives between two kernels, and for gaps between tensors
+_WORKSPACE = 6 * GIB  # for kernels, and for logits that are there while a layer works (`MOST_LOGITS`)
 _COUNTED = (1, 2)  # anchors of which the second has what a row more keeps
 
 
@@ -79,7 +80,7 @@ def fitted(config: TrainConfig, system: System, ranks: Ranks, classes: tuple[int
         return config, ""
     if ranks.device.type != "cuda":
         return replace(config, micro_batches=1), ""
-    available = least(torch.cuda.mem_get_info(ranks.device)[0], ranks)
+    available = least(torch.cuda.mem_get_info(ranks.device)[0] - _WORKSPACE, ranks)
     return split_for(config, system, ranks, classes, available)
 
 

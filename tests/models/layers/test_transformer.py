@@ -69,6 +69,20 @@ def test_lean_capped_attention_is_the_same_and_keeps_no_logits(kind):
     assert little <= 3 * rows * length * width * kind.itemsize + mask.nbytes
 
 
+@pytest.mark.parametrize("shape", [None, (5, 1, 6, 6), (6, 6)])
+def test_lean_capped_attention_has_few_logits_at_once(shape, monkeypatch):
+    q, k, v = torch.randn(3, 5, 3, 6, 8, generator=seeded()).requires_grad_().unbind()
+    mask = None if shape is None else (torch.rand(shape, generator=seeded()) < 0.6) | torch.eye(6, dtype=torch.bool)
+    expected = torch.autograd.grad(capped_attention(q, k, v, 5.0, mask).square().sum(), (q, k, v))
+    rows = []
+    noted = lambda q, *rest: rows.append(len(q)) or capped_attention(q, *rest)  # noqa: E731
+    monkeypatch.setattr("egocurate.models.layers.transformer.capped_attention", noted)
+    monkeypatch.setattr("egocurate.models.layers.transformer.MOST_LOGITS", 2 * 3 * 6 * 6)
+    found = torch.autograd.grad(lean_capped_attention(q, k, v, 5.0, mask).square().sum(), (q, k, v))
+    torch.testing.assert_close(found, expected)
+    assert sorted(rows) == [1, 1, 2, 2, 2, 2]  # forward, and once more backward
+
+
 def test_uncapped_attention_needs_no_key_bias():
     plain, capped = SelfAttention(8, 2), SelfAttention(8, 2, cap=1e6)
     randomise(capped)
