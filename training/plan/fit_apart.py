@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import partial
 
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.monitor.gpu_specs import Gpu
@@ -27,17 +27,17 @@ def fit_apart(config: TrainConfig, gpus: int, kinds: Sequence[Gpu]) -> list[Fit]
 
 def _fit_here(config: TrainConfig, gpus: int, kinds: Sequence[Gpu]) -> list[Fit]:
     # Here, because the process that asks has no need of torch.
-    from egocurate.training.plan.measure import measure_step
+    from egocurate.training.plan.measure import measure_large
     from egocurate.training.systems import SYSTEMS
 
-    measure, splits_by = cache(measure_step), SYSTEMS[config.system].splits_by
+    splits_by = SYSTEMS[config.system].splits_by
     return [
         find_fit(
             config,
             gpus,
             USABLE * gpu.memory_gib * 2**30,
             splits_by,
-            partial(measure, bf16=gpu.bf16 and config.precision != "fp32"),
+            partial(measure_large, bf16=gpu.bf16 and config.precision != "fp32"),
         )
         for gpu in kinds
     ]

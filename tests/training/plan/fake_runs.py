@@ -13,10 +13,10 @@ from torch.testing._internal.distributed.fake_pg import FakeStore, _create_fake_
 from egocurate.loaders import device as loaders_device
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
+from egocurate.training.plan import measure
 from egocurate.training.plan.fake_gpu import NAME, fake_gpu, fake_tensors
 from egocurate.training.plan.fake_step import training_step
 from egocurate.training.plan.host_syncs import HostSyncs
-from egocurate.training.plan.measure import measure_step, measured
 from egocurate.training.plan.memory_meter import MemoryMeter
 from egocurate.training.tasks.embed import Embedder
 
@@ -158,19 +158,25 @@ def peaks_on_cpu(recipe, anchors, *changes):
             peak = max(peak, held)
     meter = MemoryMeter(CPU)
     with fake_tensors(), HostSyncs(CPU), meter:
-        expected = measured(training_step(config, anchors, CPU, bf16=False), meter)
+        expected = measure.measured(training_step(config, anchors, CPU, bf16=False), meter)
     return expected.activations + expected.gradients, peak
 
 
-def measure(recipe, anchors, *changes):
+def measure_one(recipe, anchors, *changes):
     """Return what a step takes of a GPU."""
-    return measure_step(config_of(recipe, *changes), anchors, bf16=True)
+    return measure.measure_step(config_of(recipe, *changes), anchors, bf16=True)
+
+
+def measure_large(recipe, anchors):
+    """Return what a step takes, by a line and by itself."""
+    config = config_of(recipe)
+    return measure.measure_large(config, anchors, bf16=True), measure.measure_step(config, anchors, bf16=True)
 
 
 def optimizer_bytes(recipe):
     """Return the bytes of an optimizer's state: worked out, and of a real one."""
     config = config_of(recipe)
-    expected = measure_step(config, 2, bf16=True).optimizer
+    expected = measure.measure_step(config, 2, bf16=True).optimizer
     step = training_step(config, 2, CPU, bf16=False)
     step.begin_optimizer()
     tensors = [value for state in step.optimizer.state.values() for value in state.values() if value.ndim]

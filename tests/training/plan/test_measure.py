@@ -39,7 +39,7 @@ def test_an_optimizer_keeps_what_was_worked_out(apart, recipe):
 @pytest.mark.parametrize("recipe", ["egovlp", "videomae"])
 def test_a_step_of_the_published_size(apart, recipe):
     """Work is counted as benchmarks count it; a clip more costs the same memory each time; weights are float32."""
-    few, more, most = (apart(fake_runs.measure, recipe, anchors) for anchors in (4, 8, 12))
+    few, more, most = (apart(fake_runs.measure_one, recipe, anchors) for anchors in (4, 8, 12))
     assert few.flops_per_clip == pytest.approx(BASE[recipe][0] * 1e12, rel=0.02)
     assert few.gradients / 4e6 == pytest.approx(BASE[recipe][1], rel=0.02)
     assert few.optimizer == pytest.approx(2 * few.gradients, rel=0.01)
@@ -47,9 +47,15 @@ def test_a_step_of_the_published_size(apart, recipe):
     assert more.weights == pytest.approx(few.weights, rel=1e-4)
 
 
-def test_checkpointing_and_precision_show(apart):
-    plain, saving = (
-        apart(fake_runs.measure, "egovlp-tiny", 16, *changes) for changes in ((), ("activation_checkpointing=true",))
-    )
+@pytest.mark.parametrize("recipe", ["egovlp-tiny", "videomae-tiny"])
+def test_a_large_step_is_on_a_line_through_small_ones(apart, recipe):
+    line, measured = apart(fake_runs.measure_large, recipe, 128)
+    assert line.activations == pytest.approx(measured.activations, rel=0.03)
+    assert line._replace(activations=0) == pytest.approx(measured._replace(activations=0), rel=1e-3)
+
+
+def test_checkpointing_saves_memory_and_counts_no_work(apart):
+    plain = apart(fake_runs.measure_one, "egovlp-tiny", 16)
+    saving = apart(fake_runs.measure_one, "egovlp-tiny", 16, "activation_checkpointing=true")
     assert saving.activations < 0.7 * plain.activations
     assert saving.flops_per_clip == plain.flops_per_clip
