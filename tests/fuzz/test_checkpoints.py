@@ -119,9 +119,8 @@ def make_checkpoint(where: Path, fits: bool) -> Target:
         unchanged = given[0] in ("run.json", DIGESTS_FILE)
         return said == rest and isinstance(rest["step"], int) and (not unchanged or same(state, expected))
 
-    return Target(
-        f"checkpoint folder, digests {'made to fit' if fits else 'as they were'}", [whole], broken, read, right
-    )
+    name = f"checkpoint folder, digests {'made to fit' if fits else 'as they were'}"
+    return Target(name, [whole], broken, read, right, hang_sec=60)
 
 
 class Command:

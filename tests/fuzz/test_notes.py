@@ -33,9 +33,12 @@ def test_notes(tmp_path, clean, monkeypatch):
         return contents(out)
 
     def right(given, now):
-        # A note is this machine's own; what it says of the bytes of a tar is told by the tar to `curate verify`.
-        tars = {name: data for name, data in now.items() if name.endswith(".tar")}
-        return now == whole or (given[0] != "plan.json" and tars == {name: whole[name] for name in tars})
+        # A plan of before folders could grow did not tell the sizes of videos, and the manifest does not then. A note is
+        # this machine's own: what it says of the bytes of a tar is told by the tar to `curate verify`.
+        kept = [
+            name for name in whole if name != "manifest.json" and (given[0] == "plan.json" or name.endswith(".tar"))
+        ]
+        return all(now.get(name) == whole[name] for name in kept)
 
     clean(Target("notes of shards", [notes], broken, read, right), 40, refuses=False)
 

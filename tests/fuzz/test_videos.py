@@ -39,7 +39,7 @@ KINDS = {
     "vp8.webm": VP9 | {"codec": "libvpx"},
     "av1.mp4": {"codec": "libsvtav1", "preset": 12, "g": GROUP},
     "mpeg4.avi": {"codec": "mpeg4", "g": GROUP, "bf": 0, "b": "1M"},
-    "mpeg2.mkv": {"codec": "mpeg2video", "g": GROUP, "bf": 2, "b": "1M", "flags": "+cgop", "sc_threshold": 1000000000},
+    "mpeg2.mkv": {"codec": "mpeg2video", "g": GROUP, "bf": 0, "b": "1M"},
     "mjpeg.mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
 }
 WHOLE_PACKETS = [kind for kind in KINDS if not kind.endswith(".ts")]  # in a ts file other bytes stand between theirs
