@@ -1,13 +1,11 @@
-"""How many rows fit into a device's memory, from a few tries; and how many workers into the host's."""
+"""How many rows fit into a device's memory, from a few tries."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 FILLED = 0.9
 """share of the memory that a batch may take: the allocator's gaps and the libraries' own take the rest"""
-AHEAD, _IN_USE = 2, 4  # batches that a worker makes ahead, and that a trainer holds (`egocurate.loaders.workers`)
 _SHRINK = 0.8
 
 
@@ -31,15 +29,6 @@ def largest_batch(peak_bytes: Callable[[int], int | None], memory: int, *, first
             return batch
         batch = _rounded(batch * _SHRINK, multiple)
     return first
-
-
-def workers_that_fit(cores: int, batch_bytes: int, host_bytes: int) -> int:
-    """Return how many workers a machine has cores and memory for: batches on their way take a third of it at most.
-
-    Each has `AHEAD` batches of that many bytes in hand, and the trainer `_IN_USE`. One core is left to the trainer.
-    """
-    by_memory = (host_bytes / 3 / max(batch_bytes, 1) - _IN_USE) / AHEAD
-    return max(1, min(cores - 1, math.floor(by_memory)))
 
 
 def _rounded(batch: float, multiple: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -12,11 +11,14 @@ from unittest import mock
 
 import torch
 
-from benchmarks.gpu.batch_size import AHEAD, largest_batch, workers_that_fit
+from benchmarks.gpu.batch_size import largest_batch
 from benchmarks.gpu.configs import SMALL_BATCH, recipe_config, with_batch
 from benchmarks.gpu.results import ABSENT, Results
 from benchmarks.gpu.setup import Case, Facts, Setup
 from benchmarks.gpu.trainer import WARM_STEPS, Trainer
+from egocurate.loaders.config import AUTO_WORKERS
+from egocurate.loaders.workers.choose_workers import PREFETCHED
+from egocurate.loaders.workers.choose_workers import with_workers as choose
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import single_rank
 
@@ -77,7 +79,7 @@ def measure_fed(setup: Setup, trainer: Trainer, config: TrainConfig, cached: Fac
     What workers have made ahead is used up before the clock starts, or there would seem to be no waiting.
     """
     config = with_workers(setup, config)
-    warm = WARM_STEPS + AHEAD * config.data.workers
+    warm = WARM_STEPS + PREFETCHED * config.data.workers
     rates = trainer.rates(config, setup.measure_sec, warm)
     kept = {key: rates[key] for key in ("clips_per_sec", "data_wait", "steps", "mfu") if key in rates}
     share = rates["clips_per_sec"] / cached["clips_per_sec"]
@@ -85,12 +87,9 @@ def measure_fed(setup: Setup, trainer: Trainer, config: TrainConfig, cached: Fac
 
 
 def with_workers(setup: Setup, config: TrainConfig) -> TrainConfig:
-    """Return a config with as many workers as the machine has cores and memory for; one at small size."""
-    data = config.data
-    clip_bytes = data.frames * data.size**2 * 3 * (2 if data.negatives else 1)
-    host_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    workers = 1 if setup.small else workers_that_fit(setup.cores, config.batch_size * clip_bytes, host_bytes)
-    return replace(config, data=replace(data, workers=workers))
+    """Return a config with as many workers as a run chooses for itself; one at small size."""
+    wanted = replace(config.data, workers=1 if setup.small else AUTO_WORKERS)
+    return replace(config, data=choose(wanted, config.batch_size))
 
 
 def _trainer(setup: Setup, config: TrainConfig, *, compiled: bool) -> Trainer:

@@ -122,7 +122,7 @@ class Trainer:
 
     def _take(self, batches: Iterator[tuple[int, Batch]], config: TrainConfig, throughput: Throughput) -> None:
         epoch, batch = next(batches)
-        self.step(batch, StepRng(config.data.seed, epoch, config.batch_size))
+        self.step(batch, StepRng(config.data.seed, epoch, config.batch_size, timed=throughput.waiting))
         throughput.steps += 1
 
     def _wait(self) -> None:

@@ -76,7 +76,7 @@ def table(rows: Iterable[dict[str, str]]) -> Iterator[str]:
 
 def _verdict(config: TrainConfig, fit: Fit) -> str:
     changed = []
-    if fit.micro_batches != config.micro_batches:
+    if fit.micro_batches != (config.micro_batches or 1):
         changed.append(f"micro_batches={fit.micro_batches}")
     if fit.activation_checkpointing != config.activation_checkpointing:
         changed.append("activation_checkpointing=true")

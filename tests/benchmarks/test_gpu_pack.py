@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.gpu import configs, decode, pack, parts, recipes, trainer
 from benchmarks.gpu.bars import DATA_WAIT, MFU
-from benchmarks.gpu.batch_size import FILLED, largest_batch, workers_that_fit
+from benchmarks.gpu.batch_size import FILLED, largest_batch
 from benchmarks.gpu.data import SMALL, write_data
 from benchmarks.gpu.driver import AGAIN, ROOT, Part, run_group, run_parts
 from benchmarks.gpu.gpu_tests import gpu_test_files, read_report
@@ -363,12 +363,6 @@ def test_a_recipe_finds_the_largest_batch_and_takes_less_where_that_is_too_much(
 
     monkeypatch.setattr(made, "rates", rates)
     assert recipes.measure(setup, made, config, 80)["anchors"] == 48 and asked == [80, 64, 48]
-
-
-def test_workers_are_those_of_cores_and_of_memory():
-    assert workers_that_fit(16, 10**8, 128 * 10**9) == 15
-    assert workers_that_fit(16, 2 * 10**9, 96 * 10**9) == 6
-    assert workers_that_fit(16, 10**12, 10**9) == workers_that_fit(1, 1, 10**12) == 1
 
 
 def test_losses_are_compared_step_by_step():
