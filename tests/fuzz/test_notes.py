@@ -33,7 +33,7 @@ def test_notes(tmp_path, clean, monkeypatch):
         return contents(out)
 
     def right(given, now):
-        # A plan of before folders could grow did not tell the sizes of videos, and the manifest does not then. A note is
+        # An early plan did not tell the sizes of videos, and then the manifest does not either. A note is
         # this machine's own: what it says of the bytes of a tar is told by the tar to `curate verify`.
         kept = [
             name for name in whole if name != "manifest.json" and (given[0] == "plan.json" or name.endswith(".tar"))
