@@ -41,6 +41,10 @@ class ShardIndex:
         self._numbers = {name: numbers(read_column(name)) for name in NUMBER_COLUMNS}
         self._texts = {name: read_column(name) for name in TEXT_COLUMNS}
         self._lists = {name: lists(read_column(name)) for name in LIST_COLUMNS}
+        rows = {name: len(column.offsets) - 1 for name, column in self._lists.items()}
+        rows |= {name: len(column) for name, column in (self._numbers | self._texts).items()}
+        if short := [name for name, count in rows.items() if count != len(self.shard)]:
+            raise pa.ArrowInvalid(f"column {short[0]} has {rows[short[0]]} rows, column shard {len(self.shard)}")
 
     @classmethod
     def open(cls, folder: str | AnyPath, cache: ShardCache | None = None) -> "ShardIndex":
@@ -57,7 +61,7 @@ class ShardIndex:
             ]
             reader = ShardReader(shards, cache if is_remote(folder) else None)
             index = cls(folder, manifest, open_columns(path, manifest), reader)
-        except (OSError, KeyError, pa.ArrowException) as error:
+        except (OSError, KeyError, UnicodeDecodeError, pa.ArrowException) as error:
             first_line = str(error).partition("\n")[0]
             raise InputError(f"{path} cannot be read ({first_line}): write the shards again") from error
         return index
