@@ -179,11 +179,13 @@ def _measured(work: Callable[[], object]) -> tuple[float, float]:
     watching = threading.Thread(target=watch)
     watching.start()
     began = time.perf_counter()
-    kept = work()
-    seconds = time.perf_counter() - began
-    peak = max(peak, _own_bytes())
-    over.set()
-    watching.join()
+    try:
+        kept = work()
+        seconds = time.perf_counter() - began
+        peak = max(peak, _own_bytes())
+    finally:
+        over.set()
+        watching.join()
     del kept
     return seconds, peak - before
 

@@ -87,8 +87,8 @@ def write_index(folder: Path, rows: int) -> None:
         for number, count in enumerate([_PER_SHARD] * full + [rest] * (rest > 0))
     ]
     counts = {"num_verbs": 118, "num_nouns": 582, "samples": rows, "failed": 0, "bytes": 0}
-    digests = {"plan": "0" * 64, "planned": {}, "lexicon": ""}
-    manifest = {"format": FORMAT, "name": "bench", "profile": {}, **counts, **digests, "shards": shards}
+    digests = {"plan": "0" * 64, "planned": {"clips per shard": "64"}, "lexicon": ""}
+    manifest = {"format": FORMAT, "name": "bench", "profile": {"name": "train"}, **counts, **digests, "shards": shards}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
 
 

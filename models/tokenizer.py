@@ -74,6 +74,7 @@ def load_tokenizer(source: str) -> AnyTokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
         tokenizer(["a text", ""], truncation=True, max_length=8)  # some mistakes show only then
+        tokenizer(["a text"])  # or the tokenizer would be saved with that length
     except (OSError, ValueError) as error:
         raise ValueError(
             f"tokenizer {source!r}: not a folder with a tokenizer, and the hub does not give it"

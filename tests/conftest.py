@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
 from egocurate.storage import store_errors
+
+settings.register_profile("any machine", deadline=None)  # how long a test takes is no matter of right and wrong
+settings.load_profile("any machine")
 
 
 def pytest_configure():

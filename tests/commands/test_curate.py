@@ -24,7 +24,14 @@ HEAVY = ("torch", "ray", "pandas", "numpy", "pyarrow", "spacy", "transformers", 
 VERBS = list(typer.main.get_command(app).commands)
 
 MANIFEST = json.dumps(  # of a folder without clips
-    {"format": FORMAT, "name": "egoclip", "profile": {}, "plan": "0" * 64, "planned": {}, "shards": []}
+    {
+        "format": FORMAT,
+        "name": "egoclip",
+        "profile": {"name": "train"},
+        "plan": "0" * 64,
+        "planned": {"clips per shard": "64"},
+        "shards": [],
+    }
     | dict.fromkeys(("num_verbs", "num_nouns", "samples", "failed", "bytes"), 0)
 )
 

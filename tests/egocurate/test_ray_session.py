@@ -67,10 +67,11 @@ print("in")
 def test_a_session_of_this_machine_is_for_this_process_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    before = set(descendants([os.getpid()]))  # of other tests
     with ray_session() as dashboard:
         assert dashboard is None
         assert ray.get(ray_task(os.getenv).remote("RAY_AUTH_MODE")) == "token"
-        found = listening({os.getpid(), *descendants([os.getpid()])})
+        found = listening({os.getpid(), *descendants([os.getpid()])} - before)
         assert found and all(one.is_loopback for one in found)
         gcs = ray.get_runtime_context().gcs_address
         stranger = os.environ | {"RAY_AUTH_TOKEN": "0" * 64}

@@ -217,7 +217,7 @@ def test_features_of_before(tmp_path, clean):
     out = tmp_path / "features"
     out.mkdir()
     (tmp_path / "a.mp4").write_bytes(bytes(70))
-    job = FeatureJob({"a": tmp_path / "a.mp4"}, out, rate=1.875, frames=4, size=32, workers=0)
+    job = FeatureJob({"a": tmp_path / "a.mp4"}, out, rate=1.875, frames=4, size=32, workers=0, clips_at_once=4)
     torch.save(torch.zeros(3, 8), out / "a.pt")
     made_by = {"run": "x", "weights": "5:" + "a" * 64, "step": 2, "bf16": False}
     whole = made_by | {"rate": 1.875, "frames": 4, "size": 32, "videos": {"a": 70, "b": 9}}

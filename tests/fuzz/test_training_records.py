@@ -14,7 +14,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.monitor.curves import read_curves
 from egocurate.training.monitor.metrics_log import MetricsTable
 from egocurate.training.run.claim_run import VERSIONS, claim_run
-from egocurate.training.run.run_inputs import INPUTS, check_sources, check_tokenizer, describe_changes
+from egocurate.training.run.run_inputs import INPUTS, check_sources, check_tokenizer, describe_changes, note_inputs
 from tests.fuzz.broken import broken_json_text
 from tests.fuzz.broken_tables import broken_csv
 from tests.fuzz.harness import Target
@@ -59,6 +59,7 @@ def test_versions(config, clean):
 def test_inputs(config, clean):
     path, ranks = Path(config.out) / INPUTS, Ranks(0, 1, torch.device("cpu"), False)
     claim_run(config, ranks)
+    note_inputs(config)
     whole = json.loads(path.read_text())
 
     def read(data: bytes) -> bool:

@@ -104,7 +104,7 @@ def test_damage_is_told_whatever_the_decoder(broken):
     ("wrong", "named"),
     [
         ({"frames": 0}, "frames 0"),
-        ({"workers": -1}, "workers -1"),
+        ({"workers": -2}, "workers -2"),
         ({"scale": (0.6, 0.5)}, "scale"),
         ({"scale": (0.0, 1.0)}, "scale"),
         ({"pick": "best"}, "'best'"),

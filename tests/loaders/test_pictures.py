@@ -153,6 +153,6 @@ def test_what_are_no_pictures_of_a_clip_is_one_line(files):
 
 def test_there_is_a_profile_of_each_kind_and_the_fast_one_costs_more_bytes(folders):
     kinds = {name: isinstance(known.codec, Pictures) for name, known in PROFILES.items()}
-    assert kinds == {"train": False, "fast": True, "small": False, "native": False}
+    assert kinds == {"train": False, "fast": True, "large": False, "small": False, "native": False}
     bytes_of = {name: ShardIndex.open(folders / name).manifest["bytes"] for name in ("small", "train", "fast")}
     assert all(bytes_of[less] < bytes_of[more] for less, more in pairwise(("small", "train", "fast")))

@@ -72,7 +72,7 @@ def test_stretches_that_cannot_be_had_are_named(out, data, tmp_path):
         with pytest.raises(InputError, match=f"{path}: cannot open"):
             model.embed_video(path)
     with pytest.raises(InputError, match="choose one of train"):
-        model.embed_video(video, profile="large")
+        model.embed_video(video, profile="huge")
 
 
 def test_what_cannot_be_embedded_is_named(out):

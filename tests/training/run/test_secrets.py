@@ -21,7 +21,7 @@ def test_recipe_and_versions_hold_no_secret_and_a_new_one_resumes(tmp_path, monk
     given = config(tmp_path, "pa55word")
     monkeypatch.setattr("sys.argv", ["train.py", "egovlp-tiny", "--set", f"shards={given.shards[0]}"])
     claim_run(given, Ranks(0, 1, torch.device("cpu"), False))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["inputs.json", "recipe.json", "versions.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.json", "versions.json"]
     texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert not [name for name, text in texts.items() if "pa55word" in text]
     assert all("https://REDACTED@host.org/shards?REDACTED" in texts[f"{name}.json"] for name in ("recipe", "versions"))
