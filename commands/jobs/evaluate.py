@@ -18,7 +18,7 @@ from egocurate.training.run.model_source import ModelSource
 from egocurate.training.run.run_inputs import source_fingerprint
 from egocurate.training.systems import System
 from egocurate.training.tasks.charades import charades_ego
-from egocurate.training.tasks.egomcq import EgoMCQEvaluator
+from egocurate.training.tasks.egomcq import MODES, EgoMCQEvaluator
 from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.epic_retrieval import epic_retrieval
 from egocurate.training.tasks.eval_batch import clips_at_once
@@ -29,7 +29,7 @@ from egocurate.training.tasks.tables import named
 class Benchmarks:
     """What is to be evaluated: annotations and clips of each benchmark, "" for one that is not asked for.
 
-    `mcq_mode` is how EgoMCQ is answered, "" for the way of the run.
+    `mcq_mode` is how EgoMCQ is answered, "all" for each way, "" for that of the run.
     """
 
     mcq_json: str = ""
@@ -59,7 +59,7 @@ def evaluate_run(source: ModelSource, benchmarks: Benchmarks, out: Path, changes
         config,
         mcq_json=benchmarks.mcq_json,
         mcq_shards=benchmarks.mcq_shards,
-        mcq_mode=benchmarks.mcq_mode or config.mcq_mode,
+        mcq_mode="ensemble" if benchmarks.mcq_mode == "all" else benchmarks.mcq_mode or config.mcq_mode,
     )
     whole = True
     with open_ranks(config) as ranks, progress(ranks.main) as report:
@@ -97,9 +97,11 @@ def _each_benchmark(
     """Give name, settings and figures of each benchmark that is asked for."""
     embedder = Embedder(system, ranks, config.data.workers, clips_at_once(config, system, ranks))
     if benchmarks.mcq_json:
-        settings = {"mode": config.mcq_mode, "questions": config.mcq_json, "shards": config.mcq_shards}
-        evaluator = EgoMCQEvaluator(config, system, ranks, report)
-        yield f"egomcq-{config.mcq_mode}", settings, Figures(*evaluator.evaluate(), _accuracies)
+        modes = MODES if benchmarks.mcq_mode == "all" else (config.mcq_mode,)
+        accuracies, missing = EgoMCQEvaluator(config, system, ranks, report).evaluate_modes(modes)
+        for mode in modes:
+            settings = {"mode": mode, "questions": config.mcq_json, "shards": config.mcq_shards}
+            yield f"egomcq-{mode}", settings, Figures(accuracies[mode], missing, _accuracies)
     if benchmarks.epic_retrieval:
         annotations, shards = benchmarks.epic_retrieval, benchmarks.epic_shards
         values, missing = epic_retrieval(Path(annotations), shards, config.data, embedder, report)

@@ -38,9 +38,10 @@ def evaluate(
     mcq_json: McqJson = "",
     mcq_shards: McqShards = "",
     mode: Annotated[
-        Literal["dual", "fused", "ensemble"] | None,
+        Literal["dual", "fused", "ensemble", "all"] | None,
         typer.Option(
-            "--mode", help="Answer EgoMCQ by cosines, by fusion, or by the sum of both (default: as the run does)."
+            "--mode",
+            help="Answer EgoMCQ by cosines, by fusion, by the sum of both, or in all these ways (default: the run's).",
         ),
     ] = None,
     epic_retrieval: Annotated[

@@ -26,7 +26,7 @@ from egocurate.training.systems.videoprism import DistillationSystem
 AnyConfig = EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig
 
 
-class _Published(NamedTuple):
+class Published(NamedTuple):
     """What an architecture's releases are used with: a recipe, their own tokenizer, and the sizes that there are."""
 
     recipe: str
@@ -34,20 +34,20 @@ class _Published(NamedTuple):
     sizes: tuple[AnyConfig, ...]
 
 
-_PUBLISHED: dict[Architecture, _Published] = {
-    "egovlp": _Published("egovlp", "distilbert-base-uncased", (EgoVLPConfig.base(),)),
-    "egovlpv2": _Published("egovlpv2", "roberta-base", (EgoVLPv2Config.base(),)),
-    "videomae": _Published(
+PUBLISHED: dict[Architecture, Published] = {
+    "egovlp": Published("egovlp", "distilbert-base-uncased", (EgoVLPConfig.base(),)),
+    "egovlpv2": Published("egovlpv2", "roberta-base", (EgoVLPv2Config.base(),)),
+    "videomae": Published(
         "videomae",
         "",
         (VideoMAEConfig.small(), VideoMAEConfig.base(), VideoMAEConfig.large(), VideoMAEConfig.huge()),
     ),
-    "videoprism": _Published(
+    "videoprism": Published(
         "videoprism-stage1",
         "google/videoprism-lvt-base-f16r288",
         (VideoPrismConfig.base(), VideoPrismConfig.large()),
     ),
-    "videoprism-encoder": _Published(
+    "videoprism-encoder": Published(
         "videoprism-stage2",
         "",
         tuple(
@@ -70,7 +70,7 @@ class Release:
         Raises InputError, one line, for weights of another architecture or size, or a recipe of another system.
         """
         architecture, width = self._recognize()
-        published = _PUBLISHED[architecture]
+        published = PUBLISHED[architecture]
         name = self.recipe or published.recipe
         if name not in RECIPES:
             raise InputError(f"recipe {name}: there are {', '.join(RECIPES)}")

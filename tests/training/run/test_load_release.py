@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 import egocurate
+import egocurate.models.tokenizer
+import egocurate.models.weights
 from egocurate.commands.curate import app, main
 from egocurate.errors import InputError
 from egocurate.models.egovlp.model import EgoVLP
@@ -263,13 +265,26 @@ def test_a_hostile_pickle_is_not_run(egovlp, folder):
     assert not path.with_name(path.name + ".victim").exists()
 
 
-def test_without_a_network_the_tokenizer_is_asked_for(egovlp, folder):
+def test_a_tokenizer_that_is_not_there_is_asked_for(egovlp, folder):
     said = one_line(egovlp[1], recipe="egovlp-tiny", tokenizer=folder / "gone")
     assert "tokenizer=FOLDER" in said
     release = Release(str(egovlp[1]), "egovlp-tiny")
     assert release.read([]).tokenizer == "distilbert-base-uncased"
     with pytest.raises(InputError, match="name their tokenizer, tokenizer=FOLDER"):
         release.read(["tokenizer="])
+
+
+def unreachable(*_, **__):
+    raise OSError("no network")
+
+
+def test_without_a_network_a_name_of_the_hub_is_one_line(egovlp, monkeypatch):
+    monkeypatch.setattr(egocurate.models.weights, "hf_hub_download", unreachable)
+    monkeypatch.setattr(egocurate.models.tokenizer.AutoTokenizer, "from_pretrained", unreachable)
+    assert "no such file or folder, and the hub does not give it" in one_line("runs/mistyped")
+    said = one_line(egovlp[1], recipe="egovlp-tiny")
+    assert "tokenizer 'distilbert-base-uncased'" in said
+    assert "tokenizer=FOLDER" in said
 
 
 def test_a_run_has_its_own_recipe(tmp_path):
