@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 Architecture = Literal["egovlp", "egovlpv2", "videomae", "videoprism", "videoprism-encoder"]
@@ -34,9 +35,28 @@ _OTHERS = (
     ((r"video\.", r"(vid_proj|text|video)\."), "weights that a run here saved: name its folder as RUN"),
     ((r"blocks\.\d+\.attn\.qkv\.", r"pos_embed"), "an image ViT: training takes it, as video_weights"),
 )
+_FILES = (".pth", ".pt", ".bin", ".safetensors", ".npz")
+_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _BEFORE = r"(module\.|params/)?"  # of data-parallel torch, of flax
 _PATCHES = r"patch_embed\.proj\.weight$|patch_embeddings\.projection\.weight$"  # [width, ...]
 _FLAX_PATCHES = r"patch_projection/linear/kernel$"  # [..., width]
+
+
+def is_weights_file(source: str | Path) -> bool:
+    """Tell whether a source is a file, or named as one of weights."""
+    path = Path(source)
+    return path.is_file() or path.suffix in _FILES
+
+
+def is_hub_name(source: str | Path) -> bool:
+    """Tell whether a source may be a name on the hub: owner/name, and nothing on this machine."""
+    path = Path(source)
+    return (
+        isinstance(source, str)
+        and bool(_HUB_NAME.fullmatch(source))
+        and not path.exists()
+        and path.suffix not in _FILES
+    )
 
 
 def recognize(names: Collection[str]) -> Architecture:

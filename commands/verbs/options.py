@@ -87,7 +87,7 @@ Window = Annotated[
 ]
 Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean gap of this run.")]
 
-Run = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Folder of a training run; or give --weights.")]
+Run = Annotated[Path | None, typer.Argument(metavar="RUN", help="Folder of a training run; or give --weights.")]
 Weights = Annotated[
     str,
     typer.Option(
@@ -210,8 +210,15 @@ def check_source(run: Path | None, weights: str, recipe: str, changes: list[str]
         raise InputError("name one model: RUN, the folder of a training run, or --weights FILE")
     if recipe and not weights:
         raise InputError(f"--recipe {recipe}: a run has its own; it goes with --weights")
+    from egocurate.models.released_names import is_hub_name
+    from egocurate.training.config.recipes import RECIPES
+
+    if recipe and recipe not in RECIPES:
+        raise InputError(f"--recipe {recipe}: there are {', '.join(RECIPES)}")
     if run is not None:
         check_run(run, changes)
+    elif not is_hub_name(weights):
+        check_file("--weights", weights, "give a file that its authors published, or a name on the hub")
     from egocurate.training.run.load_release import Release
     from egocurate.training.run.model_source import ModelSource
 

@@ -18,7 +18,7 @@ from transformers import (
 
 import egocurate
 from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.released_names import is_of_layer, recognize, width_of
+from egocurate.models.released_names import is_hub_name, is_of_layer, is_weights_file, recognize, width_of
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.run.load_release import PUBLISHED
 from tests.models.egovlpv2.test_weights import release_names
@@ -38,6 +38,19 @@ def shapes_of(kind):
     with torch.device("meta"):
         model = kind(kind.config_class())
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+
+
+def test_files_and_names_of_the_hub_are_told_from_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    (tmp_path / "weights").touch()
+    for source in ("gone.pth", "weights/EgoVLP.npz", "weights", tmp_path / "weights"):
+        assert is_weights_file(source)
+        assert not is_hub_name(source)
+    for source in ("runs/first", "runs", "./runs", "../runs/second", "/runs/second", "a/b/c", Path("runs/second")):
+        assert not is_hub_name(source)
+        assert not is_weights_file(source)
+    assert is_hub_name("google/videoprism-lvt-base-f16r288")
 
 
 def test_releases_are_recognized_by_their_names():

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.loaders.videos.stretches import Stretch, length_sec, stretches_of_video
+from egocurate.models.released_names import is_hub_name, is_weights_file
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, single_rank
-from egocurate.training.run.load_release import Release, is_release
+from egocurate.training.run.load_release import Release
 from egocurate.training.run.model_source import ModelSource
 from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, unit_rows
@@ -94,7 +95,8 @@ def load_model(
     Raises InputError for a folder that holds no run or no checkpoint, for weights of another architecture or not whole,
     for a tokenizer that cannot be had, for a model without texts, and for a GPU that is not there.
     """
-    source = ModelSource(release=Release(str(run), recipe)) if is_release(run) else ModelSource(run=Path(run))
+    is_release = is_weights_file(run) or is_hub_name(run)
+    source = ModelSource(release=Release(str(run), recipe)) if is_release else ModelSource(run=Path(run))
     if recipe and source.release is None:
         raise InputError(f"{run}: a run has the recipe that it was trained with; recipe={recipe} is for weights alone")
     config = replace(source.read([f"tokenizer={tokenizer}"] if tokenizer else []), device=device)

@@ -139,15 +139,6 @@ class Release:
             ) from error
 
 
-def is_release(source: str | Path) -> bool:
-    """Tell whether a source names weights, a file or a name on the hub, and not the folder of a run."""
-    path = Path(source)
-    if path.is_dir():
-        return False
-    on_hub = isinstance(source, str) and source.count("/") == 1 and not source.startswith((".", "/", "~"))
-    return path.is_file() or path.suffix in (".pth", ".pt", ".bin", ".safetensors", ".npz") or on_hub
-
-
 def _tower(model: AnyConfig) -> VideoMAEConfig | EncoderConfig:
     """Return the sizes of what sees the clips."""
     return getattr(model, "video", None) or getattr(model, "encoder", None) or model

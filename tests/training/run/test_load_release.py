@@ -208,8 +208,9 @@ def test_a_mistake_on_the_command_line_is_one_line(egovlp, data, folder, capsys)
     assert "name one model: RUN" in refused(capsys, "eval", folder, "--weights", path, *ask, *out)
     assert "a run has its own" in refused(capsys, "eval", folder, "--recipe", "egovlp", *ask)
     said = refused(capsys, "eval", "--weights", path, "--recipe", "egovlq", *ask, *out)
-    assert "recipe egovlq: there are egovlp" in said
+    assert "--recipe egovlq: there are egovlp" in said
     assert "no such file" in refused(capsys, "eval", "--weights", folder / "gone.pth", *ask, *out)
+    assert "no such file" in refused(capsys, "eval", "--weights", folder, *ask, *out)
     said = refused(capsys, "features", "--videos", folder, "--out", folder / "new")
     assert "name one model: RUN" in said
     assert not (folder / "new").exists()
