@@ -21,7 +21,9 @@ from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.tokenizer import train_tokenizer
+from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videomae.model import VideoMAE
+from egocurate.models.videoprism.config import VideoPrismConfig
 from egocurate.models.videoprism.model import VideoPrism
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
@@ -232,6 +234,22 @@ def test_weights_of_another_architecture_are_named(folder, egovlp):
     said = one_line(egovlp[1], recipe="videomae")
     assert "recipe videomae trains videomae" in said
     assert "weights of egovlp" in said
+
+
+def test_sizes_are_those_of_the_shapes(folder):
+    names = ("vision_encoder/spatial_encoder/x", "text_encoder/x")
+    large = {f"params/{name}": np.zeros(1) for name in names}
+    np.savez(
+        folder / "large.npz", **large, **{"params/vision_encoder/patch_projection/linear/kernel": np.zeros((3, 1024))}
+    )
+    config = Release(str(folder / "large.npz")).read([])
+    assert (config.model, config.data.frames) == (VideoPrismConfig.large(), 8)
+    assert config.tokenizer == "google/videoprism-lvt-base-f16r288"
+    huge = {"encoder.blocks.0.x": (1,), "decoder.blocks.0.x": (1,), "encoder_to_decoder.weight": (1,)}
+    huge["encoder.patch_embed.proj.weight"] = (1280, 3)
+    torch.save({"model": {name: torch.zeros(shape) for name, shape in huge.items()}}, folder / "huge.pth")
+    config = Release(str(folder / "huge.pth")).read(["data.workers=3"])
+    assert (config.model, config.data.frames, config.data.workers) == (VideoMAEConfig.huge(), 16, 3)
 
 
 def test_another_size_is_named(egovlp, tokenizer, folder):
