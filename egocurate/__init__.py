@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from egocurate.curation.sources.open import open_source as open_source
     from egocurate.errors import InputError as InputError
     from egocurate.loaders.clip_stream import stream as stream
+    from egocurate.models.known_releases import releases as releases
     from egocurate.shards.read.index import ShardIndex as ShardIndex
     from egocurate.training.run.load_model import load_model as load_model
     from egocurate.version import __version__ as __version__
@@ -25,6 +26,7 @@ else:
             "load_model": "egocurate.training.run.load_model",
             "open_source": "egocurate.curation.sources.open",
             "read_clips": "egocurate.curation.clips.read_clips",
+            "releases": "egocurate.models.known_releases",
             "stream": "egocurate.loaders.clip_stream",
         },
     )

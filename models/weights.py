@@ -55,7 +55,7 @@ def read_weights(source: str) -> dict[str, Tensor]:
         try:
             path = Path(hf_hub_download(source, "model.safetensors"))
         except (OSError, ValueError) as error:
-            raise ValueError(f"weights {source!r}: no such file, and the hub does not give it") from error
+            raise ValueError(f"weights {source!r}: no such file or folder, and the hub does not give it") from error
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -1,4 +1,4 @@
-"""Benchmarks of a run: figures, as a table and as a file in its folder."""
+"""Benchmarks of a run or a release: figures, as a table and as a file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from egocurate.progress import Report
 from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, open_ranks
-from egocurate.training.run.load_run import restore
-from egocurate.training.run.run_folder import read_run
-from egocurate.training.run.run_inputs import source_fingerprint, weights_fingerprint
+from egocurate.training.run.model_source import ModelSource
+from egocurate.training.run.run_inputs import source_fingerprint
 from egocurate.training.systems import System
 from egocurate.training.tasks.charades import charades_ego
-from egocurate.training.tasks.egomcq import EgoMCQEvaluator
+from egocurate.training.tasks.egomcq import MODES, EgoMCQEvaluator
 from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.epic_retrieval import epic_retrieval
 from egocurate.training.tasks.eval_batch import clips_at_once
@@ -30,7 +29,7 @@ from egocurate.training.tasks.tables import named
 class Benchmarks:
     """What is to be evaluated: annotations and clips of each benchmark, "" for one that is not asked for.
 
-    `mcq_mode` is how EgoMCQ is answered, "" for the way of the run.
+    `mcq_mode` is how EgoMCQ is answered, "all" for each way, "" for that of the run.
     """
 
     mcq_json: str = ""
@@ -50,38 +49,41 @@ class Figures(NamedTuple):
     table: Callable[[dict[str, float]], str]
 
 
-def evaluate_run(run: Path, benchmarks: Benchmarks, changes: list[str]) -> bool:
-    """Evaluate a run, changed by `key=value` settings; returns whether no clip was missing. Every rank calls this.
+def evaluate_run(source: ModelSource, benchmarks: Benchmarks, out: Path, changes: list[str]) -> bool:
+    """Evaluate a model, changed by `key=value` settings; returns whether no clip was missing. Every rank calls this.
 
-    The first rank prints the figures and writes them to the run's folder. Raises InputError for a user's mistake.
+    The first rank prints the figures and writes them to the folder `out`. Raises InputError for a user's mistake.
     """
-    config = read_run(run, changes)
+    config = source.read(changes)
     config = replace(
         config,
         mcq_json=benchmarks.mcq_json,
         mcq_shards=benchmarks.mcq_shards,
-        mcq_mode=benchmarks.mcq_mode or config.mcq_mode,
+        mcq_mode="ensemble" if benchmarks.mcq_mode == "all" else benchmarks.mcq_mode or config.mcq_mode,
     )
     whole = True
     with open_ranks(config) as ranks, progress(ranks.main) as report:
-        system, step = restore(config, ranks)
-        inputs = _inputs(run, step, config) if ranks.main else {}
+        loaded = source.load(config, ranks)
+        system = loaded.system
+        inputs = _inputs(loaded.digest, config) if ranks.main else {}
         if not system.embedding:
             raise InputError(f"{config.system} has no text tower: of it there are only features (`curate features`)")
+        if ranks.main:
+            out.mkdir(parents=True, exist_ok=True)
         for name, settings, figures in _each_benchmark(benchmarks, config, system, ranks, report):
             whole &= not figures.missing
             if ranks.main:
-                record = {"step": step, **settings, "frames": config.data.frames, **_rounded(figures.values)}
-                write_json(run / f"eval-{name}.json", record | {"missing": figures.missing, "inputs": inputs})
-                print(f"{name}, step {step} of {run}\n{figures.table(figures.values)}", flush=True)
+                record = {**loaded.origin, **settings, "frames": config.data.frames, **_rounded(figures.values)}
+                write_json(out / f"eval-{name}.json", record | {"missing": figures.missing, "inputs": inputs})
+                print(f"{name}, {loaded.title}\n{figures.table(figures.values)}", flush=True)
                 if figures.missing:
                     print(f"left out, {len(figures.missing):,} missing: {named(figures.missing)}", flush=True)
     return whole
 
 
-def _inputs(run: Path, step: int, config: TrainConfig) -> dict[str, str]:
+def _inputs(weights: str, config: TrainConfig) -> dict[str, str]:
     """Return digests of the weights, the tokenizer and the questions that figures are of, as far as there are some."""
-    inputs = {"weights": weights_fingerprint(run, step)}
+    inputs = {"weights": weights}
     if config.tokenizer:
         inputs["tokenizer"] = source_fingerprint(config.tokenizer)
     if config.mcq_json:
@@ -95,9 +97,11 @@ def _each_benchmark(
     """Give name, settings and figures of each benchmark that is asked for."""
     embedder = Embedder(system, ranks, config.data.workers, clips_at_once(config, system, ranks))
     if benchmarks.mcq_json:
-        settings = {"mode": config.mcq_mode, "questions": config.mcq_json, "shards": config.mcq_shards}
-        evaluator = EgoMCQEvaluator(config, system, ranks, report)
-        yield f"egomcq-{config.mcq_mode}", settings, Figures(*evaluator.evaluate(), _accuracies)
+        modes = MODES if benchmarks.mcq_mode == "all" else (config.mcq_mode,)
+        accuracies, missing = EgoMCQEvaluator(config, system, ranks, report).evaluate_modes(modes)
+        for mode in modes:
+            settings = {"mode": mode, "questions": config.mcq_json, "shards": config.mcq_shards}
+            yield f"egomcq-{mode}", settings, Figures(accuracies[mode], missing, _accuracies)
     if benchmarks.epic_retrieval:
         annotations, shards = benchmarks.epic_retrieval, benchmarks.epic_shards
         values, missing = epic_retrieval(Path(annotations), shards, config.data, embedder, report)

@@ -1,7 +1,8 @@
-"""The verb that evaluates a run: eval."""
+"""The verb that evaluates a run or a release: eval."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -12,26 +13,35 @@ from egocurate.commands.verbs.options import (
     Changes,
     McqJson,
     McqShards,
+    RecipeOfWeights,
     Run,
+    Weights,
     check_changes,
     check_file,
     check_folder,
+    check_out_here,
     check_pair,
-    check_run,
     check_shards,
+    check_source,
     check_torch,
 )
 from egocurate.errors import InputError
 
 
 def evaluate(
-    run: Run,
+    run: Run = None,
+    weights: Weights = "",
+    recipe: RecipeOfWeights = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PATH", help="Folder for the figures (default RUN).")
+    ] = None,
     mcq_json: McqJson = "",
     mcq_shards: McqShards = "",
     mode: Annotated[
-        Literal["dual", "fused", "ensemble"] | None,
+        Literal["dual", "fused", "ensemble", "all"] | None,
         typer.Option(
-            "--mode", help="Answer EgoMCQ by cosines, by fusion, or by the sum of both (default: as the run does)."
+            "--mode",
+            help="Answer EgoMCQ by cosines, by fusion, by the sum of both, or in all these ways (default: the run's).",
         ),
     ] = None,
     epic_retrieval: Annotated[
@@ -48,7 +58,7 @@ def evaluate(
     ] = "",
     change: Changes = None,
 ) -> None:
-    """Evaluate a run on benchmarks, with its newest checkpoint.
+    """Evaluate a run on benchmarks, with its newest checkpoint, or weights that others published.
 
     \b
     Examples:
@@ -57,8 +67,14 @@ def evaluate(
           --charades-videos /data/charades/CharadesEgo_v1_480
       torchrun --standalone --nproc-per-node 8 -m egocurate.train eval demo/run \\
           --epic-retrieval /data/epic/retrieval_annotations --epic-shards /data/epic-shards
+      curate eval --weights EgoVLP.pth --out evals/egovlp \\
+          --mcq-json /data/egoclip/egomcq.json --mcq-shards /data/egoclip/egomcq-shards
 
-    Figures are printed and written to RUN/eval-<what>.json. Clips that are missing are named and left out of the
+    A run's folder has its settings, and takes its figures. Weights alone have neither, so they have an option of their
+    own: the settings are those of their recipe, the folder is --out, and a mistyped RUN is never looked for on the hub.
+    Where the hub cannot be reached, --set tokenizer=FOLDER names the release's tokenizer.
+
+    Figures are printed and written to OUT/eval-<what>.json. Clips that are missing are named and left out of the
     figures, and the exit status is 3.
     """
     check_torch()
@@ -81,10 +97,14 @@ def evaluate(
     check_shards("--epic-shards", epic_shards)
     check_file("--mcq-json", mcq_json, MCQ_HINT)
     changes = check_changes(change)
-    check_run(run, changes)
+    if out is not None:
+        check_out_here(out, "eval")
+    elif weights:
+        raise InputError("--weights needs --out: weights have no folder for the figures")
+    source = check_source(run, weights, recipe, changes)
 
     from egocurate.commands.jobs.evaluate import Benchmarks, evaluate_run
 
     benchmarks = Benchmarks(mcq_json, mcq_shards, mode or "", epic_retrieval, epic_shards, charades, charades_videos)
-    if not evaluate_run(run, benchmarks, changes):
+    if not evaluate_run(source, benchmarks, out or run, changes):
         raise typer.Exit(EXIT_INCOMPLETE)

@@ -8,17 +8,28 @@ from typing import Annotated
 import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
-from egocurate.commands.verbs.options import Changes, Run, check_changes, check_out_here, check_run, check_torch
+from egocurate.commands.verbs.options import (
+    Changes,
+    RecipeOfWeights,
+    Run,
+    Weights,
+    check_changes,
+    check_out_here,
+    check_source,
+    check_torch,
+)
 from egocurate.errors import InputError
 
 
 def features(
-    run: Run,
     videos: Annotated[
         Path,
         typer.Option("--videos", metavar="PATH", help="Folder of videos, or a text file with a path on each line."),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Folder for the features.")],
+    run: Run = None,
+    weights: Weights = "",
+    recipe: RecipeOfWeights = "",
     rate: Annotated[float, typer.Option("--rate", help="Clips per second.")] = 1.875,
     change: Changes = None,
 ) -> None:
@@ -29,10 +40,12 @@ def features(
       curate features demo/run --videos demo/ego4d/v2/full_scale --out demo/features
       torchrun --standalone --nproc-per-node 8 -m egocurate.train features demo/run \\
           --videos demo/ego4d/v2/full_scale --out demo/features
+      curate features --weights EgoVLP.pth --videos /data/ego4d/v2/full_scale --out features/egovlp
 
     OUT gets <video>.pt, a float32 tensor [N, D] with an embedding for each clip of a video, by the newest checkpoint of
-    RUN: VSLNet and VSGN read it as it is. Repeat the line to go on after a stop. Videos that cannot be read are named,
-    OUT/failed says why, and the exit status is 3.
+    RUN, or by --weights that others published with the settings of their recipe: VSLNet and VSGN read it as it is.
+    Repeat the line to go on after a stop. Videos that cannot be read are named, OUT/failed says why, and the exit
+    status is 3.
     """
     check_torch()
     if not videos.exists():
@@ -41,9 +54,9 @@ def features(
         raise InputError(f"--rate {rate}: give clips per second above 0")
     check_out_here(out, "features")
     changes = check_changes(change)
-    check_run(run, changes)
+    source = check_source(run, weights, recipe, changes)
 
     from egocurate.commands.jobs.features import features_of_run
 
-    if not features_of_run(run, videos, out, rate, changes):
+    if not features_of_run(source, videos, out, rate, changes):
         raise typer.Exit(EXIT_INCOMPLETE)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from egocurate.shards.export.chunk_layouts import ChunkLayout
     from egocurate.shards.profiles import Profile
     from egocurate.storage.paths import AnyPath
+    from egocurate.training.run.model_source import ModelSource
 
 
 def path_or_url(text: str) -> AnyPath:
@@ -86,7 +87,18 @@ Window = Annotated[
 ]
 Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean gap of this run.")]
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")]
+Run = Annotated[Path | None, typer.Argument(metavar="RUN", help="Folder of a training run; or give --weights.")]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="PATH|NAME",
+        help="In place of RUN: weights that their authors published, a file or a name on the hub.",
+    ),
+]
+RecipeOfWeights = Annotated[
+    str, typer.Option("--recipe", metavar="NAME", help="Whose settings --weights are used with (default: their own).")
+]
 McqJson = Annotated[str, typer.Option("--mcq-json", metavar="PATH", help="EgoMCQ's questions, egomcq.json.")]
 McqShards = Annotated[
     str, typer.Option("--mcq-shards", metavar="PATH|URL", help="Folder of shards with the clips of the questions.")
@@ -190,6 +202,27 @@ def check_picture(out: Path | None) -> None:
     """Raise InputError if there can be no file at `out`."""
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise InputError(f"--out {out}: " + ("is a folder" if out.is_dir() else f"there is no folder {out.parent}"))
+
+
+def check_source(run: Path | None, weights: str, recipe: str, changes: list[str]) -> ModelSource:
+    """Return what RUN or --weights names; raises InputError if neither or both do, or one that cannot be used."""
+    if (run is None) == (not weights):
+        raise InputError("name one model: RUN, the folder of a training run, or --weights FILE")
+    if recipe and not weights:
+        raise InputError(f"--recipe {recipe}: a run has its own; it goes with --weights")
+    from egocurate.models.released_names import is_hub_name
+    from egocurate.training.config.recipes import RECIPES
+
+    if recipe and recipe not in RECIPES:
+        raise InputError(f"--recipe {recipe}: there are {', '.join(RECIPES)}")
+    if run is not None:
+        check_run(run, changes)
+    elif not is_hub_name(weights):
+        check_file("--weights", weights, "give a file that its authors published, or a name on the hub")
+    from egocurate.training.run.load_release import Release
+    from egocurate.training.run.model_source import ModelSource
+
+    return ModelSource(run) if run is not None else ModelSource(release=Release(weights, recipe))
 
 
 def check_run(run: Path, changes: list[str]) -> None:

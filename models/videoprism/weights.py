@@ -92,10 +92,10 @@ def load_videoprism(model: Model, source: str) -> LoadReport:
         return load_state(model, videoprism_names(read_weights(source), model), source)
     if not path.is_file():
         raise ValueError(f"weights {source!r}: no such file")
-    return load_state(model, videoprism_names(_arrays(path), model), source)
+    return load_state(model, videoprism_names(read_arrays(path), model), source)
 
 
-def _arrays(path: Path) -> dict[str, Tensor]:
+def read_arrays(path: Path) -> dict[str, Tensor]:
     """Return the arrays of an .npz file by name; ValueError if it is none."""
     try:
         with np.load(path, allow_pickle=False) as arrays:

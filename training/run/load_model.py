@@ -1,4 +1,4 @@
-"""A trained run as a model to use: clips and texts become embeddings of one space."""
+"""A trained run, or weights of a release, as a model to use: clips and texts become embeddings of one space."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.loaders.videos.stretches import Stretch, length_sec, stretches_of_video
+from egocurate.models.released_names import is_hub_name, is_weights_file
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, single_rank
-from egocurate.training.run.load_run import restore
-from egocurate.training.run.run_folder import read_run
+from egocurate.training.run.load_release import Release
+from egocurate.training.run.model_source import ModelSource
 from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, unit_rows
 from egocurate.training.tasks.eval_batch import MOST
@@ -26,7 +27,7 @@ CLIPS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Model:
-    """What a run has learned; the cosine of a clip and a text is the product of their embeddings."""
+    """What a run or a release has learned; the cosine of a clip and a text is the product of their embeddings."""
 
     config: TrainConfig
     system: System
@@ -78,15 +79,29 @@ class Model:
         return Embedder(self.system, self.ranks, workers=0, clips_at_once=MOST)
 
 
-def load_model(run: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Model:
-    """Load the newest checkpoint of a run, the folder OUT of its training; "auto" takes a GPU if there is one.
+def load_model(
+    run: str | Path,
+    *,
+    recipe: str = "",
+    tokenizer: str | Path = "",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> Model:
+    """Load a trained model: the folder OUT of a training (its newest checkpoint), or weights that others published.
 
-    Raises InputError for a folder that holds no run or no checkpoint, for a model without texts, and for a GPU that is
-    not there.
+    run: also a file of EgoVLP's, EgoVLPv2's or VideoPrism's release, or a hub name (`egocurate.releases()`). recipe:
+    whose settings a release is used with, by default those of its system. tokenizer: a folder or hub name, by default
+    the run's or the release's own, which comes from the hub. device: "auto" takes a GPU if there is one.
+
+    Raises InputError for a folder that holds no run or no checkpoint, for weights of another architecture or not whole,
+    for a tokenizer that cannot be had, for a model without texts, and for a GPU that is not there.
     """
-    config = replace(read_run(Path(run), []), device=device)
+    is_release = is_weights_file(run) or is_hub_name(run)
+    source = ModelSource(release=Release(str(run), recipe)) if is_release else ModelSource(run=Path(run))
+    if recipe and source.release is None:
+        raise InputError(f"{run}: a run has the recipe that it was trained with; recipe={recipe} is for weights alone")
+    config = replace(source.read([f"tokenizer={tokenizer}"] if tokenizer else []), device=device)
     ranks = single_rank(config)
-    system, _ = restore(config, ranks)
+    system = source.load(config, ranks).system
     if not system.embedding:
         raise InputError(f"{run}: {config.system} has no text tower: of it there are only features (`curate features`)")
     return Model(config, system, ranks)

@@ -91,7 +91,7 @@ def tokens_for(
     try:
         tokenizer = load_tokenizer(source) if source else _made(config, data, vocab, prepare)
     except ValueError as error:
-        raise InputError(str(error)) from error
+        raise InputError(f"{error}; tokenizer=FOLDER names one on this machine") from error
     pieces = count_pieces(tokenizer)
     if pieces > vocab:
         raise InputError(f"the tokenizer has {pieces} pieces, the text tower {vocab}: set model.text.vocab")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -19,6 +22,8 @@ from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, decode_batches, failures_of_ranks, sum_over_ranks
 from egocurate.training.tasks.eval_batch import clips_at_once
 
+Mode = Literal["dual", "fused", "ensemble"]
+MODES: tuple[Mode, ...] = ("dual", "fused", "ensemble")
 CLIPS_IN_BLOCK = 256  # whose tokens are in memory while the questions that ask for them are answered by fusing
 STAGE = "EgoMCQ"
 
@@ -48,14 +53,21 @@ class EgoMCQEvaluator:
     def evaluate(self) -> tuple[dict[str, float], list[str]]:
         """Return the percentage of right answers by type, and the questions left out; the same on every rank.
 
-        `mcq_mode` says what answers: dual, the cosine of text and clip; fused, the probability that they belong
-        together; ensemble, the sum of both (EgoVLPv2, 2307.05463). Every rank calls this; raises InputError if no
-        question can be answered.
+        `mcq_mode` says what answers. Every rank calls this; raises InputError if no question can be answered.
+        """
+        if self.questions is None:
+            return {}, []
+        accuracies, left_out = self.evaluate_modes((self.mode,))
+        return accuracies[self.mode], left_out
+
+    def evaluate_modes(self, modes: Sequence[Mode]) -> tuple[dict[Mode, dict[str, float]], list[str]]:
+        """Return what `evaluate` does for each way to answer, of one pass over the clips.
+
+        dual: by the cosine of text and clip; fused: by the probability that they belong together; ensemble: by the sum
+        of both (EgoVLPv2, 2307.05463).
         """
         questions = self.questions
-        if questions is None:
-            return {}, []
-        scores, failures = self.scores()
+        scores, failures = self._scores(modes)
         answered = ~np.isin(questions.choices, list(failures)).any(axis=1)
         if not answered.any():
             reason = next(iter(failures.values()))
@@ -64,21 +76,27 @@ class EgoMCQEvaluator:
         for question in np.flatnonzero(~answered):
             reason = next(failures[clip] for clip in questions.choices[question] if clip in failures)
             left_out.append(f"question {questions.names[question]} ({reason})")
-        accuracy = egomcq_accuracy(scores[answered], questions.answers[answered], questions.types[answered])
-        return accuracy, left_out
+        answers, types = questions.answers[answered], questions.types[answered]
+        of_modes = zip(modes, scores, strict=True)
+        return {mode: egomcq_accuracy(one[answered], answers, types) for mode, one in of_modes}, left_out
 
-    @torch.no_grad()
     def scores(self) -> tuple[np.ndarray, dict[int, str]]:
         """Return the scores of all questions' options, float32 [Q, 5], and the clips that do not decode, with reasons.
 
         Questions that ask for such a clip have scores without a meaning. Every rank calls this and gets all.
         """
+        scores, failures = self._scores((self.mode,))
+        return scores[0], failures
+
+    @torch.no_grad()
+    def _scores(self, modes: Sequence[Mode]) -> tuple[np.ndarray, dict[int, str]]:
+        """Return `scores` for each way to answer, float32 [M, Q, 5]."""
         model = self.system.model
         training = model.training
         model.eval()
         try:
             with unsharded(model):
-                return self._dual_scores() if self.mode == "dual" else self._fused_scores()
+                return self._dual_scores() if tuple(modes) == ("dual",) else self._fused_scores(modes)
         finally:
             model.train(training)
 
@@ -89,12 +107,12 @@ class EgoMCQEvaluator:
         embedder = Embedder(self.system, self.ranks, self.workers, self._at_once())
         text = embedder.texts(self.questions.texts)
         clips, failures = embedder.clips(self.questions.evaluation_clips(), STAGE, self.report)
-        return cosine_scores(text, clips, self.questions.choices), failures
+        return cosine_scores(text, clips, self.questions.choices)[None], failures
 
-    def _fused_scores(self) -> tuple[np.ndarray, dict[int, str]]:
+    def _fused_scores(self, modes: Sequence[Mode]) -> tuple[np.ndarray, dict[int, str]]:
         """Score the questions block by block, each rank a part of them."""
         choices, texts, ranks = self.questions.choices, self.questions.texts, self.ranks
-        scores, failures, done = torch.zeros(len(choices), OPTIONS, device=ranks.device), {}, 0
+        scores, failures, done = torch.zeros(len(modes), len(choices), OPTIONS, device=ranks.device), {}, 0
         at_once = self._at_once()
         blocks = question_blocks(choices, ranks.rank, ranks.size)
         clips_of_blocks = [np.unique(choices[block]) for block in blocks]
@@ -105,23 +123,34 @@ class EgoMCQEvaluator:
             if len(answered):
                 options = torch.from_numpy(np.searchsorted(decoded.places, choices[answered])).to(ranks.device)
                 frames = decoded.frames.to(ranks.device)
-                scores[answered] = self._block_scores(
-                    frames, [texts[question] for question in answered], options, at_once
+                of_block = self._block_scores(
+                    frames,
+                    [texts[question] for question in answered],
+                    options,
+                    at_once,
+                    cosines=tuple(modes) != ("fused",),
                 )
+                scores[:, answered] = torch.stack([of_block[mode] for mode in modes])
             done = min(done + len(block) * ranks.size, len(choices))
             self.report(STAGE, done, len(choices))
         return sum_over_ranks(scores, ranks).cpu().numpy(), failures_of_ranks(failures, ranks)
 
-    def _block_scores(self, frames: Tensor, texts: list[str], options: Tensor, at_once: int) -> Tensor:
-        """Score Q texts against their options, int64 [Q, 5], rows of frames [K, T, 3, S, S]: float32 [Q, 5]."""
+    def _block_scores(
+        self, frames: Tensor, texts: list[str], options: Tensor, at_once: int, *, cosines: bool
+    ) -> dict[Mode, Tensor]:
+        """Score Q texts against their options, int64 [Q, 5], rows of frames [K, T, 3, S, S]: float32 [Q, 5] each.
+
+        Without `cosines` there are those of fusing alone.
+        """
         with self.ranks.autocast():
             probability = self.system.match_probability(frames, texts, options, at_once)
-            if self.mode == "fused":
-                return probability
+            if not cosines:
+                return {"fused": probability}
             text = self.system.embed_texts(texts)
             clips = torch.cat([self.system.embed_clips(part) for part in frames.split(at_once)])
         text, clips = F.normalize(text.float(), dim=1), F.normalize(clips.float(), dim=1)
-        return probability + (text[:, None] * clips[options]).sum(2)
+        cosine = (text[:, None] * clips[options]).sum(2)
+        return {"dual": cosine, "fused": probability, "ensemble": probability + cosine}
 
 
 def question_blocks(

@@ -226,7 +226,7 @@ def release_of(model):
             layers.append(layer)
         put(f"{stem}/x_layers", {name: torch.stack([layer[name] for layer in layers]) for name in layers[0]})
     encoder, pool, text = model.video.encoder, model.video.pool, model.text
-    kernel = encoder.patch_embed.proj.weight.permute(2, 3, 1, 0).reshape(-1, 48)
+    kernel = encoder.patch_embed.proj.weight.permute(2, 3, 1, 0).flatten(0, 2)
     put("vision_encoder/patch_projection", {"linear/kernel": kernel, "linear/bias": encoder.patch_embed.proj.bias})
     put("vision_encoder/spatial_pos_emb", {"emb_var": encoder.pos_embed[0]})
     put("vision_encoder/temporal_pos_emb", {"emb_var": encoder.temporal_embed[0]})
@@ -235,7 +235,7 @@ def release_of(model):
     stem = "contrastive_vision_pooler/pooling_attention"
     put("contrastive_vision_pooler", {"pooling_attention_query": pool.query.view(-1)})
     put(f"{stem}/query", split(pool.q.weight, pool.q.bias))
-    put(f"{stem}/key", split(pool.k.weight, torch.zeros(192)))
+    put(f"{stem}/key", split(pool.k.weight, torch.zeros(len(pool.k.weight))))
     put(f"{stem}/value", split(pool.v.weight, pool.v.bias))
     put(f"{stem}/post", post(pool.proj))
     put(f"{stem}/per_dim_scale", {"per_dim_scale": pool.scale})

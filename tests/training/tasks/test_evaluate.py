@@ -319,6 +319,10 @@ def test_a_model_that_fuses_answers_in_three_ways(tiny, data, tmp_path):
     found = written(tmp_path / "run")
     assert found.keys() == {f"eval-egomcq-{mode}.json" for mode in ("fused", "dual", "ensemble")}
     assert {name: found["eval-egomcq-fused.json"][name] for name in result.after} == pytest.approx(result.after)
+    for path in (tmp_path / "run").glob("eval-*.json"):
+        path.unlink()
+    assert evaluate(tmp_path / "run", *mcq, "--mode", "all") == 0  # the same, of one pass
+    assert written(tmp_path / "run") == found
     system, _ = system_of(tmp_path / "run")
     frames = torch.zeros(1, 4, 3, 32, 32, dtype=torch.uint8)
     assert system.features(frames).shape == (1, sizes.video.width)

@@ -1,0 +1,144 @@
+"""Weights that others have published, as a model to use: recognized by their names, with the settings of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from egocurate.errors import InputError
+from egocurate.models.egovlp.config import EgoVLPConfig
+from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.released_names import Architecture, is_of_layer, recognize, width_of
+from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videoprism.config import DistillationConfig, EncoderConfig, VideoPrismConfig
+from egocurate.models.videoprism.weights import read_arrays
+from egocurate.models.weights import read_weights
+from egocurate.training.config.overrides import with_setting
+from egocurate.training.config.recipes import RECIPES
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.systems import System, build_system
+from egocurate.training.systems.initial_weights import load_start
+from egocurate.training.systems.videoprism import DistillationSystem
+
+AnyConfig = EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig
+
+
+class Published(NamedTuple):
+    """What an architecture's releases are used with: a recipe, their own tokenizer, and the sizes that there are."""
+
+    recipe: str
+    tokenizer: str
+    sizes: tuple[AnyConfig, ...]
+
+
+PUBLISHED: dict[Architecture, Published] = {
+    "egovlp": Published("egovlp", "distilbert-base-uncased", (EgoVLPConfig.base(),)),
+    "egovlpv2": Published("egovlpv2", "roberta-base", (EgoVLPv2Config.base(),)),
+    "videomae": Published(
+        "videomae",
+        "",
+        (VideoMAEConfig.small(), VideoMAEConfig.base(), VideoMAEConfig.large(), VideoMAEConfig.huge()),
+    ),
+    "videoprism": Published(
+        "videoprism-stage1",
+        "google/videoprism-lvt-base-f16r288",
+        (VideoPrismConfig.base(), VideoPrismConfig.large()),
+    ),
+    "videoprism-encoder": Published(
+        "videoprism-stage2",
+        "",
+        tuple(
+            DistillationConfig(size) for size in (EncoderConfig.base(), EncoderConfig.large(), EncoderConfig.giant())
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """Weights, a file or a hub name, and the recipe whose settings they are used with, "" for their own."""
+
+    weights: str
+    recipe: str = ""
+
+    def read(self, settings: Sequence[str]) -> TrainConfig:
+        """Return the recipe's config, in the size of the weights, changed by `key=value` settings.
+
+        Raises InputError, one line, for weights of another architecture or size, or a recipe of another system.
+        """
+        architecture, width = self._recognize()
+        published = PUBLISHED[architecture]
+        name = self.recipe or published.recipe
+        if name not in RECIPES:
+            raise InputError(f"recipe {name}: there are {', '.join(RECIPES)}")
+        config = RECIPES[name]()
+        if config.system != RECIPES[published.recipe]().system:
+            raise InputError(
+                f"recipe {name} trains {config.system}, but {self.weights} has weights of {architecture}: leave it "
+                f"out, or take {published.recipe}"
+            )
+        sizes = (config.model, *published.sizes)
+        model = next((size for size in sizes if _tower(size).width == width), None)
+        if model is None:
+            known = ", ".join(str(size) for size in dict.fromkeys(_tower(size).width for size in published.sizes))
+            raise InputError(f"weights {self.weights!r}: {architecture} of width {width}; there are sizes of {known}")
+        if getattr(getattr(model, "text", None), "pretrained", ""):
+            model = replace(model, text=replace(model.text, pretrained=""))  # the text tower's weights are in the file
+        frames = getattr(_tower(model), "frames", config.data.frames)
+        config = replace(
+            config,
+            model=model,
+            data=replace(config.data, frames=frames),
+            video_weights="",
+            tokenizer=config.tokenizer or published.tokenizer,
+        )
+        for setting in settings:
+            config = with_setting(config, setting)
+        if published.tokenizer and not config.tokenizer:
+            raise InputError(f"weights {self.weights!r} have learned texts: name their tokenizer, tokenizer=FOLDER")
+        return config
+
+    def restore(self, config: TrainConfig, ranks: Ranks) -> System:
+        """Return the system of the config, to evaluate, with these weights, each of which it needs.
+
+        Raises InputError, one line, if some are missing or of another shape, or the file has layers beyond the model's.
+        """
+        system = build_system(config, None, ranks)
+        # Of an encoder alone there are features: what distilled it is not released.
+        module = system.model.encoder if isinstance(system, DistillationSystem) else system.model
+        report = load_start(module, self.weights)
+        whole = len(report.loaded) + len(report.missing)
+        if report.missing:
+            raise InputError(
+                f"weights {self.weights!r}: {len(report.missing)} of the {whole} tensors of {config.system} are "
+                f"missing or of another shape, {report.missing[0]} is one: take the whole file of its authors"
+            )
+        if beyond := [name for name in report.unused if is_of_layer(name)]:
+            raise InputError(
+                f"weights {self.weights!r}: {len(beyond)} tensors have no place in a layer of this {config.system}, "
+                f"{beyond[0]} is one: a model of another size or kind"
+            )
+        system.model.eval()
+        return system
+
+    def _recognize(self) -> tuple[Architecture, int]:
+        try:
+            path = Path(self.weights)
+            tensors = read_arrays(path) if path.suffix == ".npz" else read_weights(self.weights)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        try:
+            return recognize(shapes), width_of(shapes)
+        except ValueError as error:
+            raise InputError(
+                f"weights {self.weights!r}: {error}; there are releases of EgoVLP, EgoVLPv2, VideoMAE and VideoPrism"
+            ) from error
+
+
+def _tower(model: AnyConfig) -> VideoMAEConfig | EncoderConfig:
+    """Return the sizes of what sees the clips."""
+    return getattr(model, "video", None) or getattr(model, "encoder", None) or model
