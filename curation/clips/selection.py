@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from egocurate.curation.clips.filters import Mask
 
 _BOUNDS = ("window_start", "window_end", "clip_start", "clip_end")
+_NARRATION = ("video", "source", "narration_ind", "narration_time", "text")
 
 
 @dataclass
@@ -52,9 +53,15 @@ class Narrated:
 
 @dataclass
 class Selection:
-    """The rows that become clips, those that do not with their `reason`, and how many were left after each filter."""
+    """The rows that become clips, those that do not with their `reason`, and how many were left after each filter.
 
-    narrated: Narrated
+    clips and rejected have codes: rows of `videos`, `sources` and `texts`. gaps as in `Narrated`.
+    """
+
+    videos: list[str]
+    sources: list[str]
+    texts: list[str]
+    gaps: dict[str, float]
     clips: pd.DataFrame
     rejected: pd.DataFrame
     counts: dict[str, int]
@@ -106,7 +113,7 @@ def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClip
     frame = pd.concat([narrated.frame, windows(narrated, config.window)], axis=1)
     reason = narrated.reason.copy()
     here = reason == ""
-    with_least = frame[here].assign(least_clip_sec=config.min_clip_seconds)
+    with_least = frame.loc[here, list(_BOUNDS)].assign(least_clip_sec=config.min_clip_seconds)
     reason[here] = first_reason(with_least, WINDOW_FILTERS, config.filters)
     counts, left = {"narrations": len(frame)}, len(frame)
     for name in FILTERS:
@@ -114,8 +121,10 @@ def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClip
             left -= int((reason == name).sum())
             counts[name] = left
     passing = reason == ""
-    clips, rejected = frame[passing].reset_index(drop=True), frame[~passing].assign(reason=reason[~passing])
-    return Selection(narrated, clips, rejected, counts)
+    # Without what the filters read: these rows stay while the texts are tagged.
+    clips = frame.loc[passing, [*_NARRATION, "video_dur", *_BOUNDS]].reset_index(drop=True)
+    rejected = frame.loc[~passing, list(_NARRATION)].assign(reason=reason[~passing])
+    return Selection(narrated.videos, narrated.sources, narrated.texts, narrated.gaps, clips, rejected, counts)
 
 
 def first_reason(frame: pd.DataFrame, filters: Mapping[str, Mask], names: Sequence[str]) -> np.ndarray:

@@ -383,8 +383,10 @@ def test_keys_of_whole_columns_are_those_of_each_clip():
 def test_tags_are_taken_from_an_earlier_table_of_the_same_tagger(egoclip, hostile_root, tmp_path, monkeypatch):
     write_egoclip(egoclip, tmp_path)
     path = tmp_path / "egoclip.parquet"
-    for name in ("none.parquet", "egoclip.csv", "rejected.parquet"):
+    for name in ("none.parquet", "egoclip.csv"):
         assert earlier_tags(tmp_path / name, egoclip.lexicon) is None
+    with pytest.raises(InputError, match="columns tag_verb, tag_noun are missing"):
+        earlier_tags(tmp_path / "rejected.parquet", egoclip.lexicon)
     other = load_lexicon(tmp_path / "lexicon")
     assert earlier_tags(path, other) is not None
     other.nouns.forms.pop("mug")
