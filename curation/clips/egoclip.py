@@ -130,7 +130,7 @@ def _table(
 ) -> pa.Table:
     clips = selection.clips
     used, of = np.unique(clips["text"].to_numpy(), return_inverse=True)
-    texts = [selection.texts[code] for code in used]
+    texts = selection.texts.take(pa.array(used))
     rows, earlier = pa.array(of), earlier_tags(tags_from, lexicon) if tags_from else None
     tags = tag_distinct(texts, lexicon, report, earlier).take(rows)
     published = {
@@ -142,7 +142,7 @@ def _table(
         "narration_time": pa.array(to_micro(clips["narration_time"].to_numpy())),
         "clip_start": pa.array(clips["clip_start"].to_numpy()),
         "clip_end": pa.array(clips["clip_end"].to_numpy()),
-        "clip_text": pa.array(texts, pa.string()).take(rows),
+        "clip_text": texts.take(rows),
         "tag_verb": tags["tag_verb"].combine_chunks(),
         "tag_noun": tags["tag_noun"].combine_chunks(),
     }
@@ -162,7 +162,7 @@ def _rejected(selection: Selection) -> pa.Table:
             "narration_source": pa.array(selection.sources, pa.string()).take(pa.array(rows["source"].to_numpy())),
             "narration_ind": pa.array(rows["narration_ind"].to_numpy()),
             "narration_time": pa.array(to_micro(rows["narration_time"].to_numpy()), from_pandas=True),
-            "clip_text": pa.array(selection.texts, pa.string()).take(pa.array(rows["text"].to_numpy())),
+            "clip_text": selection.texts.take(pa.array(rows["text"].to_numpy())),
             "reason": pa.array(rows["reason"].tolist(), pa.string()),
         }
     )

@@ -114,9 +114,9 @@ def read_classes(folder: AnyPath) -> ClassCounts:
 
 def _normalized(texts: pa.Array) -> pa.Array:
     """Normalize texts, so many at a time that Python's strings, twice the size of Arrow's, are few."""
-    parts = (texts.slice(start, _TEXTS_AT_ONCE) for start in range(0, len(texts), _TEXTS_AT_ONCE))
-    normal = [pa.array([normalize(text) for text in part.to_pylist()], pa.string()) for part in parts]
-    return pa.concat_arrays(normal) if normal else texts.cast(pa.string())
+    starts = range(0, len(texts), _TEXTS_AT_ONCE)
+    parts = [pa.array(map(normalize, texts.slice(at, _TEXTS_AT_ONCE).to_pylist()), pa.string()) for at in starts]
+    return pa.chunked_array(parts, pa.string()).combine_chunks()
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:
