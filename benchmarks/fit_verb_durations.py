@@ -56,7 +56,7 @@ def rows_of(segments: Segments) -> Rows:
     before, after = np.full(len(use), np.nan), np.full(len(use), np.nan)
     before[use], after[use] = neighbours(time[use], narrated.group[use], narrated.beta[use])
     verbs = set(wordnet().all_lemma_names(pos="v"))
-    verb = np.array([verb_of(text, verbs) for text in narrated.texts], dtype=object)[narrated.frame["text"]]
+    verb = np.array([verb_of(text, verbs) for text in narrated.texts.to_pylist()], dtype=object)[narrated.frame["text"]]
     keys = list(zip(np.array(narrated.videos)[narrated.frame["video"]], narrated.frame["narration_ind"], strict=True))
     gold = segments.gold().set_index(["video_uid", "narration_ind"])[["gold_start", "gold_stop"]]
     gold = gold.reindex(keys).to_numpy(float) - time[:, None]

@@ -109,7 +109,7 @@ def build_tables(
     if selection.clips.empty:
         raise InputError(_nothing_left(selection))
     table = _table(selection, config, lexicon, report, tags_from)
-    return EgoClip(table, _rejected(selection), selection.counts, lexicon, selection.narrated.gaps)
+    return EgoClip(table, _rejected(selection), selection.counts, lexicon, selection.gaps)
 
 
 def write_egoclip(egoclip: EgoClip, out: AnyPath) -> list[str]:
@@ -128,21 +128,21 @@ def write_egoclip(egoclip: EgoClip, out: AnyPath) -> list[str]:
 def _table(
     selection: Selection, config: EgoClipConfig, lexicon: Lexicon, report: Report, tags_from: AnyPath | None
 ) -> pa.Table:
-    clips, narrated = selection.clips, selection.narrated
+    clips = selection.clips
     used, of = np.unique(clips["text"].to_numpy(), return_inverse=True)
-    texts = [narrated.texts[code] for code in used]
+    texts = selection.texts.take(pa.array(used))
     rows, earlier = pa.array(of), earlier_tags(tags_from, lexicon) if tags_from else None
     tags = tag_distinct(texts, lexicon, report, earlier).take(rows)
     published = {
         "clip_idx": pa.array(np.arange(len(clips))),
-        "video_uid": pa.array(narrated.videos, pa.string()).take(pa.array(clips["video"])),
+        "video_uid": pa.array(selection.videos, pa.string()).take(pa.array(clips["video"])),
         "video_dur": pa.array(to_micro(clips["video_dur"].to_numpy())),
-        "narration_source": pa.array(narrated.sources, pa.string()).take(pa.array(clips["source"])),
+        "narration_source": pa.array(selection.sources, pa.string()).take(pa.array(clips["source"])),
         "narration_ind": pa.array(clips["narration_ind"].to_numpy()),
         "narration_time": pa.array(to_micro(clips["narration_time"].to_numpy())),
         "clip_start": pa.array(clips["clip_start"].to_numpy()),
         "clip_end": pa.array(clips["clip_end"].to_numpy()),
-        "clip_text": pa.array(texts, pa.string()).take(rows),
+        "clip_text": texts.take(rows),
         "tag_verb": tags["tag_verb"].combine_chunks(),
         "tag_noun": tags["tag_noun"].combine_chunks(),
     }
@@ -155,14 +155,14 @@ def _table(
 
 
 def _rejected(selection: Selection) -> pa.Table:
-    rows, narrated = selection.rejected, selection.narrated
+    rows = selection.rejected
     return pa.table(
         {
-            "video_uid": pa.array(narrated.videos, pa.string()).take(pa.array(rows["video"].to_numpy())),
-            "narration_source": pa.array(narrated.sources, pa.string()).take(pa.array(rows["source"].to_numpy())),
+            "video_uid": pa.array(selection.videos, pa.string()).take(pa.array(rows["video"].to_numpy())),
+            "narration_source": pa.array(selection.sources, pa.string()).take(pa.array(rows["source"].to_numpy())),
             "narration_ind": pa.array(rows["narration_ind"].to_numpy()),
             "narration_time": pa.array(to_micro(rows["narration_time"].to_numpy()), from_pandas=True),
-            "clip_text": pa.array(narrated.texts, pa.string()).take(pa.array(rows["text"].to_numpy())),
+            "clip_text": selection.texts.take(pa.array(rows["text"].to_numpy())),
             "reason": pa.array(rows["reason"].tolist(), pa.string()),
         }
     )

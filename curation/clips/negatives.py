@@ -48,13 +48,13 @@ def nearby_negatives(clips: ClipArrays, k: int, max_sec: float) -> Ragged:
     count = len(clips.video)
     walk = _Walk(clips)
     marks = signatures(clips.verbs), signatures(clips.nouns)
-    negatives = np.full((count, k), -1, dtype=np.int64)
+    negatives = np.full((count, k), -1, dtype=np.int32)
     for begin in range(0, count, _CHUNK) if k else ():
         _fill(clips, walk, marks, walk.forward[begin : begin + _CHUNK], negatives, max_sec)
     filled = negatives >= 0
     offsets = np.zeros(count + 1, dtype=np.int64)
     np.cumsum(filled.sum(axis=1), out=offsets[1:])
-    return negatives[filled], offsets
+    return negatives[filled].astype(np.int64), offsets
 
 
 class _Walk:

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,6 +21,8 @@ from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath, as_path
 from egocurate.storage.typed_parquet import read_typed
+
+_TEXTS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
     only the negatives count.
     """
     texts = table["clip_text"].combine_chunks().dictionary_encode()
-    text_of, distinct = pd.factorize(np.array([normalize(text) for text in texts.dictionary.to_pylist()], dtype=object))
-    text = text_of[texts.indices.to_numpy()].astype(np.int64)
+    normal = _normalized(texts.dictionary).dictionary_encode()
+    text = normal.indices.to_numpy()[texts.indices.to_numpy()].astype(np.int64)
     video, time_sec = _codes(table["video_uid"]), table["narration_time"].to_numpy()
     clips = ClipArrays(
         video=video,
@@ -59,7 +60,7 @@ def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
     values, offsets = nearby_negatives(clips, config.negatives_per_clip, config.negative_max_sec)
     columns = {name: table[name] for name in table.column_names} | {
         "key": _keys(table),
-        "text": pa.array(list(distinct), pa.string()).take(pa.array(text)),
+        "text": normal.dictionary.take(pa.array(text)),
         "neighbourhood": pa.array(neighbourhoods(video, time_sec)),
         "negatives": pa.ListArray.from_arrays(
             pa.array(offsets, pa.int32()), pa.array(table["clip_idx"].to_numpy()[values], pa.int64())
@@ -109,6 +110,13 @@ def read_classes(folder: AnyPath) -> ClassCounts:
     verbs, nouns = lexicon.verbs.labels, lexicon.nouns.labels
     digest = hashlib.sha256(json.dumps([verbs, nouns]).encode()).hexdigest()
     return ClassCounts(len(verbs), len(nouns), digest[:16])
+
+
+def _normalized(texts: pa.Array) -> pa.Array:
+    """Normalize texts, so many at a time that Python's strings, twice the size of Arrow's, are few."""
+    starts = range(0, len(texts), _TEXTS_AT_ONCE)
+    parts = [pa.array(map(normalize, texts.slice(at, _TEXTS_AT_ONCE).to_pylist()), pa.string()) for at in starts]
+    return pa.chunked_array(parts, pa.string()).combine_chunks()
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from egocurate.curation.clips.filters import (
     FILTERS,
@@ -26,22 +27,24 @@ if TYPE_CHECKING:
     from egocurate.curation.clips.filters import Mask
 
 _BOUNDS = ("window_start", "window_end", "clip_start", "clip_end")
+_TEXTS_AT_ONCE = 100_000
+_NARRATION = ("video", "source", "narration_ind", "narration_time", "text")
 
 
 @dataclass
 class Narrated:
     """All narrations of a run, sorted by video, pass, time and position, with what the filters and windows need.
 
-    frame has codes instead of strings: `video`, `source` and `text` are rows of the lists beside it. `group` numbers
-    the passes. `reason` is the narration filter that takes a row out, "" if none does. `beta` float64[N] seconds is the
-    mean gap of the pass over all its narrations with a usable time (whatever their text: it measures the annotator's
-    pace), the mean of the run where a pass has none, NaN where the time is not usable.
+    frame has codes instead of strings: `video`, `source` and `text` are rows of the lists and of the texts beside it.
+    `group` numbers the passes. `reason` is the narration filter that takes a row out, "" if none does. `beta`
+    float64[N] seconds is the mean gap of the pass over all its narrations with a usable time (whatever their text: it
+    measures the annotator's pace), the mean of the run where a pass has none, NaN where the time is not usable.
     """
 
     frame: pd.DataFrame
     videos: list[str]
     sources: list[str]
-    texts: list[str]
+    texts: pa.Array
     group: np.ndarray
     usable: np.ndarray
     beta: np.ndarray
@@ -52,9 +55,15 @@ class Narrated:
 
 @dataclass
 class Selection:
-    """The rows that become clips, those that do not with their `reason`, and how many were left after each filter."""
+    """The rows that become clips, those that do not with their `reason`, and how many were left after each filter.
 
-    narrated: Narrated
+    clips and rejected have codes: rows of `videos`, `sources` and `texts`. gaps as in `Narrated`.
+    """
+
+    videos: list[str]
+    sources: list[str]
+    texts: pa.Array
+    gaps: dict[str, float]
     clips: pd.DataFrame
     rejected: pd.DataFrame
     counts: dict[str, int]
@@ -85,7 +94,7 @@ def windows(narrated: Narrated, name: str) -> pd.DataFrame:
     time = narrated.frame["narration_time"].to_numpy()[use]
     verb = None
     if name == "adaptive":  # the one strategy that reads the text
-        verb = fitted().relative(narrated.texts)[narrated.frame["text"].to_numpy()[use]]
+        verb = fitted().relative(strings(narrated.texts))[narrated.frame["text"].to_numpy()[use]]
     start, end = clip_windows(name, time, narrated.group[use], narrated.beta[use], narrated.alpha, verb)
     bounds = (start, end, *clamp(start, end, narrated.frame["video_dur"].to_numpy()[use]))
     columns = {}
@@ -106,7 +115,7 @@ def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClip
     frame = pd.concat([narrated.frame, windows(narrated, config.window)], axis=1)
     reason = narrated.reason.copy()
     here = reason == ""
-    with_least = frame[here].assign(least_clip_sec=config.min_clip_seconds)
+    with_least = frame.loc[here, list(_BOUNDS)].assign(least_clip_sec=config.min_clip_seconds)
     reason[here] = first_reason(with_least, WINDOW_FILTERS, config.filters)
     counts, left = {"narrations": len(frame)}, len(frame)
     for name in FILTERS:
@@ -114,8 +123,10 @@ def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClip
             left -= int((reason == name).sum())
             counts[name] = left
     passing = reason == ""
-    clips, rejected = frame[passing].reset_index(drop=True), frame[~passing].assign(reason=reason[~passing])
-    return Selection(narrated, clips, rejected, counts)
+    # Without what the filters read: these rows stay while the texts are tagged.
+    clips = frame.loc[passing, [*_NARRATION, "video_dur", *_BOUNDS]].reset_index(drop=True)
+    rejected = frame.loc[~passing, list(_NARRATION)].assign(reason=reason[~passing])
+    return Selection(narrated.videos, narrated.sources, narrated.texts, narrated.gaps, clips, rejected, counts)
 
 
 def first_reason(frame: pd.DataFrame, filters: Mapping[str, Mask], names: Sequence[str]) -> np.ndarray:
@@ -146,18 +157,30 @@ def inside_intervals(
     return inside
 
 
-def _join(narrations: pd.DataFrame, videos: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str], list[str]]:
+def strings(texts: pa.Array) -> Iterator[str]:
+    """Yield the texts of a column, of which a part at a time is Python's strings, twice the size of Arrow's."""
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        yield from texts.slice(start, _TEXTS_AT_ONCE).to_pylist()
+
+
+def _cleaned(texts: pd.Index | np.ndarray) -> tuple[np.ndarray, pa.Array]:
+    """Clean texts; returns which of the distinct ones each is, and these in the order in which they come."""
+    starts = range(0, len(texts), _TEXTS_AT_ONCE)
+    parts = [pa.array(map(clean_text, texts[at : at + _TEXTS_AT_ONCE]), pa.string()) for at in starts]
+    cleaned = pa.chunked_array(parts, pa.string()).combine_chunks().dictionary_encode()
+    return cleaned.indices.to_numpy(), cleaned.dictionary
+
+
+def _join(narrations: pd.DataFrame, videos: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str], pa.Array]:
     video, uids = pd.factorize(narrations["video_uid"], sort=True)
     source, sources = pd.factorize(narrations["narration_source"], sort=True)
     index = narrations["narration_ind"].to_numpy(np.int64)
     time = narrations["narration_time"].to_numpy(np.float64)
     order = np.lexsort((index, time, source, video))
     raw, distinct = pd.factorize(narrations["narration_text"])
-    cleaned = [clean_text(text) for text in distinct]
-    text, texts = pd.factorize(np.array(cleaned, dtype=object))
-    texts = list(texts)
-    words = np.fromiter((word_count(one) for one in texts), np.int64, len(texts))
-    unsure = np.fromiter((is_unsure(one) for one in texts), bool, len(texts))
+    text, texts = _cleaned(distinct)
+    words = np.fromiter(map(word_count, strings(texts)), np.int64, len(texts))
+    unsure = np.fromiter(map(is_unsure, strings(texts)), bool, len(texts))
     video, raw, time = video[order], raw[order], time[order]
     of = text[raw]
     place = pd.Index(videos["video_uid"]).get_indexer(pd.Index(uids))[video]

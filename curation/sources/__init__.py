@@ -25,6 +25,7 @@ class Source(Protocol):
         """Return one row per narration in the order of the file, with NARRATION_COLUMNS.
 
         narration_time is in seconds, NaN where the file has no number; narration_text is raw, "" where there is none.
+        Strings may be categories, uids and passes then in the order of their names.
         """
         ...
 

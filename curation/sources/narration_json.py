@@ -31,7 +31,7 @@ class Narrations:
 
 @dataclass
 class _Rows:
-    """Columns under construction; full batches wait as Arrow tables, a third of the size of str objects."""
+    """Columns under construction; full batches wait as Arrow tables, each distinct string once."""
 
     uid: list[str] = field(default_factory=list)
     source: list[str] = field(default_factory=list)
@@ -53,12 +53,20 @@ class _Rows:
         columns = (self.uid, self.source, np.array(self.index, np.int64), np.array(self.time, np.float64), self.text)
         types = (pa.large_string(), pa.large_string(), pa.int64(), pa.float64(), pa.large_string())
         arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
-        self.batches.append(pa.table(dict(zip(NARRATION_COLUMNS, arrays, strict=True))))
+        table = pa.table(dict(zip(NARRATION_COLUMNS, arrays, strict=True)))
+        for at, name in enumerate(NARRATION_COLUMNS):
+            if pa.types.is_large_string(table[name].type):
+                table = table.set_column(at, name, table[name].dictionary_encode())
+        self.batches.append(table)
         self.uid, self.source, self.index, self.time, self.text = [], [], array("q"), array("d"), []
 
     def frame(self) -> pd.DataFrame:
         self.flush()
-        return pa.concat_tables(self.batches).to_pandas()
+        frame = pa.concat_tables(self.batches).unify_dictionaries().to_pandas()
+        self.batches.clear()
+        for name in ("video_uid", "narration_source"):  # categories have the order of their names, as strings have
+            frame[name] = frame[name].cat.set_categories(sorted(frame[name].cat.categories))
+        return frame
 
 
 def read_narration_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from egocurate.curation.text.marks import sentence
 from egocurate.curation.text.subject import is_letter, is_person, starts_with_verb, subject_length
+from egocurate.curation.text.tag_network import TagNetwork, Token
 from egocurate.curation.text.taxonomy import form_words
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Token
 
 LONGEST = 5_000
 """Characters of a narration that are read: it is a sentence or a few, and spaCy refuses a million."""
 
 _NOT_A_PREDICATE = ("RB", "CC", "DT", "IN", "PRP", "WP", "WRB", "WDT", "EX", "MD", "RP")
-_BATCH = 1000
+_BATCH = 10_000
 _PREFIX = re.compile(r"\b(re|un|pre|dis)-(?=[a-z])", re.IGNORECASE)
 _GLUED = re.compile(r"(?<=[^\W\d_])([,;.!?])(?=[^\W\d_])")
 _PUNCTUATION = '.,:;!?()[]"“”-–—'
@@ -40,21 +40,24 @@ def parse(texts: Sequence[str]) -> Iterator[Parsed]:
     The tagger reads "#C C takes plate" as letters and nouns, so it is given the sentence meant: "He takes plate". Of a
     text that is longer than `LONGEST`, the words up to there are read.
     """
-    sentences = [_with_subject(text) for text in texts]
-    named = list(dict.fromkeys(subject for subject, _, _ in sentences if subject))
-    subjects = {"": ([], [])}
-    for subject, doc in zip(named, _model().pipe(named, batch_size=_BATCH), strict=True):
-        subjects[subject] = _words_and_tags(doc)
-    docs = _model().pipe((pronoun + words for _, pronoun, words in sentences), batch_size=_BATCH)
-    for (subject, pronoun, _), doc in zip(sentences, docs, strict=True):
-        (words, tags), (further, further_tags) = subjects[subject], _words_and_tags(list(doc)[1 if pronoun else 0 :])
+    for start in range(0, len(texts), _BATCH):
+        yield from _parse([_with_subject(text) for text in texts[start : start + _BATCH]])
+
+
+def _parse(sentences: Sequence[tuple[str, str, str]]) -> Iterator[Parsed]:
+    """Yield the words and tags of (subject, pronoun, other words), whose parts are tagged once each."""
+    parts = dict.fromkeys(part for subject, pronoun, others in sentences for part in (subject, pronoun + others))
+    tagged = dict(zip(parts, _network().tag(list(parts)), strict=True))
+    for subject, pronoun, others in sentences:
+        words, tags = _words_and_tags(tagged[subject])
         first = len(words)
+        further, further_tags = _words_and_tags(tagged[pronoun + others][1 if pronoun else 0 :])
         words, tags = words + further, tags + further_tags
         yield Parsed(words, tags, _predicate(tags, first) if pronoun else -1)
 
 
-def _words_and_tags(tokens: "Iterable[Token]") -> tuple[list[str], list[str]]:
-    pairs = [(word, token.tag_) for token in tokens for word in form_words(token.text)]
+def _words_and_tags(tokens: Iterable[Token]) -> tuple[list[str], list[str]]:
+    pairs = [(word, tag) for text, tag in tokens for word in form_words(text)]
     return [word for word, _ in pairs], [tag for _, tag in pairs]
 
 
@@ -95,6 +98,10 @@ def _predicate(tags: list[str], first: int) -> int:
 
 
 @cache
+def _network() -> TagNetwork:
+    return TagNetwork(_model())
+
+
 def _model() -> "Language":
     import importlib
 

