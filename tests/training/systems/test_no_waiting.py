@@ -91,5 +91,5 @@ def test_the_hosts_work_is_on_the_clock(name, tiny):
         mock.patch("egocurate.training.systems.step_rng.generator", noted(generator)),
         mock.patch.object(Tokens, "on_host", noted(Tokens.on_host)),
     ):
-        system.losses(system.model, batch, StepRng(0, 0, 4, timed))
+        system.losses(system.model, batch, StepRng(0, 0, 4, timed=timed))
     assert found and all(found) and not running[0]
