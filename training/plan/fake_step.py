@@ -80,7 +80,7 @@ def training_step(config: TrainConfig, anchors: int, device: torch.device, *, bf
 
 
 def blank_batch(config: TrainConfig, rows: int, device: torch.device) -> Batch:
-    """Return a batch of so many rows, negatives among them, moved to a device: of the config's sizes, without content."""
+    """Return a batch of so many rows, negatives among them, on a device: of the config's sizes, without content."""
     size, frames = config.data.size, config.data.frames
     return Batch(
         frames=torch.zeros(rows, frames, size, size, 3, dtype=torch.uint8).movedim(-1, -3),
