@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
@@ -30,7 +31,7 @@ from egocurate.commands.verbs.plan import plan
 from egocurate.commands.verbs.shards import export, segments, shards
 from egocurate.commands.verbs.tables import egoclip, egomcq, template
 from egocurate.commands.verbs.train import train
-from egocurate.errors import InputError
+from egocurate.errors import InputError, ProcessEnds
 from egocurate.extras import way_to_install
 from egocurate.storage.redacted import redacted
 
@@ -106,7 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             status = app(arguments, prog_name="curate", standalone_mode=False)
         except (Exception, KeyboardInterrupt) as error:
             # A signal may have become anything on its way here, an exit of the argument parser's among it.
-            status = _say(error) if ending.signal is None else None
+            status = None
+            with suppress(ProcessEnds):  # or come while the error is said
+                status = _say(error) if ending.signal is None else None
         if ending.signal is not None:
             ending.now(ending.signal)
     sys.exit(status or 0)

@@ -81,14 +81,14 @@ def _count(source: Iterator[Item]) -> None:
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy a tensor of the host to a device; to a GPU without waiting for what it has still to do.
+    """Copy a tensor of the host to a device; to an accelerator without waiting for what it has still to do.
 
     A copy from ordinary memory waits until it has happened, one from page-locked memory does not, and PyTorch keeps
     that memory until then.
     """
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
+    if device.type == "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def crop(frames: torch.Tensor, views: torch.Tensor, size: int) -> torch.Tensor:

@@ -180,3 +180,22 @@ def test_cutting_on_ray(start, tiny_root, tmp_path, number, to_all):
     assert (status, stderr.splitlines()[-1]) == (LINES[number][1], line(number, GOES_ON))
     assert "SIGTERM received" not in stderr, "Ray tells of a signal that was not meant for it"
     check_whole(out)
+
+
+SIGNALED_WHILE_SAYING = """
+import os, signal, time
+from egocurate.commands import curate
+
+def say(error):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+curate._say = say
+curate.main(["verify", "nowhere"])
+"""
+
+
+def test_a_signal_while_a_mistake_is_said_is_a_line_too(start):
+    process = start("-c", SIGNALED_WHILE_SAYING)
+    assert process.communicate(timeout=60)[1] == f"curate: ended by SIGTERM; {GOES_ON}\n"
+    assert process.returncode == 143

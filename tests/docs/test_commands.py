@@ -20,7 +20,8 @@ NOT_RUN = {
     "RAY_AUTH_MODE=token ray start": "needs a cluster; tests/shards/write/test_cluster.py starts one",
     "chmod 600 ~/.ray/auth_token": "is for the user who runs the tests to do",
     "scp": "needs a second machine",
-    "sbatch examples/train.slurm": "needs Slurm; tests/training/test_slurm.py runs the script under a stand-in",
+    "sbatch": "needs Slurm; tests/training/test_slurm.py and tests/shards/write/test_slurm.py run the scripts",
+    "export NCCL_DEBUG=INFO": "tells NCCL to say what it takes",
     "git clone": "needs a network",
     "energon prepare": "tests/shards/test_interchange.py runs it",
 }

@@ -82,16 +82,15 @@ def training_step(config: TrainConfig, anchors: int, device: torch.device, *, bf
 def blank_batch(config: TrainConfig, rows: int, device: torch.device) -> Batch:
     """Return a batch of so many rows, negatives among them, on a device: of the config's sizes, without content."""
     size, frames = config.data.size, config.data.frames
-    on = {"device": device}
     return Batch(
-        frames=torch.zeros(rows, frames, size, size, 3, dtype=torch.uint8, **on).movedim(-1, -3),
+        frames=torch.zeros(rows, frames, size, size, 3, dtype=torch.uint8).movedim(-1, -3),
         texts=[TEXT] * rows,
-        verbs=torch.ones(rows, VERBS, dtype=torch.bool, **on),
-        nouns=torch.ones(rows, NOUNS, dtype=torch.bool, **on),
-        valid=torch.ones(rows, dtype=torch.bool, **on),
-        sample=torch.zeros(rows, dtype=torch.int64, **on),
-        source=torch.zeros(rows, dtype=torch.int64, **on),
-    )
+        verbs=torch.ones(rows, VERBS, dtype=torch.bool),
+        nouns=torch.ones(rows, NOUNS, dtype=torch.bool),
+        valid=torch.ones(rows, dtype=torch.bool),
+        sample=torch.zeros(rows, dtype=torch.int64),
+        source=torch.zeros(rows, dtype=torch.int64),
+    ).to(device)
 
 
 @contextmanager

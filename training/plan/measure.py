@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from functools import cache
 
+from torch import Tensor
+
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.monitor.mfu import step_flops
 from egocurate.training.plan.fake_gpu import fake_gpu, fake_tensors
@@ -43,7 +45,9 @@ def measure_step(config: TrainConfig, anchors: int, *, bf16: bool) -> StepMeasur
 
 def measured(step: TrainingStep, meter: MemoryMeter) -> StepMeasure:
     """Run a step under the meter under which it was made."""
-    batch = sum(tensor.nbytes for tensor in vars(step.batch).values() if hasattr(tensor, "nbytes"))
+    device = step.batch.frames.device
+    tensors = {value for value in vars(step.batch).values() if isinstance(value, Tensor) and value.device == device}
+    batch = sum(tensor.nbytes for tensor in tensors)
     weights = meter.held - batch
     step.begin_optimizer()
     optimizer = meter.held - batch - weights

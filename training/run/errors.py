@@ -6,11 +6,12 @@ import errno
 import json
 import os
 import re
+import socket
 import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -18,13 +19,13 @@ from typing import NoReturn
 import torch
 import torch.distributed as dist
 
-from egocurate.errors import InputError
+from egocurate.errors import InputError, ProcessEnds
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.known_errors import gpu_memory_line, is_between_ranks, known_failure, peer_gone_line
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 LOST_SEC = 3.0  # a rank that only lost touch waits so long for the one that knows why
-ASK_SEC = 5.0
+ASK_SEC = 2.0  # less than a signal leaves to a command (commands/ending.py)
 
 
 class RanksApart(InputError):  # noqa: N818 (reads as what happened)
@@ -131,7 +132,8 @@ def end_rank(error: Exception, line: str | None, status: int) -> NoReturn:
     else:
         message = f"curate (rank {rank}): {line}"
     if isinstance(error, RanksApart):
-        time.sleep(LOST_SEC)
+        with suppress(ProcessEnds):  # torchrun has noticed, too, and ends this rank; the reason stays what it is
+            time.sleep(LOST_SEC)
     # Whoever has taken the port would not answer, and let this rank wait for ever.
     if isinstance(error, NotMet) or first_to_speak():
         print(message, file=sys.stderr)
@@ -149,7 +151,8 @@ def first_to_speak() -> bool:
     if not host or not port:
         return True
     try:
+        socket.create_connection((host, int(port)), ASK_SEC).close()  # torch would try again where it is refused
         store = dist.TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=ASK_SEC))
         return store.add(f"egocurate/spoken/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", 1) == 1
-    except dist.DistError:
+    except (dist.DistError, OSError):
         return True

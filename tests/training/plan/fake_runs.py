@@ -65,14 +65,14 @@ def embed(recipe, clips):
         step = training_step(config_of(recipe), 1, device, bf16=True)
         system, ranks, texts = step.system, step.gradient.ranks, [f"moves cup {number}" for number in range(clips)]
         frames = torch.zeros(clips, *step.batch.frames.shape[1:], dtype=torch.uint8)
-        found, embedder = {}, Embedder(system, ranks, 0)
+        found, embedder = {}, Embedder(system, ranks, 0, clips)
         if system.embedding:
             found |= {"texts": embedder.texts(texts), "clips": embedder.frames(frames)}
         with torch.no_grad(), ranks.autocast():
             found["features"] = system.features(frames.to(device))
             if system.can_fuse:
                 options = torch.zeros(2, 5, dtype=torch.int64, device=device)
-                found["match"] = system.match_probability(frames.to(device), texts[:2], options)
+                found["match"] = system.match_probability(frames.to(device), texts[:2], options, 2)
     return {name: (value.device.type, value.dtype, tuple(value.shape)) for name, value in found.items()}
 
 
