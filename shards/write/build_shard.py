@@ -79,6 +79,8 @@ class ShardNote:
         members = [numbers for one in lists[:3] for numbers in one]
         if not all(isinstance(numbers, list) and all(map(_is_count, numbers)) for numbers in members):
             raise ValueError("its members have no numbers")
+        if any(len({*map(len, of_sample)}) > 1 for of_sample in zip(*lists[:3], strict=True)):
+            raise ValueError("a sample has more of one number of its members than of another")
         if not all(map(_is_count, (self.bytes, *self.frame_count))):
             raise ValueError("its counts are none")
         if not all(isinstance(rate, int | float) for rate in self.fps):

@@ -58,7 +58,7 @@ def egovlpv2_tiny() -> TrainConfig:
             projection=128,
             shared=True,
         ),
-        objective=ObjectiveConfig(uniform_steps=300),
+        objective=ObjectiveConfig(uniform_steps=400),
         data=replace(PRESETS["egovlpv2"], size=64, scale=(0.7, 1.0), workers=1),
         max_tokens=16,
         batch_size=32,
