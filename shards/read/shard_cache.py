@@ -212,9 +212,12 @@ def _locked_part(folder: Path) -> Iterator[tuple[int, Path]]:
     while True:
         with part_of(folder) as (part, path):
             fcntl.flock(part, fcntl.LOCK_EX)
-            if _is(path, part):  # else one that made room was faster
-                yield part, path
-                return
+            try:
+                if _is(path, part):  # else one that made room was faster
+                    yield part, path
+                    return
+            finally:
+                _unlock(part)
 
 
 @contextmanager
@@ -274,7 +277,11 @@ def _is(path: Path, descriptor: int) -> bool:
 
 
 def _release(descriptor: int) -> None:
-    # Unlocked here, not by closing: a process that forked meanwhile holds the same lock until it closes its copy.
+    _unlock(descriptor)
+    os.close(descriptor)
+
+
+def _unlock(descriptor: int) -> None:
+    # Not left to closing: a process that forked meanwhile has a copy, and holds the same lock until it closes that.
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)

@@ -81,16 +81,20 @@ class ShardNote:
             raise ValueError("its members have no numbers")
         if any(len({*map(len, of_sample)}) > 1 for of_sample in zip(*lists[:3], strict=True)):
             raise ValueError("a sample has more of one number of its members than of another")
-        if not all(map(_is_count, (self.bytes, *self.frame_count))):
+        if not all(map(_is_count, (self.bytes, *self.frame_count))) or max(self.frame_count, default=0) >= 1 << 31:
             raise ValueError("its counts are none")
-        if not all(isinstance(rate, int | float) for rate in self.fps):
+        if not all(type(rate) in (int, float) and 0 <= rate < 1e6 for rate in self.fps):
             raise ValueError("its rates are none")
         of_failures = isinstance(self.failed, list) and all(
-            isinstance(one, list) and len(one) == 3 and all(isinstance(text, str) for text in one)
-            for one in self.failed
+            isinstance(one, list) and len(one) == 3 and all(map(_is_text, one)) for one in self.failed
         )
-        if not (of_failures and all(isinstance(key, str) for key in self.keys) and isinstance(self.sha256, str)):
+        if not (of_failures and all(map(_is_text, (*self.keys, self.sha256)))):
             raise ValueError("its texts are none")
+
+
+def _is_text(value: object) -> bool:
+    # JSON may hold halves of characters, which no file takes.
+    return isinstance(value, str) and value == value.encode(errors="ignore").decode()
 
 
 def _is_count(value: object) -> bool:

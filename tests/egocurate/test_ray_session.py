@@ -64,14 +64,12 @@ print("in")
 """
 
 
-def test_a_session_of_this_machine_is_for_this_process_alone(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    before = set(descendants([os.getpid()]))  # of other tests
+def look_at_a_session():
+    """Run in a process of its own, in which no test has left a session."""
     with ray_session() as dashboard:
         assert dashboard is None
         assert ray.get(ray_task(os.getenv).remote("RAY_AUTH_MODE")) == "token"
-        found = listening({os.getpid(), *descendants([os.getpid()])} - before)
+        found = listening({os.getpid(), *descendants([os.getpid()])})
         assert found and all(one.is_loopback for one in found)
         gcs = ray.get_runtime_context().gcs_address
         stranger = os.environ | {"RAY_AUTH_TOKEN": "0" * 64}
@@ -80,4 +78,14 @@ def test_a_session_of_this_machine_is_for_this_process_alone(monkeypatch, tmp_pa
         )
         assert came.returncode and "InvalidAuthToken" in came.stderr and "in" not in came.stdout.split()
     assert os.environ["RAY_AUTH_MODE"] == "disabled" and "RAY_AUTH_TOKEN" not in os.environ
-    assert not (tmp_path / ".ray" / "auth_token").exists()  # as Ray would write it, for all to read
+    assert not (Path.home() / ".ray" / "auth_token").exists()  # as Ray would write it, for all to read
+
+
+def test_a_session_of_this_machine_is_for_this_process_alone(tmp_path):
+    looking = "from tests.egocurate.test_ray_session import look_at_a_session; look_at_a_session()"
+    env = os.environ | {"HOME": str(tmp_path), "RAY_AUTH_MODE": "disabled"}
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", looking], env=env, cwd=root, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

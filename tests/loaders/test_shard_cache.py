@@ -1,6 +1,7 @@
 """Shards of a store on a local disk: fetched once, kept under a limit, whatever is killed, full or damaged."""
 
 import errno
+import fcntl
 import logging
 import multiprocessing
 import os
@@ -348,3 +349,16 @@ def test_two_users_share_a_folder_that_is_open_to_both(index, server):
             child.join()
         assert len(server.tars()) == len(set(server.tars())) == 4
         assert {path.stat().st_uid for path in folder.iterdir()} == {one, other}
+
+
+def test_a_process_that_is_forked_while_a_shard_arrives_does_not_keep_it_locked(tmp_path):
+    with cache_module._locked_part(tmp_path) as (_, path):
+        child = FORK.Process(target=time.sleep, args=(60,))
+        child.start()
+        path.rename(tmp_path / "shard.tar")
+    try:
+        with (tmp_path / "shard.tar").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        child.kill()
+        child.join()

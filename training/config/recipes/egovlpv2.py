@@ -47,7 +47,7 @@ def egovlpv2_base() -> TrainConfig:
 def egovlpv2_tiny() -> TrainConfig:
     """A small EgoVLPv2 from nothing, for the demo: two minutes of a CPU core, in which its matching head learns, too.
 
-    Hard negatives teach a head from nothing nothing, so they come last (`objective.uniform_steps`).
+    Hard negatives teach a head from nothing nothing, so on the demo's clips none come (`objective.uniform_steps`).
     """
     return TrainConfig(
         system="egovlpv2",
