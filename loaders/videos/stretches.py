@@ -15,7 +15,7 @@ from egocurate.shards.shard_format import MP4
 from egocurate.shards.video.cut import EncodedClip, Failure, cut_clips
 from egocurate.shards.video.decode import decode_frames, frames_at
 from egocurate.shards.video.decode_pictures import decode_pictures
-from egocurate.shards.video.decoder_protocol import DecodeError
+from egocurate.shards.video.decoder_protocol import DecodeError, first_line
 from egocurate.shards.video.reader import VideoReader
 
 Stretch = tuple[float, float]
@@ -28,7 +28,7 @@ def length_sec(path: Path) -> float:
         with VideoReader(path) as video:
             seconds = float(video.seconds)
     except (OSError, av.error.FFmpegError) as error:
-        raise InputError(f"{path}: cannot open it as a video ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{path}: cannot open it as a video ({first_line(error)})") from error
     if seconds <= 0:
         raise InputError(f"{path}: its header has no length; say with end_sec where to stop")
     return seconds

@@ -19,13 +19,13 @@ from egocurate.training.config.optimizer import build_optimizer
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.step.blank_batch import blank_batch
 from egocurate.training.step.micro_batches import BatchGradient
 from egocurate.training.systems import SYSTEMS, System
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.videoprism import DistillationSystem
 
-VERBS, NOUNS = 118, 582  # classes of Ego4D's taxonomy
-TEXT = "#c c puts the cup on the table " * 16  # as long as texts may be: longer ones are cut off there
+CLASSES = 118, 582  # verbs and nouns of Ego4D's taxonomy
 
 
 @dataclass
@@ -74,23 +74,9 @@ def training_step(config: TrainConfig, anchors: int, device: torch.device, *, bf
         system,
         build_optimizer(system.model, own.optimizer, system.new_parameters),
         BatchGradient(own, system, network, ranks),
-        blank_batch(own, anchors * (2 if own.data.negatives else 1), device),
+        blank_batch(own, anchors, CLASSES, device),
         StepRng(0, 0, anchors),
     )
-
-
-def blank_batch(config: TrainConfig, rows: int, device: torch.device) -> Batch:
-    """Return a batch of so many rows, negatives among them, on a device: of the config's sizes, without content."""
-    size, frames = config.data.size, config.data.frames
-    return Batch(
-        frames=torch.zeros(rows, frames, size, size, 3, dtype=torch.uint8).movedim(-1, -3),
-        texts=[TEXT] * rows,
-        verbs=torch.ones(rows, VERBS, dtype=torch.bool),
-        nouns=torch.ones(rows, NOUNS, dtype=torch.bool),
-        valid=torch.ones(rows, dtype=torch.bool),
-        sample=torch.zeros(rows, dtype=torch.int64),
-        source=torch.zeros(rows, dtype=torch.int64),
-    ).to(device)
 
 
 @contextmanager
@@ -98,7 +84,7 @@ def _self_contained(config: TrainConfig) -> Iterator[TrainConfig]:
     """Give the config with nothing to load: a tokenizer of its own, a model of the same size with new weights."""
     own = replace(config, start="", video_weights="", model=_new(config.model))
     with tempfile.TemporaryDirectory() as folder:
-        train_tokenizer([TEXT]).save_pretrained(folder)
+        train_tokenizer(["puts a cup on the table"]).save_pretrained(folder)
         yield replace(own, tokenizer=folder)
 
 

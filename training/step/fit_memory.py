@@ -19,6 +19,7 @@ from egocurate.loaders.batch import Batch
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import recomputed_blocks
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.step.blank_batch import blank_batch
 from egocurate.training.systems.base import System
 from egocurate.training.systems.step_rng import StepRng
 
@@ -120,30 +121,15 @@ def measure(config: TrainConfig, system: System, ranks: Ranks, classes: tuple[in
     parts = ranks.size if config.parallel == "fsdp" else 1
 
     def kept() -> float:
-        few, more = (_kept(config, system, ranks, blank(config, count, classes, ranks.device)) for count in _COUNTED)
+        few, more = (
+            _kept(config, system, ranks, blank_batch(config, count, classes, ranks.device)) for count in _COUNTED
+        )
         return (more - few) / (_COUNTED[1] - _COUNTED[0])
 
     plain = kept()
     with recomputed_blocks(system.model) as blocks:
         lean = kept()
     return StepMemory(copies * size / parts, plain, lean, (plain - lean) / max(1, len(blocks)))
-
-
-def blank(config: TrainConfig, anchors: int, classes: tuple[int, int], device: torch.device) -> Batch:
-    """Return a batch of so many anchors, with their negatives, without anything on it and with the longest texts."""
-    data = config.data
-    rows = anchors * (2 if data.negatives else 1)
-    verbs, nouns = (torch.zeros(rows, count, dtype=torch.bool, device=device) for count in classes)
-    return Batch(
-        frames=torch.zeros(rows, data.frames, 3, data.size, data.size, dtype=torch.uint8, device=device),
-        texts=["a " * config.max_tokens] * rows,
-        verbs=verbs,
-        nouns=nouns,
-        valid=torch.ones(rows, dtype=torch.bool, device=device),
-        sample=torch.arange(rows),
-        source=torch.zeros(rows, dtype=torch.int64),
-        host_valid=torch.ones(rows, dtype=torch.bool),
-    )
 
 
 def _kept(config: TrainConfig, system: System, ranks: Ranks, batch: Batch) -> int:
