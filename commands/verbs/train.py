@@ -45,6 +45,16 @@ def train(
     out: Annotated[str, typer.Option("--out", metavar="PATH", help="Folder of the run.")],
     mcq_json: McqJson = "",
     mcq_shards: McqShards = "",
+    test_shards: Annotated[
+        str,
+        typer.Option(
+            "--test-shards", metavar="PATH|URL", help="Folder of shards on which the recipe of a task is tested."
+        ),
+    ] = "",
+    annotations: Annotated[
+        str,
+        typer.Option("--annotations", metavar="PATH", help="The task's annotations as published, where it needs them."),
+    ] = "",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in OUT, if it has one.")
     ] = False,
@@ -95,12 +105,21 @@ def train(
     from egocurate.training.config.overrides import with_setting
     from egocurate.training.run.run_folder import find_checkpoint
 
-    config = replace(RECIPES[recipe](), shards=tuple(shards), mcq_json=mcq_json, mcq_shards=mcq_shards, out=out)
+    config = replace(
+        RECIPES[recipe](),
+        shards=tuple(shards),
+        mcq_json=mcq_json,
+        mcq_shards=mcq_shards,
+        test_shards=test_shards,
+        annotations=annotations,
+        out=out,
+    )
     for setting in changes:
         config = with_setting(config, setting)
     for folder in shards:
         check_shards("--shards", folder)
     check_shards("--mcq-shards", mcq_shards)
+    check_shards("--test-shards", test_shards)
     check_file("--mcq-json", mcq_json, MCQ_HINT)
     find_checkpoint(config, resume)
 

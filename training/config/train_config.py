@@ -44,6 +44,10 @@ class TrainConfig:
     """EgoMCQ's questions; without them nothing is evaluated"""
     mcq_shards: str = ""
     """folder of shards with the clips of the questions"""
+    test_shards: str = ""
+    """folder of shards on which a task that the model is tuned for is tested; without it there is no test"""
+    annotations: str = ""
+    """folder or file of the annotations that the task is published with, where shards do not carry all of them"""
     out: str = ""
     """folder of the run"""
 
@@ -101,7 +105,7 @@ class TrainConfig:
 
 
 MAY_CHANGE = (
-    *("shards", "mcq_json", "mcq_shards", "out", "headspace", "device", "compile"),
+    *("shards", "mcq_json", "mcq_shards", "test_shards", "annotations", "out", "headspace", "device", "compile"),
     *("parallel", "activation_checkpointing", "micro_batches"),
     *("data.decoder", "data.workers", "data.cache_dir", "data.cache_bytes", "data.stall_sec", "data.max_bad"),
     *("eval_every", "checkpoint_every", "keep_checkpoints", "log_every", "eval_batch", "mcq_mode"),

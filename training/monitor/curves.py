@@ -14,6 +14,9 @@ from egocurate.storage.atomic import atomic_write
 from egocurate.training.monitor.read_metrics import read_metrics
 
 COLORS = ("#1f5fa8", "#d1632a", "#3b8f5a", "#8a5aa8", "#8c6d2f", "#4d4d4d")
+EGOMCQ = "mcq_"
+FIGURES = (EGOMCQ, "test_")
+"""how columns of a benchmark's figures begin (`tasks.evaluator.Evaluator.prefix`)"""
 CHANCE = 20.0  # percent of right answers by guessing: EgoMCQ's questions have five options
 SMOOTH_FROM = 60  # points; more than these are shown pale, with their running mean on top
 
@@ -21,22 +24,28 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 
 def draw_curves(table: Path, picture: Path) -> None:
-    """Draw loss, EgoMCQ, learning rate and speed over steps; nothing is drawn before there is a loss."""
+    """Draw loss, figures, learning rate and speed over steps; nothing is drawn before there is a loss.
+
+    Figures: EgoMCQ's, or those in percent of the task that the run is tuned for.
+    """
     curves = read_curves(table)
     if "loss" not in curves:
         return
-    egomcq = [name for name in ("mcq_inter", "mcq_intra") if name in curves]
+    figures = [name for name in curves if name.startswith(FIGURES) and not name.endswith("_sec")]
     figure = Figure(figsize=(12, 7), layout="constrained")
     FigureCanvasAgg(figure)
-    right = "egomcq" if egomcq else "loss"
+    right = "figures" if figures else "loss"
     panels = figure.subplot_mosaic([["loss"] * 3 + [right] * 3, ["rate"] * 2 + ["speed"] * 2 + ["shares"] * 2])
     for axes in panels.values():
         _plain(axes)
 
-    shared = ("step", "lr", "clips_per_sec", "data_wait", "mfu", "mcq_inter", "mcq_intra")
-    _draw_losses(panels["loss"], {name: curve for name, curve in curves.items() if name not in shared})
-    if egomcq:
-        _draw_egomcq(panels["egomcq"], {name: curves[name] for name in egomcq})
+    shared = ("step", "lr", "clips_per_sec", "data_wait", "mfu")
+    _draw_losses(
+        panels["loss"],
+        {name: curve for name, curve in curves.items() if name not in shared and not name.startswith(FIGURES)},
+    )
+    if figures:
+        _draw_figures(panels["figures"], {name: curves[name] for name in figures})
     _draw_rate(panels["rate"], curves["lr"])
     _draw_speed(panels["speed"], curves["clips_per_sec"])
     _draw_shares(panels["shares"], curves)
@@ -80,14 +89,16 @@ def _draw_losses(axes: Axes, losses: dict[str, Curve]) -> None:
         axes.legend(frameon=False)
 
 
-def _draw_egomcq(axes: Axes, curves: dict[str, Curve]) -> None:
+def _draw_figures(axes: Axes, curves: dict[str, Curve]) -> None:
+    egomcq = any(name.startswith(EGOMCQ) for name in curves)
     for (name, (steps, values)), color in zip(curves.items(), COLORS, strict=False):
-        label = f"{name.removeprefix('mcq_')}: {values[-1]:.1f} %, best {values.max():.1f} %"
+        label = f"{name.partition('_')[2]}: {values[-1]:.1f} %, best {values.max():.1f} %"
         axes.plot(steps, values, color=color, marker="o", markersize=4, clip_on=False, label=label)
-    axes.axhline(CHANCE, color="#8a8a8a", linewidth=1, linestyle=(0, (4, 3)), label="chance: 20 %")
+    if egomcq:
+        axes.axhline(CHANCE, color="#8a8a8a", linewidth=1, linestyle=(0, (4, 3)), label="chance: 20 %")
     axes.set_ylim(0, 100)
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
-    axes.set_title("EgoMCQ, right answers", loc="left")
+    axes.set_title("EgoMCQ, right answers" if egomcq else "test", loc="left")
     axes.legend(edgecolor="none", framealpha=0.9)
 
 

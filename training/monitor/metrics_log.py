@@ -70,11 +70,14 @@ class MetricsLog:
         self._write(step, row)
         self.say(progress_line(step, total, row, seconds_to_go, self.baselines))
 
-    def accuracy(self, step: int, accuracy: dict[str, float]) -> None:
-        """Write EgoMCQ accuracy by type, if there are questions, and draw how the run went so far."""
-        if accuracy:
-            self._write(step, {f"mcq_{name}": value for name, value in accuracy.items()})
-            self.say(f"step {step}  EgoMCQ " + ", ".join(f"{name} {value:.1f} %" for name, value in accuracy.items()))
+    def figures(self, step: int, title: str, prefix: str, figures: dict[str, float]) -> None:
+        """Write the figures of a benchmark, if there are some, and draw how the run went so far.
+
+        title, prefix: the benchmark's (`tasks.evaluator.Evaluator`).
+        """
+        if figures:
+            self._write(step, {f"{prefix}_{name}": value for name, value in figures.items()})
+            self.say(f"step {step}  {title} " + ", ".join(figure_text(name, value) for name, value in figures.items()))
         draw_curves(self._table.path, self.out / "curves.png")
 
     def close(self) -> None:
@@ -99,6 +102,11 @@ def progress_line(
     words += [f"MFU {row['mfu']:.0%}"] if "mfu" in row else []
     words += [f"{clock(seconds_to_go)} left"] if seconds_to_go and step < total else []
     return "  ".join(words)
+
+
+def figure_text(name: str, value: float) -> str:
+    """Return a figure to read: in percent, but in seconds where its name says so."""
+    return f"{name.removesuffix('_sec')} {value:.3f} s" if name.endswith("_sec") else f"{name} {value:.1f} %"
 
 
 def clock(seconds: float) -> str:

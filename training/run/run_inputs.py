@@ -27,7 +27,7 @@ SOURCES = ("start", "video_weights", "tokenizer", "model.text.pretrained")
 SOURCES += ("objective.teacher", "objective.encoder", "objective.towers")
 """Settings that name weights or a tokenizer."""
 
-_QUESTIONS = ("mcq_json", "mcq_shards")
+_QUESTIONS = ("mcq_json", "mcq_shards", "test_shards", "annotations")
 _OWN_TOKENIZER = "own_tokenizer"  # the copy of it that the run keeps
 
 
@@ -75,7 +75,7 @@ def check_sources(config: TrainConfig, settings: dict[str, Any]) -> set[str]:
 
 
 def describe_changes(config: TrainConfig) -> Iterator[str]:
-    """Yield what is to be said of a run that goes on: that its questions are others, or that nothing tells."""
+    """Yield what is to be said of a run that goes on: that its tests are others, or that nothing tells."""
     path = Path(config.out) / INPUTS
     noted, now = read_texts(path) if path.exists() else None, _inputs(config)
     if noted is None:
@@ -83,7 +83,7 @@ def describe_changes(config: TrainConfig) -> Iterator[str]:
             keys = ", ".join(now)
             yield f"an earlier version began this run and did not note what it was given: {keys} may hold other things"
     elif any(noted.get(key) not in (None, now[key]) for key in _QUESTIONS if key in now):
-        yield "EgoMCQ asks otherwise than when this run began: accuracies from before do not compare with those to come"
+        yield "it is tested on other data than at first: figures from before do not compare with those to come"
 
 
 def check_tokenizer(config: TrainConfig) -> None:
@@ -104,6 +104,10 @@ def _inputs(config: TrainConfig) -> dict[str, str]:
     if config.mcq_json:
         found["mcq_json"] = fingerprint(Path(config.mcq_json))
         found["mcq_shards"] = fingerprint(as_path(config.mcq_shards) / "manifest.json")
+    if config.test_shards:
+        found["test_shards"] = fingerprint(as_path(config.test_shards) / "manifest.json")
+    if config.annotations:
+        found["annotations"] = source_fingerprint(config.annotations)
     return found
 
 

@@ -38,6 +38,7 @@ from egocurate.training.systems import build_system
 from egocurate.training.systems.base import System
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.tasks.egomcq import EgoMCQEvaluator
+from egocurate.training.tasks.evaluator import Evaluator
 from egocurate.training.tasks.tables import named
 
 RESULT = "result.json"
@@ -46,7 +47,7 @@ BASELINE_CLIPS = 512
 
 @dataclass(frozen=True)
 class TrainResult:
-    """EgoMCQ accuracy in percent by type before and after (empty without questions), steps, and clips per second."""
+    """The figures of what evaluates it before and after (empty without that), steps, and clips per second."""
 
     before: dict[str, float]
     after: dict[str, float]
@@ -66,7 +67,7 @@ class TrainingRun:
     optimizer: torch.optim.Optimizer
     gradient: BatchGradient
     checkpoints: Checkpoints
-    egomcq: EgoMCQEvaluator
+    evaluator: Evaluator
     throughput: Throughput
     report: Report
     say: Callable[[str], None]
@@ -74,9 +75,9 @@ class TrainingRun:
     resumed_from: Path | None = None
     step: int = 0
     before: dict[str, float] = field(default_factory=dict)
-    """EgoMCQ accuracy before the first step"""
+    """figures of the evaluator before the first step"""
     after: dict[str, float] = field(default_factory=dict)
-    """the newest EgoMCQ accuracy"""
+    """the newest ones"""
     log: MetricsLog | None = None
     """rank 0's, from `begin` on"""
 
@@ -115,7 +116,7 @@ class TrainingRun:
         if self.log:
             self.log.baselines = baselines
         if self.step == 0:
-            self.before = self._accuracy(first=True)
+            self.before = self._figures(first=True)
 
     def batches(self) -> Iterator[tuple[Batch, StepRng]]:
         """Yield this rank's batch on its device for every step to go, with the random numbers of that step."""
@@ -168,8 +169,8 @@ class TrainingRun:
             self.log.progress(self.step, self.total_steps, row, seconds)
 
     def evaluate(self) -> None:
-        """Answer EgoMCQ, if there are questions."""
-        self.after = self._accuracy()
+        """Answer EgoMCQ, or the task that the model is tuned for, as far as its data are given."""
+        self.after = self._figures()
 
     def save_checkpoint(self) -> None:
         """Begin to write a checkpoint, which goes on while the run trains."""
@@ -179,7 +180,7 @@ class TrainingRun:
     def finish(self) -> TrainResult:
         """Wait for the last checkpoint, write result.json and return what is in it."""
         # A run that was stopped after its last checkpoint has no step left in which it would be evaluated.
-        after = self.after or self.egomcq.evaluate()[0]
+        after = self.after or self.evaluator.evaluate()[0]
         result = TrainResult(self.before, after, self.step, self.throughput.clips_per_sec(), self.config.out)
         self.checkpoints.finish()
         if self.log:
@@ -187,14 +188,14 @@ class TrainingRun:
             write_json(Path(self.config.out) / RESULT, asdict(result))
         return result
 
-    def _accuracy(self, *, first: bool = False) -> dict[str, float]:
+    def _figures(self, *, first: bool = False) -> dict[str, float]:
         with self.throughput.paused():
-            accuracy, left_out = self.egomcq.evaluate()
+            figures, left_out = self.evaluator.evaluate()
             if first and left_out:
-                self.say(f"EgoMCQ leaves out {len(left_out):,} questions: {named(left_out)}")
+                self.say(f"{self.evaluator.title} leaves out {len(left_out):,}: {named(left_out)}")
             if self.log:
-                self.log.accuracy(self.step, accuracy)
-        return accuracy
+                self.log.figures(self.step, self.evaluator.title, self.evaluator.prefix, figures)
+        return figures
 
 
 def _read_result(path: Path) -> TrainResult:
@@ -231,7 +232,7 @@ def open_run(
         optimizer=optimizer,
         gradient=BatchGradient(split, system, network, ranks),
         checkpoints=Checkpoints(config, ranks, system.model, optimizer),
-        egomcq=EgoMCQEvaluator(config, system, ranks, report),
+        evaluator=system.evaluator(config, ranks, report) or EgoMCQEvaluator(config, system, ranks, report),
         throughput=Throughput(config.batch_size * (2 if config.data.negatives else 1), ranks.device),
         report=report,
         say=say,

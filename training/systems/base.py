@@ -15,10 +15,13 @@ from egocurate.loaders.device import normalize
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.layers.configs import VideoConfig
+from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.initial_weights import load_start
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.tokens import Tokens
+from egocurate.training.tasks.evaluator import Evaluator
 
 TwoTowers = TypeVar("TwoTowers", EgoVLPConfig, EgoVLPv2Config)
 
@@ -69,6 +72,13 @@ class System(ABC):
         network: the model as it is run, maybe compiled and data-parallel. The mean of each over ranks is that of the
         whole batch (models/all_gather.py). Every rank calls this, inside `ranks.autocast`.
         """
+
+    def evaluator(self, config: TrainConfig, ranks: Ranks, report: Report) -> Evaluator | None:
+        """Return the test of the task that the model is tuned for; None for pre-training, which answers EgoMCQ.
+
+        Without its data in the config it gives no figures. Raises InputError for data that are not the task's.
+        """
+        return None
 
     def clip_bytes(self, frames: int) -> int:
         """Return about how many bytes of memory a clip of so many frames takes where nothing is learned from it."""

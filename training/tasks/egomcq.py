@@ -35,6 +35,8 @@ class EgoMCQEvaluator:
     would be another question. All the others are answered.
     """
 
+    title, prefix = STAGE, "mcq"
+
     def __init__(self, config: TrainConfig, system: System, ranks: Ranks, report: Report) -> None:
         """Read the questions; raises InputError for a system that cannot answer them, or not in the way asked for."""
         self.config, self.mode, self.workers = config, config.mcq_mode, config.data.workers

@@ -43,14 +43,14 @@ def test_the_clock(seconds, words):
 def test_parts_of_the_loss_get_columns_and_older_rows_keep_theirs(tmp_path):
     lines = []
     log = MetricsLog(tmp_path, -1, lines.append)
-    log.accuracy(0, {"inter": 20.0, "intra": 21.5})
+    log.figures(0, "EgoMCQ", "mcq", {"inter": 20.0, "intra": 21.5})
     assert not (tmp_path / "curves.png").exists()  # there is no loss yet
     for step in (1, 2):
         log.progress(step, 3, {"loss": 2.0, "mlm": 1.5, **ROW, "mfu": 0.4}, 1.0)
     log.close()
     log = MetricsLog(tmp_path, 1, lines.append)
     log.progress(2, 3, {"loss": 1.0, "mlm": 0.5, **ROW}, None)
-    log.accuracy(2, {"inter": 40.0, "intra": 30.0})
+    log.figures(2, "EgoMCQ", "mcq", {"inter": 40.0, "intra": 30.0})
     log.close()
     found = read(tmp_path / "metrics.csv")
     assert tuple(found[0]) == (*FIRST, "mlm", *LAST)
@@ -124,3 +124,16 @@ def test_throughput():
     throughput.steps += 1
     assert 0.5 <= throughput.seconds_to_go(5) < 2  # all that passes counts, 0.1 s a step
     assert throughput.clips_per_sec() > 0
+
+
+def test_a_task_writes_its_figures_under_names_of_its_own(tmp_path: Path) -> None:
+    said: list[str] = []
+    log = MetricsLog(tmp_path, -1, said.append)
+    log.progress(1, 2, {"loss": 1.0, "lr": 0.1, "clips_per_sec": 10.0, "data_wait": 0.0}, 1.0)
+    log.figures(1, "classes", "test", {"top1": 41.25, "error_sec": 0.5})
+    log.close()
+
+    assert said[-1] == "step 1  classes top1 41.2 %, error 0.500 s"
+    row = read_metrics(tmp_path / "metrics.csv").rows[-1]
+    assert (row["test_top1"], row["test_error_sec"]) == ("41.25", "0.5")
+    assert (tmp_path / "curves.png").exists()

@@ -84,7 +84,7 @@ def test_other_questions_are_noticed(copied):
     (Path(copied.out) / "result.json").unlink()
     with pytest.raises(InputError, match="max_steps"):
         said_by(replace(copied, max_steps=STEPS))
-    assert any("EgoMCQ asks otherwise" in line for line in said_by(copied))
+    assert any("it is tested on other data" in line for line in said_by(copied))
 
 
 def test_a_run_of_an_earlier_version_goes_on_and_says_what_it_cannot_know(copied):
