@@ -126,7 +126,7 @@ def test_throughput():
     assert throughput.clips_per_sec() > 0
 
 
-def test_a_task_writes_its_figures_under_names_of_its_own(tmp_path: Path) -> None:
+def test_a_task_writes_its_figures_under_names_of_its_own(tmp_path):
     said: list[str] = []
     log = MetricsLog(tmp_path, -1, said.append)
     log.progress(1, 2, {"loss": 1.0, "lr": 0.1, "clips_per_sec": 10.0, "data_wait": 0.0}, 1.0)
@@ -134,6 +134,6 @@ def test_a_task_writes_its_figures_under_names_of_its_own(tmp_path: Path) -> Non
     log.close()
 
     assert said[-1] == "step 1  classes top1 41.2 %, error 0.500 s"
-    row = read_metrics(tmp_path / "metrics.csv").rows[-1]
+    row = rows(tmp_path)[-1]
     assert (row["test_top1"], row["test_error_sec"]) == ("41.25", "0.5")
     assert (tmp_path / "curves.png").exists()
