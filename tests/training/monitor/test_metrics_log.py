@@ -134,6 +134,6 @@ def test_a_task_writes_its_figures_under_names_of_its_own(tmp_path):
     log.close()
 
     assert said[-1] == "step 1  classes top1 41.2 %, error 0.500 s"
-    row = rows(tmp_path)[-1]
-    assert (row["test_top1"], row["test_error_sec"]) == ("41.25", "0.5")
+    row = rows(tmp_path, "test_top1", "test_error_sec")[-1]
+    assert row == [41.25, 0.5]
     assert (tmp_path / "curves.png").exists()
