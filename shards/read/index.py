@@ -42,7 +42,9 @@ class ShardIndex:
         self._numbers = {name: numbers(read_column(name)) for name in NUMBER_COLUMNS}
         self._texts = {name: read_column(name) for name in TEXT_COLUMNS}
         self._lists = {name: lists(read_column(name)) for name in LIST_COLUMNS}
-        self.labels: dict[str, np.ndarray] = {kind: numbers(read_column(label_column(kind))) for kind in self.label_names}
+        self.labels: dict[str, np.ndarray] = {
+            kind: numbers(read_column(label_column(kind))) for kind in self.label_names
+        }
         """class numbers int32[N] of each kind of label, -1 where it is not known; empty without labels"""
         rows = {name: len(column.offsets) - 1 for name, column in self._lists.items()}
         rows |= {name: len(column) for name, column in (self._numbers | self._texts | self.labels).items()}
