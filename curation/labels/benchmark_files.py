@@ -104,7 +104,8 @@ def read_state_changes(path: AnyPath, kinds: Sequence[str] | None) -> Annotation
     frame = np.array([number(clip.get("parent_pnr_frame")) for clip in clips], np.float64)
     shown = np.array([change == "1" for change in changes], bool)
     time = np.where(shown, frame / STATE_FPS, np.nan)
-    refuse(path, places, shown & ~((start <= time) & (time <= end)), "has its parent_pnr_frame outside its window")
+    outside = shown & (start < end) & ~((start <= time) & (time <= end))
+    refuse(path, places, outside, "has its parent_pnr_frame outside its window")
     return annotations(
         path,
         places,
