@@ -114,6 +114,25 @@ def test_epic_s_own_shards_get_its_classes(run, root, tmp_path):
     assert plain.labels == {} and "labels" not in plain.manifest
 
 
+@pytest.mark.parametrize("with_epic", [False, True])
+def test_a_tar_that_is_lost_is_cut_again_with_its_labels(run, root, csv, tmp_path, with_epic):
+    shards, epic = tmp_path / "S", root / "epic"
+    if with_epic:
+        source = ["--source", "epic-kitchens", "--root", epic]
+        table = ["--egoclip", epic / "EPIC_100_train.csv"]
+        made = run("shards", *table, *source, "--labels", "verb", "--out", shards)
+    else:
+        source, table = ["--source", "labels", "--root", csv, "--videos-dir", epic], []
+        made = run("segments", "--csv", csv, "--labels", "verb", "--videos-dir", epic, "--out", shards)
+    assert made[0] == 0
+    (tar,) = shards.glob("*.tar")
+    before = tar.read_bytes()
+    tar.unlink()
+    status, summary, _ = run("verify", shards, "--repair", *source, *table)
+    assert status == 0, summary
+    assert tar.read_bytes() == before and list(ShardIndex.open(shards).labels) == ["verb"]
+
+
 def test_a_video_that_comes_later_is_added(run, root, csv, tmp_path):
     videos = tmp_path / "videos"
     videos.mkdir()
