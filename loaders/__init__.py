@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from egocurate.loaders.egomcq_dataset import EgoMCQDataset as EgoMCQDataset
     from egocurate.loaders.evaluation_clips import EvaluationClips as EvaluationClips
     from egocurate.loaders.presets import PRESETS as PRESETS
+    from egocurate.loaders.views.multi_view_clips import MultiViewClips as MultiViewClips
+    from egocurate.loaders.views.multi_view_clips import Views as Views
     from egocurate.shards.read.index import ShardIndex as ShardIndex
 else:
     __getattr__, __dir__, __all__ = attach(
@@ -24,9 +26,11 @@ else:
             "Batch": "egocurate.loaders.batch",
             "EgoMCQDataset": "egocurate.loaders.egomcq_dataset",
             "EvaluationClips": "egocurate.loaders.evaluation_clips",
+            "MultiViewClips": "egocurate.loaders.views.multi_view_clips",
             "ShardIndex": "egocurate.shards.read.index",
             "Stream": "egocurate.loaders.clip_stream",
             "StreamConfig": "egocurate.loaders.config",
+            "Views": "egocurate.loaders.views.multi_view_clips",
             "crop": "egocurate.loaders.device",
             "normalize": "egocurate.loaders.device",
             "prefetch": "egocurate.loaders.device",

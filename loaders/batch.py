@@ -1,13 +1,14 @@
 """A batch: what the trainer gets."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields, replace
 
 import numpy as np
 import torch
 from torch.utils.data import get_worker_info
 
+from egocurate.labels import UNKNOWN
 from egocurate.loaders.crops import View
 
 
@@ -25,6 +26,7 @@ class Clip:
     sample: int
     view: View | None = None
     source: int = 0
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 _ON_HOST = ("sample", "source", "host_valid")
@@ -55,6 +57,8 @@ class Batch:
     """
     host_valid: torch.Tensor | None = None
     """`valid` on the host, if the batch has been moved from there"""
+    labels: dict[str, torch.Tensor] = field(default_factory=dict)
+    """int64 [M] of each kind of label that the shards have: class numbers, -1 where it is not known"""
 
     def __len__(self) -> int:
         """Return M."""
@@ -67,12 +71,14 @@ class Batch:
             for name, tensor in self._tensors().items()
             if name != "host_valid"
         )
-        return f"Batch({', '.join(shapes)}, texts=str[{len(self)}], device={self.frames.device})"
+        labels = f"labels=int64[{len(self)}] of {', '.join(self.labels)}, " if self.labels else ""
+        return f"Batch({', '.join(shapes)}, {labels}texts=str[{len(self)}], device={self.frames.device})"
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on a device; the copy from pinned memory runs beside the host."""
         moved = {name: t.to(device, non_blocking=True) for name, t in self._moving().items()}
-        return replace(self, **moved, host_valid=self.valid_on_host())
+        labels = {kind: t.to(device, non_blocking=True) for kind, t in self.labels.items()}
+        return replace(self, **moved, labels=labels, host_valid=self.valid_on_host())
 
     def valid_on_host(self) -> torch.Tensor:
         """Return `valid` without asking the device for it."""
@@ -80,11 +86,12 @@ class Batch:
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory (PyTorch's DataLoader calls this)."""
-        return replace(self, **{name: t.pin_memory() for name, t in self._tensors().items()})
+        labels = {kind: t.pin_memory() for kind, t in self.labels.items()}
+        return replace(self, **{name: t.pin_memory() for name, t in self._tensors().items()}, labels=labels)
 
     def record_stream(self, stream: torch.cuda.Stream) -> None:
         """Tell the allocator that the stream works on the tensors, so that it does not hand out their memory early."""
-        for tensor in self._moving().values():
+        for tensor in (*self._moving().values(), *self.labels.values()):
             tensor.record_stream(stream)
 
     def _moving(self) -> dict[str, torch.Tensor]:
@@ -101,10 +108,12 @@ def collate(
     num_verbs: int,
     num_nouns: int,
     into: torch.Tensor | None = None,
+    labels: Sequence[str] = (),
 ) -> Batch:
     """Return the batch of N anchors, or of 2N rows if negatives are given: None stands for an anchor that has none.
 
-    into: uint8 [M, T, S, S, 3] for the frames to be written to; else they get memory of their own.
+    into: uint8 [M, T, S, S, 3] for the frames to be written to; else they get memory of their own. labels: the kinds
+    that the batch has, -1 for a clip that has none.
     """
     clips = list(anchors)
     valid = [True] * len(clips)
@@ -120,6 +129,7 @@ def collate(
         sample=torch.tensor([clip.sample for clip in clips], dtype=torch.int64),
         source=torch.tensor([clip.source for clip in clips], dtype=torch.int64),
         views=torch.tensor([astuple(clip.view) for clip in clips]) if all(clip.view for clip in clips) else None,
+        labels={kind: torch.tensor([clip.labels.get(kind, UNKNOWN) for clip in clips]) for kind in labels},
     )
 
 

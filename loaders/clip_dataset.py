@@ -1,7 +1,7 @@
 """One anchor of one epoch, with its negative: fetch, decode, crop. A function of (seed, epoch, sample id) alone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -46,6 +46,8 @@ class ClipDataset(Dataset):
         self.index = index
         self.config = config
         self.status = WorkerStatus(config.workers)
+        self.labels = list(index.labels)
+        """kinds of labels that its batches have"""
         self._known_bad: dict[int, BadSample] = {}  # by this process: read once, not again in each epoch
 
     def __len__(self) -> int:
@@ -89,7 +91,7 @@ class ClipDataset(Dataset):
         if len(anchors) < len(items):
             return None, bad
         negatives = [item.negative for item in items] if self.config.negatives else None
-        return collate(anchors, negatives, self.index.num_verbs, self.index.num_nouns, into), bad
+        return collate(anchors, negatives, self.index.num_verbs, self.index.num_nouns, into, self.labels), bad
 
     def _with_replacements(self, epoch: int, sample: int) -> Iterator[int]:
         yield sample
@@ -119,9 +121,10 @@ class ClipDataset(Dataset):
             bad.append(frames)
             return None
         view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
+        clip = Clip(frames, row.text, row.tag_verb, row.tag_noun, sample, labels=row.labels)
         if config.crop == "device":
-            return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample, view)
-        return Clip(crop_and_resize(frames, view, config.size), row.text, row.tag_verb, row.tag_noun, sample)
+            return replace(clip, view=view)
+        return replace(clip, frames=crop_and_resize(frames, view, config.size))
 
     def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
         return generator(self.config.seed, epoch, purpose, sample)

@@ -26,8 +26,9 @@ class MixedDataset(Dataset):
             for number, index in enumerate(indexes)
         ]
         self.status = self.sets[0].status
+        labels = list(dict.fromkeys(kind for index in indexes for kind in index.labels))
         for dataset in self.sets:
-            dataset.status = self.status
+            dataset.status, dataset.labels = self.status, labels
         self.buffers: SharedBuffers | None = None
         """where workers put frames; without any each batch gets memory of its own"""
 
@@ -71,7 +72,10 @@ class BatchRequest(NamedTuple):
 
 
 def check_lexicons(indexes: Sequence[ShardIndex]) -> None:
-    """Raise InputError if the classes of two indexes are of different lexicons, by their digests and numbers."""
+    """Raise InputError if the classes of two indexes are of different lexicons, by their digests and numbers.
+
+    And if a kind of label that two of them have names other classes in one than in the other.
+    """
     for other in indexes[1:]:
         for one in indexes:
             known = one.lexicon and other.lexicon
@@ -81,6 +85,19 @@ def check_lexicons(indexes: Sequence[ShardIndex]) -> None:
                     f"{_classes(one)}, {_classes(other)}: their classes mean different things; "
                     "make both with the same --lexicon to mix them"
                 )
+            check_same_labels(one, other)
+
+
+def check_same_labels(one: ShardIndex, other: ShardIndex) -> None:
+    """Raise InputError if a label of both, such as action, has other classes in one than in the other."""
+    for kind in one.label_names.keys() & other.label_names.keys():
+        names = one.label_names[kind], other.label_names[kind]
+        if names[0] != names[1]:
+            counts = [f"{index.folder} has {len(index.label_names[kind])}" for index in (one, other)]
+            raise InputError(
+                f"label {kind}: {', '.join(counts)} classes, and a number means another class in each; "
+                f"cut one of them with --label-names {one.folder}"
+            )
 
 
 def _classes(index: ShardIndex) -> str:

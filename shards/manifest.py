@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from egocurate.errors import InputError
+from egocurate.labels import check_label_names
 from egocurate.shards.shard_format import FORMAT, MANIFEST_FILE, MEMBER_KINDS, MP4, shard_file
 from egocurate.shards.write.parts import Part
 from egocurate.storage.paths import AnyPath, as_path, read_bytes
@@ -49,6 +50,7 @@ def _check(manifest: dict[str, Any]) -> None:
         raise ValueError(f"name {manifest['name']!r} is no plain name")
     if not isinstance(manifest.get("lexicon", ""), str):
         raise ValueError("lexicon is no text")
+    check_label_names(manifest.get("labels", {}))
     profile, planned = manifest["profile"], manifest["planned"]
     if not (isinstance(profile, dict) and isinstance(profile["name"], str)):
         raise ValueError("profile is none")

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from egocurate.clip_table import CLIP_SCHEMA
+from egocurate.labels import LABEL_TYPE, PREFIX
 
 FORMAT = "egocurate-shards/1"
 MP4 = "mp4"
@@ -47,6 +48,11 @@ FAILED_SCHEMA = pa.schema(
         ("detail", pa.string()),
     ]
 )
+
+
+def index_type(name: str) -> pa.DataType:
+    """Return the type of a column of the index; one of labels is there where the clips have them."""
+    return LABEL_TYPE if name.startswith(PREFIX) else INDEX_SCHEMA.field(name).type
 
 
 def shard_file(name: str, number: int) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from egocurate.commands.jobs.cutting import RunOptions, video_files
+from egocurate.commands.jobs.labels import LabelOptions, add_labels
 from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.commands.jobs.segments import TABLE_FILE as SEGMENTS_FILE
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
+from egocurate.labels import table_label_names
 from egocurate.progress import Report
 from egocurate.questions import CLIPS_FILE
 from egocurate.shards.check.repair import Repaired, repair, settings_of
+from egocurate.shards.manifest import read_manifest
 from egocurate.shards.profiles import profile
 from egocurate.shards.write.write_shards import ShardJob
 from egocurate.storage.paths import AnyPath
@@ -35,13 +40,25 @@ def repair_folder(
         settings |= {"num_verbs": classes.verbs, "num_nouns": classes.nouns, "lexicon": classes.lexicon}
     settings |= {"profile": profile(str(settings["profile"]))}
     job = ShardJob(
-        clips=read_clips(table),
+        clips=_clips(table, folder),
         videos=video_files(source.videos()),
         out=folder,
         looked_in=source.looked_in(),
         **settings,
     )
     return repair(job, report)
+
+
+def _clips(table: AnyPath, folder: AnyPath) -> pa.Table:
+    """Return the clips of a table, with the labels of the shards where these were added to it as they were cut."""
+    clips = read_clips(table)
+    if table_label_names(clips.schema):
+        return clips
+    try:
+        kinds = tuple(read_manifest(folder).get("labels", {}))
+    except InputError:
+        return clips
+    return add_labels(table, clips, LabelOptions(table, kinds, (str(folder),)))[0] if kinds else clips
 
 
 def _table_beside(folder: AnyPath) -> AnyPath:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, record, running_ray
 from egocurate.commands.jobs.run_record import open_run
 from egocurate.curation.clips.grow_egoclip import add_clips
@@ -13,11 +12,11 @@ from egocurate.curation.clips.segments import fixed_segments
 from egocurate.curation.sources import Source
 from egocurate.curation.sources.videos_table import stereo_fingerprint
 from egocurate.errors import InputError
+from egocurate.labels import read_clip_table
 from egocurate.progress import Report
 from egocurate.storage.atomic import atomic_write
 from egocurate.storage.parquet import write_parquet
 from egocurate.storage.paths import AnyPath, make_folder
-from egocurate.storage.typed_parquet import read_typed
 
 TABLE_FILE = "segments.parquet"
 """The clip table of the shards beside it, which only ever gets longer."""
@@ -42,7 +41,7 @@ def run_segments(
     settings = options.cut_settings() | {"seconds": seconds, "stride": stride}
     run = open_run(out, "segments", settings, {"stereo": stereo_fingerprint(videos)})
     segments = fixed_segments(videos[is_there | (videos["video_dur"] > 0)], seconds, stride)
-    table = _table(segments.replace_schema_metadata({_CUT_AS: f"{seconds} s, one every {stride} s"}), out)
+    table = keep_table(marked(segments, f"segments of {seconds} s, one every {stride} s"), out)
     with running_ray(options.ray_address, report):
         outcome = cut_clips("segments", table, source, ClassCounts(0, 0), out, options, report)
     unused = set(videos["video_uid"][is_there]) - set(table["video_uid"].unique().to_pylist())
@@ -51,16 +50,22 @@ def run_segments(
     return record(run, outcome)
 
 
-def _table(segments: pa.Table, out: AnyPath) -> pa.Table:
-    """Return the segments that the shards in `out` are cut from, kept there; those that are new follow.
+def marked(clips: pa.Table, cut_as: str) -> pa.Table:
+    """Return a clip table that says, in a few words, what its clips are."""
+    return clips.replace_schema_metadata({**(clips.schema.metadata or {}), _CUT_AS: cut_as})
 
-    Raises InputError if a run that did not finish has left segments of another length there.
+
+def keep_table(segments: pa.Table, out: AnyPath) -> pa.Table:
+    """Return the marked segments that the shards in `out` are cut from, kept there; those that are new follow.
+
+    Raises InputError if a run that did not finish has left other segments there: of another length, or file.
     """
     path = out / TABLE_FILE
-    earlier = read_typed(path, CLIP_SCHEMA) if path.exists() else None
+    earlier = read_clip_table(path) if path.exists() else None
     if earlier is not None and earlier.schema.metadata != segments.schema.metadata:
         was, is_now = ((table.schema.metadata or {}).get(_CUT_AS, b"").decode() for table in (earlier, segments))
-        raise InputError(f"{path} has segments of {was}, not of {is_now}: name another --out, or delete that folder")
+        more = ", with other labels" if was == is_now else ""
+        raise InputError(f"{path} has {was}, not {is_now}{more}: name another --out, or delete that folder")
     table = segments if earlier is None else add_clips(earlier, segments)
     if earlier is None or len(table) > len(earlier):
         make_folder(out)

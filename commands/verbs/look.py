@@ -70,6 +70,9 @@ def show(
     clip = ("key", "video_uid", "clip_start", "clip_end", "clip_text", "tag_verb", "tag_noun", "frame_count", "fps")
     for name in clip:
         print(f"{name:<14} {getattr(sample, name)}")
+    for kind, label in sample.labels.items():
+        name = index.label_names[kind][label] if label >= 0 else "not known"
+        print(f"{f'label {kind}':<14} {label} ({name})")
     print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
     if out:
         shown = np.unique(uniform(sample.frame_count, MOST_FRAMES))  # of fewer frames each is drawn once

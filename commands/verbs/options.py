@@ -75,6 +75,20 @@ ShardClips = Annotated[int, typer.Option("--shard-clips", min=1, help="Clips in 
 RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="A running Ray cluster, e.g. auto or ray://head:10001.")
 ]
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--labels", metavar="A,B", help="Columns of labels, e.g. verb,noun (default: label, or those of the format)."
+    ),
+]
+LabelNamesFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label-names",
+        metavar="FOLDER|FILE",
+        help="Shards whose classes these are to be, or a file of names (KIND=FILE where there are several kinds).",
+    ),
+]
 TablesOnly = Annotated[bool, typer.Option("--tables-only", help="Stop before the video work.")]
 Lexicon = Annotated[
     str,
@@ -126,6 +140,11 @@ def check_lexicon(lexicon: str) -> None:
     """Raise InputError for a folder of dictionaries that is not there."""
     if lexicon not in ("auto", "wordnet"):
         check_folder("--lexicon", lexicon)
+
+
+def label_kinds(labels: str) -> tuple[str, ...]:
+    """Return the kinds of labels that --labels names."""
+    return tuple(kind.strip().lower() for kind in labels.split(",") if kind.strip())
 
 
 def finish(title: str, outcome: Outcome, as_json: bool) -> None:

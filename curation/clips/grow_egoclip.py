@@ -15,6 +15,7 @@ from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
+from egocurate.labels import clip_schema, table_label_names
 from egocurate.progress import Report, silent
 from egocurate.storage.paths import AnyPath
 from egocurate.storage.typed_parquet import read_typed
@@ -64,13 +65,14 @@ def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
     new_rows = is_new.to_numpy()
     numbers[new_rows] = pc.max(old["clip_idx"]).as_py() + 1 + np.arange(len(added))
     _, hoods = np.unique(added["neighbourhood"].to_numpy(), return_inverse=True)
-    columns = {name: added[name] for name in CLIP_SCHEMA.names} | {
+    schema = clip_schema(table_label_names(new.schema))
+    columns = {name: added[name] for name in schema.names} | {
         "clip_idx": pa.array(numbers[new_rows]),
         "neighbourhood": pa.array(pc.max(old["neighbourhood"]).as_py() + 1 + hoods),
         "negatives": _renumbered(added["negatives"].combine_chunks(), new["clip_idx"].to_numpy(), numbers),
     }
-    rows = pa.table([columns[name] for name in CLIP_SCHEMA.names], schema=CLIP_SCHEMA)
-    whole = pa.concat_tables([old.select(CLIP_SCHEMA.names).replace_schema_metadata(None), rows])
+    rows = pa.table([columns[name] for name in schema.names], schema=schema)
+    whole = pa.concat_tables([old.select(schema.names).replace_schema_metadata(None), rows])
     return whole.replace_schema_metadata(new.schema.metadata)
 
 

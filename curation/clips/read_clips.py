@@ -19,8 +19,8 @@ from egocurate.curation.sources.epic_segments import holds_segments, read_segmen
 from egocurate.curation.text.marks import normalize
 from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
+from egocurate.labels import read_clip_table
 from egocurate.storage.paths import AnyPath, as_path
-from egocurate.storage.typed_parquet import read_typed
 
 _TEXTS_AT_ONCE = 100_000
 
@@ -87,7 +87,7 @@ def read_clips(path: str | AnyPath) -> pa.Table:
     """
     path = find_clips(as_path(path))
     if path.suffix == ".parquet":
-        table = read_typed(path, CLIP_SCHEMA)
+        table = read_clip_table(path)
         check_clips(path, table)
         named_so = pc.equal(table["key"], _keys(table))
         if not pc.all(named_so, min_count=0).as_py():

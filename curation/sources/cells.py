@@ -11,6 +11,7 @@ LARGEST_PIXELS = 100_000
 """Width or height of the largest picture."""
 
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+_COUNT = re.compile(r"[0-9]{1,6}")
 
 
 def number(value: object) -> float:
@@ -27,6 +28,18 @@ def decimal(text: str) -> float:
     """Return the number that a text writes in plain digits, NaN for any other text and for one beyond float64."""
     value = float(text) if _NUMBER.fullmatch(text) else math.nan
     return value if math.isfinite(value) else math.nan
+
+
+def clock_or_seconds(text: str) -> float:
+    """Return seconds, with minutes and hours before them in a clock time, NaN for another text; 1,5 is 1.5."""
+    *before, last = text.replace(",", ".").split(":")
+    seconds = decimal(last)
+    if not before:
+        return seconds
+    counts = [int(part) for part in before if _COUNT.fullmatch(part)]
+    if len(counts) != len(before) or len(counts) > 2 or not 0 <= seconds < 60 or any(n >= 60 for n in counts[1:]):
+        return math.nan
+    return seconds + sum(count * 60**place for place, count in enumerate(reversed(counts), 1))
 
 
 def first_duration(values: Iterable[float]) -> float:

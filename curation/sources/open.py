@@ -30,6 +30,7 @@ SOURCES = {
     "table": SourceKind(
         "a csv or parquet file with columns video, time, text", "egocurate.curation.sources.table", "TableSource"
     ),
+    "labels": SourceKind("a file of labeled videos", "egocurate.curation.labels.source", "LabelSource"),
 }
 """Every kind of source; to add one, write a module with a class as `sources.Source` says, and name it here."""
 

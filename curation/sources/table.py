@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from egocurate.curation.sources import FIRST_PASS, NARRATION_COLUMNS
-from egocurate.curation.sources.cells import decimal
+from egocurate.curation.sources.cells import clock_or_seconds
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.curation.sources.video_folders import VideoFolders, is_there, looked_in
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
@@ -29,7 +27,6 @@ videos/kitchen.mp4,0:01:04.2,#C C washes the cup
 """
 """A table to begin with: its columns, and a narration at seconds and one at a clock time."""
 
-_COUNT = re.compile(r"[0-9]{1,6}")
 _SPLITS = {"": "", "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 _SPLITS |= {"test": "test", "testing": "test"}
 
@@ -133,7 +130,7 @@ class TableSource:
 
     def _seconds(self, texts: pd.Series) -> pd.Series:
         """Return times in seconds (float64), NaN for a text without a digit; refuses others that are no times."""
-        seconds = texts.map(_as_seconds).astype(np.float64)
+        seconds = texts.map(clock_or_seconds).astype(np.float64)
         bad = seconds.isna() & texts.str.contains(r"[0-9]")
         if bad.any():
             line = bad.index[bad][0]
@@ -146,18 +143,6 @@ class TableSource:
         if text.strip().lower() not in _SPLITS:
             raise InputError(f"{self.path}: column 'split' has {text!r}; write train, val, test or nothing")
         return _SPLITS[text.strip().lower()]
-
-
-def _as_seconds(text: str) -> float:
-    """Read seconds, or minutes and hours before them, in a clock time; a comma may stand for the point."""
-    *before, last = text.replace(",", ".").split(":")
-    seconds = decimal(last)
-    if not before:
-        return seconds
-    counts = [int(part) for part in before if _COUNT.fullmatch(part)]
-    if len(counts) != len(before) or len(counts) > 2 or not 0 <= seconds < 60 or any(n >= 60 for n in counts[1:]):
-        return math.nan
-    return seconds + sum(count * 60**place for place, count in enumerate(reversed(counts), 1))
 
 
 def _columns(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
-from egocurate.curation.synthetic.script import ACTION_SEC, Action, Script
+from egocurate.curation.synthetic.script import MOTIONS, Action, Script
 
 # Outlines in units of the object's size, center (0, 0), y down: (body, accent).
 _CIRCLE = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 16, endpoint=False)]
@@ -48,6 +48,8 @@ COLORS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "plate": ((235, 235, 225), (190, 210, 225)),
 }
 SKIN = (224, 172, 140)
+LAPS = 0.9  # of its range that a drifting object goes in an action
+APART = 0.75  # of its size: how far the halves of an object lie from where it was
 MARGIN = 0.12  # of the side: what the camera's shake may uncover
 
 
@@ -64,6 +66,18 @@ def pose(verb: str, phase: float) -> tuple[float, float, float, float]:
         "stir": (0.14 * math.cos(2 * math.pi * 2 * phase), 0.14 * math.sin(2 * math.pi * 2 * phase), 1.0, 0.0),
         "tap": (0.0, -0.16 * abs(swing), 1.0, 0.0),
     }[verb]
+
+
+def drift(motion: str, phase: float, start: tuple[float, float, float]) -> tuple[float, float, float, float]:
+    """Where an object is that drifts along an axis at one speed, as `pose` says it, at phase 0..1 from `start`.
+
+    What leaves the range at one end comes back at the other. So for a start drawn evenly the object is anywhere
+    in its range at any moment, whatever the motion: a picture alone does not tell which it is, only their order does.
+    """
+    axis, way = MOTIONS[motion]
+    at = list(start)
+    at[axis] = (at[axis] + way * LAPS * phase) % 1
+    return 0.6 * (at[0] - 0.5), 0.5 * (at[1] - 0.5), 0.6 * 2.5 ** at[2], 0.0
 
 
 def render(script: Script, path: Path, *, side: int, fps: int, seed: int) -> None:
@@ -128,8 +142,9 @@ def _picture(
     picture = table.crop((left, up, left + side, up + side))
     action = _current(script, time_sec)
     if action is not None:
-        phase = (time_sec - action.time_sec) / ACTION_SEC + 0.5
-        dx, dy, scale, angle = pose(action.verb, phase)
+        phase = (time_sec - action.time_sec) / action.duration_sec + 0.5
+        is_motion = action.verb in MOTIONS
+        dx, dy, scale, angle = drift(action.verb, phase, action.start) if is_motion else pose(action.verb, phase)
         sway = -0.03 * side * shake
         center = (side * (0.5 + dx) + sway[0], side * (0.55 + dy) + sway[1])
         size = 0.17 * side * scale
@@ -144,7 +159,12 @@ def _picture(
             ],
             fill=SKIN,
         )
-        _draw_object(draw, action.noun, colors[action.noun], center, size, angle)
+        if action.change_sec is not None and time_sec >= action.change_sec:
+            for side_of in (-APART, APART):
+                half = (center[0] + side_of * size, center[1])
+                _draw_object(draw, action.noun, colors[action.noun], half, 0.6 * size, angle + side_of)
+        else:
+            _draw_object(draw, action.noun, colors[action.noun], center, size, angle)
         thumb = 0.05 * side
         x, y = center[0], center[1] + 0.8 * size
         draw.ellipse((x - 1.6 * thumb, y - thumb, x + 1.6 * thumb, y + thumb), fill=SKIN)
@@ -152,7 +172,7 @@ def _picture(
 
 
 def _current(script: Script, time_sec: float) -> Action | None:
-    near = [a for a in script.actions if abs(a.time_sec - time_sec) < ACTION_SEC / 2]
+    near = [a for a in script.actions if abs(a.time_sec - time_sec) < a.duration_sec / 2]
     return near[0] if near else None
 
 

@@ -10,16 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from egocurate.curation.synthetic.render import render
+from egocurate.curation.synthetic.render_all import RenderJob, render_all
 from egocurate.curation.synthetic.script import NOUNS, VERBS, Script, narrate, write_script
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
-from egocurate.storage.atomic import atomic_path, remove_leftovers, write_json
+from egocurate.storage.atomic import write_json
 from egocurate.storage.json_notes import read_note
-from egocurate.workers.choose import open_workers
-from egocurate.workers.tasks import run_each
-
-RENDERED_PER_SEC = 2_000  # frames, by a core: a guess on the slow side
 
 
 @dataclass(frozen=True)
@@ -53,14 +49,15 @@ def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Re
     roles = ["train"] * config.train + ["val"] * config.val + ["stereo", "test"]
     uids = [str(uuid.uuid5(uuid.NAMESPACE_URL, f"egocurate-demo/{config.seed}/{i}")) for i in range(len(roles))]
     scripts = [write_script(np.random.default_rng((config.seed, i)), config.video_sec) for i in range(len(roles))]
-    _render_all([(scripts[i], videos_dir / f"{uids[i]}.mp4", i) for i in range(len(roles))], config, report)
+    jobs = [RenderJob(scripts[i], videos_dir / f"{uids[i]}.mp4", i) for i in range(len(roles))]
+    render_all(jobs, side=config.side, fps=config.fps, report=report)
 
     narration, videos = {}, []
     for i, (uid, role, script) in enumerate(zip(uids, roles, scripts, strict=True)):
         passes = {f"narration_pass_{p}": _pass(script, uid, p, config.seed, i) for p in ((1,) if i == 1 else (1, 2))}
         narration[uid] = {**passes, "status": "complete"}
         redacted = [{"start_sec": 10.0, "end_sec": 14.0, "start_frame": 300, "end_frame": 420}] if i == 0 else []
-        videos.append(_video(uid, role, script, config, redacted))
+        videos.append(video_entry(uid, role, script, redacted, side=config.side, fps=config.fps))
     cameras = [
         {"concurrent_video_set_id": 0, "video_uid": uid, "video_start_offset_sec": 0.0}
         for uid in uids[config.train - 2 : config.train]
@@ -81,29 +78,6 @@ def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Re
     _write_taxonomy(annotations / "narration_noun_taxonomy.csv", NOUNS)
     write_json(root / "ego4d.json", metadata)
     write_json(stamp, asdict(config))
-
-
-def _render_all(jobs: list[tuple[Script, Path, int]], config: DemoRootConfig, report: Report) -> None:
-    """Render every video, each as a task of its own; a video already there is kept."""
-    todo = {seed: ((script, path, seed), config) for script, path, seed in jobs if not path.exists()}
-    if not todo:
-        return
-    report("render", len(jobs) - len(todo), len(jobs))
-    core_sec = len(todo) * config.video_sec * config.fps / RENDERED_PER_SEC
-    try:
-        with open_workers(len(todo), core_sec, report) as workers:
-            for done, ended in enumerate(run_each(workers, _render_one, todo), len(jobs) - len(todo) + 1):
-                ended.result()
-                report("render", done, len(jobs))
-    finally:
-        for folder in {path.parent for _, path, _ in jobs}:
-            remove_leftovers(folder)
-
-
-def _render_one(job: tuple[Script, Path, int], config: DemoRootConfig) -> None:
-    script, path, seed = job
-    with atomic_path(path) as temp:
-        render(script, temp, side=config.side, fps=config.fps, seed=seed)
 
 
 def _pass(script: Script, uid: str, annotator: int, seed: int, video: int) -> dict:
@@ -130,7 +104,8 @@ def _pass(script: Script, uid: str, annotator: int, seed: int, video: int) -> di
     return {"narrations": items, "summaries": [summary]}
 
 
-def _video(uid: str, role: str, script: Script, config: DemoRootConfig, redacted: list[dict]) -> dict:
+def video_entry(uid: str, role: str, script: Script, redacted: list[dict], *, side: int, fps: int) -> dict:
+    """Return what ego4d.json says of a video."""
     return {
         "video_uid": uid,
         "duration_sec": script.duration_sec,
@@ -146,11 +121,11 @@ def _video(uid: str, role: str, script: Script, config: DemoRootConfig, redacted
         "has_redacted_regions": bool(redacted),
         "redacted_intervals": redacted,
         "video_metadata": {
-            "fps": float(config.fps),
-            "num_frames": round(script.duration_sec * config.fps),
+            "fps": float(fps),
+            "num_frames": round(script.duration_sec * fps),
             "video_codec": "h264",
-            "display_resolution_width": config.side,
-            "display_resolution_height": config.side,
+            "display_resolution_width": side,
+            "display_resolution_height": side,
             "mp4_duration_sec": script.duration_sec,
             "video_start_sec": 0.0,
             "video_duration_sec": script.duration_sec,

@@ -32,15 +32,31 @@ NOUNS: dict[str, tuple[str, ...]] = {
 }
 ACTION_SEC = 2.2  # an action lasts this long, centered on the moment it is about
 OBJECTS_PER_SCENE = 5
+# Class of motion -> the axis along which the object drifts (x, y or depth), and which way.
+MOTIONS: dict[str, tuple[int, int]] = {
+    "approaching": (2, 1),
+    "moving down": (1, 1),
+    "moving left": (0, -1),
+    "moving right": (0, 1),
+    "moving up": (1, -1),
+    "receding": (2, -1),
+}
 
 
 @dataclass(frozen=True)
 class Action:
-    """One thing the camera wearer does: `verb` with `noun`, around `time_sec`."""
+    """One thing the camera wearer does: `verb`, or one of MOTIONS, with `noun`, around `time_sec`.
+
+    A motion starts at `start`, shares (x, y, depth) of the range in each axis. At `change_sec` of the video the object
+    comes apart, if it does.
+    """
 
     time_sec: float
     verb: str
     noun: str
+    duration_sec: float = ACTION_SEC
+    start: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    change_sec: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from egocurate.labels import label_column
 from egocurate.progress import Report, silent
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.open_index import DamagedIndex
@@ -99,6 +100,7 @@ def _check_columns(index: ShardIndex, data: Bytes, shard: str, sample: int) -> l
     try:
         written = json.loads(data[offset : offset + size])
         wrong = [name for name in COMPARED if not _same(written[name], _plain(getattr(row, name)))]
+        wrong += [label_column(kind) for kind, label in row.labels.items() if written[label_column(kind)] != label]
     except (ValueError, KeyError, TypeError) as error:
         return [Problem(shard, row.key, f"its json member is none ({error!r})")]
     return [Problem(shard, row.key, f"the index has another {', '.join(wrong)} than its json member")] if wrong else []

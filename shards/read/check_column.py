@@ -2,12 +2,12 @@
 
 import pyarrow as pa
 
-from egocurate.shards.shard_format import INDEX_SCHEMA
+from egocurate.shards.shard_format import index_type
 
 
 def check_piece(piece: pa.Array, name: str) -> None:
     """Raise pa.ArrowInvalid for rows of another type, or without a value, or with texts that are none."""
-    kind = INDEX_SCHEMA.field(name).type
+    kind = index_type(name)
     if piece.type != kind:
         raise pa.ArrowInvalid(f"column {name} is of type {piece.type}, not {kind}")
     piece.validate(full=True)

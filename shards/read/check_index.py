@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from egocurate.labels import UNKNOWN, label_column
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.shard_format import MP4
 
@@ -18,7 +19,8 @@ def check_index(read_column: ReadColumn, manifest: dict[str, Any]) -> None:
     """Raise ValueError, naming the column, for an index that does not fit a manifest; both may be forged."""
     samples, shards = manifest["samples"], manifest["shards"]
     limits = {"negatives": samples, "tag_verb": manifest["num_verbs"], "tag_noun": manifest["num_nouns"]}
-    columns = {name: numbers(read_column(name)) for name in _NUMBERS}
+    labels = {label_column(kind): len(names) for kind, names in manifest.get("labels", {}).items()}
+    columns = {name: numbers(read_column(name)) for name in (*_NUMBERS, *labels)}
     columns |= {name: lists(read_column(name)) for name in (*_MEMBERS, *limits)}
     shard = columns["shard"]
     if len(shard) != samples:
@@ -39,6 +41,10 @@ def check_index(read_column: ReadColumn, manifest: dict[str, Any]) -> None:
             values = of_piece[name].values
             if len(values) and not 0 <= values.min() <= values.max() < limit:
                 raise ValueError(f"column {name} has a number that is not among 0 to {limit - 1}")
+        for name, classes in labels.items():
+            values = of_piece[name]
+            if len(values) and not UNKNOWN <= values.min() <= values.max() < classes:
+                raise ValueError(f"column {name} has a number that is not among {UNKNOWN} to {classes - 1}")
 
 
 def _rows(column: np.ndarray | ListColumn, rows: slice) -> np.ndarray | ListColumn:

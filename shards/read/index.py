@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from egocurate.errors import InputError
+from egocurate.labels import label_column
 from egocurate.shards.manifest import read_manifest
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.read.open_index import open_columns
@@ -41,8 +42,12 @@ class ShardIndex:
         self._numbers = {name: numbers(read_column(name)) for name in NUMBER_COLUMNS}
         self._texts = {name: read_column(name) for name in TEXT_COLUMNS}
         self._lists = {name: lists(read_column(name)) for name in LIST_COLUMNS}
+        self.labels: dict[str, np.ndarray] = {
+            kind: numbers(read_column(label_column(kind))) for kind in self.label_names
+        }
+        """class numbers int32[N] of each kind of label, -1 where it is not known; empty without labels"""
         rows = {name: len(column.offsets) - 1 for name, column in self._lists.items()}
-        rows |= {name: len(column) for name, column in (self._numbers | self._texts).items()}
+        rows |= {name: len(column) for name, column in (self._numbers | self._texts | self.labels).items()}
         if short := [name for name, count in rows.items() if count != len(self.shard)]:
             raise pa.ArrowInvalid(f"column {short[0]} has {rows[short[0]]} rows, column shard {len(self.shard)}")
 
@@ -98,6 +103,16 @@ class ShardIndex:
         """Digest of what the classes are called; "" where that is not known."""
         return self.manifest.get("lexicon", "")
 
+    @property
+    def label_names(self) -> dict[str, list[str]]:
+        """Names of the classes of each kind of label, in the order of their numbers; empty without labels."""
+        return self.manifest.get("labels", {})
+
+    @property
+    def narration_time(self) -> np.ndarray:
+        """The second of each sample in its video at which what it shows was pointed at, float64[N]."""
+        return self._numbers["narration_time"]
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the plan and of every shard's bytes; another one when the folder has grown."""
@@ -135,6 +150,7 @@ class ShardIndex:
             shard_path=self.reader.shards[self.shard[i]].path,
             spans=self.spans(i),
             neighbourhood=int(self.neighbourhood[i]),
+            labels={kind: int(column[i]) for kind, column in self.labels.items()},
             **{name: column[i].as_py() for name, column in self._texts.items()},
             **{name: column.row(i) for name, column in self._lists.items()},
             **{name: column[i].item() for name, column in self._numbers.items()},

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from egocurate.shards.read.check_column import check_piece
-from egocurate.shards.shard_format import INDEX_SCHEMA
+from egocurate.shards.shard_format import index_type
 
 ReadColumn = Callable[[str], pa.Array]
 """name -> the column"""
@@ -36,7 +36,7 @@ def lists(column: pa.LargeListArray) -> ListColumn:
 
 def column_kind(name: str) -> pa.DataType:
     """Return the type of a column in memory: texts and lists of millions of samples exceed what 32 bits can count."""
-    kind = INDEX_SCHEMA.field(name).type
+    kind = index_type(name)
     if pa.types.is_string(kind):
         return pa.large_string()
     return pa.large_list(kind.value_type) if pa.types.is_list(kind) else kind

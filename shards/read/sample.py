@@ -1,6 +1,7 @@
 """One row of the index of a shard folder."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Sample:
     narration_time: float
     clip_idx: int
     neighbourhood: int
+    labels: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def json_span(self) -> tuple[int, int]:

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.errors import InputError
+from egocurate.labels import UNKNOWN, clip_schema, label_column, table_label_names
 from egocurate.shards.profiles import Profile
 from egocurate.shards.shard_format import FORMAT
 from egocurate.shards.write.ordered_clips import PIECE_CLIPS, OrderedClips
 from egocurate.shards.write.parts import NOT_ON_DISK, Part, claimed_rows, new_part, parts_fingerprint
-from egocurate.shards.write.plan_digests import plan_digests
+from egocurate.shards.write.plan_digests import plan_digests, text_digest
 from egocurate.shards.write.shard_plan import ORDERED_BY, plan_shards, shard_order
 from egocurate.storage.paths import AnyPath, as_path, is_remote, named
 
@@ -65,6 +65,11 @@ class ShardJob:
     looked_in: str = ""
     waiting: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def label_names(self) -> dict[str, list[str]]:
+        """Names of the classes of each kind of label that the clips have."""
+        return table_label_names(self.clips.schema)
+
     def settings(self) -> dict[str, str]:
         """Return what decides the bytes of shards besides clips and videos, by name."""
         return {
@@ -74,7 +79,7 @@ class ShardJob:
             "profile": json.dumps(self.profile.settings(), sort_keys=True),
             "classes": f"{self.num_verbs} verbs, {self.num_nouns} nouns"
             + (self.lexicon and f" of lexicon {self.lexicon}"),
-        }
+        } | ({"label names": text_digest(self.label_names)} if self.label_names else {})
 
 
 @dataclass(frozen=True)
@@ -212,9 +217,10 @@ def _count_videos(clips: pa.Table, chosen: np.ndarray) -> dict[str, int]:
 
 def _refuse_other_plan(job: ShardJob, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
     # What videos were when they were cut is no matter: what is whole stays.
-    other = [name for name in ours if name != "videos" and theirs.get(name) != ours[name]]
+    names = dict.fromkeys([*ours, *theirs])  # theirs may have labels, and ours not
+    other = [name for name in names if name != "videos" and theirs.get(name) != ours.get(name)]
     if other:
-        named = ", ".join(f"{name} ({_brief(theirs.get(name))} there, {_brief(ours[name])} now)" for name in other)
+        named = ", ".join(f"{name} ({_brief(theirs.get(name))} there, {_brief(ours.get(name))} now)" for name in other)
         raise InputError(f"{job.out} holds shards of another plan; what differs: {named}; choose another folder")
 
 
@@ -224,19 +230,25 @@ def _brief(value: str | None) -> str:
 
 
 def _checked(clips: pa.Table) -> pa.Table:
-    missing = [name for name in CLIP_SCHEMA.names if name not in clips.column_names]
+    label_names = table_label_names(clips.schema)
+    schema = clip_schema(label_names)
+    missing = [name for name in schema.names if name not in clips.column_names]
     if missing:
         raise InputError(f"clip table has no column {', '.join(missing)}: write it with `curate egoclip`")
     if len(clips) == 0:
         raise InputError("clip table has no rows: there is nothing to cut")
-    clips = clips.select(CLIP_SCHEMA.names).cast(CLIP_SCHEMA)
-    for name in CLIP_SCHEMA.names:
+    clips = clips.select(schema.names).cast(schema)
+    for name in schema.names:
         empty = clips[name].null_count
         if empty:
             raise InputError(f"clip table has {empty} rows without {name}: every clip needs one")
     for name in ("clip_start", "clip_end"):
         if not pc.all(pc.is_finite(clips[name])).as_py():
             raise InputError(f"clip table has a {name} that is not a number of seconds")
+    for kind, names in label_names.items():
+        bounds = pc.min_max(clips[label_column(kind)]).as_py()
+        if not UNKNOWN <= bounds["min"] <= bounds["max"] < len(names):
+            raise InputError(f"clip table has a {label_column(kind)} that is not among its {len(names)} classes")
     key = _repeated(clips["key"])
     if key is not None:
         raise InputError(f"clip table has key {key!r} twice: keys must be unique")

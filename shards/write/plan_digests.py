@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.labels import PREFIX
 from egocurate.shards.video.clip_frames import MICROSECONDS_PER_SECOND
 from egocurate.shards.write.ordered_clips import OrderedClips
 
@@ -24,7 +25,9 @@ _COLUMNS = {
 
 def plan_digests(clips: OrderedClips, videos: Mapping[str, int]) -> dict[str, str]:
     """Return a digest of each thing that decides the bytes of shards, given its clips and the bytes of videos."""
-    columns = {name: _columns_digest(clips, of) for name, of in _COLUMNS.items()}
+    labels = [name for name in clips.table.column_names if name.startswith(PREFIX)]
+    decided_by = _COLUMNS | ({"labels": labels} if labels else {})
+    columns = {name: _columns_digest(clips, of) for name, of in decided_by.items()}
     return {"videos": videos_digest(videos)} | columns
 
 

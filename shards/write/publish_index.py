@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egocurate.errors import InputError
+from egocurate.labels import LABEL_TYPE, PREFIX
 from egocurate.shards.shard_format import (
     CLIP_COLUMNS,
     FAILED_FILE,
@@ -83,7 +84,7 @@ def publish(folder: ShardFolder) -> None:
         "bytes": sum(entry["bytes"] for entry in written.entries),
         "index": {"bytes": index.bytes, "sha256": index.sha256},
         "shards": written.entries,
-    }
+    } | ({"labels": job.label_names} if job.label_names else {})
     write_text(folder.out / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
 
 
@@ -156,12 +157,13 @@ def _write_index(file: BinaryIO, clips: OrderedClips, written: _Written, about: 
     """Write the index a row group at a time, so that the texts are never in memory twice; `about` is its metadata."""
     clip_idx = clips.numbers("clip_idx")[written.rows]
     order = np.argsort(clip_idx, kind="stable")
-    schema = INDEX_SCHEMA if about is None else INDEX_SCHEMA.with_metadata(about)
+    labels = [name for name in clips.table.column_names if name.startswith(PREFIX)]
+    schema = pa.schema([*INDEX_SCHEMA, *(pa.field(name, LABEL_TYPE) for name in labels)], about)
     with pq.ParquetWriter(file, schema) as writer:
         for first in range(0, max(1, len(written.rows)), INDEX_ROW_GROUP):
             part = slice(first, first + INDEX_ROW_GROUP)
             rows = clips.take(written.rows[part])
-            columns = {name: rows[name].combine_chunks() for name in (*CLIP_COLUMNS, "key", "neighbourhood")}
+            columns = {name: rows[name].combine_chunks() for name in (*CLIP_COLUMNS, "key", "neighbourhood", *labels)}
             columns["sample"] = np.arange(first, first + len(rows))
             columns["shard"] = written.shard[part]
             columns["negatives"] = _as_samples(rows["negatives"].combine_chunks(), clip_idx, order)
@@ -170,7 +172,7 @@ def _write_index(file: BinaryIO, clips: OrderedClips, written: _Written, about: 
             for name, values in written.members.items():
                 offsets = (bounds - bounds[0]).astype(np.int32)
                 columns[name] = pa.ListArray.from_arrays(offsets, values[bounds[0] : bounds[-1]])
-            arrays = [pa.array(columns[name], INDEX_SCHEMA.field(name).type) for name in INDEX_SCHEMA.names]
+            arrays = [pa.array(columns[field.name], field.type) for field in schema]
             writer.write_table(pa.table(arrays, schema=schema))
 
 

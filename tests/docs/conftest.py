@@ -15,11 +15,14 @@ import pytest
 import egocurate.commands.jobs.demo
 import egocurate.train
 from egocurate.commands.curate import main
-from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root, write_labeled_root
 from egocurate.training.run import run_folder
 from tests.training.tasks.test_evaluate import HEADER, SEGMENTS, row, write_csv, write_video
 
 SMALL_ROOT = DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15)
+SMALL_LABELED_ROOT = LabeledRootConfig(
+    train=12, test=6, long_train=2, long_test=1, motion_sec=1.0, video_sec=16.0, side=48, fps=10
+)
 ASK = "--mcq-json mine/egomcq.json --mcq-shards mine/egomcq-shards"
 FIRST = (  # as the pages have them: what the commands of other pages build upon
     "curate demo --out demo",
@@ -31,6 +34,8 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     f"curate train egovlp-tiny --shards mine/shards {ASK} --out runs/first",
     "curate shards --egoclip /data/epic/retrieval_annotations/EPIC_100_retrieval_test.csv "
     "--source epic-kitchens --root /data/epic --out /data/epic-shards",
+    "curate segments --csv /data/labeled/motions/train.txt --label-names /data/labeled/motions/classes.txt "
+    "--out /data/labels/train",
 )
 really_train = egocurate.train.train
 really_find_checkpoint = run_folder.find_checkpoint
@@ -101,6 +106,12 @@ def filled(tmp_path_factory):
     (folder / "data" / "more").symlink_to("egoclip")
     (folder / "runs" / "egovlp").symlink_to("first")
     write_epic(folder / "data" / "epic")
+    write_labeled_root(folder / "data" / "labeled", SMALL_LABELED_ROOT)
+    for place in (folder, folder / "data"):
+        (place / "labels.csv").write_text(
+            "video,start_sec,end_sec,verb,noun\nP01_01.mp4,0.5,2.5,take,3\nP01_01.mp4,2.5,0:00:04,put,1\nP02_01.mp4,,,take,\n"
+        )
+    (folder / "P01_01.mp4").symlink_to("data/labeled/epic/P01/videos/P01_01.mp4")
 
     made = World(folder)
     with small():

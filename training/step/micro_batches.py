@@ -120,8 +120,9 @@ class BatchGradient:
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:
-    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return replace(batch, **{name: value[rows] for name, value in values.items() if value is not None})
+    values = {field.name: getattr(batch, field.name) for field in fields(batch) if field.name != "labels"}
+    labels = {kind: label[rows] for kind, label in batch.labels.items()}
+    return replace(batch, **{name: value[rows] for name, value in values.items() if value is not None}, labels=labels)
 
 
 def _average(gradients: list[Tensor], ranks: int) -> None:
