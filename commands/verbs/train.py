@@ -104,6 +104,7 @@ def train(
     # All that can be said without torch, which takes its seconds to load, is said before.
     from egocurate.training.config.overrides import with_setting
     from egocurate.training.run.run_folder import find_checkpoint
+    from egocurate.training.run.start_sizes import with_sizes_of_start
 
     config = replace(
         RECIPES[recipe](),
@@ -114,6 +115,10 @@ def train(
         annotations=annotations,
         out=out,
     )
+    starts = [setting for setting in changes if setting.startswith("start=")]
+    for setting in starts:
+        config = with_setting(config, setting)
+    config = with_sizes_of_start(config)  # before other settings, which change them
     for setting in changes:
         config = with_setting(config, setting)
     for folder in shards:

@@ -139,6 +139,13 @@ class VideoTower(nn.Module):
             x = block(x, frames, only_cls=block is self.blocks[-1])
         return self.norm(x[:, 0])
 
+    def tokens(self, frames: Tensor) -> Tensor:
+        """Map normalized frames [B, T, 3, S, S] to tokens after the last LayerNorm, [CLS] first, [B, 1 + T*N, D]."""
+        x = self.embed(frames)
+        for block in self.blocks:
+            x = block(x, frames.shape[1])
+        return self.norm(x)
+
     def forward(self, frames: Tensor) -> Tensor:
         """Map normalized frames [B, T, 3, S, S] to the [CLS] token after the last LayerNorm, [B, D]."""
         return self.read(self.embed(frames), frames.shape[1])

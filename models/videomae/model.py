@@ -50,6 +50,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: VideoMAEConfig) -> None:
         super().__init__()
+        self.config = config
         self.patch_embed = CubeEmbed(config)
         self.register_buffer("pos", sine_cosine(config.slots * config.places, config.width), persistent=False)
         self.blocks = vit_blocks(config.depth, config.width, config.heads)

@@ -8,7 +8,15 @@ from typing import Literal
 from egocurate.models.egovlpv2.config import ObjectiveConfig
 from egocurate.models.losses.rules import Positives, Undecided
 
-__all__ = ["Contrast", "Distillation", "LockedContrast", "ObjectiveConfig", "PlainContrast", "Reconstruction"]
+__all__ = [
+    "Classification",
+    "Contrast",
+    "Distillation",
+    "LockedContrast",
+    "ObjectiveConfig",
+    "PlainContrast",
+    "Reconstruction",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,20 @@ class LockedContrast(PlainContrast):
     """where the encoder is from: a run of the second stage, or weights"""
     towers: str = ""
     """where all else is from: a run of the first stage, or weights"""
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The cross entropy of classes, the sum over the kinds of labels."""
+
+    labels: tuple[str, ...] = ()
+    """kinds of labels that are learned; none named: all that the shards have"""
+    smoothing: float = 0.0
+    """share of the target that is spread over all classes"""
+    test_segments: int = 1
+    """views of a test, one behind the other in time"""
+    test_crops: int = 1
+    """views of a test, one beside the other in the picture"""
 
 
 @dataclass(frozen=True)

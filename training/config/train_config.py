@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from egocurate.loaders.config import StreamConfig
+from egocurate.models.classifier.config import ClassifierConfig
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, VideoPrismConfig
 from egocurate.training.config.loss_configs import (
+    Classification,
     Contrast,
     Distillation,
     LockedContrast,
@@ -28,9 +30,11 @@ class TrainConfig:
 
     system: str
     """what is trained, a name of `training.systems.SYSTEMS`"""
-    model: EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig
+    model: EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig | ClassifierConfig
     """sizes, of the kind that the system has"""
-    objective: Contrast | ObjectiveConfig | Reconstruction | PlainContrast | Distillation | LockedContrast
+    objective: (
+        Contrast | ObjectiveConfig | Reconstruction | PlainContrast | Distillation | LockedContrast | Classification
+    )
     """the loss, of the kind that the system has"""
     data: StreamConfig
     """what a clip shows, the seed of the order, of augmentation and of the first weights, and how clips are read"""

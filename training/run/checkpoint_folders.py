@@ -6,6 +6,8 @@ from pathlib import Path
 
 TOKENIZER = "tokenizer"
 """Folder of the run's tokenizer."""
+LABEL_NAMES = "labels.json"
+"""The classes that a run tells apart, by kind of label."""
 TEXT_SIZES = "text_tower.json"
 """Sizes of its text tower, where that was loaded by name."""
 DIGESTS_FILE = "sha256.json"

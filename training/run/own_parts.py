@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from egocurate.storage.atomic import write_text
+from egocurate.storage.atomic import write_json, write_text
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.run.checkpoint_folders import TEXT_SIZES, TOKENIZER
+from egocurate.training.run.checkpoint_folders import LABEL_NAMES, TEXT_SIZES, TOKENIZER
 
 if TYPE_CHECKING:  # settings are read without torch
     from egocurate.training.systems.base import System
@@ -21,10 +21,12 @@ _STARTS = ("video_weights", "start")  # what a run began from, which its checkpo
 
 
 def save_own_parts(config: TrainConfig, system: System) -> None:
-    """Write the tokenizer and the sizes of a pretrained text tower, if there are some, to the folder of a new run."""
+    """Write the tokenizer, the label names and the sizes of a pretrained text tower, if there are some, to OUT."""
     out = Path(config.out)
     if system.tokens:
         system.tokens.save(out / TOKENIZER)
+    if system.label_names:
+        write_json(out / LABEL_NAMES, system.label_names)
     if _pretrained(config):
         write_text(out / TEXT_SIZES, system.model.text.model.config.to_json_string())
 

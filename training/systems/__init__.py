@@ -6,6 +6,7 @@ from egocurate.loaders.clip_stream import Stream
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
+from egocurate.training.systems.classifier import ClassifierSystem
 from egocurate.training.systems.egovlp import EgoVLPSystem
 from egocurate.training.systems.egovlpv2 import EgoVLPv2System
 from egocurate.training.systems.videomae import VideoMAESystem
@@ -17,6 +18,7 @@ SYSTEMS: dict[str, type[System]] = {
     "egovlp": EgoVLPSystem,
     "egovlpv2": EgoVLPv2System,
     "videomae": VideoMAESystem,
+    **dict.fromkeys(("videomae-classifier", "egovlp-classifier", "videoprism-classifier"), ClassifierSystem),
     "videoprism-stage1": VideoPrismSystem,
     "videoprism-stage2": DistillationSystem,
     "videoprism-lit": LockedSystem,

@@ -35,6 +35,8 @@ class System(ABC):
     """how texts become what the model reads; None for a model without texts"""
     published_tokenizer: str = ""
     """the tokenizer that the published weights have learned from, as `--set tokenizer=` may name it"""
+    label_names: dict[str, list[str]] | None = None
+    """the classes that it tells apart, by kind of label, in the order of their numbers; None for a system without"""
     embedding: int = 0
     """channels of the space that texts and clips share; 0 without one"""
     new_parameters: tuple[str, ...] = ()
@@ -118,6 +120,10 @@ class System(ABC):
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Embed texts as [B, embedding]."""
         return self.model.encode_text(*self.tokens(texts))
+
+    def logits(self, frames: Tensor) -> dict[str, Tensor]:
+        """Map uint8 frames [B, T, 3, S, S] to logits [B, classes] of each kind in `label_names`, if there are some."""
+        raise NotImplementedError(f"{type(self).__name__} has no classes")
 
     def match_probability(self, frames: Tensor, texts: list[str], options: Tensor, at_once: int) -> Tensor:
         """Return the probability [Q, 5] that each of Q texts belongs to its five options, if the system `can_fuse`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 import torch.distributed.checkpoint as dcp
@@ -16,7 +17,8 @@ from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.egovlp.weights import egovlp_frames, load_egovlp
 from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.egovlpv2.weights import egovlpv2_frames, load_egovlpv2
-from egocurate.models.videomae.model import VideoMAE
+from egocurate.models.layers.video_tower import VideoTower
+from egocurate.models.videomae.model import Encoder, VideoMAE
 from egocurate.models.videomae.weights import load_videomae
 from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism
@@ -62,9 +64,37 @@ def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) 
         ) from error
 
 
+def load_tower(tower: nn.Module, source: str) -> LoadReport:
+    """Load what a run or a release has learned of a video tower alone; raises InputError unless it has all of it.
+
+    tower: VideoMAE's `Encoder`, a `VideoTower` of EgoVLP or EgoVLPv2, VideoPrism's `FactorizedEncoder`.
+    """
+    named = {Encoder: ("encoder", load_videomae), VideoTower: ("video", load_egovlp)}.get(type(tower))
+    if named is None or _find_checkpoint(source) is not None:
+        return load_complete(tower, source, ("video.", "video.encoder.", "encoder.", "backbone.", ""))
+    name, load = named
+    try:
+        report = load(_Around(name, tower), source)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return _refuse_missing(report, source)
+
+
+class _Around(nn.Module):
+    """A tower under the name by which a whole model has it: maps of released names are of whole models."""
+
+    def __init__(self, name: str, tower: nn.Module) -> None:
+        super().__init__()
+        self.add_module(name, tower)
+        self.config = SimpleNamespace(video=tower.config)
+
+
 def load_complete(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) -> LoadReport:
     """`load_start`, but InputError unless it brings every parameter of the module."""
-    report = load_start(module, source, prefixes)
+    return _refuse_missing(load_start(module, source, prefixes), source)
+
+
+def _refuse_missing(report: LoadReport, source: str) -> LoadReport:
     if report.missing:
         raise InputError(
             f"{source} has {len(report.loaded)} of the {len(report.loaded) + len(report.missing)} tensors needed, not "

@@ -36,6 +36,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = _Recipes(
         "egovlpv2-tiny": "egovlpv2.egovlpv2_tiny",
         "videomae": "videomae.videomae_base",
         "videomae-tiny": "videomae.videomae_tiny",
+        "videomae-tune-tiny": "classify.videomae_tune_tiny",
         "videoprism-stage1": "videoprism.videoprism_stage1_base",
         "videoprism-stage1-tiny": "videoprism.videoprism_stage1_tiny",
         "videoprism-stage2": "videoprism.videoprism_stage2_base",

@@ -1,0 +1,124 @@
+"""A classifier: a video tower that is tuned to the labels of the shards, or probed as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from egocurate.errors import InputError
+from egocurate.labels import UNKNOWN, check_label_names
+from egocurate.loaders.batch import Batch
+from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.device import normalize
+from egocurate.models.classifier.model import Classifier
+from egocurate.models.layers.configs import VideoConfig
+from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.models.videoprism.config import EncoderConfig
+from egocurate.progress import Report
+from egocurate.storage.json_notes import read_note
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.checkpoint_folders import LABEL_NAMES
+from egocurate.training.systems.base import System, check_clips, frames_bytes, layer_bytes, tower_bytes
+from egocurate.training.systems.initial_weights import load_tower
+from egocurate.training.systems.step_rng import StepRng
+from egocurate.training.tasks.classification import ClassificationEvaluator
+
+
+class ClassifierSystem(System):
+    """A backbone with a head for each kind of label; frozen, the head alone learns."""
+
+    splits_by = "rows"
+    new_parameters = ("scores.", "pool.", "norm.")
+
+    def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
+        """Build for the classes of the data, or of the run that is used; InputError for sizes that do not fit."""
+        self.sizes, self.objective = config.model.backbone, config.objective
+        exactly = isinstance(self.sizes, VideoMAEConfig)
+        most = self.sizes.max_frames if isinstance(self.sizes, VideoConfig) else self.sizes.frames
+        check_clips(config, self.sizes.image, most, exactly=exactly)
+        names = _names_of_run(Path(config.out)) if data is None else data.index.label_names
+        self.label_names = _chosen(names, config)
+        try:
+            model = Classifier(config.model, {kind: len(classes) for kind, classes in self.label_names.items()})
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        self.model = model.to(ranks.device)
+
+    def load_initial_weights(self, config: TrainConfig) -> list[str]:
+        """Load the backbone of a run or a release; the head is drawn."""
+        if not config.start:
+            if config.model.frozen:
+                raise InputError(
+                    "a frozen backbone learns nothing: name what it has learned, --set start=RUN or weights"
+                )
+            return []
+        return [f"backbone from {config.start}: {load_tower(self.model.backbone, config.start)}"]
+
+    def pixels(self, frames: Tensor) -> Tensor:
+        """Return uint8 frames as the backbone has learned to see them: VideoPrism in [0, 1], the others normalized."""
+        return frames.float() / 255 if isinstance(self.sizes, EncoderConfig) else normalize(frames)
+
+    def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
+        """Return the cross entropy of each kind of label, a mean over rows, and their sum.
+
+        A row whose label is not known adds nothing, so that the mean over parts of a batch is that of the batch.
+        """
+        logits = network(self.pixels(batch.frames))
+        parts = {
+            kind: F.cross_entropy(
+                scores.float(),
+                batch.labels[kind],
+                ignore_index=UNKNOWN,
+                label_smoothing=self.objective.smoothing,
+                reduction="sum",
+            )
+            / len(batch)
+            for kind, scores in logits.items()
+        }
+        total = sum(parts.values())
+        return {"loss": total, **(parts if len(parts) > 1 else {})}
+
+    def logits(self, frames: Tensor) -> dict[str, Tensor]:
+        """Map uint8 frames [B, T, 3, S, S] to logits [B, classes] of each kind of label."""
+        return self.model(self.pixels(frames))
+
+    def features(self, frames: Tensor) -> Tensor:
+        """Return the backbone's mean token [B, D]."""
+        return self.model.tokens(self.pixels(frames)).mean(1)
+
+    def evaluator(self, config: TrainConfig, ranks: Ranks, report: Report) -> ClassificationEvaluator:
+        """Return the test on the labels of `test_shards`."""
+        return ClassificationEvaluator(config, self, ranks, report)
+
+    def clip_bytes(self, frames: int) -> int:
+        """Return the bytes of a clip in the backbone."""
+        sizes = self.sizes
+        if isinstance(sizes, VideoConfig):
+            return tower_bytes(sizes, frames)
+        tokens = frames // getattr(sizes, "tubelet", 1) * sizes.places
+        scores = tokens * sizes.places * sizes.heads if isinstance(sizes, EncoderConfig) else 0
+        return 2 * frames_bytes(frames, sizes.image) + layer_bytes(tokens, sizes.width, scores)
+
+
+def _chosen(names: Mapping[str, list[str]], config: TrainConfig) -> dict[str, list[str]]:
+    """Return the label names that are learned; raises InputError for those that the data have not."""
+    wanted = config.objective.labels or tuple(names)
+    missing = [kind for kind in wanted if kind not in names]
+    if missing or not wanted:
+        there = ", ".join(names) or "none; cut them with `curate segments --csv`"
+        raise InputError(f"{', '.join(config.shards)}: no label {', '.join(missing) or 'at all'}: there are {there}")
+    return {kind: list(names[kind]) for kind in wanted}
+
+
+def _names_of_run(out: Path) -> dict[str, list[str]]:
+    whole = "take the folder of the run as it was written"
+    if not (out / LABEL_NAMES).is_file():
+        raise InputError(f"{out / LABEL_NAMES}: there is no such file; {whole}")
+    try:
+        return check_label_names(read_note(out / LABEL_NAMES, dict, whole))
+    except ValueError as error:
+        raise InputError(f"{out / LABEL_NAMES}: {error}; {whole}") from error
