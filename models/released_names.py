@@ -7,6 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from egocurate.storage.json_notes import read_note
+
+HUB_CONFIG = "config.json"
+"""what a folder of transformers says of its model"""
 Architecture = Literal["egovlp", "egovlpv2", "videomae", "videoprism", "videoprism-encoder"]
 
 # The first whose patterns each begin some name.
@@ -46,6 +50,15 @@ def is_weights_file(source: str | Path) -> bool:
     """Tell whether a source is a file, or named as one of weights."""
     path = Path(source)
     return path.is_file() or path.suffix in _FILES
+
+
+def is_encoder_folder(source: str | Path) -> bool:
+    """Tell whether a source is a folder of transformers: one with a config.json that names a model_type.
+
+    Raises InputError for a config.json that cannot be read.
+    """
+    config = Path(source) / HUB_CONFIG
+    return config.is_file() and "model_type" in read_note(config, dict, "take the folder as save_pretrained wrote it")
 
 
 def is_hub_name(source: str | Path) -> bool:

@@ -8,12 +8,14 @@ from typing import Literal
 from egocurate.loaders.config import StreamConfig
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, VideoPrismConfig
 from egocurate.training.config.loss_configs import (
     Contrast,
     Distillation,
     LockedContrast,
+    NoLoss,
     ObjectiveConfig,
     PlainContrast,
     Reconstruction,
@@ -28,9 +30,9 @@ class TrainConfig:
 
     system: str
     """what is trained, a name of `training.systems.SYSTEMS`"""
-    model: EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig
+    model: EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig | FrozenConfig
     """sizes, of the kind that the system has"""
-    objective: Contrast | ObjectiveConfig | Reconstruction | PlainContrast | Distillation | LockedContrast
+    objective: Contrast | ObjectiveConfig | Reconstruction | PlainContrast | Distillation | LockedContrast | NoLoss
     """the loss, of the kind that the system has"""
     data: StreamConfig
     """what a clip shows, the seed of the order, of augmentation and of the first weights, and how clips are read"""

@@ -7,9 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from safetensors import SafetensorError, safe_open
+
 from egocurate.errors import InputError
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.frozen.config import FrozenConfig
+from egocurate.models.frozen.folder import WEIGHTS
+from egocurate.models.frozen.hub_encoder import frozen_config
 from egocurate.models.released_names import Architecture, is_of_layer, recognize, width_of
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, EncoderConfig, VideoPrismConfig
@@ -19,7 +24,9 @@ from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.load_frozen import read_frozen
 from egocurate.training.systems import System, build_system
+from egocurate.training.systems.frozen import FrozenSystem
 from egocurate.training.systems.initial_weights import load_start
 from egocurate.training.systems.videoprism import DistillationSystem
 
@@ -59,7 +66,7 @@ PUBLISHED: dict[Architecture, Published] = {
 
 @dataclass(frozen=True)
 class Release:
-    """Weights, a file or a hub name, and the recipe whose settings they are used with, "" for their own."""
+    """Weights, a file, a folder or a hub name, and the recipe whose settings they are used with, "" for their own."""
 
     weights: str
     recipe: str = ""
@@ -69,6 +76,8 @@ class Release:
 
         Raises InputError, one line, for weights of another architecture or size, or a recipe of another system.
         """
+        if encoder := self._encoder():
+            return read_frozen(encoder, settings)
         architecture, width = self._recognize()
         published = PUBLISHED[architecture]
         name = self.recipe or published.recipe
@@ -106,10 +115,12 @@ class Release:
 
         Raises InputError, one line, if some are missing or of another shape, or the file has layers beyond the model's.
         """
+        if isinstance(config.model, FrozenConfig):
+            return FrozenSystem(config, ranks)
         system = build_system(config, None, ranks)
         # Of an encoder alone there are features: what distilled it is not released.
         module = system.model.encoder if isinstance(system, DistillationSystem) else system.model
-        report = load_start(module, self.weights)
+        report = load_start(module, self._file)
         whole = len(report.loaded) + len(report.missing)
         if report.missing:
             raise InputError(
@@ -124,10 +135,20 @@ class Release:
         system.model.eval()
         return system
 
+    @property
+    def _file(self) -> str:
+        """The file in a folder, the file or the hub name."""
+        return str(Path(self.weights) / WEIGHTS) if Path(self.weights).is_dir() else self.weights
+
+    def _encoder(self) -> FrozenConfig | None:
+        """Return the encoder of transformers that a folder or a hub name holds, None if a system here reads it."""
+        found = None if self.recipe else frozen_config(self.weights)
+        return None if found and _is_of_known_size(Path(found.source) / WEIGHTS) else found
+
     def _recognize(self) -> tuple[Architecture, int]:
         try:
-            path = Path(self.weights)
-            tensors = read_arrays(path) if path.suffix == ".npz" else read_weights(self.weights)
+            path = Path(self._file)
+            tensors = read_arrays(path) if path.suffix == ".npz" else read_weights(self._file)
         except ValueError as error:
             raise InputError(str(error)) from error
         shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -137,6 +158,17 @@ class Release:
             raise InputError(
                 f"weights {self.weights!r}: {error}; there are releases of EgoVLP, EgoVLPv2, VideoMAE and VideoPrism"
             ) from error
+
+
+def _is_of_known_size(path: Path) -> bool:
+    """Tell whether a file of weights has the names and the width of a release that a system here reads."""
+    try:
+        with safe_open(path, "pt") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
+        sizes = PUBLISHED[recognize(shapes)].sizes
+    except (OSError, ValueError, SafetensorError):
+        return False
+    return width_of(shapes) in {_tower(size).width for size in sizes}
 
 
 def _tower(model: AnyConfig) -> VideoMAEConfig | EncoderConfig:
