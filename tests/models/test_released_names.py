@@ -72,6 +72,7 @@ def test_releases_are_recognized_by_their_names():
     ("kind", "architecture"),
     [
         (VideoMAEForPreTraining, "videomae"),
+        (VideoMAEForVideoClassification, "videomae-classifier"),
         (VideoPrismClipModel, "videoprism"),
         (VideoPrismVideoModel, "videoprism-encoder"),
         (VideoPrismVisionModel, "videoprism-encoder"),
@@ -85,7 +86,6 @@ def test_names_of_transformers_are_recognized(kind, architecture):
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (VideoMAEForVideoClassification, "a VideoMAE without its decoder"),
         (CLIPModel, "a CLIP or SigLIP"),
         (Siglip2Model, "a CLIP or SigLIP"),
         (TimesformerModel, "its .* tensors begin with embeddings"),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from egocurate.errors import InputError
 from egocurate.loaders.config import StreamConfig
+from egocurate.models.frozen.build import own_sizes, own_tokenizer
 from egocurate.models.frozen.config import FrozenConfig
-from egocurate.models.frozen.folder import read_pixels
-from egocurate.models.frozen.hub_encoder import sizes_of
-from egocurate.models.frozen.kinds import KINDS
 from egocurate.training.config.loss_configs import NoLoss
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.train_config import TrainConfig
@@ -22,16 +20,17 @@ def read_frozen(model: FrozenConfig, settings: Sequence[str]) -> TrainConfig:
 
     Raises InputError, one line, for a folder that says what cannot be.
     """
-    sizes = sizes_of(model)
-    size = read_pixels(Path(model.source), KINDS[model.kind].pixels).size if sizes.any_size else 0
+    sizes, size = own_sizes(model)
     config = TrainConfig(
         system=FROZEN,
         model=model,
         objective=NoLoss(),
-        data=StreamConfig(frames=sizes.frames, size=size or sizes.image),
-        tokenizer=model.source if sizes.text_tokens else "",
+        data=StreamConfig(frames=sizes.frames, size=size),
+        tokenizer=own_tokenizer(model) if sizes.text_tokens else "",
         max_tokens=max(1, sizes.text_tokens),
     )
     for setting in settings:
         config = with_setting(config, setting)
+    if sizes.text_tokens and not config.tokenizer:
+        raise InputError(f"weights {model.source!r} have learned texts: name their tokenizer, tokenizer=FOLDER")
     return config

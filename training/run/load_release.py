@@ -15,6 +15,7 @@ from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.frozen.folder import WEIGHTS
 from egocurate.models.frozen.hub_encoder import frozen_config
+from egocurate.models.frozen.released import RELEASED
 from egocurate.models.released_names import Architecture, is_of_layer, recognize, width_of
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, EncoderConfig, VideoPrismConfig
@@ -79,6 +80,8 @@ class Release:
         if encoder := self._encoder():
             return read_frozen(encoder, settings)
         architecture, width = self._recognize()
+        if architecture in RELEASED:
+            return self._read_released(architecture, settings)
         published = PUBLISHED[architecture]
         name = self.recipe or published.recipe
         if name not in RECIPES:
@@ -143,7 +146,14 @@ class Release:
     def _encoder(self) -> FrozenConfig | None:
         """Return the encoder of transformers that a folder or a hub name holds, None if a system here reads it."""
         found = None if self.recipe else frozen_config(self.weights)
-        return None if found and _is_of_known_size(Path(found.source) / WEIGHTS) else found
+        return None if found and _is_known(Path(found.source) / WEIGHTS) else found
+
+    def _read_released(self, architecture: Architecture, settings: Sequence[str]) -> TrainConfig:
+        if self.recipe:
+            raise InputError(
+                f"recipe {self.recipe}: {self.weights} has weights of {architecture}, used as they are: leave it out"
+            )
+        return read_frozen(FrozenConfig(self._file, architecture), settings)
 
     def _recognize(self) -> tuple[Architecture, int]:
         try:
@@ -156,19 +166,22 @@ class Release:
             return recognize(shapes), width_of(shapes)
         except ValueError as error:
             raise InputError(
-                f"weights {self.weights!r}: {error}; there are releases of EgoVLP, EgoVLPv2, VideoMAE and VideoPrism"
+                f"weights {self.weights!r}: {error}; there are releases of EgoVLP, EgoVLPv2, VideoMAE, VideoPrism, "
+                "LaViLa, AVION and CLIP"
             ) from error
 
 
-def _is_of_known_size(path: Path) -> bool:
-    """Tell whether a file of weights has the names and the width of a release that a system here reads."""
+def _is_known(path: Path) -> bool:
+    """Tell whether a file of weights has names and width of a release that is read here, not by transformers."""
     try:
         with safe_open(path, "pt") as file:
             shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
-        sizes = PUBLISHED[recognize(shapes)].sizes
+        architecture = recognize(shapes)
     except (OSError, ValueError, SafetensorError):
         return False
-    return width_of(shapes) in {_tower(size).width for size in sizes}
+    return architecture in RELEASED or width_of(shapes) in {
+        _tower(size).width for size in PUBLISHED[architecture].sizes
+    }
 
 
 def _tower(model: AnyConfig) -> VideoMAEConfig | EncoderConfig:

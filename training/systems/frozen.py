@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
+from egocurate.models.frozen.build import build_encoder
 from egocurate.models.frozen.encoder import Encoder
-from egocurate.models.frozen.hub_encoder import HubEncoder
+from egocurate.models.frozen.released_classifier import ReleasedClassifier
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System, frames_bytes, layer_bytes
@@ -25,7 +26,7 @@ class FrozenSystem(System):
 
     def __init__(self, config: TrainConfig, ranks: Ranks) -> None:
         """Read the encoder; raises InputError for one that is not whole, and for clips that it does not take."""
-        self.model = HubEncoder(config.model).to(ranks.device)
+        self.model = build_encoder(config.model, config.data.size, config.data.frames).to(ranks.device)
         self.sizes, self.size, self.source = self.model.sizes, config.data.size, config.model.source
         self.sizes.check(config.data.size, config.data.frames)
         if self.sizes.text_tokens:
@@ -48,6 +49,15 @@ class FrozenSystem(System):
     def embed_clips(self, frames: Tensor) -> Tensor:
         """Embed uint8 frames [B, T, 3, S, S] as [B, E]; of an encoder of images it is the mean over frames."""
         return self.model.embed(self.pixels(frames))
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """Map uint8 frames [B, T, 3, S, S] to logits [B, classes] of what a classifier was tuned to.
+
+        Raises InputError for an encoder without classes.
+        """
+        if not isinstance(self.model, ReleasedClassifier):
+            raise InputError(f"{self.source}: it has no classes")
+        return self.model.logits(self.pixels(frames))
 
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Embed texts as [B, E]."""

@@ -223,12 +223,12 @@ def test_a_mistake_on_the_command_line_is_one_line(egovlp, data, folder, capsys)
 
 def test_weights_of_another_architecture_are_named(folder, egovlp):
     vit = {"cls_token": (1, 1, 8), "pos_embed": (1, 5, 8), "blocks.0.attn.qkv.weight": (24, 8)}
-    classifier = {"blocks.0.attn.q_bias": (8,), "fc_norm.weight": (8,), "head.weight": (400, 8)}
+    classifier = {"blocks.0.attn.q_bias": (8,), "fc_norm.weight": (8,)}
     clip = {"visual.transformer.resblocks.0.ln_1.weight": (8,)}
     unknown = {"conv1.weight": (8, 3, 3, 3), "fc.bias": (8,)}
     for shapes, words in (
         (vit, "looks like an image ViT"),
-        (classifier, "looks like a VideoMAE that was fine-tuned"),
+        (classifier, "a VideoMAE that was fine-tuned to classify, without its head"),
         (clip, "looks like a CLIP"),
         (unknown, "its 2 tensors begin with conv1.weight, fc.bias"),
     ):
