@@ -12,6 +12,8 @@ from safetensors import SafetensorError, safe_open
 from egocurate.errors import InputError
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.egovlpv2.model import EgoVLPv2
+from egocurate.models.egovlpv2.weights import linear_projection, without_heads
 from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.frozen.folder import WEIGHTS
 from egocurate.models.frozen.hub_encoder import frozen_config
@@ -79,7 +81,8 @@ class Release:
         """
         if encoder := self._encoder():
             return read_frozen(encoder, settings)
-        architecture, width = self._recognize()
+        architecture, shapes = self._recognize()
+        width = width_of(shapes)
         if architecture in RELEASED:
             return self._read_released(architecture, settings)
         published = PUBLISHED[architecture]
@@ -99,6 +102,8 @@ class Release:
             raise InputError(f"weights {self.weights!r}: {architecture} of width {width}; there are sizes of {known}")
         if getattr(getattr(model, "text", None), "pretrained", ""):
             model = replace(model, text=replace(model.text, pretrained=""))  # the text tower's weights are in the file
+        if isinstance(model, EgoVLPv2Config) and (space := linear_projection(shapes)):
+            model = replace(model, projector="linear", projection=space)
         frames = getattr(_tower(model), "frames", config.data.frames)
         config = replace(
             config,
@@ -125,10 +130,14 @@ class Release:
         module = system.model.encoder if isinstance(system, DistillationSystem) else system.model
         report = load_start(module, self._file)
         whole = len(report.loaded) + len(report.missing)
-        if report.missing:
+        missing = report.missing
+        if isinstance(module, EgoVLPv2) and module.config.projector == "linear" and without_heads(missing) != missing:
+            # Files for EK-100 and Charades-Ego may have no heads: their texts and clips are compared, not fused.
+            missing, system.can_fuse = without_heads(missing), False
+        if missing:
             raise InputError(
-                f"weights {self.weights!r}: {len(report.missing)} of the {whole} tensors of {config.system} are "
-                f"missing or of another shape, {report.missing[0]} is one: take the whole file of its authors"
+                f"weights {self.weights!r}: {len(missing)} of the {whole} tensors of {config.system} are "
+                f"missing or of another shape, {missing[0]} is one: take the whole file of its authors"
             )
         if beyond := [name for name in report.unused if is_of_layer(name)]:
             raise InputError(
@@ -155,7 +164,7 @@ class Release:
             )
         return read_frozen(FrozenConfig(self._file, architecture), settings)
 
-    def _recognize(self) -> tuple[Architecture, int]:
+    def _recognize(self) -> tuple[Architecture, dict[str, tuple[int, ...]]]:
         try:
             path = Path(self._file)
             tensors = read_arrays(path) if path.suffix == ".npz" else read_weights(self._file)
@@ -163,7 +172,7 @@ class Release:
             raise InputError(str(error)) from error
         shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         try:
-            return recognize(shapes), width_of(shapes)
+            return recognize(shapes), shapes
         except ValueError as error:
             raise InputError(
                 f"weights {self.weights!r}: {error}; there are releases of EgoVLP, EgoVLPv2, VideoMAE, VideoPrism, "
