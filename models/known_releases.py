@@ -19,7 +19,7 @@ class KnownRelease:
     sha256: str | None
     """of the file, None where it is not known"""
     recipe: str
-    """whose settings they are used with, and may be given as `recipe`"""
+    """whose settings they are used with, and may be given as `recipe`; "" for an encoder that is used as it is"""
     notes: str
 
 
@@ -27,6 +27,11 @@ _EGOVLP = "github.com/showlab/EgoVLP"
 _EGOVLPV2 = "github.com/facebookresearch/EgoVLPv2"
 _VIDEOMAE = "github.com/MCG-NJU/VideoMAE"
 _VIDEOPRISM = "github.com/google-deepmind/videoprism"
+_LAVILA = "github.com/facebookresearch/LaViLa"
+_AVION = "github.com/zhaoyue-zephyrus/AVION"
+_CLIP = "github.com/openai/CLIP"
+_HUB = "the hub"
+_BPE = "tokenizer openai/clip-vit-base-patch16"
 
 _RELEASES = (
     KnownRelease(
@@ -37,7 +42,7 @@ _RELEASES = (
         None,
         "egovlp",
         "ViT-B/16 and DistilBERT; temporal embedding of up to 16 frames, of which 4 are trained; "
-        "tokenizer distilbert-base-uncased",
+        "tokenizer distilbert-base-uncased; files tuned to EK-100 or Charades-Ego have the same names",
     ),
     KnownRelease(
         "EgoVLPv2",
@@ -46,8 +51,8 @@ _RELEASES = (
         _EGOVLPV2,
         None,
         "egovlpv2",
-        "ViT-B/16 and RoBERTa-base, six fused layers, projections of 4096; tokenizer roberta-base; files with the "
-        "small projections of EK-100 and Charades-Ego are refused",
+        "ViT-B/16 and RoBERTa-base, six fused layers, projections of 4096; tokenizer roberta-base; in files for EK-100 "
+        "and Charades-Ego linear ones of 256, and where the heads are left out, no fused answers",
     ),
     KnownRelease(
         "VideoMAE, pre-training",
@@ -93,6 +98,98 @@ _RELEASES = (
         None,
         "videoprism-stage2",
         "the encoder alone: features, no texts; B reads 16 frames, L 8",
+    ),
+    KnownRelease(
+        "VideoMAE, fine-tuned",
+        "videomae-classifier",
+        "a .pth with module or model, or a folder of transformers' VideoMAEForVideoClassification",
+        _VIDEOMAE,
+        None,
+        "",
+        "ViT-S, B, L or H on 16 frames; features after fc_norm, `system.logits` of its classes; no texts; CC-BY-NC 4.0",
+    ),
+    KnownRelease(
+        "LaViLa, dual encoder",
+        "lavila",
+        "a .pth with state_dict",
+        _LAVILA,
+        None,
+        "",
+        f"TimeSformer-B or L begun from CLIP, and CLIP's text tower; as many frames as its temporal embedding; {_BPE}",
+    ),
+    KnownRelease(
+        "AVION, dual encoder",
+        "avion",
+        "a .pt with state_dict",
+        _AVION,
+        None,
+        "",
+        f"ViT-B/16 or L/14 over all tokens of all frames, and CLIP's text tower, with or without flash attention's "
+        f"names; {_BPE}",
+    ),
+    KnownRelease(
+        "CLIP, in OpenAI's names",
+        "openai-clip",
+        "a file with its state_dict",
+        _CLIP,
+        None,
+        "",
+        f"ViT of any size, frame by frame, with QuickGELU; the archive of TorchScript is refused: save its state_dict; "
+        f"{_BPE}",
+    ),
+    KnownRelease(
+        "CLIP, in transformers' names",
+        "clip",
+        "a folder, or openai/clip-vit-base-patch16",
+        _HUB,
+        None,
+        "",
+        "frame by frame; with texts",
+    ),
+    KnownRelease(
+        "SigLIP, and SigLIP 2 of fixed size",
+        "siglip",
+        "a folder, or google/siglip-base-patch16-224",
+        _HUB,
+        None,
+        "",
+        "frame by frame; with texts, padded to the longest as it has learned",
+    ),
+    KnownRelease(
+        "SigLIP 2 of any aspect",
+        "siglip2",
+        "a folder, or google/siglip2-base-patch16-naflex",
+        _HUB,
+        None,
+        "",
+        "frame by frame, square; with texts, padded to the longest as it has learned",
+    ),
+    KnownRelease(
+        "V-JEPA 2",
+        "vjepa2",
+        "a folder, or facebook/vjepa2-vitl-fpc64-256",
+        _HUB,
+        None,
+        "",
+        "frames two by two, by default 64; the mean of its tokens; no texts",
+    ),
+    KnownRelease(
+        "DINOv2",
+        "dinov2",
+        "a folder, or facebook/dinov2-base",
+        _HUB,
+        None,
+        "",
+        "frame by frame, [CLS]; with registers too (dinov2_with_registers); no texts",
+    ),
+    KnownRelease(
+        "DINOv3, ViT",
+        "dinov3_vit",
+        "a folder, or facebook/dinov3-vitb16-pretrain-lvd1689m",
+        _HUB,
+        None,
+        "",
+        "frame by frame, [CLS]; no texts",
     ),
 )
 

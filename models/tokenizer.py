@@ -18,6 +18,7 @@ _SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mas
 
 
 _NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")  # tokens that a tokenizer may put around or into texts
+_PIECES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
 SENTENCEPIECE = ".model"
 """how the names of SentencePiece's files end"""
 
@@ -71,6 +72,10 @@ def load_tokenizer(source: str) -> AnyTokenizer:
         from egocurate.models.sentencepiece_tokenizer import SentencePieceTokenizer
 
         return SentencePieceTokenizer(source)
+    folder = Path(source)
+    if folder.is_dir() and not any((folder / name).is_file() for name in _PIECES):
+        # transformers would make up a tokenizer of no pieces, of the kind that the folder's model reads.
+        raise ValueError(f"tokenizer {source!r}: not a folder with a tokenizer: it has none of {', '.join(_PIECES)}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
         tokenizer(["a text", ""], truncation=True, max_length=8)  # some mistakes show only then

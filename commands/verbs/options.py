@@ -107,7 +107,7 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         metavar="PATH|NAME",
-        help="In place of RUN: weights that their authors published, a file or a name on the hub.",
+        help="In place of RUN: weights that their authors published, a file, a folder of transformers or a hub name.",
     ),
 ]
 RecipeOfWeights = Annotated[
@@ -229,15 +229,19 @@ def check_source(run: Path | None, weights: str, recipe: str, changes: list[str]
         raise InputError("name one model: RUN, the folder of a training run, or --weights FILE")
     if recipe and not weights:
         raise InputError(f"--recipe {recipe}: a run has its own; it goes with --weights")
-    from egocurate.models.released_names import is_hub_name
+    from egocurate.models.released_names import is_encoder_folder, is_hub_name
     from egocurate.training.config.recipes import RECIPES
 
     if recipe and recipe not in RECIPES:
         raise InputError(f"--recipe {recipe}: there are {', '.join(RECIPES)}")
     if run is not None:
         check_run(run, changes)
-    elif not is_hub_name(weights):
-        check_file("--weights", weights, "give a file that its authors published, or a name on the hub")
+    elif Path(weights).is_dir() and not is_encoder_folder(weights):
+        raise InputError(
+            f"--weights {weights}: the folder has no config.json of transformers; give one that has, or a file"
+        )
+    elif not is_hub_name(weights) and not is_encoder_folder(weights):
+        check_file("--weights", weights, "give a file or folder that its authors published, or a name on the hub")
     from egocurate.training.run.load_release import Release
     from egocurate.training.run.model_source import ModelSource
 

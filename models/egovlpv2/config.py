@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from egocurate.models.layers.configs import RobertaTextConfig, VideoConfig
 from egocurate.models.losses.rules import Positives, Undecided
@@ -16,6 +17,9 @@ class EgoVLPv2Config:
     text: RobertaTextConfig = field(default_factory=RobertaTextConfig)
     fused_layers: int = 6
     projection: int = 4096
+    projector: Literal["mlp", "linear"] = "mlp"
+    """mlp: three maps, as published for pre-training; linear: one, the text's after a ReLU, as EgoVLP's, and of 256
+    channels in the files for EK-100 and Charades-Ego"""
     shared: bool = False
     """fused passes start from the dual [CLS] too, so lower layers run once: 36 % fewer multiply-adds a step"""
 

@@ -94,7 +94,7 @@ class EgoVLPv2(nn.Module):
         self.text_gates = nn.ModuleList(
             GatedCrossAttention(words, width, self.text.heads, dropout=dropout) for _ in count
         )
-        self.vid_proj, self.txt_proj = (_projector(size, config.projection) for size in (width, words))
+        self.vid_proj, self.txt_proj = _projectors(config, width, words)
         if not config.shared:
             self.fused_cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.fused_norm = nn.LayerNorm(width, eps=1e-6)
@@ -262,7 +262,15 @@ class EgoVLPv2(nn.Module):
         return self.vid_proj(self.video.read(clips.tokens, clips.frames, self.lower))
 
 
-def _projector(width: int, space: int) -> nn.Sequential:
+def _projectors(config: EgoVLPv2Config, width: int, words: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return the maps of clips and of texts into their space."""
+    space = config.projection
+    if config.projector == "mlp":
+        return _mlp(width, space), _mlp(words, space)
+    return nn.Sequential(nn.Linear(width, space)), nn.Sequential(nn.ReLU(), nn.Linear(words, space))
+
+
+def _mlp(width: int, space: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(width, space, bias=False), nn.ReLU(), nn.Linear(space, space), nn.ReLU(), nn.Linear(space, space)
     )

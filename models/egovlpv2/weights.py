@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +45,22 @@ _GATE_PARTS = {
     "output.dense": "proj",
     "alpha_t2i": "gate",
 }
+
+
+# What only the fused passes need, of our names.
+_HEADS = ("fused_cls_token", "fused_norm.", "text_transform.", "video_transform.", "mlm_head.", "vtm_head.")
+
+
+def linear_projection(shapes: Mapping[str, Sequence[int]]) -> int:
+    """Return the channels of a release's linear projections (EK-100's and Charades-Ego's); 0 if they are MLPs."""
+    return next(
+        (shape[0] for name, shape in shapes.items() if re.fullmatch(r"(module\.)?txt_proj\.1\.weight", name)), 0
+    )
+
+
+def without_heads(names: Sequence[str]) -> list[str]:
+    """Return our names of parameters but those that only the fused passes need."""
+    return [name for name in names if not name.startswith(_HEADS)]
 
 
 def load_egovlpv2(model: EgoVLPv2, source: str) -> LoadReport:

@@ -146,13 +146,17 @@ class VideoMAEClassifier(nn.Module):
         self.head = nn.Linear(config.width, classes)
         _reset(self)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map normalized frames [B, T, 3, S, S] to logits [B, classes]; ValueError for another number or size."""
+    def features(self, frames: Tensor) -> Tensor:
+        """Map normalized frames [B, T, 3, S, S] to what the classes are read from, [B, width]."""
         _check(frames, self.config)
         x = self.patch_embed(frames) + self.pos
         for block in self.blocks[:-1]:
             x = block(x)
-        return self.head(self.fc_norm(self.blocks[-1](x, mean=True)))
+        return self.fc_norm(self.blocks[-1](x, mean=True))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map normalized frames [B, T, 3, S, S] to logits [B, classes]; ValueError for another number or size."""
+        return self.head(self.features(frames))
 
 
 def _check_sizes(config: VideoMAEConfig) -> None:

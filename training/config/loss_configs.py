@@ -13,6 +13,7 @@ __all__ = [
     "Contrast",
     "Distillation",
     "LockedContrast",
+    "NoLoss",
     "ObjectiveConfig",
     "PlainContrast",
     "Reconstruction",
@@ -32,6 +33,11 @@ class Contrast:
 @dataclass(frozen=True)
 class Reconstruction:
     """VideoMAE's squared error; it has no settings: how much of a clip is hidden is the model's `mask_ratio`."""
+
+
+@dataclass(frozen=True)
+class NoLoss:
+    """Nothing is learned: an encoder is used as others have trained it."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class Distillation:
     """VideoPrism's second stage: cosine distances of a student that sees a part of a clip to a teacher that sees it."""
 
     teacher: str = ""
-    """a run of the first stage, or weights; read again where a run goes on, so name a step of it if it still trains"""
+    """a run of the first stage, its weights, or a folder of another encoder (docs/releases.md); read again where a run
+    goes on, so name a step of it if it still trains"""
     mask: float = 0.65
     """share of the places of a frame that is hidden, the same in all its frames"""

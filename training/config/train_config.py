@@ -9,6 +9,7 @@ from egocurate.loaders.config import StreamConfig
 from egocurate.models.classifier.config import ClassifierConfig
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, VideoPrismConfig
 from egocurate.training.config.loss_configs import (
@@ -16,12 +17,33 @@ from egocurate.training.config.loss_configs import (
     Contrast,
     Distillation,
     LockedContrast,
+    NoLoss,
     ObjectiveConfig,
     PlainContrast,
     Reconstruction,
 )
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.ranges import check_ranges
+
+AnyModel = (
+    EgoVLPConfig
+    | EgoVLPv2Config
+    | VideoMAEConfig
+    | VideoPrismConfig
+    | DistillationConfig
+    | ClassifierConfig
+    | FrozenConfig
+)
+AnyObjective = (
+    Contrast
+    | ObjectiveConfig
+    | Reconstruction
+    | PlainContrast
+    | Distillation
+    | LockedContrast
+    | Classification
+    | NoLoss
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +52,9 @@ class TrainConfig:
 
     system: str
     """what is trained, a name of `training.systems.SYSTEMS`"""
-    model: EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | DistillationConfig | ClassifierConfig
+    model: AnyModel
     """sizes, of the kind that the system has"""
-    objective: (
-        Contrast | ObjectiveConfig | Reconstruction | PlainContrast | Distillation | LockedContrast | Classification
-    )
+    objective: AnyObjective
     """the loss, of the kind that the system has"""
     data: StreamConfig
     """what a clip shows, the seed of the order, of augmentation and of the first weights, and how clips are read"""

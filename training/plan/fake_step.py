@@ -14,6 +14,7 @@ from torch import nn
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.tokenizer import train_tokenizer
+from egocurate.models.videoprism.distillation import frozen_teacher
 from egocurate.models.videoprism.model import PrismVideoTower
 from egocurate.training.config.optimizer import build_optimizer
 from egocurate.training.config.train_config import TrainConfig
@@ -57,8 +58,8 @@ class TrainingStep:
 
 
 class _Untaught(DistillationSystem):
-    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig, data: Stream | None) -> bool:
-        return True
+    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig, data: Stream | None) -> nn.Module:
+        return frozen_teacher(tower)
 
 
 _SYSTEMS = SYSTEMS | {"videoprism-stage2": _Untaught}  # each builds itself without a file

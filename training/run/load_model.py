@@ -13,7 +13,7 @@ from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.loaders.videos.stretches import Stretch, length_sec, stretches_of_video
-from egocurate.models.released_names import is_hub_name, is_weights_file
+from egocurate.models.released_names import is_encoder_folder, is_hub_name, is_weights_file
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, single_rank
 from egocurate.training.run.load_release import Release
@@ -36,6 +36,7 @@ class Model:
     def embed_frames(self, frames: Tensor) -> Tensor:
         """Embed clips uint8 [B, T, 3, S, S] as float32 [B, D] of length 1, on the model's device.
 
+        Of a model without texts it is their features (`curate features`), brought to that length.
         S is `config.data.size`, and T the `config.data.frames` that the model has learned from; the pixels are RGB.
         Raises ValueError for frames of another kind or size.
         """
@@ -62,16 +63,20 @@ class Model:
         path, data = Path(video), self.config.data
         if stretches is None:
             stretches = [(start_sec, length_sec(path) if end_sec is None else end_sec)]
-        rows = torch.zeros(len(stretches), self.system.embedding, device=self.ranks.device)
+        rows = None
         shown = stretches_of_video(path, stretches, frames=data.frames, size=data.size, profile=profile)
         while batch := list(islice(shown, CLIPS_AT_ONCE)):
-            rows[[place for place, _ in batch]] = self.embed_frames(torch.stack([frames for _, frames in batch]))
-        return rows
+            embedded = self.embed_frames(torch.stack([frames for _, frames in batch]))
+            rows = embedded.new_zeros(len(stretches), embedded.shape[1]) if rows is None else rows
+            rows[[place for place, _ in batch]] = embedded
+        return torch.zeros(0, self.system.embedding, device=self.ranks.device) if rows is None else rows
 
     def embed_text(self, texts: Sequence[str]) -> Tensor:
-        """Embed texts as float32 [M, D] of length 1, on the model's device."""
+        """Embed texts as float32 [M, D] of length 1, on the model's device; InputError for a model without texts."""
         if isinstance(texts, str):
             raise ValueError(f"texts {texts!r}: give a list of texts")
+        if not self.system.embedding:
+            raise InputError(f"{self.config.system} has no text tower: of it there are embeddings of clips alone")
         return self._embedder.texts(texts)
 
     @property
@@ -88,20 +93,18 @@ def load_model(
 ) -> Model:
     """Load a trained model: the folder OUT of a training (its newest checkpoint), or weights that others published.
 
-    run: also a file of EgoVLP's, EgoVLPv2's or VideoPrism's release, or a hub name (`egocurate.releases()`). recipe:
-    whose settings a release is used with, by default those of its system. tokenizer: a folder or hub name, by default
-    the run's or the release's own, which comes from the hub. device: "auto" takes a GPU if there is one.
+    run: also a release's file, a folder of one of transformers' encoders, or a hub name (`egocurate.releases()`).
+    recipe: whose settings a release is used with, by default those of its system. tokenizer: a folder or hub name, by
+    default the run's or the release's own, which comes from the hub. device: "auto" takes a GPU if there is one.
 
     Raises InputError for a folder that holds no run or no checkpoint, for weights of another architecture or not whole,
-    for a tokenizer that cannot be had, for a model without texts, and for a GPU that is not there.
+    for a tokenizer that cannot be had, and for a GPU that is not there.
     """
-    is_release = is_weights_file(run) or is_hub_name(run)
+    is_release = is_weights_file(run) or is_hub_name(run) or is_encoder_folder(run)
     source = ModelSource(release=Release(str(run), recipe)) if is_release else ModelSource(run=Path(run))
     if recipe and source.release is None:
         raise InputError(f"{run}: a run has the recipe that it was trained with; recipe={recipe} is for weights alone")
     config = replace(source.read([f"tokenizer={tokenizer}"] if tokenizer else []), device=device)
     ranks = single_rank(config)
     system = source.load(config, ranks).system
-    if not system.embedding:
-        raise InputError(f"{run}: {config.system} has no text tower: of it there are only features (`curate features`)")
     return Model(config, system, ranks)

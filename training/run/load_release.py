@@ -7,9 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from safetensors import SafetensorError, safe_open
+
 from egocurate.errors import InputError
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
+from egocurate.models.egovlpv2.model import EgoVLPv2
+from egocurate.models.egovlpv2.weights import linear_projection, without_heads
+from egocurate.models.frozen.config import FrozenConfig
+from egocurate.models.frozen.folder import WEIGHTS
+from egocurate.models.frozen.hub_encoder import frozen_config
+from egocurate.models.frozen.released import RELEASED
 from egocurate.models.released_names import Architecture, is_of_layer, recognize, width_of
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, EncoderConfig, VideoPrismConfig
@@ -19,7 +27,9 @@ from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.load_frozen import read_frozen
 from egocurate.training.systems import System, build_system
+from egocurate.training.systems.frozen import FrozenSystem
 from egocurate.training.systems.initial_weights import load_start
 from egocurate.training.systems.videoprism import DistillationSystem
 
@@ -59,7 +69,7 @@ PUBLISHED: dict[Architecture, Published] = {
 
 @dataclass(frozen=True)
 class Release:
-    """Weights, a file or a hub name, and the recipe whose settings they are used with, "" for their own."""
+    """Weights, a file, a folder or a hub name, and the recipe whose settings they are used with, "" for their own."""
 
     weights: str
     recipe: str = ""
@@ -69,7 +79,12 @@ class Release:
 
         Raises InputError, one line, for weights of another architecture or size, or a recipe of another system.
         """
-        architecture, width = self._recognize()
+        if encoder := self._encoder():
+            return read_frozen(encoder, settings)
+        architecture, shapes = self._recognize()
+        width = width_of(shapes)
+        if architecture in RELEASED:
+            return self._read_released(architecture, settings)
         published = PUBLISHED[architecture]
         name = self.recipe or published.recipe
         if name not in RECIPES:
@@ -87,6 +102,8 @@ class Release:
             raise InputError(f"weights {self.weights!r}: {architecture} of width {width}; there are sizes of {known}")
         if getattr(getattr(model, "text", None), "pretrained", ""):
             model = replace(model, text=replace(model.text, pretrained=""))  # the text tower's weights are in the file
+        if isinstance(model, EgoVLPv2Config) and (space := linear_projection(shapes)):
+            model = replace(model, projector="linear", projection=space)
         frames = getattr(_tower(model), "frames", config.data.frames)
         config = replace(
             config,
@@ -106,15 +123,21 @@ class Release:
 
         Raises InputError, one line, if some are missing or of another shape, or the file has layers beyond the model's.
         """
+        if isinstance(config.model, FrozenConfig):
+            return FrozenSystem(config, ranks)
         system = build_system(config, None, ranks)
         # Of an encoder alone there are features: what distilled it is not released.
         module = system.model.encoder if isinstance(system, DistillationSystem) else system.model
-        report = load_start(module, self.weights)
+        report = load_start(module, self._file)
         whole = len(report.loaded) + len(report.missing)
-        if report.missing:
+        missing = report.missing
+        if isinstance(module, EgoVLPv2) and module.config.projector == "linear" and without_heads(missing) != missing:
+            # Files for EK-100 and Charades-Ego may have no heads: their texts and clips are compared, not fused.
+            missing, system.can_fuse = without_heads(missing), False
+        if missing:
             raise InputError(
-                f"weights {self.weights!r}: {len(report.missing)} of the {whole} tensors of {config.system} are "
-                f"missing or of another shape, {report.missing[0]} is one: take the whole file of its authors"
+                f"weights {self.weights!r}: {len(missing)} of the {whole} tensors of {config.system} are "
+                f"missing or of another shape, {missing[0]} is one: take the whole file of its authors"
             )
         if beyond := [name for name in report.unused if is_of_layer(name)]:
             raise InputError(
@@ -124,19 +147,50 @@ class Release:
         system.model.eval()
         return system
 
-    def _recognize(self) -> tuple[Architecture, int]:
+    @property
+    def _file(self) -> str:
+        """The file in a folder, the file or the hub name."""
+        return str(Path(self.weights) / WEIGHTS) if Path(self.weights).is_dir() else self.weights
+
+    def _encoder(self) -> FrozenConfig | None:
+        """Return the encoder of transformers that a folder or a hub name holds, None if a system here reads it."""
+        found = None if self.recipe else frozen_config(self.weights)
+        return None if found and _is_known(Path(found.source) / WEIGHTS) else found
+
+    def _read_released(self, architecture: Architecture, settings: Sequence[str]) -> TrainConfig:
+        if self.recipe:
+            raise InputError(
+                f"recipe {self.recipe}: {self.weights} has weights of {architecture}, used as they are: leave it out"
+            )
+        return read_frozen(FrozenConfig(self._file, architecture), settings)
+
+    def _recognize(self) -> tuple[Architecture, dict[str, tuple[int, ...]]]:
         try:
-            path = Path(self.weights)
-            tensors = read_arrays(path) if path.suffix == ".npz" else read_weights(self.weights)
+            path = Path(self._file)
+            tensors = read_arrays(path) if path.suffix == ".npz" else read_weights(self._file)
         except ValueError as error:
             raise InputError(str(error)) from error
         shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         try:
-            return recognize(shapes), width_of(shapes)
+            return recognize(shapes), shapes
         except ValueError as error:
             raise InputError(
-                f"weights {self.weights!r}: {error}; there are releases of EgoVLP, EgoVLPv2, VideoMAE and VideoPrism"
+                f"weights {self.weights!r}: {error}; there are releases of EgoVLP, EgoVLPv2, VideoMAE, VideoPrism, "
+                "LaViLa, AVION and CLIP"
             ) from error
+
+
+def _is_known(path: Path) -> bool:
+    """Tell whether a file of weights has names and width of a release that is read here, not by transformers."""
+    try:
+        with safe_open(path, "pt") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
+        architecture = recognize(shapes)
+    except (OSError, ValueError, SafetensorError):
+        return False
+    return architecture in RELEASED or width_of(shapes) in {
+        _tower(size).width for size in PUBLISHED[architecture].sizes
+    }
 
 
 def _tower(model: AnyConfig) -> VideoMAEConfig | EncoderConfig:

@@ -39,7 +39,7 @@ class ModelSource:
         if self.release is None:
             return str(self.run.resolve())
         path = Path(self.release.weights)
-        return str(path.resolve()) if path.is_file() else self.release.weights
+        return str(path.resolve()) if path.exists() else self.release.weights
 
     def read(self, settings: Sequence[str]) -> TrainConfig:
         """Return its config, changed by `key=value` settings; raises InputError if it holds no model."""
@@ -52,5 +52,5 @@ class ModelSource:
             title = f"step {step} of {self.run}"
             return Loaded(system, title, {"step": step}, weights_fingerprint(self.run, step))
         weights = self.release.weights
-        origin = {"release": Path(weights).name if Path(weights).is_file() else weights}
+        origin = {"release": Path(weights).name if Path(weights).exists() else weights}
         return Loaded(self.release.restore(config, ranks), weights, origin, source_fingerprint(weights))

@@ -2,6 +2,7 @@
 
 import torch
 
+from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
@@ -30,5 +31,7 @@ def build_system(config: TrainConfig, data: Stream | None, ranks: Ranks) -> Syst
 
     data: what a tokenizer is made from, where the config names none; None for a run that has one.
     """
+    if config.system not in SYSTEMS:
+        raise InputError(f"system={config.system}: what can be trained is {', '.join(SYSTEMS)}")
     torch.manual_seed(config.data.seed)
     return SYSTEMS[config.system](config, data, ranks)

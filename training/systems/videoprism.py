@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
+from egocurate.models.frozen.folder import WEIGHTS
+from egocurate.models.frozen.hub_encoder import HubEncoder, frozen_config
+from egocurate.models.frozen.teacher import FrozenTeacher
 from egocurate.models.layers.patches import check_hidden, tube_mask
 from egocurate.models.losses.info_nce import info_nce
 from egocurate.models.videoprism.canonical_text import canonical_text
@@ -122,7 +126,8 @@ class LockedSystem(VideoPrismSystem):
 class DistillationSystem(_Prism):
     """The second stage (section 3.3): a student, at first its teacher's encoder, sees a third of what the teacher sees.
 
-    The teacher stands beside the model: it is neither learned nor saved, and only training (`data`) asks for it.
+    The teacher stands beside the model: it is neither learned nor saved, and only training (`data`) asks for it. One of
+    another make (`models.frozen.teacher`) teaches a student with weights of its own, drawn or from `start`.
     """
 
     splits_by = "rows"
@@ -136,27 +141,31 @@ class DistillationSystem(_Prism):
         try:
             check_hidden(self.hidden, self.places)
             tower = PrismVideoTower(sizes.encoder, sizes.auxiliary_depth)
-            teaches = self.load_teacher(tower, config, data)
+            teacher = self.load_teacher(tower, config, data)
             self.model = Student(tower.encoder, sizes.decoder).to(ranks.device)
         except ValueError as error:
             raise InputError(str(error)) from error
         self.teacher: nn.Module | None = None
-        if teaches:
-            teacher = frozen_teacher(tower).to(ranks.device)
+        if teacher is not None:
+            teacher = teacher.to(ranks.device)
             self.teacher = torch.compile(teacher) if config.compile else teacher
         self.count = sizes.encoder.frames * self.places
 
-    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig, data: Stream | None) -> bool:
-        """Load what the student learns from and tell whether there is one: without data nothing is learned.
+    def load_teacher(self, tower: PrismVideoTower, config: TrainConfig, data: Stream | None) -> nn.Module | None:
+        """Return what the student learns from, loaded into `tower` if it is a first stage; None without data.
 
-        Raises InputError where it is not named, or not whole.
+        Raises InputError where it is not named, not whole, or its tokens cannot stand for the student's.
         """
         if data is None:
-            return False
-        if not config.objective.teacher:
+            return None
+        source = config.objective.teacher
+        if not source:
             raise InputError(f"{config.system} needs its teacher: --set objective.teacher=RUN of videoprism-stage1")
-        load_complete(tower, config.objective.teacher, ("video.", ""))
-        return True
+        found = frozen_config(source)
+        if found is not None and not found.kind.startswith("videoprism"):
+            return FrozenTeacher(HubEncoder(found), self.sizes)
+        load_complete(tower, str(Path(found.source) / WEIGHTS) if found else source, ("video.", ""))
+        return frozen_teacher(tower)
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the distances of tokens and of clips to the teacher's, and their sum."""

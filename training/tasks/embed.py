@@ -53,9 +53,10 @@ class Embedder(NamedTuple):
 
     @torch.no_grad()
     def frames(self, frames: Tensor) -> Tensor:
-        """Embed clips uint8 [B, T, 3, S, S] as float32 [B, D], not yet of length 1."""
+        """Embed clips uint8 [B, T, 3, S, S] as float32 [B, D], not yet of length 1; their features without texts."""
+        embed = self.system.embed_clips if self.system.embedding else self.system.features
         with self.ranks.autocast():
-            return self.system.embed_clips(frames.to(self.ranks.device)).float()
+            return embed(frames.to(self.ranks.device)).float()
 
     @torch.no_grad()
     def clips(self, clips: Dataset, stage: str, report: Report) -> tuple[Tensor, dict[int, str]]:

@@ -84,16 +84,24 @@ def test_what_cannot_be_embedded_is_named(out):
         model.embed_text("opens door")
 
 
-def test_what_is_no_model_is_named(out, tiny, tmp_path):
+def test_a_model_without_texts_embeds_clips_alone(tiny, tmp_path):
+    sizes = {"system": "videomae", "model": VideoMAEConfig.tiny(), "objective": Reconstruction()}
+    run(replace(tiny, out=str(tmp_path), mcq_json="", max_steps=1, **sizes))
+    model = egocurate.load_model(tmp_path, device="cpu")
+    frames = torch.randint(0, 256, (2, 4, 3, 32, 32)).byte()
+    with torch.no_grad():
+        expected = model.system.features(frames)
+    torch.testing.assert_close(model.embed_frames(frames), expected / expected.norm(dim=1, keepdim=True))
+    with pytest.raises(InputError, match="videomae has no text tower"):
+        model.embed_text(TEXTS)
+
+
+def test_what_is_no_model_is_named(out, tmp_path):
     with pytest.raises(InputError, match="holds no run"):
         egocurate.load_model(tmp_path)
     (tmp_path / "recipe.json").write_bytes((out / "recipe.json").read_bytes())
     with pytest.raises(InputError, match="no checkpoint yet"):
         egocurate.load_model(tmp_path)
-    sizes = {"system": "videomae", "model": VideoMAEConfig.tiny(), "objective": Reconstruction()}
-    run(replace(tiny, out=str(tmp_path / "mae"), mcq_json="", max_steps=1, **sizes))
-    with pytest.raises(InputError, match="no text tower"):
-        egocurate.load_model(tmp_path / "mae")
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="device is cuda"):
             egocurate.load_model(out, device="cuda")

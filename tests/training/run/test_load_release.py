@@ -22,7 +22,7 @@ from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.tokenizer import train_tokenizer
 from egocurate.models.videomae.config import VideoMAEConfig
-from egocurate.models.videomae.model import VideoMAE
+from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
 from egocurate.models.videoprism.config import VideoPrismConfig
 from egocurate.models.videoprism.model import VideoPrism
 from egocurate.training.config.recipes import RECIPES
@@ -30,6 +30,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run import load_release
 from egocurate.training.run.load_release import Release
 from tests.models.egovlpv2.test_weights import release_names
+from tests.models.frozen.tiny_releases import avion, lavila, openai_clip
 from tests.models.test_weights import RELEASE
 from tests.models.videoprism.test_videoprism import release_of
 
@@ -140,6 +141,81 @@ def test_a_release_of_egovlpv2_is_a_model(folder, tokenizer, monkeypatch):
     assert found.embed_frames(clips(64)).shape == found.embed_text(TEXTS).shape == (2, 6)
 
 
+@pytest.mark.parametrize("heads", [True, False])
+def test_egovlpv2_with_linear_projections_is_a_model(folder, tokenizer, monkeypatch, heads):
+    """As the files for EK-100 and Charades-Ego are, with what fuses or without."""
+    tiny = RECIPES["egovlpv2-tiny"]()
+    sizes = EgoVLPv2Config.small()
+    monkeypatch.setattr(load_release, "RECIPES", {**RECIPES, "egovlpv2": lambda: replace(tiny, model=sizes)})
+    shapes = release_names(128, 128, 4, 2, 6, 2048, 4) | {
+        "video_model.pos_embed": (1, 17, 128),
+        "video_model.patch_embed.proj.weight": (128, 3, 16, 16),
+        "text_model.embeddings.position_embeddings.weight": (34, 128),
+    }
+    shapes = {name: shape for name, shape in shapes.items() if not name.startswith(("vid_proj", "txt_proj"))}
+    if not heads:
+        shapes = {name: shape for name, shape in shapes.items() if name.startswith(("video_model", "text_model"))}
+    shapes |= {"vid_proj.0.weight": (10, 128), "vid_proj.0.bias": (10,)}
+    shapes |= {"txt_proj.1.weight": (10, 128), "txt_proj.1.bias": (10,)}
+    state = {f"module.{name}": torch.randn(shape) * 0.05 for name, shape in shapes.items()}
+    torch.save({"state_dict": state}, folder / "small.pth")
+    found = egocurate.load_model(folder / "small.pth", tokenizer=tokenizer, device="cpu")
+    system, frames = found.system, clips(64)
+    assert system.can_fuse is heads
+    # Each map on the tower's own [CLS], written out.
+    pixels, name = system.pixels(frames), "module.vid_proj.0"
+    expected = system.model.video(pixels) @ state[f"{name}.weight"].T + state[f"{name}.bias"]
+    torch.testing.assert_close(found.embed_frames(frames), expected / expected.norm(dim=1, keepdim=True))
+    words, name = system.model.text(*system.tokens(TEXTS))[:, 0], "module.txt_proj.1"
+    expected = words.relu() @ state[f"{name}.weight"].T + state[f"{name}.bias"]
+    torch.testing.assert_close(found.embed_text(TEXTS), expected / expected.norm(dim=1, keepdim=True))
+    del state["module.video_model.blocks.1.norm2.bias"]
+    torch.save({"state_dict": state}, folder / "small.pth")
+    said = one_line(folder / "small.pth", tokenizer=tokenizer)
+    assert "1 of the" in said
+
+
+def test_releases_of_dual_encoders_are_models(folder, data, capsys):
+    train_tokenizer(TEXTS * 3, 90).save_pretrained(folder / "small-tokenizer")
+    ask = ["--mcq-json", data / "egomcq.json", "--mcq-shards", data / "shards", "--set", "data.workers=0"]
+    ask += ["--set", f"tokenizer={folder / 'small-tokenizer'}", "--set", "device=cpu", "--out"]
+    for name, state in (("lavila", lavila()), ("avion", avion()), ("openai-clip", openai_clip())):
+        path = folder / f"{name}.pth"
+        write_with_objects("config", state, path, folder)
+        model = egocurate.load_model(path, tokenizer=folder / "small-tokenizer", device="cpu")
+        assert (model.config.system, model.config.model.kind) == ("frozen", name)
+        assert (model.config.data.size, model.config.data.frames) == (32, 4)
+        frames = clips(32)
+        expected = model.system.model.embed(model.system.pixels(frames))
+        torch.testing.assert_close(model.embed_frames(frames), expected / expected.norm(dim=1, keepdim=True))
+        assert model.embed_text(TEXTS).shape == (2, 24)
+        words = [str(word) for word in ("eval", "--weights", path, *ask, folder / f"evals-{name}")]
+        assert app(words, standalone_mode=False) in (None, 0)
+        assert json.loads((folder / f"evals-{name}" / "eval-egomcq-dual.json").read_text())["release"] == path.name
+        assert Release(str(path)).read([]).tokenizer == "openai/clip-vit-base-patch16"
+        with pytest.raises(InputError, match="name their tokenizer"):
+            Release(str(path)).read(["tokenizer="])
+        assert "used as they are: leave it out" in one_line(path, recipe="egovlp")
+    capsys.readouterr()
+    release = Release(str(folder / "lavila.pth"))
+    with pytest.raises(InputError, match=r"data.frames=8, but this encoder takes up to 4"):
+        release.restore(release.read(["data.frames=8", f"tokenizer={folder / 'small-tokenizer'}"]), CPU)
+
+
+def test_a_fine_tuned_videomae_gives_features_and_classes(folder):
+    config = VideoMAEConfig(image=32, patch=8, frames=4, width=128, depth=2, heads=2)
+    ours = VideoMAEClassifier(config, 5).eval()
+    torch.save({"module": ours.state_dict()}, folder / "tuned.pth")
+    release = Release(str(folder / "tuned.pth"))
+    assert (release.read([]).data.size, release.read([]).data.frames) == (224, 16)
+    system = release.restore(release.read(["data.size=32", "data.frames=4"]), CPU)
+    frames = clips(32)
+    with torch.no_grad():
+        torch.testing.assert_close(system.logits(frames)["label"], ours(system.pixels(frames)))
+        torch.testing.assert_close(system.features(frames), ours.features(system.pixels(frames)))
+    assert not system.embedding
+
+
 def test_releases_of_videoprism_are_a_model_and_an_encoder(folder, tokenizer):
     sizes = RECIPES["videoprism-stage1-tiny"]().model
     ours = drawn(VideoPrism, sizes)
@@ -156,8 +232,11 @@ def test_releases_of_videoprism_are_a_model_and_an_encoder(folder, tokenizer):
     release = Release(str(folder / "encoder.npz"), "videoprism-stage2-tiny")
     system = release.restore(release.read([]), CPU)
     torch.testing.assert_close(system.features(frames), ours.video.encoder(frames / 255).mean(1))
-    said = one_line(folder / "encoder.npz", recipe="videoprism-stage2-tiny")
-    assert "no text tower" in said
+    model = egocurate.load_model(folder / "encoder.npz", recipe="videoprism-stage2-tiny", device="cpu")
+    expected = system.features(frames)
+    torch.testing.assert_close(model.embed_frames(frames), expected / expected.norm(dim=1, keepdim=True))
+    with pytest.raises(InputError, match="no text tower"):
+        model.embed_text(TEXTS)
 
 
 def test_a_release_of_videomae_gives_features(folder, data, capsys):
@@ -212,7 +291,7 @@ def test_a_mistake_on_the_command_line_is_one_line(egovlp, data, folder, capsys)
     said = refused(capsys, "eval", "--weights", path, "--recipe", "egovlq", *ask, *out)
     assert "--recipe egovlq: there are egovlp" in said
     assert "no such file" in refused(capsys, "eval", "--weights", folder / "gone.pth", *ask, *out)
-    assert "no such file" in refused(capsys, "eval", "--weights", folder, *ask, *out)
+    assert "has no config.json" in refused(capsys, "eval", "--weights", folder, *ask, *out)
     said = refused(capsys, "features", "--videos", folder, "--out", folder / "new")
     assert "name one model: RUN" in said
     assert not (folder / "new").exists()
@@ -220,12 +299,12 @@ def test_a_mistake_on_the_command_line_is_one_line(egovlp, data, folder, capsys)
 
 def test_weights_of_another_architecture_are_named(folder, egovlp):
     vit = {"cls_token": (1, 1, 8), "pos_embed": (1, 5, 8), "blocks.0.attn.qkv.weight": (24, 8)}
-    classifier = {"blocks.0.attn.q_bias": (8,), "fc_norm.weight": (8,), "head.weight": (400, 8)}
+    classifier = {"blocks.0.attn.q_bias": (8,), "fc_norm.weight": (8,)}
     clip = {"visual.transformer.resblocks.0.ln_1.weight": (8,)}
     unknown = {"conv1.weight": (8, 3, 3, 3), "fc.bias": (8,)}
     for shapes, words in (
         (vit, "looks like an image ViT"),
-        (classifier, "looks like a VideoMAE that was fine-tuned"),
+        (classifier, "a VideoMAE that was fine-tuned to classify, without its head"),
         (clip, "looks like a CLIP"),
         (unknown, "its 2 tensors begin with conv1.weight, fc.bias"),
     ):

@@ -1,0 +1,86 @@
+"""Encoders in the names of their authors' releases, by kind: what builds them, and the tokenizer of their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import Tensor
+
+from egocurate.errors import InputError
+from egocurate.models.frozen.config import FrozenConfig
+from egocurate.models.frozen.encoder import Encoder, Sizes
+from egocurate.models.frozen.folder import WEIGHTS
+from egocurate.models.frozen.released_classifier import ReleasedClassifier, read_classifier_sizes
+from egocurate.models.frozen.released_clip import ReleasedClip, clip_state, read_sizes
+from egocurate.models.released_names import is_of_layer
+from egocurate.models.videomae.weights import videomae_names
+from egocurate.models.weights import load_state, read_weights
+
+_BPE = "openai/clip-vit-base-patch16"
+RELEASED: dict[str, str] = {"lavila": _BPE, "avion": _BPE, "openai-clip": _BPE, "videomae-classifier": ""}
+"""Kind, as `models.released_names.recognize` tells it -> hub name of its tokenizer, "" without texts."""
+
+
+def released_sizes(config: FrozenConfig) -> Sizes:
+    """Return what a release's encoder takes and gives; raises InputError, one line, for tensors of another model."""
+    shapes = _shapes(_read(config.source))
+    with _one_line(config):
+        if config.kind == "videomae-classifier":
+            return read_classifier_sizes(shapes)
+        return read_sizes(config.kind, shapes)[-1]
+
+
+def build_released(config: FrozenConfig, size: int, frames: int) -> Encoder:
+    """Return a release's encoder with its weights, for clips of so many frames of so many pixels a side.
+
+    Raises InputError, one line, for weights that are not whole, or of layers that the encoder has no place for.
+    """
+    where, state = config.source, _read(config.source)
+    with _one_line(config):
+        if config.kind == "videomae-classifier":
+            encoder = ReleasedClassifier(_shapes(state), size, frames)
+            named = videomae_names(state, encoder.classifier)
+            named = {f"classifier.{name}": value for name, value in named.items()}
+        else:
+            encoder = ReleasedClip(config.kind, _shapes(state))
+            named = clip_state(config.kind, state)
+        report = load_state(encoder, {name: value.float() for name, value in named.items()}, where)
+    if report.missing:
+        raise InputError(
+            f"weights {where!r}: {len(report.missing)} of the {len(report.loaded) + len(report.missing)} tensors of "
+            f"{config.kind} are missing or of another shape, {report.missing[0]} is one: take the whole file"
+        )
+    if beyond := [name for name in report.unused if is_of_layer(name)]:
+        raise InputError(
+            f"weights {where!r}: {len(beyond)} tensors have no place in a layer of this {config.kind}, {beyond[0]} is "
+            "one: a model of another kind"
+        )
+    return encoder.eval().requires_grad_(False)
+
+
+def _read(where: str) -> dict[str, Tensor]:
+    """Return the tensors of a file, or of the file in a folder, without what data-parallel training puts before."""
+    try:
+        state = read_weights(str(Path(where) / WEIGHTS) if Path(where).is_dir() else where)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def _shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
+@contextmanager
+def _one_line(config: FrozenConfig) -> Iterator[None]:
+    """Raise InputError for whatever names and shapes of another model bring about."""
+    try:
+        yield
+    except KeyError as error:
+        raise InputError(
+            f"weights {config.source!r}: {error} of {config.kind} is missing: take the whole file"
+        ) from error
+    except (ValueError, IndexError, TypeError, RuntimeError, ZeroDivisionError) as error:
+        raise InputError(f"weights {config.source!r}: its tensors are not those of {config.kind} ({error})") from error
