@@ -172,7 +172,7 @@ def test_other_labels_into_the_same_folder_are_refused(run, root, csv, tmp_path)
     (tmp_path / "S" / "segments.run.json").unlink()  # as if the run had been killed
     csv.write_text(LABELS.replace("put", "stir"))
     status, _, said = run(*command, "--tables-only")
-    assert status == 2 and "segments.parquet has the rows of labels.csv" in said
+    assert status == 2 and "segments.parquet has segments of the rows of labels.csv" in said
 
 
 @pytest.mark.parametrize(
