@@ -41,7 +41,7 @@ def run_segments(
     settings = options.cut_settings() | {"seconds": seconds, "stride": stride}
     run = open_run(out, "segments", settings, {"stereo": stereo_fingerprint(videos)})
     segments = fixed_segments(videos[is_there | (videos["video_dur"] > 0)], seconds, stride)
-    table = keep_table(marked(segments, f"segments of {seconds} s, one every {stride} s"), out)
+    table = keep_table(marked(segments, f"{seconds} s, one every {stride} s"), out)
     with running_ray(options.ray_address, report):
         outcome = cut_clips("segments", table, source, ClassCounts(0, 0), out, options, report)
     unused = set(videos["video_uid"][is_there]) - set(table["video_uid"].unique().to_pylist())
@@ -65,7 +65,9 @@ def keep_table(segments: pa.Table, out: AnyPath) -> pa.Table:
     if earlier is not None and earlier.schema.metadata != segments.schema.metadata:
         was, is_now = ((table.schema.metadata or {}).get(_CUT_AS, b"").decode() for table in (earlier, segments))
         more = ", with other labels" if was == is_now else ""
-        raise InputError(f"{path} has {was}, not {is_now}{more}: name another --out, or delete that folder")
+        raise InputError(
+            f"{path} has segments of {was}, not of {is_now}{more}: name another --out, or delete that folder"
+        )
     table = segments if earlier is None else add_clips(earlier, segments)
     if earlier is None or len(table) > len(earlier):
         make_folder(out)

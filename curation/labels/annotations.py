@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from egocurate.curation.sources.cells import LONGEST_SEC
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 
@@ -70,6 +71,7 @@ def annotations(
     nothing = np.full(count, np.nan)
     start, end = (nothing if one is None else one for one in (start, end))
     refuse(path, places, [not name for name in uids], "names no video")
+    refuse(path, places, (start > LONGEST_SEC) | (end > LONGEST_SEC), f"has a time beyond {LONGEST_SEC:,.0f} s")
     refuse(
         path, places, (end <= start) | (end <= 0) | (start < 0), "ends before it starts; give start < end in seconds"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from egocurate.curation.sources.videos_table import VideoFacts, videos_table
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path
 
+PROBE_THREADS = 16
 _BELOW = tuple(dict.fromkeys((*PLACES, "*/*", "videos/*/*")))
 
 
@@ -66,7 +68,8 @@ class LabelSource:
             if uid not in known:
                 path = self._find(video)
                 known[uid] = VideoFacts(path=None if path is None else str(path))
-                known[uid].probe()
+        with ThreadPoolExecutor(PROBE_THREADS) as pool:  # hundreds of thousands of files, on a server often
+            list(pool.map(VideoFacts.probe, known.values()))
         return videos_table(known)
 
     def _find(self, video: str) -> AnyPath | None:

@@ -125,7 +125,7 @@ def write_motions(root: Path, config: LabeledRootConfig, report: Report = silent
 
 
 def write_epic(root: Path, config: LabeledRootConfig, report: Report = silent) -> None:
-    """Write epic/: the csv files of EPIC-KITCHENS-100 and its videos, a participant each, half of them unseen."""
+    """Write epic/: the csv files of EPIC-KITCHENS-100 and its videos, a participant each."""
     folder = root / "epic"
     verbs, nouns = sorted(VERBS), sorted(NOUNS)
     jobs, info, number = [], [], 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from egocurate.errors import InputError
 from egocurate.loaders.crops import View
+from egocurate.loaders.frame_sampling import segments_middle
 
 ViewSampler = Callable[[int, int, int], np.ndarray]
 """(frames in the clip, frames wanted T, segments K) -> int64[K, T]"""
@@ -40,8 +41,7 @@ def dense_views(count: int, frames: int, segments: int, *, stride: int) -> np.nd
     """
     grid = np.arange(0, count, stride)
     slack = max(0, len(grid) - frames)
-    shares = np.linspace(0, 1, segments) if segments > 1 else np.array([0.5])
-    starts = (slack * shares + 1e-9).astype(np.int64)  # the last one begins at slack, whatever the last bit
+    starts = _spread(slack, segments)
     return grid[np.minimum(starts[:, None] + np.arange(frames), len(grid) - 1)]
 
 
@@ -51,9 +51,10 @@ def uniform_views(count: int, frames: int, segments: int) -> np.ndarray:
     As VideoMAE tests on Something-Something, with two views: the first frames of the parts, and their middles. One
     view shows the middles.
     """
-    offsets = np.arange(segments) / segments if segments > 1 else np.array([0.5])
-    places = (np.arange(frames) + offsets[:, None]) * (count / frames)
-    return np.minimum((places + 1e-9).astype(np.int64), count - 1)
+    if segments == 1:
+        return segments_middle(count, frames)[None]
+    parts = np.arange(frames, dtype=np.int64) * segments + np.arange(segments)[:, None]
+    return parts * count // (segments * frames)
 
 
 def spatial_views(height: int, width: int, crops: int) -> list[View]:
@@ -62,8 +63,14 @@ def spatial_views(height: int, width: int, crops: int) -> list[View]:
     One is the center; a square picture shows the same each time.
     """
     side, slack = min(height, width), abs(height - width)
-    shares = [place / (crops - 1) for place in range(crops)] if crops > 1 else [0.5]
-    offsets = [int(slack * share) for share in shares]
+    offsets = _spread(slack, crops).tolist()
     if height > width:
         return [View(offset, 0, side, side) for offset in offsets]
     return [View(0, offset, side, side) for offset in offsets]
+
+
+def _spread(slack: int, count: int) -> np.ndarray:
+    """Return `count` whole numbers evenly spread from 0 to slack, int64 [count]; one is in the middle."""
+    if count == 1:
+        return np.array([slack // 2], np.int64)
+    return np.arange(count, dtype=np.int64) * slack // (count - 1)

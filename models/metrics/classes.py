@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-UNKNOWN = -1
+from egocurate.labels import UNKNOWN
 
 
 def top_k_hits(scores: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

@@ -114,6 +114,19 @@ def test_epic_s_own_shards_get_its_classes(run, root, tmp_path):
     assert plain.labels == {} and "labels" not in plain.manifest
 
 
+def test_state_changes_are_cut_out_of_an_ego4d_root_with_their_time(run, root, tmp_path):
+    ego4d = root / "ego4d"
+    annotations = ego4d / "v2" / "annotations" / "fho_oscc-pnr_val.json"
+    status, summary, _ = run("segments", "--annotations", annotations, "--root", ego4d, "--out", tmp_path / "S")
+    assert status == 0 and summary["classes"] == {"state_change": 2}
+    index = ShardIndex.open(tmp_path / "S")
+    clips = {clip["unique_id"]: clip for clip in json.loads(annotations.read_text())["clips"]}
+    told = [clips[index.row(n).clip_text] for n in range(len(index))]
+    assert index.labels["state_change"].tolist() == [int(clip["state_change"]) for clip in told]
+    frames = [clip["parent_pnr_frame"] or 15 * (clip["parent_start_sec"] + clip["parent_end_sec"]) for clip in told]
+    assert index.narration_time * 30 == pytest.approx(np.array(frames))
+
+
 @pytest.mark.parametrize("with_epic", [False, True])
 def test_a_tar_that_is_lost_is_cut_again_with_its_labels(run, root, csv, tmp_path, with_epic):
     shards, epic = tmp_path / "S", root / "epic"
@@ -159,7 +172,7 @@ def test_other_labels_into_the_same_folder_are_refused(run, root, csv, tmp_path)
     (tmp_path / "S" / "segments.run.json").unlink()  # as if the run had been killed
     csv.write_text(LABELS.replace("put", "stir"))
     status, _, said = run(*command, "--tables-only")
-    assert status == 2 and "segments.parquet has the rows of labels.csv" in said
+    assert status == 2 and "segments.parquet has segments of the rows of labels.csv" in said
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from egocurate.curation.labels.labeled_clips import labeled_clips
 from egocurate.curation.labels.read_annotations import read_annotations
 from egocurate.curation.labels.source import LabelSource
 from egocurate.curation.sources.ego4d import Ego4DSource
+from egocurate.curation.sources.epic_kitchens import EpicKitchensSource
 from egocurate.curation.synthetic.script import NOUNS, VERBS
 from egocurate.errors import InputError
 from egocurate.labels import table_label_names
+from egocurate.training.tasks.charades import read_charades
 
 
 def test_epic_has_verb_noun_and_the_pair_with_epic_s_names(labeled_root):
@@ -101,6 +103,16 @@ def test_an_annotation_of_another_version_is_refused(tmp_path):
     epic.write_text("narration_id,video_id,stop_timestamp\nP01_01_0,P01_01,00:00:01.00\n")
     with pytest.raises(InputError, match="column 'narration_timestamp' is missing"):
         read_annotations(epic, ())
+
+
+def test_the_readers_of_the_benchmarks_take_the_invented_data(labeled_root):
+    epic = EpicKitchensSource(labeled_root / "epic")
+    assert set(epic.videos()["split"]) == {"train", "val"} and epic.videos()["path"].notna().all()
+    assert len(epic.narrations()) == sum(len(read_annotations(path, ())) for path in epic._narrated)
+    benchmark = read_charades(labeled_root / "charades" / "CharadesEgo")
+    assert benchmark.ids == ["Z0002EGO"] and 1 <= benchmark.labels.sum() <= 3
+    ego4d = Ego4DSource(labeled_root / "ego4d").videos()
+    assert set(ego4d["split"]) == {"train", "val"} and ego4d["path"].notna().all()
 
 
 def test_a_label_that_a_format_has_not_is_named(labeled_root):
