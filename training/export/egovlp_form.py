@@ -32,4 +32,7 @@ def write_egovlp(system: System, config: TrainConfig, folder: Path) -> str:
     plain = {key: value.detach().cpu().clone() for key, value in state.items()}
     torch.save({"arch": "FrozenInTime", "state_dict": plain}, folder / name)
     system.tokens.save(folder / TOKENIZER)
-    return f'import torch\n\nstate = torch.load("FOLDER/{name}", weights_only=True)["state_dict"]'
+    return (
+        f'# In the configs of its authors, whose code builds ViT-B/16 alone: "load_checkpoint": "FOLDER/{name}"\n'
+        f'import torch\n\nstate = torch.load("FOLDER/{name}", weights_only=True)["state_dict"]'
+    )

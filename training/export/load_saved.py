@@ -16,6 +16,8 @@ from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.models.weights import read_weights
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.json_notes import read_note
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.export.saved_config import WAY_OUT
@@ -33,6 +35,9 @@ def restore_saved(folder: Path, config: TrainConfig, ranks: Ranks) -> System:
     path = folder / SAVED_WEIGHTS
     if not path.is_file():
         raise InputError(f"{path}: not there; {WAY_OUT}")
+    files = read_note(folder / SAVED_MODEL, dict, WAY_OUT).get("files")
+    if isinstance(files, dict) and fingerprint(path) != files.get(SAVED_WEIGHTS, ""):
+        raise InputError(f"{path} is not what was written; {WAY_OUT}")
     try:
         state = read_weights(str(path))
     except ValueError as error:
@@ -42,7 +47,7 @@ def restore_saved(folder: Path, config: TrainConfig, ranks: Ranks) -> System:
     try:
         with nowhere:
             planned = build_system(config, None, replace(ranks, device=nowhere)).model.state_dict()
-    except (RuntimeError, ValueError, TypeError, ZeroDivisionError) as error:
+    except (InputError, RuntimeError, ValueError, TypeError, ZeroDivisionError) as error:
         raise InputError(f"{folder / SAVED_MODEL}: no model has these sizes ({error}); {WAY_OUT}") from error
     wrong = [name for name in planned.keys() | state.keys() if _shape(planned, name) != _shape(state, name)]
     if wrong:
@@ -67,7 +72,7 @@ def _check_sizes(config: TrainConfig, path: Path, tensors: int, values: int) -> 
     """Raise InputError for a size beyond what a file of so many tensors and values can hold."""
     for key, value in _numbers(asdict(config.model)):
         most = tensors if key.endswith(_DEPTHS) else max(values, 4096)
-        if not 0 <= value <= most:
+        if value > most:
             raise InputError(f"{path}: model.{key} is {value}, and it holds {tensors} tensors; {WAY_OUT}")
 
 

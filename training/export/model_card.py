@@ -55,7 +55,7 @@ def _front_matter(config: TrainConfig, form: str) -> str:
 
 
 def _input(config: TrainConfig, loaded: Loaded) -> str:
-    data, (mean, std) = config.data, normalization(config)
+    data, (mean, std), step = config.data, normalization(config), loaded.origin.get("step")
     lines = [
         f"- Frames: {data.frames} of a clip, the middle one of each of {data.frames} equal parts, RGB.",
         f"- Pixels: the middle square of a frame, resized to {data.size} x {data.size}; values in [0, 1], then less "
@@ -63,8 +63,8 @@ def _input(config: TrainConfig, loaded: Loaded) -> str:
     ]
     if loaded.system.tokens:
         lines.append(
-            f"- Texts: at most {loaded.system.tokens.longest} tokens of the tokenizer in this folder; texts that "
-            "EgoCurate's shards have, without `#C C`, in lower case."
+            f"- Texts: at most {loaded.system.tokens.longest} tokens of the tokenizer in this folder"
+            + (', such as "opens the door": narrations without `#C C`.' if isinstance(step, int) else ".")
         )
     return "\n".join(lines)
 

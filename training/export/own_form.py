@@ -21,4 +21,4 @@ def write_own(system: System, config: TrainConfig, folder: Path) -> str:
         system.tokens.save(folder / TOKENIZER)
     if not system.embedding:
         return "curate features FOLDER --videos videos/ --out features/"
-    return 'import egocurate\n\nmodel = egocurate.load_model("FOLDER")\nmodel.embed_text(["#C C opens the door"])'
+    return 'import egocurate\n\nmodel = egocurate.load_model("FOLDER")\nmodel.embed_text(["opens the door"])'

@@ -61,6 +61,8 @@ def config_from_note(saved: object, path: Path, way_out: str) -> TrainConfig:
     try:
         template = next(recipe() for recipe in RECIPES.values() if recipe().system == saved["system"])
         return _read(template, saved)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {way_out}") from error
     except (ValueError, TypeError, KeyError, StopIteration) as error:
         what = str(error).strip("'\"") or "an unknown system"
         raise InputError(f"{path}: written by another version ({what}); {way_out}") from error
