@@ -53,5 +53,7 @@ def export_model(
     saved = save_source(source, out, to, tuple(changes))
     for name, size in saved.files.items():
         print(f"  {name:<32} {size / 1e3:12,.1f} kB")
-    state = "already there, unchanged" if saved.already_there else f"for {FORMS[to].library}; README.md says how to open it"
+    state = (
+        "already there, unchanged" if saved.already_there else f"for {FORMS[to].library}; README.md says how to open it"
+    )
     print(f"{saved.folder}: {state}")

@@ -87,7 +87,9 @@ Window = Annotated[
 ]
 Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean gap of this run.")]
 
-Run = Annotated[Path | None, typer.Argument(metavar="RUN", help="Folder of a training run, or of a model given away; or --weights.")]
+Run = Annotated[
+    Path | None, typer.Argument(metavar="RUN", help="Folder of a training run, or of a model given away; or --weights.")
+]
 Weights = Annotated[
     str,
     typer.Option(

@@ -35,9 +35,7 @@ class Form:
 
 FORMS: dict[str, Form] = {
     OWN_FORM: Form("own names, which `curate` and egocurate.load_model read again", "egocurate", "own_form.write_own"),
-    "hf": Form(
-        "for transformers' VideoMAE and VideoPrism", "transformers", "transformers_form.write_transformers"
-    ),
+    "hf": Form("for transformers' VideoMAE and VideoPrism", "transformers", "transformers_form.write_transformers"),
     "egovlp": Form("for the code of EgoVLP or EgoVLPv2", "pytorch", "egovlp_form.write_egovlp"),
     "timm": Form("the ViT of single frames for timm", "timm", "timm_form.write_timm"),
 }

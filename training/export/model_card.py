@@ -22,10 +22,10 @@ _WHAT = {
     "videoprism-lit": "VideoPrism (arXiv 2402.13217), texts tuned to the second stage's encoder",
 }
 _LICENSE = """\
-This card names no licence: whoever publishes the weights chooses one, as far as what they have learned from allows. Clips
-and narrations of Ego4D, EPIC-KITCHENS-100 and others come under licences of their own, which say what may be done with
-models that have learned from them. Weights that go on from published ones keep the conditions of those: VideoMAE's are
-CC-BY-NC 4.0."""
+This card names no license: whoever publishes the weights chooses one, as far as what they have learned from allows.
+Clips and narrations of Ego4D, EPIC-KITCHENS-100 and others come under licenses of their own, which say what may be done
+with models that have learned from them. Weights that go on from published ones keep the conditions of those: VideoMAE's
+are CC-BY-NC 4.0."""
 
 
 def model_card(loaded: Loaded, config: TrainConfig, form: str, facts: RunFacts, opened: str) -> str:
@@ -43,7 +43,7 @@ def model_card(loaded: Loaded, config: TrainConfig, form: str, facts: RunFacts, 
         _figures(facts),
         _data(facts),
         _settings(config, facts),
-        "## Licence",
+        "## License",
         _LICENSE,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

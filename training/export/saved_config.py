@@ -65,7 +65,7 @@ def read_saved(folder: Path, settings: Sequence[str] = ()) -> TrainConfig:
 
 
 def read_origin(folder: Path) -> dict[str, Any]:
-    """Return what a folder that was given away says of where it is from; raises InputError for one that says nothing."""
+    """Return what a folder says of where its model is from; raises InputError for one that says nothing."""
     note = read_note(folder / SAVED_MODEL, dict, WAY_OUT)
     origin = {key: note.get(key) for key in ("form", "step", "weights")}
     if not isinstance(origin["step"], int | None) or not isinstance(origin["weights"], str):

@@ -37,8 +37,9 @@ def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) 
     """Load a run's weights, or those of a file or hub name, into what of the module has their names and shapes.
 
     source: the folder of a training run, whatever number of ranks wrote it (its newest checkpoint), one folder of its
-    checkpoints, the folder of a model given away, or what `models.weights.read_weights` takes, the release's spelling too. prefixes: what may begin the
-    module's names there; the first that does counts. Raises InputError if nothing fits.
+    checkpoints, the folder of a model given away, or what `models.weights.read_weights` takes, the release's spelling
+    too. prefixes: what may begin the module's names there; the first that does counts. Raises InputError if nothing
+    fits.
     """
     checkpoint = _find_checkpoint(source)
     if checkpoint is None and is_saved_model(Path(source)):

@@ -51,7 +51,8 @@ def drawn(recipe, tokenizer="", **changes):
     with torch.no_grad():
         for name, value in system.model.named_parameters():
             noise = torch.randn(value.shape, generator=generator) * 0.1
-            value.copy_(1 + noise if name.endswith("norm.weight") or ".norm" in name and "weight" in name else noise)
+            scale = "norm" in name and name.endswith("weight")
+            value.copy_(1 + noise if scale else noise)
     system.model.eval()
     return config, system
 
@@ -121,9 +122,7 @@ def test_transformers_opens_videoprism_with_texts(tmp_path, tokenizer):
     data = replace(RECIPES["videoprism-stage1-tiny"]().data, size=36, frames=4)
     config, system = drawn("videoprism-stage1-tiny", tokenizer, model=sizes, data=data)
     folder = give(config, system, tmp_path / "out", "hf")
-    theirs, loading = VideoPrismClipModel.from_pretrained(
-        folder, output_loading_info=True, attn_implementation="eager"
-    )
+    theirs, loading = VideoPrismClipModel.from_pretrained(folder, output_loading_info=True, attn_implementation="eager")
     assert not loading["missing_keys"] and not loading["unexpected_keys"]
     frames = torch.rand(2, 4, 3, 36, 36, generator=torch.Generator().manual_seed(2))
     ids, mask = system.tokens(TEXTS)
