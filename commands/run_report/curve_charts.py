@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,7 +62,7 @@ def curve_panels(curves: Mapping[str, Curve]) -> list[DrawnPanel]:
             "EgoMCQ, right answers", egomcq, _percent, "%", top=100.0, chance=CHANCE, note="Dashed: by guessing, 20 %."
         ),
         _panel("Speed", _of(curves, "clips_per_sec"), lambda value: f"{value:,.0f}/s", "clips/s", note=_median(curves)),
-        _panel("Share of the time", shares, _percent, "%", top=100.0),
+        _panel("Share of the time", shares, _percent, "%", at_least=10.0),
         _panel("Learning rate", _of(curves, "lr"), lambda value: f"{value:.1e}", "learning rate"),
     ]
     return [panel for panel in panels if panel is not None]
@@ -99,6 +99,7 @@ def _panel(
     *,
     low: float | None = 0.0,
     top: float | None = None,
+    at_least: float = 0.0,
     chance: float = 0.0,
     note: str = "",
 ) -> DrawnPanel | None:
@@ -111,12 +112,12 @@ def _panel(
     least = min(float(values.min()), 0.0) if low is None else low
     if low is None and values.min() > values.max() / 2:  # a loss that hardly moves would be a flat line far up
         least = float(values.min()) - 0.1 * float(np.ptp(values) or 1.0)
-    most = top or float(values.max()) + 0.05 * (float(values.max()) - least) or least + 1.0
+    most = top or max(float(values.max()) + 0.05 * (float(values.max()) - least), at_least) or least + 1.0
     scale = _Scale(last, least, most)
     lines = [_line(name, curve, place, shown, scale) for place, (name, curve) in enumerate(curves.items())]
     axes = Axes(
         x_marks=[(scale.x(at), f"{at:,.0f}") for at in ticks(0, last, most=5) if at == round(at)],
-        y_marks=[(scale.y(at), _mark(at)) for at in ticks(least, most, most=4)],
+        y_marks=[(scale.y(at), _mark(at)) for at in ticks(least, most, most=5)],
         x_title="step",
         y_title=unit,
     )
@@ -162,8 +163,3 @@ def _line(name: str, curve: Curve, place: int, shown: Callable[[float], str], sc
 
 def _mark(value: float) -> str:
     return f"{value:.0e}" if value and abs(value) < 0.005 else f"{value:g}"
-
-
-def last_values(curves: Mapping[str, Curve], names: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return the first and the last value of each figure that a run has."""
-    return {name: (float(curves[name][1][0]), float(curves[name][1][-1])) for name in names if name in curves}

@@ -31,11 +31,12 @@ class Option:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with its options, the most probable first."""
+    """A question with its options, the most probable first: those to see at once, then the others."""
 
     text: str
     kind: str
     options: list[Option]
+    others: list[Option]
     right: bool
 
 
@@ -73,7 +74,10 @@ def draw_asked(quiz: Quiz, places: np.ndarray) -> list[Asked]:
                 options.append(Option(strip, float(quiz.answers.probability[place, option]), option == chosen))
         if len(options) == len(OPTION_NAMES):
             kind = KINDS[int(questions.types[place])]
-            drawn.append(Asked(questions.texts[place], f"{kind}-video", options, right == chosen))
+            # Down to the right one, and one more than the chosen one: the rest tells nothing new.
+            seen = 1 + max(1, next(at for at, option in enumerate(options) if option.strip.answer))
+            text = questions.texts[place]
+            drawn.append(Asked(text, f"{kind}-video", options[:seen], options[seen:], right == chosen))
     return drawn
 
 
@@ -85,13 +89,14 @@ def draw_neighbors(quiz: Quiz) -> list[Neighbors]:
         if texts[place] in {one.text for one in drawn}:
             continue
         own = int(questions.choices[place, quiz.answers.right[place]])
+        narrated = questions.index.row(int(questions.clips[own]))
         order = np.argsort(-quiz.similarity[place], kind="stable")
         clips = []
         for clip in order[:NEAREST].tolist():
             sample = questions.index.row(int(questions.clips[clip]))
             strip = clip_strip(questions.index, sample, play=False)
             if strip is not None:
-                same = "its own clip" if clip == own else "the same words" if sample.text == texts[place] else ""
+                same = "its own clip" if clip == own else _shared(sample, narrated)
                 clips.append(Near(strip, float(quiz.similarity[place, clip]), same))
         drawn.append(Neighbors(texts[place], clips, 1 + int(np.flatnonzero(order == own)[0]), len(order)))
         if len(drawn) == TEXTS:
@@ -130,6 +135,15 @@ def lexicon_beside(questions: str, num_verbs: int) -> Lexicon | None:
     except (OSError, InputError):
         return None
     return lexicon if len(lexicon.verbs.labels) == num_verbs else None
+
+
+def _shared(one: Sample, other: Sample) -> str:
+    """Say what two clips share, "" for neither the words nor both tags."""
+    if one.text == other.text:
+        return "the same words"
+    tags = ((one.tag_verb, other.tag_verb), (one.tag_noun, other.tag_noun))
+    both = all(len(some) and set(some.tolist()) == set(others.tolist()) for some, others in tags)
+    return "the same verb and noun" if both else ""
 
 
 def _same(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:

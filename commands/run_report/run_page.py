@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from egocurate.commands.report.charts import parts
 from egocurate.commands.report.page import REPORT_FILE, Card, write_page
 from egocurate.commands.report.panels import DrawnPanel
@@ -181,11 +183,15 @@ def _cards(curves: dict[str, Curve]) -> list[Card]:
     def percent(value: float) -> str:
         return f"{value:.1f} %"
 
+    speed = []
+    if "clips_per_sec" in curves:
+        waits = f"{np.median(curves['data_wait'][1]):.1%} of the time waiting for data" if "data_wait" in curves else ""
+        speed = [Card(f"{np.median(curves['clips_per_sec'][1]):,.0f}", "clips a second, median", waits)]
     return [
         *card("mcq_inter", "EgoMCQ inter-video", percent, "chance 20 %"),
         *card("mcq_intra", "EgoMCQ intra-video", percent, "chance 20 %"),
         *card("loss", "loss", lambda value: f"{value:.3f}"),
-        *card("clips_per_sec", "clips a second", lambda value: f"{value:,.0f}"),
+        *speed,
     ]
 
 
