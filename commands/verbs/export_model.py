@@ -37,7 +37,7 @@ def export_model(
     Examples:
       curate export-model demo/run --out demo/model
       curate export-model demo/run --to egovlp --out demo/for-egovlp
-      curate export-model runs/videomae --to hf --out models/videomae
+      curate export-model --weights VideoMAE.pth --to hf --out models/videomae
 
     It is the newest checkpoint of RUN, without the optimizer and without the paths of this machine. README.md in OUT
     tells what it is, what it has learned from, its figures, and how it is opened. Of --to safetensors the folder may

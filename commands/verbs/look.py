@@ -124,7 +124,7 @@ def report(
     \b
     Examples:
       curate report demo/egoclip
-      curate report demo/egoclip --beside other/egoclip
+      curate report demo/egoclip --beside mine
       curate report demo/run
 
     Of an output folder it has charts, timelines and clips that play; with --beside it is report-beside-<name>.html. Of

@@ -10,10 +10,13 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import VideoMAEForPreTraining
 
 import egocurate
 from egocurate.commands.curate import app, main
 from egocurate.errors import InputError
+from egocurate.models.videomae.model import VideoMAE
+from egocurate.training.config.recipes import RECIPES
 from egocurate.training.export import forms
 from egocurate.training.export.saved_config import to_give_away
 from egocurate.training.systems.initial_weights import load_complete, tokenizer_of
@@ -218,6 +221,25 @@ def test_other_tensors_than_the_model_s(copy):
         assert "1 tensors are not those of the config" in one_line(copy)
     (copy / "model.safetensors").unlink()
     assert "not there" in one_line(copy)
+
+
+def test_released_weights_take_another_form(tmp_path):
+    recipe = RECIPES["videomae-tiny"]()
+    torch.manual_seed(0)
+    model = VideoMAE(recipe.model)
+    torch.save({"model": model.state_dict()}, tmp_path / "VideoMAE.pth")
+    options = ["--weights", str(tmp_path / "VideoMAE.pth"), "--recipe", "videomae-tiny", "--out", str(tmp_path / "hf")]
+    app(["export-model", *options, "--to", "hf"], standalone_mode=False)
+    theirs = VideoMAEForPreTraining.from_pretrained(tmp_path / "hf")
+    assert torch.equal(theirs.decoder.head.weight, model.decoder.head.weight)
+    card = (tmp_path / "hf" / "README.md").read_text()
+    assert "These are the weights VideoMAE.pth" in card and "## Figures" not in card
+
+
+def test_train_py_gives_away_too(trained, tmp_path):
+    line = [sys.executable, "-m", "egocurate.train", "export", str(trained), "--out", str(tmp_path / "out")]
+    subprocess.run(line, check=True)
+    assert (tmp_path / "out" / "model.safetensors").is_file()
 
 
 def test_a_form_for_other_code_is_not_opened_here(trained, tmp_path):
