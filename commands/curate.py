@@ -93,7 +93,9 @@ def curate(
 for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, plan, train):
     app.command()(verb)
 app.command("eval")(evaluate)
-for verb in (features, export_model, template, doctor, demo):
+app.command()(features)
+app.command("export-model")(export_model)
+for verb in (template, doctor, demo):
     app.command()(verb)
 
 
