@@ -61,7 +61,9 @@ def curve_panels(curves: Mapping[str, Curve]) -> list[DrawnPanel]:
         _panel(
             "EgoMCQ, right answers", egomcq, _percent, "%", top=100.0, chance=CHANCE, note="Dashed: by guessing, 20 %."
         ),
-        _panel("Speed", _of(curves, "clips_per_sec"), lambda value: f"{value:,.0f}/s", "clips/s", note=_median(curves)),
+        _panel(
+            "Speed", _of(curves, "clips_per_sec"), lambda value: f"{rate(value)}/s", "clips/s", note=_median(curves)
+        ),
         _panel("Share of the time", shares, _percent, "%", at_least=10.0),
         _panel("Learning rate", _of(curves, "lr"), lambda value: f"{value:.1e}", "learning rate"),
     ]
@@ -70,6 +72,11 @@ def curve_panels(curves: Mapping[str, Curve]) -> list[DrawnPanel]:
 
 def _of(curves: Mapping[str, Curve], name: str) -> dict[str, Curve]:
     return {name: curves[name]} if name in curves else {}
+
+
+def rate(value: float) -> str:
+    """Return a number of clips a second: whole, but for a few with a decimal."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _percent(value: float) -> str:
@@ -86,7 +93,7 @@ def _fell(losses: Mapping[str, Curve]) -> str:
 def _median(curves: Mapping[str, Curve]) -> str:
     if "clips_per_sec" not in curves:
         return ""
-    note = f"Median {np.median(curves['clips_per_sec'][1]):,.0f} clips/s"
+    note = f"Median {rate(float(np.median(curves['clips_per_sec'][1])))} clips/s"
     waits = f", {np.median(curves['data_wait'][1]):.1%} of the time waiting for data." if "data_wait" in curves else "."
     return note + waits
 

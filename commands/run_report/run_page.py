@@ -14,7 +14,7 @@ from egocurate.commands.report.charts import parts
 from egocurate.commands.report.page import REPORT_FILE, Card, write_page
 from egocurate.commands.report.panels import DrawnPanel
 from egocurate.commands.run_report.answers import pick
-from egocurate.commands.run_report.curve_charts import curve_panels
+from egocurate.commands.run_report.curve_charts import curve_panels, rate
 from egocurate.commands.run_report.drawings import draw_asked, draw_neighbors, find_mistakes, lexicon_beside
 from egocurate.commands.run_report.quiz import Quiz, answer
 from egocurate.commands.run_report.reconstruction import restored_clips
@@ -186,7 +186,7 @@ def _cards(curves: dict[str, Curve]) -> list[Card]:
     speed = []
     if "clips_per_sec" in curves:
         waits = f"{np.median(curves['data_wait'][1]):.1%} of the time waiting for data" if "data_wait" in curves else ""
-        speed = [Card(f"{np.median(curves['clips_per_sec'][1]):,.0f}", "clips a second, median", waits)]
+        speed = [Card(rate(float(np.median(curves["clips_per_sec"][1]))), "clips a second, median", waits)]
     return [
         *card("mcq_inter", "EgoMCQ inter-video", percent, "chance 20 %"),
         *card("mcq_intra", "EgoMCQ intra-video", percent, "chance 20 %"),
