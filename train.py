@@ -17,9 +17,10 @@ Several folders, three clips of the first for each one of the second: --shards A
 To go on after a stop, on any number of GPUs that divides the batch, repeat the line with --resume.
 To change a recipe: --set optimizer.lr=1e-4 --set model.video.depth=6 --set data.negatives=false
 
-What has been trained, on benchmarks and as features of long videos (eval --help and features --help say more):
+What has been trained, on benchmarks, as features of long videos, and to give away (each has a --help):
     python train.py eval runs/2 --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards
     python train.py features runs/2 --videos ego4d/v2/full_scale --out features/2
+    python train.py export runs/2 --to safetensors --out models/2
 
 OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json and tokenizer/
 (docs/training.md).
@@ -34,7 +35,8 @@ if __name__ == "__main__":
     # its seconds. `main` ends the process, so that nothing below is run or loaded under a second name.
     from egocurate.commands.curate import main
 
-    main(sys.argv[1:] if sys.argv[1:2] in (["eval"], ["features"]) else ["train", *sys.argv[1:]])
+    verb = {"eval": "eval", "features": "features", "export": "export-model"}.get("".join(sys.argv[1:2]))
+    main([verb, *sys.argv[2:]] if verb else ["train", *sys.argv[1:]])
 
 from collections.abc import Callable
 from dataclasses import replace

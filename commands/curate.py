@@ -25,6 +25,7 @@ from egocurate.commands.exit_status import explain
 from egocurate.commands.verbs.check import doctor, verify
 from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
+from egocurate.commands.verbs.export_model import export_model
 from egocurate.commands.verbs.features import features
 from egocurate.commands.verbs.look import report, show, windows
 from egocurate.commands.verbs.plan import plan
@@ -92,7 +93,9 @@ def curate(
 for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, plan, train):
     app.command()(verb)
 app.command("eval")(evaluate)
-for verb in (features, template, doctor, demo):
+app.command()(features)
+app.command("export-model")(export_model)
+for verb in (template, doctor, demo):
     app.command()(verb)
 
 

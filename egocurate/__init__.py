@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from egocurate.loaders.clip_stream import stream as stream
     from egocurate.models.known_releases import releases as releases
     from egocurate.shards.read.index import ShardIndex as ShardIndex
+    from egocurate.training.export.save_model import save as save
     from egocurate.training.run.load_model import load_model as load_model
     from egocurate.version import __version__ as __version__
 else:
@@ -27,6 +28,7 @@ else:
             "open_source": "egocurate.curation.sources.open",
             "read_clips": "egocurate.curation.clips.read_clips",
             "releases": "egocurate.models.known_releases",
+            "save": "egocurate.training.export.save_model",
             "stream": "egocurate.loaders.clip_stream",
         },
     )

@@ -1,5 +1,6 @@
 """The questions of EgoMCQ and their clips in shards: one narration, five clips, which one is meant?"""
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,18 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
     def texts(self) -> list[str]:
         """The Q narrations asked for, normalized as in training: each is that of the answer's clip."""
         return [self._text(question) for question in range(len(self))]
+
+    def only(self, questions: np.ndarray) -> "EgoMCQDataset":
+        """Return the same with some of the questions alone, int64 places among them, and with their clips alone."""
+        fewer = copy(self)
+        fewer.names = [self.names[place] for place in questions]
+        fewer.answers, fewer.types = self.answers[questions], self.types[questions]
+        samples = self.clips[self.choices[questions]]
+        fewer.clips, places = np.unique(samples, return_inverse=True)
+        fewer.choices = places.reshape(samples.shape)
+        fewer._clips = copy(self._clips)
+        fewer._clips.samples = fewer.clips
+        return fewer
 
     def evaluation_clips(self) -> EvaluationClips:
         """Return the distinct clips, in the order of `clips`, to be embedded once each."""

@@ -118,3 +118,14 @@ def replace_prefix(name: str, prefixes: Mapping[str, str]) -> str:
     """
     theirs = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
     return name if theirs is None else prefixes[theirs] + name.removeprefix(theirs)
+
+
+def inverted(prefixes: Mapping[str, str]) -> dict[str, str]:
+    """Return prefixes the other way round, ours -> theirs, for `replace_prefix`: of two that fit, the longer first.
+
+    Raises ValueError if two of theirs have one of ours: then there is no way back.
+    """
+    back = {ours: theirs for theirs, ours in prefixes.items()}
+    if len(back) < len(prefixes):
+        raise ValueError("two names of a part have one of ours")
+    return dict(sorted(back.items(), key=lambda pair: -len(pair[0])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from egocurate.errors import InputError
-from egocurate.storage.paths import AnyPath
+from egocurate.storage.paths import AnyPath, is_remote
 
 CLIP_TABLE = "egoclip.parquet"
 SHARDS, MCQ_SHARDS = "shards", "egomcq-shards"
@@ -22,8 +22,15 @@ def find_clip_table(folder: AnyPath) -> AnyPath:
     """Return the clip table of an output folder; raises InputError if it has none."""
     table = folder / CLIP_TABLE
     if not table.exists():
-        raise InputError(f"{table}: not there; a report needs the output folder of a finished `curate egoclip`")
+        raise InputError(
+            f"{table}: not there; a report needs the output folder of a finished `curate egoclip`, or of a training run"
+        )
     return table
+
+
+def is_run(folder: AnyPath) -> bool:
+    """Tell whether a folder is that of a training run, which is on this machine."""
+    return not is_remote(folder) and (folder / "recipe.json").is_file()
 
 
 def _holds_shards(folder: AnyPath) -> bool:

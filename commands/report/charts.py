@@ -132,7 +132,7 @@ def histograms(
     spans = [f"{start:.2f} to {end:.2f} {unit}" for start, end in itertools.pairwise(edges)]
     if values.max() > reach:
         spans[-1] = f"{edges[-2]:.2f} {unit} and more"
-    x_marks = [((at - low) / (reach - low), f"{at:g}") for at in _ticks(low, reach, most=6)]
+    x_marks = [((at - low) / (reach - low), f"{at:g}") for at in ticks(low, reach, most=6)]
     return [
         _columns(np.histogram(np.minimum(one, reach), edges)[0], spans, x_marks, unit, of) if len(one) else None
         for one in several
@@ -203,14 +203,14 @@ def _columns(
     ]
     axes = Axes(
         x_marks=[(LEFT + at * across, text) for at, text in x_marks],
-        y_marks=[(HEIGHT - BOTTOM - at / most * up, f"{at:,.0f}") for at in _ticks(0, most, most=4) if at == round(at)],
+        y_marks=[(HEIGHT - BOTTOM - at / most * up, f"{at:,.0f}") for at in ticks(0, most, most=4) if at == round(at)],
         x_title=x_title,
         y_title=of,
     )
     return Columns(drawn, axes)
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
+def ticks(low: float, high: float, most: int) -> list[float]:
     """Return at most `most` + 1 round numbers from low to high, in steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / most
     power = 10.0 ** np.floor(np.log10(rough))

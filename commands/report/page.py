@@ -56,7 +56,7 @@ def write_report(path: AnyPath) -> AnyPath:
         "settings": read_settings(path),
         "texts": texts_to_search(folder.table, folder.rejected, folder.lexicon),
     } | _funnel(folder)
-    return _write(path / REPORT_FILE, "report.html.j2", facts)
+    return write_page(path / REPORT_FILE, "report.html.j2", facts)
 
 
 def write_comparison(path: AnyPath, beside: AnyPath) -> AnyPath:
@@ -73,10 +73,11 @@ def write_comparison(path: AnyPath, beside: AnyPath) -> AnyPath:
         "sections": draw_sections(runs),
         "differences": differing(*settings),
     }
-    return _write(path / f"report-beside-{folders[1].name}.html", "beside.html.j2", facts)
+    return write_page(path / f"report-beside-{folders[1].name}.html", "beside.html.j2", facts)
 
 
-def _write(out: AnyPath, template: str, facts: dict[str, object]) -> AnyPath:
+def write_page(out: AnyPath, template: str, facts: dict[str, object]) -> AnyPath:
+    """Fill a template with facts, write the page and return its path."""
     environment = Environment(
         loader=PackageLoader("egocurate.commands.report"),
         autoescape=select_autoescape((".html.j2",)),

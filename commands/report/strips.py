@@ -68,8 +68,8 @@ def clip_pairs(index: ShardIndex, verbs: list[str], nouns: list[str], rng: np.ra
     drawn = [index.row(int(number)) for number in rng.permutation(len(index))[: CLIPS * TRIES]]
     for sample in _other_videos_first(drawn):
         other = index.row(int(sample.negatives[0])) if len(sample.negatives) else None
-        clip = _strip(index, sample, verbs, nouns)
-        negative = _strip(index, other, verbs, nouns) if other else None
+        clip = clip_strip(index, sample, verbs, nouns)
+        negative = clip_strip(index, other, verbs, nouns) if other else None
         if clip is None or (other and negative is None):
             continue
         apart = other.narration_time - sample.narration_time if other else 0.0
@@ -101,7 +101,9 @@ def _options(question: Question, index: ShardIndex) -> list[Strip] | None:
     options = []
     for place, option in enumerate(question.options):
         number, mark = index.get(option.key), OPTION_NAMES[place]
-        strip = None if number is None else _strip(index, index.row(number), mark=mark, answer=place == question.answer)
+        strip = (
+            None if number is None else clip_strip(index, index.row(number), mark=mark, answer=place == question.answer)
+        )
         if strip is None:
             return None
         options.append(strip)
@@ -118,21 +120,23 @@ def _other_videos_first(samples: list[Sample]) -> list[Sample]:
     return [samples[i] for i in sorted(range(len(samples)), key=turns.__getitem__)]
 
 
-def _strip(
+def clip_strip(
     index: ShardIndex,
     sample: Sample,
     verbs: list[str] | None = None,
     nouns: list[str] | None = None,
     mark: str = "",
     answer: bool = False,
+    play: bool = True,
 ) -> Strip | None:
+    """Return a clip as the page shows it, without a video unless it is to `play`; None if it does not decode."""
     frames = read_frames(index, sample.sample, frames_to_show(sample.frame_count))
     if isinstance(frames, BadSample):
         return None
     tags = ((verbs, sample.tag_verb), (nouns, sample.tag_noun))
     return Strip(
         image="data:image/jpeg;base64," + base64.b64encode(strip_jpeg(frames)).decode(),
-        video=play_url(index, sample, frames),
+        video=play_url(index, sample, frames) if play else "",
         key=sample.key,
         video_uid=sample.video_uid,
         text=sample.clip_text,

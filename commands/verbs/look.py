@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from egocurate.commands.verbs.options import Json, Root, SourceName, VideosDirs, check_picture, path_or_url
+from egocurate.commands.verbs.options import (
+    MCQ_HINT,
+    Json,
+    McqJson,
+    McqShards,
+    Root,
+    SourceName,
+    VideosDirs,
+    check_file,
+    check_pair,
+    check_picture,
+    check_run,
+    check_shards,
+    check_torch,
+    path_or_url,
+)
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,7 +102,9 @@ def report(
     folder: Annotated[
         Path,
         typer.Argument(
-            parser=path_or_url, metavar="PATH|URL", help="Output folder of `curate egoclip` and `curate egomcq`."
+            parser=path_or_url,
+            metavar="PATH|URL",
+            help="Output folder of `curate egoclip` and `curate egomcq`, or the folder of a training run.",
         ),
     ],
     beside: Annotated[
@@ -99,15 +116,34 @@ def report(
             help="Another output folder: its charts next to these, and the settings that differ.",
         ),
     ] = None,
+    mcq_json: McqJson = "",
+    mcq_shards: McqShards = "",
+    questions: Annotated[
+        int, typer.Option("--questions", min=1, help="Of a run: how many questions it answers for the page.")
+    ] = 300,
 ) -> None:
-    """Write report.html into an output folder: charts, timelines, clips that play.
+    """Write report.html into a folder: of clips, or of a training run.
 
-    With --beside, write report-beside-<name>.html.
+    \b
+    Examples:
+      curate report demo/egoclip
+      curate report demo/egoclip --beside mine
+      curate report demo/run
 
-    Example: curate report demo/egoclip
+    Of an output folder it has charts, timelines and clips that play; with --beside it is report-beside-<name>.html. Of
+    a run it has curves, the answers to EgoMCQ that its newest checkpoint is most and least sure of, which verbs it
+    takes for which, and the nearest clips of some texts; of a VideoMAE, clips that it fills in. The questions are the
+    run's own unless --mcq-json and --mcq-shards name others.
     """
-    from egocurate.commands.jobs.output_folder import find_clip_table
+    from egocurate.commands.jobs.output_folder import find_clip_table, is_run
 
+    if is_run(folder):
+        if beside is not None:
+            raise InputError(f"--beside {beside}: {folder} is a training run, which has a page of its own alone")
+        _report_run(folder, mcq_json, mcq_shards, questions)
+        return
+    if mcq_json or mcq_shards:
+        raise InputError(f"--mcq-json and --mcq-shards are for the report of a training run, which {folder} is not")
     for one in (folder, beside):
         if one is not None:
             find_clip_table(one)
@@ -115,6 +151,21 @@ def report(
     from egocurate.commands.report import write_comparison, write_report
 
     print(write_report(folder) if beside is None else write_comparison(folder, beside))
+
+
+def _report_run(run: Path, mcq_json: str, mcq_shards: str, questions: int) -> None:
+    check_torch()
+    check_pair("--mcq-json", mcq_json, "--mcq-shards", mcq_shards)
+    check_shards("--mcq-shards", mcq_shards)
+    check_file("--mcq-json", mcq_json, MCQ_HINT)
+    check_run(run, [])
+
+    from egocurate.commands.run_report import write_run_report
+    from egocurate.console import progress
+
+    with progress() as report:
+        page, already_there = write_run_report(run, mcq_json, mcq_shards, questions, report)
+    print(f"{page}{' (already there, unchanged)' if already_there else ''}")
 
 
 def _print_legend(title: str, meanings: dict[str, str]) -> None:

@@ -101,7 +101,9 @@ Window = Annotated[
 ]
 Alpha = Annotated[str, typer.Option("--alpha", help="Seconds, or auto: the mean gap of this run.")]
 
-Run = Annotated[Path | None, typer.Argument(metavar="RUN", help="Folder of a training run; or give --weights.")]
+Run = Annotated[
+    Path | None, typer.Argument(metavar="RUN", help="Folder of a training run, or of a model given away; or --weights.")
+]
 Weights = Annotated[
     str,
     typer.Option(
@@ -242,16 +244,22 @@ def check_source(run: Path | None, weights: str, recipe: str, changes: list[str]
         )
     elif not is_hub_name(weights) and not is_encoder_folder(weights):
         check_file("--weights", weights, "give a file or folder that its authors published, or a name on the hub")
-    from egocurate.training.run.load_release import Release
-    from egocurate.training.run.model_source import ModelSource
+    from egocurate.training.run.model_source import source_of
 
-    return ModelSource(run) if run is not None else ModelSource(release=Release(weights, recipe))
+    return source_of(weights or run, recipe)
 
 
 def check_run(run: Path, changes: list[str]) -> None:
-    """Raise InputError if a folder holds no training run, or the run has not the settings that are to be changed."""
+    """Raise InputError if a folder holds no model, or the model has not the settings that are to be changed."""
     if not run.is_dir():
         raise InputError(f"{run}: there is no such folder; give the OUT of a training run")
+    from egocurate.training.run.checkpoint_folders import is_saved_model
+
+    if is_saved_model(run):
+        from egocurate.training.export.saved_config import read_saved
+
+        read_saved(run, changes)
+        return
     from egocurate.training.run.run_folder import read_run
 
     read_run(run, changes)

@@ -1,4 +1,4 @@
-"""Load checkpoints of the EgoVLP release: its names of the parameters, and ours."""
+"""Load checkpoints of the EgoVLP release, and give a model its names: one table of them, read both ways."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.weights import LoadReport, load_state, read_weights, replace_prefix
+from egocurate.models.weights import LoadReport, inverted, load_state, read_weights, replace_prefix
 
 # The release's start of a name -> ours.
 _PREFIXES = {
@@ -35,3 +35,8 @@ def egovlp_frames(state: dict[str, Tensor], model: EgoVLP) -> dict[str, Tensor]:
     if time is None:
         return state
     return state | {"video.temporal_embed": F.pad(time[:, :frames], (0, 0, 0, max(0, frames - time.shape[1])))}
+
+
+def egovlp_release(model: EgoVLP) -> dict[str, Tensor]:
+    """Return the model's tensors as the release names them: what `load_egovlp` reads."""
+    return {replace_prefix(name, inverted(_PREFIXES)): value for name, value in model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Load checkpoints of the EgoVLPv2 release: its names of the parameters, and ours."""
+"""Load checkpoints of the EgoVLPv2 release, and give a model its names: one table of them, read both ways."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from egocurate.models.egovlpv2.model import EgoVLPv2
-from egocurate.models.weights import LoadReport, load_state, read_weights, replace_prefix
+from egocurate.models.weights import LoadReport, inverted, load_state, read_weights, replace_prefix
 
 # The release's start of a name -> ours; the first that fits.
 _PREFIXES = {
@@ -28,22 +28,24 @@ _PREFIXES = {
     "mlm_score.decoder.": "mlm_head.decoder.",
     "mlm_score.bias": "mlm_head.decoder.bias",
 }
-_VIDEO_GATE = re.compile(r"video_model\.blocks\.(\d+)\.attn\.(qkv_i2t|qkv_text_i2t|proj_i2t|alpha_i2t|norm_i2t_i)(.*)")
-_TEXT_GATE = re.compile(
-    r"text_model\.encoder\.layer\.(\d+)\.(?:crossattention_t2i\.(self\.query|self\.key|self\.value|output\.dense)"
-    r"|(alpha_t2i))(.*)"
-)
-_GATE_PARTS = {
+_VIDEO_PARTS = {
     "qkv_i2t": "q",
     "qkv_text_i2t": "kv",
     "proj_i2t": "proj",
     "alpha_i2t": "gate",
     "norm_i2t_i": "norm",
-    "self.query": "q",
-    "self.key": "k",
-    "self.value": "v",
-    "output.dense": "proj",
+}
+_TEXT_PARTS = {
+    "crossattention_t2i.self.query": "q",
+    "crossattention_t2i.self.key": "k",
+    "crossattention_t2i.self.value": "v",
+    "crossattention_t2i.output.dense": "proj",
     "alpha_t2i": "gate",
+}
+_GATES = {
+    # where a tower's gates stand, (theirs up to the layer, theirs after it, ours), and what their parts are called
+    ("video_model.blocks.", ".attn.", "video_gates."): _VIDEO_PARTS,
+    ("text_model.encoder.layer.", ".", "text_gates."): _TEXT_PARTS,
 }
 
 
@@ -89,12 +91,33 @@ def egovlpv2_frames(state: dict[str, Tensor], model: EgoVLPv2) -> dict[str, Tens
     return state | {"video.temporal_embed": _resized(time, model.config.video.max_frames)}
 
 
+def egovlpv2_release(model: EgoVLPv2) -> dict[str, Tensor]:
+    """Return the model's tensors as the release names them: what `load_egovlpv2` reads.
+
+    The release has a [CLS] of its own for fused passes: one that is shared stands there twice.
+    """
+    state = model.state_dict()
+    if model.config.shared:
+        state["fused_cls_token"] = state["video.cls_token"]
+    for name in [name for name in state if re.match(r"text_gates\.\d+\.kv\.", name)]:
+        key, value = state.pop(name).chunk(2)
+        state |= {name.replace(".kv.", ".k."): key, name.replace(".kv.", ".v."): value}
+    return {_named_as_released(name, model.lower): value for name, value in state.items()}
+
+
 def _rename(name: str, lower: int) -> str:
-    if match := _VIDEO_GATE.fullmatch(name):
-        return f"video_gates.{int(match[1]) - lower}.{_GATE_PARTS[match[2]]}{match[3]}"
-    if match := _TEXT_GATE.fullmatch(name):
-        return f"text_gates.{int(match[1]) - lower}.{_GATE_PARTS[match[2] or match[3]]}{match[4]}"
+    for (before, after, ours), parts in _GATES.items():
+        of_gate = "|".join(map(re.escape, parts))
+        if match := re.fullmatch(rf"{re.escape(before)}(\d+){re.escape(after)}({of_gate})(\..*)?", name):
+            return f"{ours}{int(match[1]) - lower}.{parts[match[2]]}{match[3] or ''}"
     return replace_prefix(name, _PREFIXES)
+
+
+def _named_as_released(name: str, lower: int) -> str:
+    for (before, after, ours), parts in _GATES.items():
+        if match := re.fullmatch(rf"{re.escape(ours)}(\d+)\.(\w+)(\..*)?", name):
+            return f"{before}{int(match[1]) + lower}{after}{inverted(parts)[match[2]]}{match[3] or ''}"
+    return replace_prefix(name, inverted(_PREFIXES))
 
 
 def _resized(time: Tensor, frames: int) -> Tensor:

@@ -21,6 +21,13 @@ def cubes(frames: Tensor, depth: int, side: int) -> Tensor:
     return x.permute(0, 1, 4, 6, 2, 5, 7, 3).reshape(batch, -1, depth * side * side, channels)
 
 
+def from_cubes(parts: Tensor, depth: int, side: int, image: int) -> Tensor:
+    """Put cubes [B, N, depth*side*side, 3], as `cubes` cuts them, together to frames [B, T, 3, image, image]."""
+    places = image // side
+    x = parts.unflatten(2, (depth, side, side)).unflatten(1, (-1, places, places))  # [B, T/d, R, C, d, s, s, 3]
+    return x.permute(0, 1, 4, 7, 2, 5, 3, 6).reshape(len(parts), -1, 3, image, image)
+
+
 def tube_mask(noise: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
     """Hide the places of a frame whose noise is lowest, in all frames of a clip; return visible and hidden, ascending.
 

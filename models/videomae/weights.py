@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -48,3 +50,16 @@ def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
         stem = name.removesuffix("query")
         renamed[stem + "qkv.weight"] = torch.cat([renamed.pop(stem + part) for part in ("query", "key", "value")])
     return renamed
+
+
+def transformers_state(model: VideoMAE, names: Iterable[str]) -> dict[str, Tensor]:
+    """Return the model's tensors as transformers names them: what `videomae_names` reads.
+
+    names: all that its class has, so that one which has no tensor here is a KeyError. The release's names are ours.
+    """
+    state = model.state_dict()
+    for name in [name for name in state if name.endswith(".attn.qkv.weight")]:
+        stem = name.removesuffix("qkv.weight")
+        for part, rows in zip(("query", "key", "value"), state.pop(name).chunk(3), strict=True):
+            state[stem + part] = rows
+    return {name: state[replace_patterns(name, _HF_NAMES)] for name in names}

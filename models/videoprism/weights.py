@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,8 @@ _HF_NAMES = (
 _NEEDLESS = ("video.pool.k.bias", "text.position_embedding", "text.position_ids")
 
 Model = FactorizedEncoder | PrismVideoTower | VideoPrism
+_PREFIX = {FactorizedEncoder: "video.encoder.", PrismVideoTower: "video.", VideoPrism: ""}
+"""of a part's names in a whole model"""
 
 
 def load_videoprism(model: Model, source: str) -> LoadReport:
@@ -115,8 +118,35 @@ def videoprism_names(state: dict[str, Tensor], model: Model) -> dict[str, Tensor
     for name, value in renamed.items():
         if re.search(r"norm\d?\.weight$", name):
             renamed[name] = value + 1.0  # both store what LayerNorm's scale exceeds 1 by
-    prefix = {FactorizedEncoder: "video.encoder.", PrismVideoTower: "video.", VideoPrism: ""}[type(model)]
+    prefix = _PREFIX[type(model)]
     return {name.removeprefix(prefix): value for name, value in renamed.items() if name.startswith(prefix)}
+
+
+def transformers_state(model: Model, names: Iterable[str]) -> dict[str, Tensor]:
+    """Return the model's tensors as transformers names them: what `videoprism_names` reads.
+
+    names: all that its class has; KeyError for one that has no tensor here. Its positions of texts are ours, which are
+    the release's. A LayerNorm's scale less 1, which is what transformers stores, is exact from .5 to 2.
+    """
+    state = {_PREFIX[type(model)] + name: value for name, value in model.state_dict().items()}
+    for name in [name for name in state if name.endswith(".attn.qkv.weight")]:
+        stem = name.removesuffix("qkv.weight")
+        for part, rows in zip("qkv", state.pop(name).chunk(3), strict=True):
+            state |= {f"{stem}{part}.weight": rows, f"{stem}{part}.bias": state.pop(f"{stem}{part}_bias")}
+    if isinstance(model, VideoPrism):
+        longest = model.config.text.max_tokens
+        state |= {
+            "video.pool.k.bias": torch.zeros_like(state["video.pool.q.bias"]),
+            "text.position_embedding": model.text.pos[0],
+            "text.position_ids": torch.arange(longest)[None],
+        }
+    return {name: _for_transformers(state, replace_patterns(name, _HF_NAMES)) for name in names}
+
+
+def _for_transformers(state: dict[str, Tensor], name: str) -> Tensor:
+    if name.endswith("patch_embed.proj.weight"):
+        return state[name].unsqueeze(2)
+    return state[name] - 1.0 if re.search(r"norm\d?\.weight$", name) else state[name]
 
 
 def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from tests.docs.pages import ROOT, Snippet, command_lines, help_lines, inline_co
 NOT_RUN = {
     "curate eval --weights": "needs a release; tests/training/run/test_load_release.py runs it on a small one",
     "curate features --weights": "needs a release; tests/training/run/test_load_release.py runs it on a small one",
+    "curate export-model --weights": "needs a release; tests/training/export/test_save_model.py runs it on a small one",
     "RAY_AUTH_MODE=token ray start": "needs a cluster; tests/shards/write/test_cluster.py starts one",
     "chmod 600 ~/.ray/auth_token": "is for the user who runs the tests to do",
     "scp": "needs a second machine",
@@ -36,7 +37,10 @@ def verb_of(line):
     for name in ("curate", "python train.py", "python -m egocurate.train"):
         if line.startswith(name + " "):
             words = line.removeprefix(name + " ")
-            return words if name == "curate" or words.startswith(("eval ", "features ")) else f"train {words}"
+            if name == "curate" or words.startswith(("eval ", "features ")):
+                return words
+            given_away = words.startswith("export ")
+            return f"export-model {words.removeprefix('export ')}" if given_away else f"train {words}"
     return None
 
 

@@ -82,7 +82,7 @@ def _draw_losses(axes: Axes, losses: dict[str, Curve]) -> None:
         width = 2.0 if name == "loss" else 1.3
         if len(values) >= SMOOTH_FROM:
             axes.plot(steps, values, color=color, linewidth=0.7, alpha=0.35)
-            values = _running_mean(values, len(values) // 60)
+            values = running_mean(values, len(values) // 60)
         axes.plot(steps, values, color=color, linewidth=width, label=name)
     axes.set_title("loss", loc="left")
     if len(losses) > 1:
@@ -132,7 +132,7 @@ def _colors(count: int) -> list[str]:
     return [COLORS[i % len(COLORS)] for i in range(count)]
 
 
-def _running_mean(values: np.ndarray, reach: int) -> np.ndarray:
+def running_mean(values: np.ndarray, reach: int) -> np.ndarray:
     """Return the mean of each value and of up to `reach` on either side."""
     total = np.cumsum(np.concatenate([[0.0], values]))
     place = np.arange(len(values))

@@ -12,6 +12,12 @@ TEXT_SIZES = "text_tower.json"
 """Sizes of its text tower, where that was loaded by name."""
 DIGESTS_FILE = "sha256.json"
 """The fingerprint of every other file of a checkpoint, by name."""
+SAVED_MODEL = "egocurate.json"
+"""What is said of a model that was given away, in the folder that has it."""
+SAVED_WEIGHTS = "model.safetensors"
+"""Its weights, where they are in this project's own form or in transformers'."""
+OWN_FORM = "safetensors"
+"""The form that is read here again."""
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -22,3 +28,8 @@ def newest_checkpoint(run: Path) -> Path | None:
 def checkpoint_folder(run: Path, step: int) -> Path:
     """Return the folder of the checkpoint that a run wrote after a step."""
     return run / "checkpoints" / f"step-{step:08d}"
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Tell whether a folder holds a model that was given away, in whatever form."""
+    return (folder / SAVED_MODEL).is_file()

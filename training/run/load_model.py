@@ -13,11 +13,9 @@ from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.loaders.videos.stretches import Stretch, length_sec, stretches_of_video
-from egocurate.models.released_names import is_encoder_folder, is_hub_name, is_weights_file
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks, single_rank
-from egocurate.training.run.load_release import Release
-from egocurate.training.run.model_source import ModelSource
+from egocurate.training.run.model_source import Loaded, source_of
 from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, unit_rows
 from egocurate.training.tasks.eval_batch import MOST
@@ -30,8 +28,14 @@ class Model:
     """What a run or a release has learned; the cosine of a clip and a text is the product of their embeddings."""
 
     config: TrainConfig
-    system: System
+    loaded: Loaded
+    """its system, and where it is from"""
     ranks: Ranks
+
+    @property
+    def system(self) -> System:
+        """What embeds."""
+        return self.loaded.system
 
     def embed_frames(self, frames: Tensor) -> Tensor:
         """Embed clips uint8 [B, T, 3, S, S] as float32 [B, D] of length 1, on the model's device.
@@ -93,18 +97,17 @@ def load_model(
 ) -> Model:
     """Load a trained model: the folder OUT of a training (its newest checkpoint), or weights that others published.
 
-    run: also a release's file, a folder of one of transformers' encoders, or a hub name (`egocurate.releases()`).
-    recipe: whose settings a release is used with, by default those of its system. tokenizer: a folder or hub name, by
-    default the run's or the release's own, which comes from the hub. device: "auto" takes a GPU if there is one.
+    run: also a folder that `egocurate.save` wrote, a release's file, a folder of one of transformers' encoders, or a hub
+    name (`egocurate.releases()`). recipe: whose settings a release is used with, by default those of its system.
+    tokenizer: a folder or hub name, by default the run's or the release's own, which comes from the hub. device: "auto"
+    takes a GPU if there is one.
 
     Raises InputError for a folder that holds no run or no checkpoint, for weights of another architecture or not whole,
     for a tokenizer that cannot be had, and for a GPU that is not there.
     """
-    is_release = is_weights_file(run) or is_hub_name(run) or is_encoder_folder(run)
-    source = ModelSource(release=Release(str(run), recipe)) if is_release else ModelSource(run=Path(run))
+    source = source_of(run, recipe)
     if recipe and source.release is None:
         raise InputError(f"{run}: a run has the recipe that it was trained with; recipe={recipe} is for weights alone")
     config = replace(source.read([f"tokenizer={tokenizer}"] if tokenizer else []), device=device)
     ranks = single_rank(config)
-    system = source.load(config, ranks).system
-    return Model(config, system, ranks)
+    return Model(config, source.load(config, ranks), ranks)

@@ -1,4 +1,4 @@
-"""Where a trained model comes from, for whoever uses it: the folder of a run, or weights that others published."""
+"""Where a trained model comes from, for whoever uses it: a run's folder, a folder given away, or released weights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from egocurate.models.released_names import is_encoder_folder, is_hub_name, is_weights_file
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.export.load_saved import restore_saved
+from egocurate.training.export.saved_config import read_origin, read_saved
+from egocurate.training.run.checkpoint_folders import is_saved_model
 from egocurate.training.run.load_release import Release
 from egocurate.training.run.load_run import restore
 from egocurate.training.run.run_folder import read_run
@@ -28,25 +32,32 @@ class Loaded(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A run's folder, or a release: exactly one."""
+    """A run's folder, a release, or a model that was given away in a folder: exactly one."""
 
     run: Path | None = None
     release: Release | None = None
+    saved: Path | None = None
 
     @property
     def where(self) -> str:
         """The folder, the file or the hub name."""
         if self.release is None:
-            return str(self.run.resolve())
+            return str((self.saved or self.run).resolve())
         path = Path(self.release.weights)
         return str(path.resolve()) if path.exists() else self.release.weights
 
     def read(self, settings: Sequence[str]) -> TrainConfig:
         """Return its config, changed by `key=value` settings; raises InputError if it holds no model."""
+        if self.saved is not None:
+            return read_saved(self.saved, settings)
         return read_run(self.run, list(settings)) if self.release is None else self.release.read(settings)
 
     def load(self, config: TrainConfig, ranks: Ranks) -> Loaded:
         """Return the system, to evaluate; raises InputError for weights that are not there or do not fit."""
+        if self.saved is not None:
+            origin = read_origin(self.saved)
+            system = restore_saved(self.saved, config, ranks)
+            return Loaded(system, str(self.saved), {"step": origin["step"]}, origin["weights"])
         if self.release is None:
             system, step = restore(config, ranks)
             title = f"step {step} of {self.run}"
@@ -54,3 +65,16 @@ class ModelSource:
         weights = self.release.weights
         origin = {"release": Path(weights).name if Path(weights).exists() else weights}
         return Loaded(self.release.restore(config, ranks), weights, origin, source_fingerprint(weights))
+
+
+def source_of(where: str | Path, recipe: str = "") -> ModelSource:
+    """Return what a path or name means: weights, a file or a name on the hub, or a folder of one of three kinds.
+
+    recipe: of weights alone, whose settings they are used with. Nothing is read of a folder that is none.
+    """
+    if is_weights_file(where) or is_hub_name(where):
+        return ModelSource(release=Release(str(where), recipe))
+    folder = Path(where)
+    if is_saved_model(folder):
+        return ModelSource(saved=folder)
+    return ModelSource(release=Release(str(where), recipe)) if is_encoder_folder(folder) else ModelSource(run=folder)

@@ -47,19 +47,25 @@ def read_run(run: Path, settings: list[str]) -> TrainConfig:
     """Return the config of the run in a folder, changed by `key=value` settings; raises InputError if there is none."""
     try:
         saved = read_note(run / RECIPE, dict, "give the OUT of a training run")
-        template = next(recipe() for recipe in RECIPES.values() if recipe().system == saved["system"])
-        config = _read(template, saved)
     except OSError as error:
         raise InputError(f"{run}: holds no run ({RECIPE}: {error.strerror}); give the OUT of a training run") from error
-    except (ValueError, TypeError, KeyError, StopIteration) as error:
-        what = str(error).strip("'\"") or "an unknown system"
-        raise InputError(
-            f"{run / RECIPE}: written by another version ({what}); take the version that trained"
-        ) from error
+    config = config_from_note(saved, run / RECIPE, "take the version that trained")
     config = with_own_parts(replace(config, out=str(run)))
     for setting in settings:
         config = with_setting(config, setting)
     return config
+
+
+def config_from_note(saved: object, path: Path, way_out: str) -> TrainConfig:
+    """Return the config of what a file says; raises InputError, naming the file, if this version has no such one."""
+    try:
+        template = next(recipe() for recipe in RECIPES.values() if recipe().system == saved["system"])
+        return _read(template, saved)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {way_out}") from error
+    except (ValueError, TypeError, KeyError, StopIteration) as error:
+        what = str(error).strip("'\"") or "an unknown system"
+        raise InputError(f"{path}: written by another version ({what}); {way_out}") from error
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -26,7 +26,7 @@ from egocurate.models.videoprism.weights import load_videoprism
 from egocurate.models.weights import LoadReport, load_state, read_weights
 from egocurate.storage.json_notes import read_note
 from egocurate.training.run.checkpoint_files import PlainValuesPlanner, TensorsReader, as_data, check_files
-from egocurate.training.run.checkpoint_folders import newest_checkpoint
+from egocurate.training.run.checkpoint_folders import SAVED_WEIGHTS, TOKENIZER, is_saved_model, newest_checkpoint
 
 # These read a release's names and the module's own.
 _PUBLISHED = {EgoVLP: load_egovlp, EgoVLPv2: load_egovlpv2, VideoMAE: load_videomae}
@@ -39,10 +39,13 @@ def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) 
     """Load a run's weights, or those of a file or hub name, into what of the module has their names and shapes.
 
     source: the folder of a training run, whatever number of ranks wrote it (its newest checkpoint), one folder of its
-    checkpoints, or what `models.weights.read_weights` takes, the release's spelling too. prefixes: what may begin the
-    module's names there; the first that does counts. Raises InputError if nothing fits.
+    checkpoints, the folder of a model given away, or what `models.weights.read_weights` takes, the release's spelling
+    too. prefixes: what may begin the module's names there; the first that does counts. Raises InputError if nothing
+    fits.
     """
     checkpoint = _find_checkpoint(source)
+    if checkpoint is None and is_saved_model(Path(source)):
+        source = str(Path(source) / SAVED_WEIGHTS)
     try:
         if checkpoint is not None:
             state = _part(_read_checkpoint(checkpoint), module, prefixes)
@@ -104,11 +107,14 @@ def _refuse_missing(report: LoadReport, source: str) -> LoadReport:
 
 
 def tokenizer_of(source: str) -> str:
-    """Return the tokenizer, a folder or hub name, that the run in a folder was trained with; "" if it is no run."""
+    """Return the tokenizer, a folder or hub name, that the model in a folder has learned from; "" if it is none."""
+    own = Path(source) / TOKENIZER
+    if source and is_saved_model(Path(source)) and own.is_dir():
+        return str(own)
     run = _find_run(source)
     if run is None:
         return ""
-    made = run / "tokenizer"
+    made = run / TOKENIZER
     return str(made) if made.is_dir() else _saved_tokenizer(run)
 
 
@@ -129,7 +135,7 @@ def _find_run(source: str) -> Path | None:
 def _find_checkpoint(source: str) -> Path | None:
     """Return the folder of the checkpoint that a source means; None for a file or hub name."""
     path = Path(source)
-    if not path.is_dir():
+    if not path.is_dir() or is_saved_model(path):
         return None
     if (path / ".metadata").is_file():
         return path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from egocurate.training.monitor.curves import _running_mean, draw_curves, read_curves
+from egocurate.training.monitor.curves import draw_curves, read_curves, running_mean
 
 HEAD = "step,loss,mlm,lr,clips_per_sec,data_wait,mfu,mcq_inter,mcq_intra\n"
 
@@ -40,7 +40,7 @@ def test_before_the_first_loss_nothing_is_drawn(tmp_path):
     assert not (tmp_path / "curves.png").exists()
 
 
-def test_running_mean():
+def testrunning_mean():
     values = np.random.default_rng(0).random(11)
-    found = _running_mean(values, 3)
+    found = running_mean(values, 3)
     assert found == pytest.approx([values[max(0, i - 3) : i + 4].mean() for i in range(11)])
