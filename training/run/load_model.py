@@ -97,8 +97,8 @@ def load_model(
 ) -> Model:
     """Load a trained model: the folder OUT of a training (its newest checkpoint), or weights that others published.
 
-    run: also a folder that `egocurate.save` wrote, a release's file, a folder of one of transformers' encoders, or a hub
-    name (`egocurate.releases()`). recipe: whose settings a release is used with, by default those of its system.
+    run: also a folder that `egocurate.save` wrote, a release's file, a folder of one of transformers' encoders, or a
+    hub name (`egocurate.releases()`). recipe: whose settings a release is used with, by default those of its system.
     tokenizer: a folder or hub name, by default the run's or the release's own, which comes from the hub. device: "auto"
     takes a GPU if there is one.
 

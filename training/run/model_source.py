@@ -72,9 +72,7 @@ def source_of(where: str | Path, recipe: str = "") -> ModelSource:
 
     recipe: of weights alone, whose settings they are used with. Nothing is read of a folder that is none.
     """
-    if is_weights_file(where) or is_hub_name(where):
+    if is_weights_file(where) or is_hub_name(where) or is_encoder_folder(where):
         return ModelSource(release=Release(str(where), recipe))
     folder = Path(where)
-    if is_saved_model(folder):
-        return ModelSource(saved=folder)
-    return ModelSource(release=Release(str(where), recipe)) if is_encoder_folder(folder) else ModelSource(run=folder)
+    return ModelSource(saved=folder) if is_saved_model(folder) else ModelSource(run=folder)

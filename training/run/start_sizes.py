@@ -45,8 +45,6 @@ def _read_start(start: str) -> TrainConfig:
     path = Path(start)
     if path.name.startswith("step-") and (path.parent.parent / RECIPE).is_file():  # a checkpoint of a run
         path = path.parent.parent
-    if path.is_dir():
-        return read_run(path, [])
-    from egocurate.training.run.load_release import Release  # needs torch, which takes its seconds to load
+    from egocurate.training.run.model_source import source_of  # needs torch, which takes its seconds to load
 
-    return Release(start).read([])
+    return source_of(str(path)).read([])
