@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-FALL = 0.15
+FALL = 0.05
 """A hit goes on to the windows beside its best one, each touching the last, that lose at most this share of its lead.
 
 The lead of a window is its score over the median of all: what nothing in particular scores.
