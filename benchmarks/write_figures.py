@@ -94,6 +94,7 @@ TITLES = {
     "peers": "Streams side by side, same clips, same decoding",
     "shuffle": "Quality of the order",
     "huge_index": "Indexes of millions of clips (invented)",
+    "search": "Search by words, on random rows and with the demo's model",
     "models_speed": "Models, forward and backward on one CPU thread, against others on equal weights",
     "ablation": "What each part of the method brings, on invented videos (tiny recipe, unseen videos)",
     "spine": "All the way",

@@ -28,6 +28,7 @@ from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.eval_batch import clips_at_once
 from egocurate.training.tasks.video_chunks import CLIPS_IN_CHUNK
 
+RAW_RELEASES = ("egovlp", "egovlpv2")
 NAMED = 20  # of the bad videos, so many are named
 
 
@@ -64,12 +65,12 @@ def run_search(job: SearchJob) -> bool:
             )
         embedder = Embedder(loaded.system, ranks, config.data.workers, clips_at_once(config, loaded.system, ranks))
         added = _update(job, paths, config, loaded, embedder, report)
-    index = SearchIndex.open(job.index)
-    about = f"{len(index):,} windows of {len(index.videos):,} videos"
-    print(f"{about} in {job.index}" + (f" ({added.embedded:,} embedded now)" if added.embedded else ""), flush=True)
     _say_bad(paths, added.bad)
+    index = SearchIndex.open(job.index)
+    about = f"{len(index):,} windows of {len(index.videos):,} video{'' if len(index.videos) == 1 else 's'}"
+    print(f"{about} in {job.index}" + (f" ({added.embedded:,} embedded now)" if added.embedded else ""), flush=True)
 
-    find = _finder(index, embedder, job.top)
+    find = _finder(index, embedder, job.top, _marks(job.source, config))
     found = {text: find(text) for text in job.texts}
     _print(found)
     _write(job, found, about)
@@ -101,12 +102,19 @@ def _update(
     return add_videos(job.index, paths, settings, made_by, embedder, report)
 
 
-def _finder(index: SearchIndex, embedder: Embedder, top: int) -> Callable[[str], Found]:
+def _marks(source: ModelSource, config: TrainConfig) -> str:
+    """Return what texts begin with that a model has learned from: the weights of EgoVLP's authors know raw ones."""
+    return "#C C " if source.release is not None and config.system in RAW_RELEASES else ""
+
+
+def _finder(index: SearchIndex, embedder: Embedder, top: int, marks: str) -> Callable[[str], Found]:
+    """Return what searches for a text, in the words of a narration, behind these marks."""
+
     def find(text: str) -> Found:
         asked = as_narrated(text)
         if not asked:
             return Found("", [])
-        return Found(asked, index.search(embedder.texts([asked]), top)[0])
+        return Found(marks + asked, index.search(embedder.texts([marks + asked]), top)[0])
 
     return find
 

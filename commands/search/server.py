@@ -15,6 +15,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +23,7 @@ from egocurate.commands.search.page import Figure, figure_of, render, sections
 from egocurate.commands.search.sheet import Answer
 from egocurate.commands.search.stretch import ShownStretch, show_stretches
 from egocurate.errors import InputError
+from egocurate.shards.shard_format import VIDEO_NOT_ON_DISK
 from egocurate.storage.fingerprint import value_fingerprint
 from egocurate.training.search import Hit
 
@@ -118,7 +120,8 @@ class Pages:
     def _figure(self, place: int, hit: Hit) -> Figure:
         key = value_fingerprint(asdict(hit))[:16]
         self._hits[key] = hit
-        return figure_of(place, hit, f"video?hit={key}", f"strip?hit={key}")
+        missing = "" if Path(hit.path).is_file() else VIDEO_NOT_ON_DISK
+        return figure_of(place, hit, f"video?hit={key}", f"strip?hit={key}", missing)
 
 
 class _Handler(BaseHTTPRequestHandler):
