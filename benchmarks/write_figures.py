@@ -115,7 +115,10 @@ COLUMNS = {
     "ablation": {"EgoMCQ, mean of seeds, %": "value", "standard deviation": "spread"},
 }
 # Records of which other rows tell more than those with a target: what these rows look like.
-SHOWN = {"shuffle": r"^3,.*(two anchors of one neighbourhood|from one video, mean|between clips of one video)"}
+SHOWN = {
+    "shuffle": r"^3,.*(two anchors of one neighbourhood|from one video, mean|between clips of one video)",
+    "search": r"^(the ten|actions|things)",
+}
 # Records that are drawn too: the picture beside the page.
 PICTURES = {"peers": "peers.png", "shuffle": "shuffle.png"}
 

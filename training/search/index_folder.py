@@ -166,12 +166,13 @@ def pack(folder: Path, channels: int) -> None:
         return
     videos = [[name, asdict(file)] for name, file in files.items()]
     digest = value_fingerprint(videos)[:16]
-    if _digest(folder) != digest:
+    note = {"digest": digest, "videos": videos}
+    if not _is_packed(folder, note):
         inner = folder / f"packed-{digest}"
         shutil.rmtree(inner, ignore_errors=True)
         inner.mkdir()
         _pack_rows(folder, list(files), inner, channels)
-        write_json(folder / PACKED, {"digest": digest, "videos": videos})
+        write_json(folder / PACKED, note)
     for old in folder.glob("packed-*"):
         if old.name != f"packed-{digest}":
             shutil.rmtree(old, ignore_errors=True)
@@ -208,13 +209,15 @@ def _save(file: BinaryIO, array: np.ndarray) -> None:
     np.save(file, array, allow_pickle=False)
 
 
-def _digest(folder: Path) -> str:
-    """Return the digest of what is packed; "" if nothing is."""
+def _is_packed(folder: Path, note: Mapping[str, object]) -> bool:
+    """Tell whether these videos are packed, and whole."""
     try:
-        digest = read_note(folder / PACKED, dict).get("digest")
+        if read_note(folder / PACKED, dict) != note:
+            return False
+        open_packed(folder)
     except (FileNotFoundError, InputError):
-        return ""
-    return digest if isinstance(digest, str) and (folder / f"packed-{digest}" / "stretches.npy").is_file() else ""
+        return False
+    return True
 
 
 def open_packed(folder: Path) -> Packed:
@@ -224,7 +227,7 @@ def open_packed(folder: Path) -> Packed:
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no video is in the index; name some with --videos") from error
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{folder / PACKED} cannot be read ({error}): delete it, and name the videos again") from error
+        raise InputError(f"{folder / PACKED} cannot be read ({error}): name the --videos again") from error
 
 
 def _mapped(folder: Path, note: Mapping[str, Any]) -> Packed:
