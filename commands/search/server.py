@@ -7,6 +7,7 @@ is refused, as a page of another site sends one that has its name lead here (DNS
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 import threading
@@ -133,18 +134,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         reply = self.server.reply(self.path, self.headers.get("Host", ""))
-        self.send_response(reply.status)
+        part = _part(self.headers.get("Range", ""), len(reply.content)) if reply.status == HTTPStatus.OK else None
+        content = reply.content if part is None else reply.content[part.start : part.stop]
+        self.send_response(reply.status if part is None else HTTPStatus.PARTIAL_CONTENT)
+        if part is not None:
+            self.send_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{len(reply.content)}")
+        self.send_header("Accept-Ranges", "bytes")  # or a browser neither moves within a video nor repeats it
         self.send_header("Content-Type", reply.kind)
-        self.send_header("Content-Length", str(len(reply.content)))
+        self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "no-store")
         self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.end_headers()
-        self.wfile.write(reply.content)
+        self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
         return
+
+
+def _part(asked: str, size: int) -> range | None:
+    """Return the bytes that a Range header asks for, if it is one of a beginning and perhaps an end; else None: all."""
+    found = re.fullmatch(r"bytes=(\d{1,12})-(\d{0,12})", asked)
+    if found is None or int(found[1]) >= size:
+        return None
+    part = range(int(found[1]), min(size, int(found[2]) + 1) if found[2] else size)
+    return part or None
 
 
 def _plain(status: HTTPStatus, line: str) -> Reply:
