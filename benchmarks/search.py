@@ -27,9 +27,9 @@ from egocurate.curation.synthetic.script import ACTION_SEC, write_script
 from egocurate.curation.text.as_narrated import as_narrated
 from egocurate.progress import silent
 from egocurate.training.run.load_model import Model, load_model
-from egocurate.training.search import Hit, SearchIndex
 from egocurate.training.search.add_videos import WindowSettings, add_videos
 from egocurate.training.search.index_folder import Packed, VideoFile
+from egocurate.training.search.search_index import Hit, SearchIndex
 from egocurate.training.tasks.embed import Embedder
 
 WINDOWS, CHANNELS, WINDOWS_OF_VIDEO = 1_000_000, 256, 1_000

@@ -21,9 +21,9 @@ from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import single_rank
 from egocurate.training.run.model_source import Loaded, ModelSource
-from egocurate.training.search import SearchIndex
 from egocurate.training.search.add_videos import Added, WindowSettings, add_videos
 from egocurate.training.search.index_folder import check_claim, window_of
+from egocurate.training.search.search_index import SearchIndex
 from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.eval_batch import clips_at_once
 from egocurate.training.tasks.video_chunks import CLIPS_IN_CHUNK

@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
 from egocurate.commands.search.sheet import Answer
 from egocurate.commands.search.stretch import ShownStretch, clock
 from egocurate.storage.atomic import write_text
-from egocurate.training.search import Hit
+from egocurate.training.search.search_index import Hit
 
 
 @dataclass(frozen=True)

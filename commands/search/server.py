@@ -26,7 +26,7 @@ from egocurate.commands.search.stretch import ShownStretch, show_stretches
 from egocurate.errors import InputError
 from egocurate.shards.shard_format import VIDEO_NOT_ON_DISK
 from egocurate.storage.fingerprint import value_fingerprint
-from egocurate.training.search import Hit
+from egocurate.training.search.search_index import Hit
 
 LOOPBACK = "127.0.0.1"
 HOSTS = (LOOPBACK, "localhost")  # with any port: it may be forwarded by ssh

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from egocurate.commands.report.film_strip import FILM
 from egocurate.commands.search.stretch import ShownStretch, clock
 from egocurate.storage.atomic import atomic_write
-from egocurate.training.search import Hit
+from egocurate.training.search.search_index import Hit
 
 COLUMNS = 2
 WIDTH, EDGE, GAP = 600, 24, 18  # pixels: of a strip, of the border, between strips

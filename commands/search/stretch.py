@@ -13,7 +13,7 @@ from egocurate.shards.profiles import H264, Profile
 from egocurate.shards.video.cut import EncodedClip, Failure, cut_clips
 from egocurate.shards.video.decode import decode_frames
 from egocurate.shards.video.decoder_protocol import DecodeError
-from egocurate.training.search import Hit
+from egocurate.training.search.search_index import Hit
 
 FRAMES = 6  # of a strip
 MOST_SEC = 20.0  # of a stretch that plays: the first of a longer one

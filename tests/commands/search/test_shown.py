@@ -16,7 +16,7 @@ from egocurate.commands.search.server import Found, SearchServer
 from egocurate.commands.search.sheet import Answer, write_sheet
 from egocurate.commands.search.stretch import MOST_SEC, clock, show_stretches
 from egocurate.errors import InputError
-from egocurate.training.search import Hit
+from egocurate.training.search.search_index import Hit
 from tests.chromium import needs_chromium, tab
 from tests.training.tasks.test_features import FPS, write_video
 

@@ -19,7 +19,7 @@ import torch
 from egocurate.commands.curate import app
 from egocurate.errors import InputError
 from egocurate.training.run.load_model import load_model
-from egocurate.training.search import SearchIndex
+from egocurate.training.search.search_index import SearchIndex
 from tests.training.runs import run
 from tests.training.tasks.test_features import FPS, write_video
 
