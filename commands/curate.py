@@ -29,6 +29,7 @@ from egocurate.commands.verbs.export_model import export_model
 from egocurate.commands.verbs.features import features
 from egocurate.commands.verbs.look import report, show, windows
 from egocurate.commands.verbs.plan import plan
+from egocurate.commands.verbs.search import search
 from egocurate.commands.verbs.shards import export, segments, shards
 from egocurate.commands.verbs.tables import egoclip, egomcq, template
 from egocurate.commands.verbs.train import train
@@ -40,6 +41,7 @@ _GOES_ON = "what is finished is kept, and the same command goes on from there"
 _HOW_TO_GO_ON = {
     "train": "the same command with --resume goes on from the newest checkpoint",
     "eval": "the same command starts again",
+    "search": "what is in the index is kept, and the same command goes on from there",
 }
 
 
@@ -95,7 +97,7 @@ for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, r
 app.command("eval")(evaluate)
 app.command()(features)
 app.command("export-model")(export_model)
-for verb in (template, doctor, demo):
+for verb in (search, template, doctor, demo):
     app.command()(verb)
 
 
