@@ -118,10 +118,11 @@ class ClipDataset(Dataset):
             self._known_bad[sample] = frames
             bad.append(frames)
             return None
+        text = row.text_as(config.text)
         view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
         if config.crop == "device":
-            return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample, view)
-        return Clip(crop_and_resize(frames, view, config.size), row.text, row.tag_verb, row.tag_noun, sample)
+            return Clip(frames, text, row.tag_verb, row.tag_noun, sample, view)
+        return Clip(crop_and_resize(frames, view, config.size), text, row.tag_verb, row.tag_noun, sample)
 
     def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
         return generator(self.config.seed, epoch, purpose, sample)

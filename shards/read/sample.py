@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from egocurate.clip_table import TEXT_COLUMNS, TextForm
 from egocurate.storage.paths import AnyPath
 
 
@@ -30,6 +31,10 @@ class Sample:
     narration_time: float
     clip_idx: int
     neighbourhood: int
+
+    def text_as(self, form: TextForm) -> str:
+        """Return the narration normalized, or raw, with its marks."""
+        return getattr(self, TEXT_COLUMNS[form])
 
     @property
     def json_span(self) -> tuple[int, int]:
