@@ -28,6 +28,7 @@ from egocurate.commands.verbs.evaluate import evaluate
 from egocurate.commands.verbs.features import features
 from egocurate.commands.verbs.look import report, show, windows
 from egocurate.commands.verbs.plan import plan
+from egocurate.commands.verbs.search import search
 from egocurate.commands.verbs.shards import export, segments, shards
 from egocurate.commands.verbs.tables import egoclip, egomcq, template
 from egocurate.commands.verbs.train import train
@@ -39,6 +40,7 @@ _GOES_ON = "what is finished is kept, and the same command goes on from there"
 _HOW_TO_GO_ON = {
     "train": "the same command with --resume goes on from the newest checkpoint",
     "eval": "the same command starts again",
+    "search": "what is in the index is kept, and the same command goes on from there",
 }
 
 
@@ -92,7 +94,7 @@ def curate(
 for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, plan, train):
     app.command()(verb)
 app.command("eval")(evaluate)
-for verb in (features, template, doctor, demo):
+for verb in (features, search, template, doctor, demo):
     app.command()(verb)
 
 

@@ -72,6 +72,27 @@ def dense(count: int, frames: int, *, rate: float, fps: float) -> np.ndarray:
     return _floor(parts * length, count)
 
 
+def overlapping(length_sec: float, *, window_sec: float, stride_sec: float) -> np.ndarray:
+    """Return windows all along a video as (start, end) in seconds, float64[N, 2], each `stride_sec` after the other.
+
+    Where the last of these ends before the video does, one more ends with it; a video shorter than a window is one.
+    Raises InputError unless all are positive and no part is left out between two windows.
+    """
+    if not (length_sec > 0 and 0 < stride_sec <= window_sec):
+        raise InputError(f"windows of {window_sec} s, {stride_sec} s apart: give a stride above 0, at most the window")
+    room = max(0.0, length_sec - window_sec)
+    starts = np.arange(int(room / stride_sec + 1e-9) + 1) * stride_sec
+    if room - starts[-1] > 1e-6:
+        starts = np.append(starts, room)
+    return np.stack([starts, np.minimum(starts + window_sec, length_sec)], axis=1)
+
+
+def middles_of_stretches(stretches: np.ndarray, frames: int, *, fps: float, count: int) -> np.ndarray:
+    """Return the middle frames of T equal parts of stretches float64[N, 2], in seconds, as frames int64[N, T]."""
+    starts, seconds = stretches[:, :1], np.diff(stretches, axis=1)
+    return _floor((starts + seconds * (np.arange(frames) + 0.5) / frames) * fps, count)
+
+
 def _floor(position: np.ndarray, count: int) -> np.ndarray:
     # A product just under count can round up to count.
     return np.minimum(position.astype(np.int64), count - 1)

@@ -27,6 +27,7 @@ _KINDS = {
     "ego4d.json": _Kind("", "Ego4D's annotations"),
     "recipe.json": _Kind("train", "a training run", "objective"),
     "features.json": _Kind("features", "features", "rate"),
+    "search.json": _Kind("search", "an index of `curate search`", "window_sec"),
     "manifest.json": _Kind("shards", "shards", "planned"),
 }
 _TOGETHER = ({"egoclip", "egomcq"}, {"shards", "segments"})

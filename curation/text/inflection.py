@@ -7,6 +7,7 @@ from egocurate.curation.text.wordnet import exceptions, is_noun, is_verb
 _VOWELS = "aeiou"
 # Plurals that WordNet's list lacks, and plurals that mean something else than their singular ("coffee grounds").
 _PLURALS = {"people": "person"}
+_THIRD_PERSONS = {"be": "is", "have": "has"}
 _OWN_WORDS = frozenset({"goods", "grounds", "means", "news"})
 
 
@@ -50,6 +51,17 @@ def noun_bases(word: str) -> tuple[str, ...]:
     if word.endswith("men"):
         bases.append(word[:-3] + "man")
     return tuple(dict.fromkeys(bases))
+
+
+def third_person(verb: str) -> str:
+    """Inflect a base form as narrations have it: "open" -> "opens", "wash" -> "washes", "dry" -> "dries"."""
+    if verb in _THIRD_PERSONS:
+        return _THIRD_PERSONS[verb]
+    if verb.endswith(("s", "x", "z", "sh", "ch", "o")):
+        return verb + "es"
+    if verb.endswith("y") and verb[-2:-1] not in _VOWELS:
+        return verb[:-1] + "ies"
+    return verb + "s"
 
 
 def is_verb_form(word: str) -> bool:

@@ -12,7 +12,7 @@ import torch
 
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, crop_and_resize
-from egocurate.loaders.frame_sampling import dense, segments_middle
+from egocurate.loaders.frame_sampling import dense, middles_of_stretches, overlapping, segments_middle
 from egocurate.shards.profiles import profile
 from egocurate.shards.video.reader import BrokenStretch, VideoReader
 from egocurate.shards.video.scaler import FrameScaler
@@ -63,6 +63,9 @@ class DenseClips:
             self._video.close()
             raise
         self._places = dense(count, frames, rate=rate, fps=fps)
+        starts = np.arange(len(self._places)) * min(1 / rate, count / fps)
+        self.stretches = np.stack([starts, starts + min(1 / rate, count / fps)], axis=1)
+        """(start, end) of each in seconds, float64 [N, 2]"""
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -74,6 +77,50 @@ class DenseClips:
         with self._video:
             while batch := list(islice(pictures, batch_size * self._frames)):
                 yield torch.stack(batch).unflatten(0, (-1, self._frames))
+
+
+class OverlappingClips:
+    """Windows all along a video (`loaders.frame_sampling.overlapping`), as the center of its upright frames.
+
+    Each frame is read and scaled once, however many windows show it. Memory does not grow with the video. Raises
+    BadVideo, on opening and while it is read.
+    """
+
+    def __init__(self, path: Path, *, frames: int, size: int, window_sec: float, stride_sec: float) -> None:
+        """Open the video and work out its windows."""
+        self._video = _open(path)
+        self._size = size
+        try:
+            count, fps = _length(self._video)
+        except BadVideo:
+            self._video.close()
+            raise
+        self.stretches = overlapping(count / fps, window_sec=window_sec, stride_sec=stride_sec)
+        """(start, end) of each in seconds, float64 [N, 2]"""
+        self._places = middles_of_stretches(self.stretches, frames, fps=fps, count=count)
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self._places)
+
+    def batches(self, batch_size: int) -> Iterator[torch.Tensor]:
+        """Yield the windows in order as uint8 [B, T, 3, size, size], once."""
+        clips = self._clips()
+        with self._video:
+            while batch := list(islice(clips, batch_size)):
+                yield torch.stack(batch)
+
+    def _clips(self) -> Iterator[torch.Tensor]:
+        distinct = np.unique(self._places)
+        pictures = zip(distinct.tolist(), _pictures(self._video, distinct, self._size), strict=True)
+        waiting: dict[int, torch.Tensor] = {}
+        for wanted in self._places.tolist():
+            # Windows begin one after the other: what lies before this one is never shown again.
+            waiting = {place: picture for place, picture in waiting.items() if place >= wanted[0]}
+            while wanted[-1] not in waiting:
+                place, picture = next(pictures)
+                waiting[place] = picture
+            yield torch.stack([waiting[place] for place in wanted])
 
 
 def spread_frames(path: Path, *, frames: int, size: int) -> torch.Tensor:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from egocurate.errors import InputError
-from egocurate.loaders.videos.long_videos import BadVideo, DenseClips
-from egocurate.loaders.workers.worker_status import WorkerStatus, worker_lost
-from egocurate.progress import Report, Stage, in_words
+from egocurate.loaders.videos.long_videos import DenseClips
+from egocurate.progress import Report, Stage
 from egocurate.storage.atomic import atomic_write, remove_leftovers, write_json, write_text
 from egocurate.storage.json_notes import read_note
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
+from egocurate.training.tasks.video_chunks import chunks_of_videos, longest_first, size_of
 
-CLIPS_IN_CHUNK = 32
 MADE_BY = "features.json"
 BAD = "failed"
 POLL_SEC = 1.0
@@ -56,8 +52,7 @@ def write_features(
     _claim(job, {**made_by, "rate": job.rate, "frames": job.frames, "size": job.size}, ranks)
     missing = [name for name in job.videos if not _path(job, name).exists()]
     ranks.barrier()  # all have looked before one writes
-    # The longest first, so that ranks and their processes end at about the same time.
-    missing.sort(key=lambda name: (-_bytes(job.videos[name]), name))
+    missing = longest_first(missing, job.videos)
     _write_share(job, missing[ranks.rank :: ranks.size], system, ranks, report)
     # The files tell when the others have ended: it may take longer than processes wait for each other.
     waiting = missing
@@ -70,7 +65,7 @@ def write_features(
 def _claim(job: FeatureJob, made_by: dict[str, object], ranks: Ranks) -> None:
     """Write to OUT what its features depend on, and forget which videos were bad; InputError for other features."""
     path = job.out / MADE_BY
-    videos = {name: _bytes(video) for name, video in job.videos.items()}
+    videos = {name: size_of(video) for name, video in job.videos.items()}
     if path.exists():
         old = read_note(path, dict, "name another folder")
         _refuse_other(job, old, made_by, videos)
@@ -112,30 +107,16 @@ def _refuse_other(job: FeatureJob, old: dict[str, object], made_by: dict[str, ob
 
 
 def _write_share(job: FeatureJob, names: list[str], system: System, ranks: Ranks, report: Report) -> None:
-    status = WorkerStatus(job.workers)
-    try:
-        _embed(job, names, status, system, ranks, report)
-    except RuntimeError as error:  # raised wherever this process is when a worker dies
-        lost = worker_lost(error, status)
-        if lost is None:
-            raise
-        raise lost from error
-
-
-def _embed(
-    job: FeatureJob, names: list[str], status: WorkerStatus, system: System, ranks: Ranks, report: Report
-) -> None:
-    loader = DataLoader(
-        _Chunks(job, names, status),
-        batch_size=None,
-        num_workers=min(job.workers, len(names)),
-        multiprocessing_context="fork" if job.workers and names else None,
-        pin_memory=ranks.device.type == "cuda",
-        in_order=False,  # each process has videos of its own
-    )
     rows: dict[str, list[Tensor]] = defaultdict(list)
-    progress = _Progress(report, {name: _bytes(job.videos[name]) for name in names})
-    for chunk in loader:
+    chunks = chunks_of_videos(
+        {name: job.videos[name] for name in names},
+        partial(DenseClips, frames=job.frames, size=job.size, rate=job.rate),
+        workers=job.workers,
+        pin_memory=ranks.device.type == "cuda",
+        stage="features",
+        report=report,
+    )
+    for chunk in chunks:
         if chunk.bad:
             rows.pop(chunk.video, None)
             write_text(_failure_path(job, chunk.video), chunk.bad)
@@ -146,65 +127,6 @@ def _embed(
             if chunk.last:
                 features = torch.cat(rows.pop(chunk.video)).cpu()
                 atomic_write(_path(job, chunk.video), partial(torch.save, features))
-        progress.add(chunk)
-
-
-class FeatureChunk(NamedTuple):
-    """Some clips of a video in order, uint8 [B, T, 3, S, S], and how much of it that is; or why it is bad."""
-
-    video: str
-    frames: Tensor
-    share: float
-    last: bool
-    bad: str = ""
-
-
-class _Chunks(IterableDataset):
-    """The clips of videos, one video after another; each worker process has its own share of them."""
-
-    def __init__(self, job: FeatureJob, names: list[str], status: WorkerStatus) -> None:
-        self._job, self._names, self._status = job, names, status
-
-    def __iter__(self) -> Iterator[FeatureChunk]:
-        worker = get_worker_info()
-        for name in self._names[worker.id :: worker.num_workers] if worker else self._names:
-            self._status.note(str(self._job.videos[name]))
-            yield from self._video(name)
-        self._status.clear()
-
-    def _video(self, name: str) -> Iterator[FeatureChunk]:
-        job, done = self._job, 0
-        try:
-            clips = DenseClips(job.videos[name], frames=job.frames, size=job.size, rate=job.rate)
-            for frames in clips.batches(CLIPS_IN_CHUNK):
-                done += len(frames)
-                yield FeatureChunk(name, frames, len(frames) / len(clips), done == len(clips))
-        except BadVideo as error:
-            yield FeatureChunk(name, torch.empty(0), 0.0, True, " ".join(str(error).split()))
-
-
-class _Progress:
-    """What a rank reports: its videos done, clips per second, and the time to go, judged by the bytes of the videos."""
-
-    def __init__(self, report: Report, sizes: dict[str, int]) -> None:
-        self._report, self._sizes, self._began = report, sizes, time.monotonic()
-        self._total = sum(sizes.values())
-        self._done, self._videos, self._bad, self._clips = 0.0, 0, 0, 0
-
-    def add(self, chunk: FeatureChunk) -> None:
-        seconds = time.monotonic() - self._began
-        self._done += chunk.share * self._sizes[chunk.video]
-        self._clips += len(chunk.frames)
-        self._videos += chunk.last
-        self._bad += bool(chunk.bad)
-        if chunk.bad:  # it takes no more time, as far as it goes
-            self._total -= self._sizes[chunk.video]
-        note = f"{self._clips / seconds:,.1f} clips/s"
-        if self._bad:
-            note += f", {self._bad:,} bad"
-        if self._done:
-            note += f", {in_words(max(0.0, self._total / self._done - 1) * seconds)} left"
-        self._report(Stage("features", note=note), self._videos, len(self._sizes))
 
 
 def _path(job: FeatureJob, name: str) -> Path:
@@ -213,7 +135,3 @@ def _path(job: FeatureJob, name: str) -> Path:
 
 def _failure_path(job: FeatureJob, name: str) -> Path:
     return job.out / BAD / f"{name}.txt"
-
-
-def _bytes(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0

@@ -1,0 +1,1 @@
+"""What was found, to look at: stretches of videos on a sheet, on a page, and behind a search box."""
