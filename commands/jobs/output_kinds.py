@@ -27,6 +27,8 @@ _KINDS = {
     "ego4d.json": _Kind("", "Ego4D's annotations"),
     "recipe.json": _Kind("train", "a training run", "objective"),
     "features.json": _Kind("features", "features", "rate"),
+    "stretches.json": _Kind("features", "features of stretches", "stretches"),
+    "texts.json": _Kind("features", "features of texts", "texts"),
     "search.json": _Kind("search", "an index of `curate search`", "window_sec"),
     "manifest.json": _Kind("shards", "shards", "planned"),
 }
