@@ -15,7 +15,7 @@ from egocurate.storage.atomic import atomic_write
 from egocurate.training.search import Hit
 
 COLUMNS = 2
-WIDTH, EDGE, GAP = 620, 24, 18  # pixels: of a column, of the border, between strips
+WIDTH, EDGE, GAP = 600, 24, 18  # pixels: of a strip, of the border, between strips
 HEAD, CAPTION, EMPTY = 46, 24, 96
 PAPER, INK, SOFT = (247, 248, 250), (29, 35, 48), (88, 96, 116)
 
@@ -57,7 +57,7 @@ def _part(answer: Answer, shown: Mapping[Hit, ShownStretch]) -> Image.Image:
 def _cell(place: int, hit: Hit, stretch: ShownStretch) -> Image.Image:
     """Return the drawing of one hit: the strip, and below it where that is."""
     strip = Image.open(io.BytesIO(stretch.strip)) if stretch.strip else _nothing(stretch.missing)
-    strip.thumbnail((WIDTH, WIDTH))
+    strip = strip.resize((WIDTH, round(strip.height * WIDTH / strip.width)), Image.Resampling.LANCZOS)
     cell = Image.new("RGB", (WIDTH, strip.height + CAPTION), PAPER)
     cell.paste(strip, (0, 0))
     draw = ImageDraw.Draw(cell)

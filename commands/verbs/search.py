@@ -53,7 +53,7 @@ def search(
         int, typer.Option("--port", min=0, max=65535, help="Port of --serve; 0 takes any that is free.")
     ] = 0,
     window: Annotated[
-        float | None, typer.Option("--window", help="Seconds that a window of the index shows (default: 2).")
+        float | None, typer.Option("--window", help="Seconds that a window of the index shows (default: 1).")
     ] = None,
     stride: Annotated[
         float | None, typer.Option("--stride", help="Seconds from one window to the next (default: 0.5).")

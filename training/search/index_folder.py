@@ -30,7 +30,8 @@ from egocurate.storage.json_notes import read_note
 MADE_BY, PACKED, VIDEOS = "search.json", "packed.json", "videos"
 ROWS, WINDOWS = "rows.npy", "windows.npz"
 FORMAT = 1
-WINDOW_SEC, STRIDE_SEC = 2.0, 0.5
+WINDOW_SEC, STRIDE_SEC = 1.0, 0.5
+"""As long as the clips of EgoClip that models learn from: 1.0 s on average (EgoVLP, 2206.01670)."""
 FOR_THE_READER = ("run", "release", "step", "bf16")
 """What is noted beside the digest of the weights and makes no difference, or none that matters to a search."""
 
@@ -117,7 +118,7 @@ def check_claim(folder: Path, made_by: Mapping[str, object]) -> None:
 def write_video(folder: Path, name: str, file: VideoFile, rows: np.ndarray, stretches: np.ndarray) -> None:
     """Write the rows float16 [N, D] and stretches float64 [N, 2] of a video, whole or not at all."""
     note = np.array(json.dumps(asdict(file)))
-    atomic_write(_path(folder, name), partial(np.savez, rows=rows, stretches=stretches, file=note))
+    atomic_write(_path(folder, name), partial(np.savez, rows=rows, stretches=stretches, video=note))
 
 
 def move_video(folder: Path, name: str, file: VideoFile) -> None:
@@ -139,7 +140,7 @@ def videos_of(folder: Path) -> dict[str, VideoFile]:
     for path in sorted((folder / VIDEOS).glob("*.npz")):
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                found[path.stem] = VideoFile.read(json.loads(str(arrays["file"])))
+                found[path.stem] = VideoFile.read(json.loads(str(arrays["video"])))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             path.unlink()
     return found

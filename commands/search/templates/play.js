@@ -1,5 +1,7 @@
 "use strict";
 for (const video of document.querySelectorAll("video")) {
-  video.addEventListener("mouseenter", () => video.play());
+  // What was found is in the middle rather than in the first frame.
+  video.addEventListener("loadedmetadata", () => { video.currentTime = video.duration / 2; }, { once: true });
+  video.addEventListener("mouseenter", () => { video.currentTime = 0; video.play(); });
   video.addEventListener("mouseleave", () => video.pause());
 }
