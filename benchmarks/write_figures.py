@@ -95,6 +95,7 @@ TITLES = {
     "shuffle": "Quality of the order",
     "huge_index": "Indexes of millions of clips (invented)",
     "models_speed": "Models, forward and backward on one CPU thread, against others on equal weights",
+    "parity": "The same numbers as the authors' own code, on random weights under the released names",
     "ablation": "What each part of the method brings, on invented videos (tiny recipe, unseen videos)",
     "spine": "All the way",
 }

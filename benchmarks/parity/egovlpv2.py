@@ -20,7 +20,7 @@ from benchmarks.parity.rows import Row, largest, unit
 from benchmarks.parity.trees import Tree, opened
 
 TREE = Tree("EGOVLPV2_TREE", "facebookresearch/EgoVLPv2", "EgoVLPv2")
-UNUSED = ("cv2", "ffmpeg", "humanize", "torchvision", "timm", "ipdb")
+UNUSED = ("cv2", "ffmpeg", "humanize", "torchvision")
 NAME = "EgoVLPv2"
 
 
@@ -71,9 +71,6 @@ def _their_class() -> type[nn.Module]:
     for name in ("add_code_sample_docstrings", "replace_return_docstrings"):
         setattr(decorators, name, _leaves_as_it_is)
     decorators.add_start_docstrings = decorators.add_start_docstrings_to_model_forward = _leaves_as_it_is
-    timm_layers = sys.modules.setdefault("timm.models.layers", types.ModuleType("timm.models.layers"))
-    timm_layers.DropPath, timm_layers.trunc_normal_ = nn.Identity, nn.init.trunc_normal_
-    timm_layers.to_2tuple = lambda size: (size, size)
     with mock.patch.dict(sys.modules, {"transformers.file_utils": decorators}):
         from model import model, roberta
 

@@ -82,7 +82,8 @@ def opened(tree: Tree, unused: Sequence[str] = ()) -> Iterator[Path]:
     A process opens one tree: others have modules of the same names. Raises Absent.
     """
     folder, before = tree.folder, Path.cwd()
-    sys.meta_path.append(_Unused(unused))
+    stand_ins = _Unused(unused)
+    sys.meta_path.append(stand_ins)
     sys.path.insert(0, str(folder))
     os.chdir(folder)
     try:
@@ -92,3 +93,4 @@ def opened(tree: Tree, unused: Sequence[str] = ()) -> Iterator[Path]:
     finally:
         os.chdir(before)
         sys.path.remove(str(folder))
+        sys.meta_path.remove(stand_ins)

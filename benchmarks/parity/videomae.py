@@ -19,11 +19,11 @@ TREE = Tree("VIDEOMAE_TREE", "MCG-NJU/VideoMAE")
 
 @torch.no_grad()
 def videomae() -> Iterator[Row]:
-    """Compare ViT-S of the pre-training release, which is made for 16 frames."""
+    """Compare ViT-S of the pre-training release: 16 frames, a decoder of four layers."""
     with TemporaryDirectory() as scratch, opened(TREE, ("torchvision",)):
         import modeling_pretrain
 
-        theirs = randomize(modeling_pretrain.pretrain_videomae_small_patch16_224())
+        theirs = randomize(modeling_pretrain.pretrain_videomae_small_patch16_224(decoder_depth=4))
         weights = Path(scratch) / "checkpoint.pth"
         torch.save({"model": theirs.state_dict()}, weights)
         model = ours.load(weights)

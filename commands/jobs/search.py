@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from egocurate.clip_table import TextForm
 from egocurate.commands.search.page import write_page
 from egocurate.commands.search.server import Found, SearchServer
 from egocurate.commands.search.sheet import Answer, write_sheet
 from egocurate.commands.search.stretch import clock, show_stretches
 from egocurate.console import progress
-from egocurate.curation.text.as_narrated import as_narrated
+from egocurate.curation.text.as_narrated import as_asked
 from egocurate.errors import InputError
 from egocurate.loaders.videos.long_videos import find_videos
 from egocurate.loaders.workers.choose_workers import with_workers
@@ -69,7 +70,7 @@ def run_search(job: SearchJob) -> bool:
     print(f"{about} in {job.index}" + (f" ({added.embedded:,} embedded now)" if added.embedded else ""), flush=True)
     _say_bad(paths, added.bad)
 
-    find = _finder(index, embedder, job.top)
+    find = _finder(index, embedder, job.top, config.data.text)
     found = {text: find(text) for text in job.texts}
     _print(found)
     _write(job, found, about)
@@ -101,9 +102,9 @@ def _update(
     return add_videos(job.index, paths, settings, made_by, embedder, report)
 
 
-def _finder(index: SearchIndex, embedder: Embedder, top: int) -> Callable[[str], Found]:
+def _finder(index: SearchIndex, embedder: Embedder, top: int, form: TextForm) -> Callable[[str], Found]:
     def find(text: str) -> Found:
-        asked = as_narrated(text)
+        asked = as_asked(text, form)
         if not asked:
             return Found("", [])
         return Found(asked, index.search(embedder.texts([asked]), top)[0])

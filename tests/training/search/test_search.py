@@ -138,7 +138,7 @@ def test_an_index_of_other_embeddings_is_refused(trained, tiny, videos, tmp_path
     run(replace(tiny, out=str(tmp_path / "run"), mcq_json="", max_steps=1))
     before = written(index)
     for options in (["--videos", videos], []):
-        with pytest.raises(InputError, match="other weights.*--index"):
+        with pytest.raises(InputError, match=r"other weights.*--index"):
             search(tmp_path / "run", "lifts it", "--index", index, *options)
     with pytest.raises(InputError, match=r"window_sec \(1.0 -> 2.0\)"):
         search(trained, "--videos", videos, "--index", index, "--window", "2")
