@@ -59,6 +59,7 @@ def _one(name: str, out: Path) -> None:
         for row in compare(name):
             print(row, flush=True)
             rows.append(vars(row))
+            out.write_text(json.dumps(rows))
     except Absent as absent:
         print(f"{name} is left out: {absent}", flush=True)
     out.write_text(json.dumps(rows))
