@@ -94,6 +94,7 @@ TITLES = {
     "peers": "Streams side by side, same clips, same decoding",
     "shuffle": "Quality of the order",
     "huge_index": "Indexes of millions of clips (invented)",
+    "search": "Search by words, on random rows and with the demo's model",
     "models_speed": "Models, forward and backward on one CPU thread, against others on equal weights",
     "parity": "The same numbers as the authors' own code, on random weights under the released names",
     "ablation": "What each part of the method brings, on invented videos (tiny recipe, unseen videos)",
@@ -115,7 +116,10 @@ COLUMNS = {
     "ablation": {"EgoMCQ, mean of seeds, %": "value", "standard deviation": "spread"},
 }
 # Records of which other rows tell more than those with a target: what these rows look like.
-SHOWN = {"shuffle": r"^3,.*(two anchors of one neighbourhood|from one video, mean|between clips of one video)"}
+SHOWN = {
+    "shuffle": r"^3,.*(two anchors of one neighbourhood|from one video, mean|between clips of one video)",
+    "search": r"^(the ten|actions|things)",
+}
 # Records that are drawn too: the picture beside the page.
 PICTURES = {"peers": "peers.png", "shuffle": "shuffle.png"}
 

@@ -14,6 +14,10 @@ needs_chromium = pytest.mark.skipif(BROWSER is None, reason="needs Chromium or C
 PATIENCE_SEC = 60.0
 
 
+class Navigated(Exception):  # noqa: N818
+    """The page that was asked has given way to the next one."""
+
+
 class Tab:
     """A page in the browser; what it logs as a fault, refused content among it, is in `faults`."""
 
@@ -38,9 +42,15 @@ class Tab:
     def wait(self, condition):
         """Wait until a condition of the page holds."""
         ends = time.monotonic() + PATIENCE_SEC
-        while not self.value(f"Boolean({condition})"):
+        while not self._holds(condition):
             assert time.monotonic() < ends, f"{condition} never holds; faults: {self.faults}"
             time.sleep(0.05)
+
+    def _holds(self, condition):
+        try:
+            return self.value(f"Boolean({condition})")
+        except Navigated:
+            return False
 
     def point_at(self, selector):
         """Move the pointer over an element."""
@@ -63,6 +73,8 @@ class Tab:
         while True:
             answer = self._read()
             if answer.get("id") == self._number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise Navigated
                 assert "error" not in answer, answer
                 return answer["result"]
             if answer.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):

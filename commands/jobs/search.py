@@ -65,10 +65,10 @@ def run_search(job: SearchJob) -> bool:
             )
         embedder = Embedder(loaded.system, ranks, config.data.workers, clips_at_once(config, loaded.system, ranks))
         added = _update(job, paths, config, loaded, embedder, report)
-    index = SearchIndex.open(job.index)
-    about = f"{len(index):,} windows of {len(index.videos):,} videos"
-    print(f"{about} in {job.index}" + (f" ({added.embedded:,} embedded now)" if added.embedded else ""), flush=True)
     _say_bad(paths, added.bad)
+    index = SearchIndex.open(job.index)
+    about = f"{len(index):,} windows of {len(index.videos):,} video{'' if len(index.videos) == 1 else 's'}"
+    print(f"{about} in {job.index}" + (f" ({added.embedded:,} embedded now)" if added.embedded else ""), flush=True)
 
     find = _finder(index, embedder, job.top, config.data.text)
     found = {text: find(text) for text in job.texts}
@@ -103,6 +103,8 @@ def _update(
 
 
 def _finder(index: SearchIndex, embedder: Embedder, top: int, form: TextForm) -> Callable[[str], Found]:
+    """Return what searches for a text, in the words and the form of the narrations that the model has read."""
+
     def find(text: str) -> Found:
         asked = as_asked(text, form)
         if not asked:

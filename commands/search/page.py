@@ -46,7 +46,7 @@ def write_page(path: Path, answers: Sequence[Answer], shown: Mapping[Hit, ShownS
         video, strip = _data("video/mp4", stretch.mp4), _data("image/jpeg", stretch.strip)
         return figure_of(place, hit, video, strip, stretch.missing)
 
-    write_text(path, render("page.html.j2", sections(answers, figure), about=about, media="data:"))
+    write_text(path, render("page.html.j2", sections(answers, figure), about=about, media=""))
 
 
 def sections(answers: Sequence[Answer], figure: Callable[[int, Hit], Figure]) -> list[Section]:

@@ -7,6 +7,7 @@ is refused, as a page of another site sends one that has its name lead here (DNS
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 import threading
@@ -15,6 +16,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +24,7 @@ from egocurate.commands.search.page import Figure, figure_of, render, sections
 from egocurate.commands.search.sheet import Answer
 from egocurate.commands.search.stretch import ShownStretch, show_stretches
 from egocurate.errors import InputError
+from egocurate.shards.shard_format import VIDEO_NOT_ON_DISK
 from egocurate.storage.fingerprint import value_fingerprint
 from egocurate.training.search import Hit
 
@@ -118,7 +121,8 @@ class Pages:
     def _figure(self, place: int, hit: Hit) -> Figure:
         key = value_fingerprint(asdict(hit))[:16]
         self._hits[key] = hit
-        return figure_of(place, hit, f"video?hit={key}", f"strip?hit={key}")
+        missing = "" if Path(hit.path).is_file() else VIDEO_NOT_ON_DISK
+        return figure_of(place, hit, f"video?hit={key}", f"strip?hit={key}", missing)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -130,18 +134,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         reply = self.server.reply(self.path, self.headers.get("Host", ""))
-        self.send_response(reply.status)
+        part = _part(self.headers.get("Range", ""), len(reply.content)) if reply.status == HTTPStatus.OK else None
+        content = reply.content if part is None else reply.content[part.start : part.stop]
+        self.send_response(reply.status if part is None else HTTPStatus.PARTIAL_CONTENT)
+        if part is not None:
+            self.send_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{len(reply.content)}")
+        self.send_header("Accept-Ranges", "bytes")  # or a browser neither moves within a video nor repeats it
         self.send_header("Content-Type", reply.kind)
-        self.send_header("Content-Length", str(len(reply.content)))
+        self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "no-store")
         self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.end_headers()
-        self.wfile.write(reply.content)
+        self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
         return
+
+
+def _part(asked: str, size: int) -> range | None:
+    """Return the bytes that a Range header asks for, if it is one of a beginning and perhaps an end; else None: all."""
+    found = re.fullmatch(r"bytes=(\d{1,12})-(\d{0,12})", asked)
+    if found is None or int(found[1]) >= size:
+        return None
+    part = range(int(found[1]), min(size, int(found[2]) + 1) if found[2] else size)
+    return part or None
 
 
 def _plain(status: HTTPStatus, line: str) -> Reply:

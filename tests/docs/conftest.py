@@ -23,6 +23,8 @@ SMALL_ROOT = DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15)
 ASK = "--mcq-json mine/egomcq.json --mcq-shards mine/egomcq-shards"
 FIRST = (  # as the pages have them: what the commands of other pages build upon
     "curate demo --out demo",
+    'curate search demo/run --videos demo/ego4d/v2/full_scale "lift the cup" "push the box" --sheet found.png '
+    "--page found.html",
     "curate egoclip --ego4d-root /data/ego4d --out /data/egoclip",
     "curate egomcq --ego4d-root /data/ego4d --out /data/egoclip",
     "curate egoclip --ego4d-root demo/ego4d --out mine --tables-only",

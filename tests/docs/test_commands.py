@@ -17,6 +17,8 @@ from tests.docs.pages import ROOT, Snippet, command_lines, help_lines, inline_co
 NOT_RUN = {
     "curate eval --weights": "needs a release; tests/training/run/test_load_release.py runs it on a small one",
     "curate features --weights": "needs a release; tests/training/run/test_load_release.py runs it on a small one",
+    "curate search --weights": "needs a release; tests/training/run/test_load_release.py runs it on a small one",
+    "curate search demo/run --serve": "serves until it is stopped; tests/training/search/test_search.py stops it",
     "RAY_AUTH_MODE=token ray start": "needs a cluster; tests/shards/write/test_cluster.py starts one",
     "chmod 600 ~/.ray/auth_token": "is for the user who runs the tests to do",
     "scp": "needs a second machine",

@@ -2,7 +2,7 @@
 
     INDEX/search.json             what the rows depend on: the weights, the windows, the frames
     INDEX/videos/<video>.npz      rows float16 [N, D] of length 1, stretches float64 [N, 2] in seconds, and the file
-    INDEX/packed-<digest>/        the same of all videos, one after the other: rows.npy, windows.npz
+    INDEX/packed-<digest>/        the same of all videos, one after the other: rows.npy, stretches.npy, video.npy
     INDEX/packed.json             the digest, and the videos in their order; written last
 
 A video's file is whole or not there, so that an update can be killed at any time and goes on from there. What is packed
@@ -14,11 +14,11 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from egocurate.storage.fingerprint import value_fingerprint
 from egocurate.storage.json_notes import read_note
 
 MADE_BY, PACKED, VIDEOS = "search.json", "packed.json", "videos"
-ROWS, WINDOWS = "rows.npy", "windows.npz"
+ARRAYS = ("rows", "video", "stretches")
 FORMAT = 1
 WINDOW_SEC, STRIDE_SEC = 1.0, 0.5
 """As long as the clips of EgoClip that models learn from: 1.0 s on average (EgoVLP, 2206.01670)."""
@@ -103,7 +103,7 @@ def window_of(folder: Path) -> tuple[float, float]:
     """Return the window and the stride of an index in seconds; the default ones where there is none yet."""
     note = read_note(folder / MADE_BY, dict) if (folder / MADE_BY).exists() else {}
     sizes = note.get("window_sec", WINDOW_SEC), note.get("stride_sec", STRIDE_SEC)
-    if not all(isinstance(size, float) and size > 0 for size in sizes):
+    if not all(isinstance(size, int | float) and size > 0 for size in sizes):
         raise InputError(f"{folder / MADE_BY}: windows of {sizes} are none; name another --index")
     return sizes
 
@@ -123,7 +123,7 @@ def write_video(folder: Path, name: str, file: VideoFile, rows: np.ndarray, stre
 
 def move_video(folder: Path, name: str, file: VideoFile) -> None:
     """Note that a video with rows lies elsewhere now."""
-    [(rows, stretches)] = _arrays(folder, [name])
+    rows, stretches = _arrays_of(_path(folder, name), "rows", "stretches")
     write_video(folder, name, file, rows, stretches)
 
 
@@ -139,62 +139,85 @@ def videos_of(folder: Path) -> dict[str, VideoFile]:
     found = {}
     for path in sorted((folder / VIDEOS).glob("*.npz")):
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                found[path.stem] = VideoFile.read(json.loads(str(arrays["video"])))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            [note] = _arrays_of(path, "video")
+            found[path.stem] = VideoFile.read(json.loads(str(note)))
+        except (OSError, ValueError, KeyError, MemoryError, zipfile.BadZipFile):
             path.unlink()
     return found
 
 
+def _arrays_of(path: Path, *names: str) -> list[np.ndarray]:
+    """Return arrays of a video's file; ValueError for one that is compressed, as these never are: it may be a bomb."""
+    with zipfile.ZipFile(path) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError(f"{path} is compressed")
+    with np.load(path, allow_pickle=False) as arrays:
+        return [arrays[name] for name in names]
+
+
 def pack(folder: Path, channels: int) -> None:
-    """Pack the rows of all videos, unless they are packed as they are; what was packed before is removed."""
+    """Pack the rows of all videos, unless they are packed as they are; what was packed before is removed.
+
+    Raises InputError for a video's file that turns out to be damaged, which is removed.
+    """
     files = videos_of(folder)
+    if not files:
+        (folder / PACKED).unlink(missing_ok=True)
+        return
     videos = [[name, asdict(file)] for name, file in files.items()]
     digest = value_fingerprint(videos)[:16]
-    if _digest(folder) != digest:
+    note = {"digest": digest, "videos": videos}
+    if not _is_packed(folder, note):
         inner = folder / f"packed-{digest}"
         shutil.rmtree(inner, ignore_errors=True)
         inner.mkdir()
         _pack_rows(folder, list(files), inner, channels)
-        write_json(folder / PACKED, {"digest": digest, "videos": videos})
+        write_json(folder / PACKED, note)
     for old in folder.glob("packed-*"):
         if old.name != f"packed-{digest}":
             shutil.rmtree(old, ignore_errors=True)
 
 
 def _pack_rows(folder: Path, names: list[str], inner: Path, channels: int) -> None:
-    stretches = [stretches for _, stretches in _arrays(folder, names)]
+    stretches = [_whole(folder, name, "stretches", 2) for name in names]
     counts = [len(each) for each in stretches]
-    with atomic_path(inner / ROWS) as temp:
-        packed = np.lib.format.open_memmap(temp, "w+", np.float16, (sum(counts), channels)) if sum(counts) else None
-        first = 0
-        for rows, _ in _arrays(folder, names):
-            packed[first : first + len(rows)] = rows
-            first += len(rows)
-        if packed is None:
-            np.save(temp, np.empty((0, channels), np.float16))
-        else:
-            packed.flush()
-    windows = {
-        "video": np.repeat(np.arange(len(names), dtype=np.int32), counts),
-        "stretches": np.concatenate([np.empty((0, 2)), *stretches]),
-    }
-    atomic_write(inner / WINDOWS, partial(np.savez, **windows))
+    with atomic_path(inner / "rows.npy") as temp:
+        packed = np.lib.format.open_memmap(temp, "w+", np.float16, (sum(counts), channels))
+        for name, rows in zip(names, np.split(packed, np.cumsum(counts)[:-1]), strict=True):
+            rows[:] = _whole(folder, name, "rows", channels, len(rows))
+        packed.flush()
+    video = np.repeat(np.arange(len(names), dtype=np.int32), counts)
+    atomic_write(inner / "video.npy", partial(_save, array=video))
+    atomic_write(inner / "stretches.npy", partial(_save, array=np.concatenate(stretches)))
 
 
-def _arrays(folder: Path, names: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for name in names:
-        with np.load(_path(folder, name), allow_pickle=False) as arrays:
-            yield arrays["rows"], arrays["stretches"]
-
-
-def _digest(folder: Path) -> str:
-    """Return the digest of what is packed; "" if nothing is."""
+def _whole(folder: Path, name: str, array: str, width: int, length: int | None = None) -> np.ndarray:
+    """Return an array [length, width] of a video's file; InputError for another, or none, and the file is gone."""
     try:
-        digest = read_note(folder / PACKED, dict).get("digest")
+        [found] = _arrays_of(_path(folder, name), array)
+        if found.dtype.kind != "f" or found.shape != (len(found) if length is None else length, width):
+            raise ValueError(f"{array} are {found.dtype} {found.shape}")
+    except (OSError, ValueError, KeyError, MemoryError, TypeError, zipfile.BadZipFile) as error:
+        drop_video(folder, name)
+        raise InputError(
+            f"{_path(folder, name)} was damaged ({error}) and is removed: repeat the command to embed the video again"
+        ) from error
+    return found
+
+
+def _save(file: BinaryIO, array: np.ndarray) -> None:
+    np.save(file, array, allow_pickle=False)
+
+
+def _is_packed(folder: Path, note: Mapping[str, object]) -> bool:
+    """Tell whether these videos are packed, and whole."""
+    try:
+        if read_note(folder / PACKED, dict) != note:
+            return False
+        open_packed(folder)
     except (FileNotFoundError, InputError):
-        return ""
-    return digest if isinstance(digest, str) and (folder / f"packed-{digest}" / WINDOWS).is_file() else ""
+        return False
+    return True
 
 
 def open_packed(folder: Path) -> Packed:
@@ -202,9 +225,9 @@ def open_packed(folder: Path) -> Packed:
     try:
         return _mapped(folder, read_note(folder / PACKED, dict))
     except FileNotFoundError as error:
-        raise InputError(f"{folder}: there is no index, or not yet; name the videos that go into it") from error
+        raise InputError(f"{folder}: no video is in the index; name some with --videos") from error
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{folder / PACKED} cannot be read ({error}): delete it, and name the videos again") from error
+        raise InputError(f"{folder / PACKED} cannot be read ({error}): name the --videos again") from error
 
 
 def _mapped(folder: Path, note: Mapping[str, Any]) -> Packed:
@@ -212,9 +235,8 @@ def _mapped(folder: Path, note: Mapping[str, Any]) -> Packed:
     if not (isinstance(digest, str) and digest.isalnum() and isinstance(videos, list)):
         raise ValueError("its digest or its videos are of another kind")
     inner = folder / f"packed-{digest}"
-    rows = np.load(inner / ROWS, mmap_mode="c", allow_pickle=False)
-    with np.load(inner / WINDOWS, allow_pickle=False) as arrays:
-        video, stretches = arrays["video"], arrays["stretches"]
+    # Mapped, an array takes no more memory than its file has bytes; copied when it is written to, which nothing does.
+    rows, video, stretches = (np.load(inner / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in ARRAYS)
     kinds = (rows.dtype, video.dtype, stretches.dtype) == (np.float16, np.int32, np.float64)
     shapes = rows.ndim == 2 and video.shape == (len(rows),) and stretches.shape == (len(rows), 2)
     if not (kinds and shapes):

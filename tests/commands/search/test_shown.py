@@ -125,6 +125,8 @@ def test_the_server_answers_a_text_with_stretches(server, hits):
     video, strip = (re.search(rf'src="({name}\?hit=\w+)"', page.decode())[1] for name in ("video", "strip"))
     status, headers, content = get(server, path + video)
     assert (status, headers["Content-Type"]) == (200, "video/mp4") and content[4:8] == b"ftyp"
+    for asked, part in (("bytes=4-7", content[4:8]), ("bytes=9-", content[9:]), ("bytes=9-4", content)):
+        assert get(server, path + video, Range=asked)[2] == part
     status, headers, content = get(server, path + strip)
     assert (status, headers["Content-Type"]) == (200, "image/jpeg") and content[:2] == b"\xff\xd8"
 
@@ -156,6 +158,7 @@ def test_a_person_types_into_the_search_box_and_sees_videos(server):
         page.type("Opens the fridge")
         page.wait("document.querySelectorAll('video').length == 2 && document.readyState == 'complete'")
         page.wait("[...document.querySelectorAll('video')].every(video => video.readyState >= 2)")
+        page.wait("[...document.querySelectorAll('video')].every(video => video.currentTime == video.duration / 2)")
         assert server.asked == ["Opens the fridge"]
         assert "opens the fridge" in page.value("document.querySelector('p').textContent")
         assert page.value("document.querySelector('input').value") == "Opens the fridge"

@@ -180,6 +180,16 @@ def test_a_release_of_videomae_gives_features(folder, data, capsys):
     assert system.features(frames).shape == (2, 96)
 
 
+def test_a_release_of_egovlp_is_searched_with(egovlp, tokenizer, data, folder, capsys):
+    options = ["--recipe", "egovlp-tiny", "--set", f"tokenizer={tokenizer}", "--set", "device=cpu"]
+    (folder / "videos.txt").write_text(str(data / "video.mp4"))
+    videos = ["--videos", str(folder / "videos.txt"), "--index", str(folder / "index")]
+    app(["search", "open it", "--weights", str(egovlp[1]), *videos, *options], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "53 windows of 1 video in" in said
+    assert "as “#C C opens it”" in said  # as its authors' code gives texts to it
+
+
 def test_a_release_is_evaluated(egovlp, tokenizer, data, folder, capsys):
     path, out = egovlp[1], folder / "evals"
     words = ["--recipe", "egovlp-tiny", "--out", out, "--mcq-json", data / "egomcq.json", "--mcq-shards"]

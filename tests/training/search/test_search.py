@@ -1,5 +1,6 @@
 """`curate search`: videos are embedded once, whatever stops, changes or is bad, and a text finds what was embedded."""
 
+import io
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +52,13 @@ def windows_of(index):
     packed = SearchIndex.open(index)._packed
     counts = np.bincount(packed.video, minlength=len(packed.names))
     return dict(zip(packed.names, counts.tolist(), strict=True))
+
+
+def compressed(path):
+    file = io.BytesIO()
+    with np.load(path) as arrays:
+        np.savez_compressed(file, **arrays)
+    return file.getvalue()
 
 
 def written(index):
@@ -132,6 +141,14 @@ def test_bad_videos_are_named_and_left_out(trained, videos, tmp_path, capsys):
     assert windows_of(index) == {"a": 9, "c": 1}
 
 
+def test_no_video_at_all_is_one_line(trained, videos, tmp_path, capsys):
+    for path in videos.iterdir():
+        path.write_bytes(b"no video")
+    with pytest.raises(InputError, match="no video is in the index"):
+        search(trained, "lifts it", "--videos", videos, "--index", tmp_path / "index")
+    assert capsys.readouterr().err.count("bad: ") == 3
+
+
 def test_an_index_of_other_embeddings_is_refused(trained, tiny, videos, tmp_path):
     index = tmp_path / "index"
     assert search(trained, "--videos", videos, "--index", index) == 0
@@ -182,10 +199,35 @@ def test_a_damaged_index_is_one_line(trained, videos, tmp_path):
         (index / "packed.json").write_text(json.dumps(broken))
         with pytest.raises(InputError, match=r"packed\.json cannot be read"):
             search(trained, "lifts it", "--index", index)
-    (index / "videos" / "a.npz").write_bytes(b"PK damaged")
+    for damaged in (b"PK damaged", compressed(index / "videos" / "a.npz")):
+        (index / "videos" / "a.npz").write_bytes(damaged)
+        assert search(trained, "--videos", videos, "--index", index) == 0  # the damaged video is embedded again
+        assert windows_of(index) == WINDOWS
+    with np.load(index / "videos" / "a.npz") as arrays:
+        np.savez(index / "videos" / "a.npz", **dict(arrays) | {"rows": arrays["rows"][:, :3]})
     (index / "packed.json").unlink()
-    assert search(trained, "--videos", videos, "--index", index) == 0  # the damaged video is embedded again
+    with pytest.raises(InputError, match=r"a\.npz was damaged"):
+        search(trained, "--videos", videos, "--index", index)
+    assert search(trained, "--videos", videos, "--index", index) == 0
     assert windows_of(index) == WINDOWS
+
+
+def test_ctrl_c_ends_a_served_search_with_one_line(trained, videos, tmp_path):
+    index = tmp_path / "index"
+    assert search(trained, "--videos", videos, "--index", index) == 0
+    command = [sys.executable, "-m", "egocurate", "search", trained, "--index", index, "--serve"]
+    serving = subprocess.Popen(
+        [*map(str, command)], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    url = next(line.removeprefix("open ").strip() for line in serving.stdout if line.startswith("open "))
+    with urllib.request.urlopen(f"{url}?q=lift+it") as page:
+        assert "Searched as “lifts it”" in page.read().decode()
+    serving.send_signal(signal.SIGINT)
+    _, said = serving.communicate(timeout=60)
+    assert serving.returncode == 130
+    assert said.splitlines() == [
+        "curate: interrupted; what is in the index is kept, and the same command goes on from there"
+    ]
 
 
 def test_a_killed_update_goes_on_from_the_videos_that_it_has(trained, videos, tmp_path):
