@@ -96,6 +96,7 @@ TITLES = {
     "huge_index": "Indexes of millions of clips (invented)",
     "search": "Search by words, on random rows and with the demo's model",
     "models_speed": "Models, forward and backward on one CPU thread, against others on equal weights",
+    "parity": "The same numbers as the authors' own code, on random weights under the released names",
     "ablation": "What each part of the method brings, on invented videos (tiny recipe, unseen videos)",
     "spine": "All the way",
 }

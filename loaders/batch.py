@@ -39,7 +39,7 @@ class Batch:
     frames: torch.Tensor
     """uint8 [M, T, 3, S, S], channels last in memory"""
     texts: list[str]
-    """M normalized narrations"""
+    """M narrations, in the form that the stream was asked for"""
     verbs: torch.Tensor
     """bool [M, num_verbs]: the verb classes of each clip"""
     nouns: torch.Tensor

@@ -121,7 +121,7 @@ class ClipDataset(Dataset):
             bad.append(frames)
             return None
         view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
-        clip = Clip(frames, row.text, row.tag_verb, row.tag_noun, sample, labels=row.labels)
+        clip = Clip(frames, row.text_as(config.text), row.tag_verb, row.tag_noun, sample, labels=row.labels)
         if config.crop == "device":
             return replace(clip, view=view)
         return replace(clip, frames=crop_and_resize(frames, view, config.size))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from egocurate.clip_table import TEXT_COLUMNS, TextForm
 from egocurate.errors import InputError
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.shards.video.decode import DECODERS
@@ -26,6 +27,8 @@ class StreamConfig:
     """add to each anchor a hard negative"""
     pick: str = "segments-random"
     """which frames: a name of `loaders.frame_sampling.frame_sampler`"""
+    text: TextForm = "normalized"
+    """form of the narrations: normalized ("opens the fridge"), or raw, with marks ("#C C opens the fridge.")."""
     scale: tuple[float, float] = (0.5, 1.0)
     """range of the crop's share of the frame's area"""
     flip: bool = True
@@ -49,6 +52,8 @@ class StreamConfig:
         frame_sampler(self.pick)
         if self.decoder not in ("auto", *DECODERS):
             raise InputError(f"no decoder is called {self.decoder!r}: take one of auto, {', '.join(DECODERS)}")
+        if self.text not in TEXT_COLUMNS:
+            raise InputError(f"text {self.text!r} is neither normalized nor raw")
         if self.crop not in ("host", "device"):
             raise InputError(f"crop {self.crop!r} is neither host nor device")
         if min(self.frames, self.size) < 1 or self.workers < AUTO_WORKERS or self.max_bad < 0:

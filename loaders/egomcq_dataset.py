@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from egocurate.clip_table import TextForm
 from egocurate.errors import InputError
 from egocurate.loaders.evaluation_clips import EvaluationClips
 from egocurate.questions import read_questions
@@ -41,6 +42,7 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
         *,
         frames: int = 4,
         size: int = 224,
+        text: TextForm = "normalized",
         pick: str = "segments-middle",
         decoder: str = "auto",
     ) -> None:
@@ -66,6 +68,7 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
         """int64[Q], 0 to 4"""
         self.types = np.array([asked[name].type for name in self.names], dtype=np.int64)
         """int64[Q], 1 = inter-video, 2 = intra-video"""
+        self._asked = [asked[name].text for name in self.names] if text == "raw" else None
         self._clips = EvaluationClips(self.index, self.clips, frames=frames, size=size, pick=pick, decoder=decoder)
 
     def __len__(self) -> int:
@@ -74,7 +77,7 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
 
     @property
     def texts(self) -> list[str]:
-        """The Q narrations asked for, normalized as in training: each is that of the answer's clip."""
+        """The Q narrations asked for: raw those of the file, normalized those of the answers' clips, as in training."""
         return [self._text(question) for question in range(len(self))]
 
     def only(self, questions: np.ndarray) -> "EgoMCQDataset":
@@ -99,6 +102,8 @@ class EgoMCQDataset(Dataset[EgoMCQItem]):
         return EgoMCQItem(self._text(question), frames, int(self.answers[question]), int(self.types[question]))
 
     def _text(self, question: int) -> str:
+        if self._asked is not None:
+            return self._asked[question]
         answer = self.clips[self.choices[question, self.answers[question]]]
         return self.index.row(int(answer)).text
 

@@ -100,7 +100,8 @@ def _each_benchmark(
         modes = MODES if benchmarks.mcq_mode == "all" else (config.mcq_mode,)
         accuracies, missing = EgoMCQEvaluator(config, system, ranks, report).evaluate_modes(modes)
         for mode in modes:
-            settings = {"mode": mode, "questions": config.mcq_json, "shards": config.mcq_shards}
+            settings = {"mode": mode, "text": config.data.text}
+            settings |= {"questions": config.mcq_json, "shards": config.mcq_shards}
             yield f"egomcq-{mode}", settings, Figures(accuracies[mode], missing, _accuracies)
     if benchmarks.epic_retrieval:
         annotations, shards = benchmarks.epic_retrieval, benchmarks.epic_shards

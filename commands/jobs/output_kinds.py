@@ -28,6 +28,8 @@ _KINDS = {
     "recipe.json": _Kind("train", "a training run", "objective"),
     "features.json": _Kind("features", "features", "rate"),
     "egocurate.json": _Kind("export-model", "a model given away", "form"),
+    "stretches.json": _Kind("features", "features of stretches", "stretches"),
+    "texts.json": _Kind("features", "features of texts", "texts"),
     "search.json": _Kind("search", "an index of `curate search`", "window_sec"),
     "manifest.json": _Kind("shards", "shards", "planned"),
 }

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from egocurate.clip_table import TextForm
 from egocurate.commands.search.page import write_page
 from egocurate.commands.search.server import Found, SearchServer
 from egocurate.commands.search.sheet import Answer, write_sheet
 from egocurate.commands.search.stretch import clock, show_stretches
 from egocurate.console import progress
-from egocurate.curation.text.as_narrated import as_narrated
+from egocurate.curation.text.as_narrated import as_asked
 from egocurate.errors import InputError
 from egocurate.loaders.videos.long_videos import find_videos
 from egocurate.loaders.workers.choose_workers import with_workers
@@ -28,7 +29,6 @@ from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.eval_batch import clips_at_once
 from egocurate.training.tasks.video_chunks import CLIPS_IN_CHUNK
 
-RAW_RELEASES = ("egovlp", "egovlpv2")
 NAMED = 20  # of the bad videos, so many are named
 
 
@@ -70,7 +70,7 @@ def run_search(job: SearchJob) -> bool:
     about = f"{len(index):,} windows of {len(index.videos):,} video{'' if len(index.videos) == 1 else 's'}"
     print(f"{about} in {job.index}" + (f" ({added.embedded:,} embedded now)" if added.embedded else ""), flush=True)
 
-    find = _finder(index, embedder, job.top, _marks(job.source, config))
+    find = _finder(index, embedder, job.top, config.data.text)
     found = {text: find(text) for text in job.texts}
     _print(found)
     _write(job, found, about)
@@ -102,19 +102,14 @@ def _update(
     return add_videos(job.index, paths, settings, made_by, embedder, report)
 
 
-def _marks(source: ModelSource, config: TrainConfig) -> str:
-    """Return what texts begin with that a model has learned from: the weights of EgoVLP's authors know raw ones."""
-    return "#C C " if source.release is not None and config.system in RAW_RELEASES else ""
-
-
-def _finder(index: SearchIndex, embedder: Embedder, top: int, marks: str) -> Callable[[str], Found]:
-    """Return what searches for a text, in the words of a narration, behind these marks."""
+def _finder(index: SearchIndex, embedder: Embedder, top: int, form: TextForm) -> Callable[[str], Found]:
+    """Return what searches for a text, in the words and the form of the narrations that the model has read."""
 
     def find(text: str) -> Found:
-        asked = as_narrated(text)
+        asked = as_asked(text, form)
         if not asked:
             return Found("", [])
-        return Found(marks + asked, index.search(embedder.texts([marks + asked]), top)[0])
+        return Found(asked, index.search(embedder.texts([asked]), top)[0])
 
     return find
 

@@ -1,5 +1,6 @@
 """A text as somebody types it to search, in the words of a narration: models have read nothing else."""
 
+from egocurate.clip_table import TextForm
 from egocurate.curation.text.inflection import third_person, verb_bases
 from egocurate.curation.text.marks import normalize
 from egocurate.curation.text.subject import ARTICLES, rather_noun, starts_with_verb
@@ -19,6 +20,17 @@ def as_narrated(text: str) -> str:
         return " ".join(words)
     base = _base(words)
     return " ".join([third_person(base), *words[1:]] if base else words)
+
+
+def as_asked(text: str, form: TextForm) -> str:
+    """Return a text as a model asks for it: `as_narrated`, for one that has read raw texts with the wearer's mark.
+
+    There "open the fridge" is "#C C opens the fridge"; a text with a mark of its own, "#O A opens it", stays.
+    """
+    narrated = as_narrated(text)
+    if form == "normalized" or not narrated:
+        return narrated
+    return " ".join(text.split()) if text.lstrip().startswith("#") else f"#C C {narrated}"
 
 
 def _base(words: list[str]) -> str:

@@ -42,19 +42,34 @@ def stretches_of_video(
     Each is cut and stored by the profile, in memory, and decoded again, so that a model sees what it was trained on.
     Raises InputError for a stretch that ends before it starts, or of which the video has no frame.
     """
+    for place, shown in shown_or_why_not(path, stretches, frames=frames, size=size, profile=profile):
+        if isinstance(shown, str):
+            start, end = stretches[place]
+            raise InputError(f"{path}, {start} to {end} s: {shown}")
+        yield place, shown
+
+
+def shown_or_why_not(
+    path: Path, stretches: Sequence[Stretch], *, frames: int, size: int, profile: str = "train"
+) -> Iterator[tuple[int, torch.Tensor | str]]:
+    """Yield what `stretches_of_video` does, and for a stretch that cannot be had the reason, on one line.
+
+    Raises InputError for a stretch that ends before it starts.
+    """
     for start, end in stretches:
         if not 0 <= start < end:
             raise InputError(f"{path}: a stretch from {start} to {end} s; give 0 <= start < end")
     stored = profile_of(profile)
     windows = [(str(place), float(start), float(end)) for place, (start, end) in enumerate(stretches)]
     for key, clip in cut_clips(path, windows, stored):
-        start, end = stretches[int(key)]
         if isinstance(clip, Failure):
-            raise InputError(f"{path}, {start} to {end} s: {clip.reason} ({clip.detail or 'nothing more is known'})")
+            yield int(key), f"{clip.reason} ({' '.join(clip.detail.split()) or 'nothing more is known'})"
+            continue
         try:
             pixels = _shown(clip, stored.codec.members, frames)
         except DecodeError as error:
-            raise InputError(f"{path}, {start} to {end} s: {error}") from error
+            yield int(key), first_line(error)
+            continue
         yield int(key), crop_and_resize(pixels, center_view(*pixels.shape[-2:]), size)
 
 

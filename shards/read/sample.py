@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from egocurate.clip_table import TEXT_COLUMNS, TextForm
 from egocurate.storage.paths import AnyPath
 
 
@@ -32,6 +33,10 @@ class Sample:
     clip_idx: int
     neighbourhood: int
     labels: Mapping[str, int] = field(default_factory=dict)
+
+    def text_as(self, form: TextForm) -> str:
+        """Return the narration normalized, or raw, with its marks."""
+        return getattr(self, TEXT_COLUMNS[form])
 
     @property
     def json_span(self) -> tuple[int, int]:

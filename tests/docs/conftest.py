@@ -122,6 +122,7 @@ def filled(tmp_path_factory):
             assert status == 0, command
     (folder / "egoclip.csv").symlink_to("data/egoclip/egoclip.csv")
     write_table(folder / "data" / "narrations.csv", folder / "demo" / "ego4d")
+    write_stretches(folder / "data", folder / "demo" / "ego4d")
     return made
 
 
@@ -142,6 +143,14 @@ def write_epic(root: Path) -> None:
     write_csv(root / "EPIC_100_video_info.csv", "video_id,duration,fps,resolution", info)
     for seed, video in enumerate(("P01_11", "P02_105")):
         write_video(root / video[:3] / "videos" / f"{video}.MP4", seed)
+
+
+def write_stretches(folder: Path, root: Path) -> None:
+    """Write a table of stretches of two videos, and texts."""
+    videos = sorted((root / "v2" / "full_scale").glob("*.mp4"))[:2]
+    lines = [f"{video.stem},{start},{start + 1.5}\n" for video in videos for start in (0.5, 4.0)]
+    (folder / "stretches.csv").write_text("video,start_sec,end_sec\n" + "".join(lines))
+    (folder / "texts.txt").write_text("#C C lifts the cup\npushes a box\n")
 
 
 def write_table(path: Path, root: Path) -> None:

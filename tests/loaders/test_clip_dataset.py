@@ -120,3 +120,15 @@ def test_fixture_has_what_the_tests_need(index):
     assert len(np.unique(index.shard)) >= 6
     assert any(len(index.negatives(i)) == 0 for i in range(len(index)))
     assert len({decode_clip(index.read_video(i), np.array([0])).shape for i in range(len(index))}) >= 3
+
+
+def test_raw_texts_keep_their_marks_and_change_nothing_else(index):
+    normalized, raw = (ClipDataset(index, StreamConfig(**SMALL, text=form)) for form in ("normalized", "raw"))
+    (batch, _), (marked, _) = (each.collate([each[0, sample] for sample in (0, 33)]) for each in (normalized, raw))
+    rows = [index.row(int(sample)) for sample in batch.sample]
+    assert batch.texts == [row.text for row in rows]
+    assert marked.texts == [row.clip_text for row in rows] and marked.texts[0] == "#C C does thing 0."
+    for name in ("frames", "sample", "verbs", "nouns", "valid"):
+        assert torch.equal(getattr(batch, name), getattr(marked, name))
+    with pytest.raises(InputError, match="text 'marked' is neither normalized nor raw"):
+        StreamConfig(text="marked")

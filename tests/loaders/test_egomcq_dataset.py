@@ -101,3 +101,15 @@ def test_files_that_cannot_be_read_are_refused(tmp_path, shards):
     (tmp_path / "half.json").write_text('{"0": {')
     with pytest.raises(InputError, match="is not JSON"):
         EgoMCQDataset(tmp_path / "half.json", shards)
+
+
+def test_raw_questions_are_asked_as_the_file_writes_them(questions, shards):
+    def others(asked):
+        asked["0"]["query"]["clip_text"] = "#O A picks the cup"
+        asked["1"]["query"]["clip_text"] = "#C C picks the cup"
+
+    edit(questions, others)
+    asked = EgoMCQDataset(questions, shards, text="raw", **SMALL)
+    assert asked.texts[:2] == ["#O A picks the cup", "#C C picks the cup"]
+    assert asked[1].text == asked.texts[1]
+    assert asked.texts[2].startswith("#C C does thing")

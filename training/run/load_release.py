@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
+from egocurate.clip_table import TextForm
 from egocurate.errors import InputError
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
@@ -37,16 +38,17 @@ AnyConfig = EgoVLPConfig | EgoVLPv2Config | VideoMAEConfig | VideoPrismConfig | 
 
 
 class Published(NamedTuple):
-    """What an architecture's releases are used with: a recipe, their own tokenizer, and the sizes that there are."""
+    """What an architecture's releases are used with: a recipe, their tokenizer, the sizes, and the form of texts."""
 
     recipe: str
     tokenizer: str
     sizes: tuple[AnyConfig, ...]
+    text: TextForm = "normalized"
 
 
 PUBLISHED: dict[Architecture, Published] = {
-    "egovlp": Published("egovlp", "distilbert-base-uncased", (EgoVLPConfig.base(),)),
-    "egovlpv2": Published("egovlpv2", "roberta-base", (EgoVLPv2Config.base(),)),
+    "egovlp": Published("egovlp", "distilbert-base-uncased", (EgoVLPConfig.base(),), "raw"),
+    "egovlpv2": Published("egovlpv2", "roberta-base", (EgoVLPv2Config.base(),), "raw"),
     "videomae": Published(
         "videomae",
         "",
@@ -108,7 +110,7 @@ class Release:
         config = replace(
             config,
             model=model,
-            data=replace(config.data, frames=frames),
+            data=replace(config.data, frames=frames, text=published.text),
             video_weights="",
             tokenizer=config.tokenizer or published.tokenizer,
         )

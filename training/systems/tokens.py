@@ -25,7 +25,7 @@ Prepare = Callable[[str], str]
 
 
 def as_it_is(text: str) -> str:
-    """Return a text as the shards have it, already normalized (docs/choices.md)."""
+    """Return a text as the stream gives it, in the form of `data.text` (docs/choices.md)."""
     return text
 
 
@@ -107,5 +107,5 @@ def _made(config: TrainConfig, data: Stream, vocab: int, prepare: Prepare) -> An
             f"tokenizer={pretrained}"
         )
     every = math.ceil(sum(map(len, data.indexes)) / VOCABULARY_TEXTS)
-    texts = (prepare(index.row(i).text) for index in data.indexes for i in range(0, len(index), every))
-    return train_tokenizer(texts, vocab)
+    rows = (index.row(i) for index in data.indexes for i in range(0, len(index), every))
+    return train_tokenizer((prepare(row.text_as(config.data.text)) for row in rows), vocab)

@@ -49,7 +49,12 @@ class EgoMCQEvaluator:
                 raise InputError(f"{config.system} cannot fuse text and clip for mcq_mode={config.mcq_mode}: take dual")
             data = config.data
             self.questions = EgoMCQDataset(
-                config.mcq_json, config.mcq_shards, frames=data.frames, size=data.size, decoder=data.decoder
+                config.mcq_json,
+                config.mcq_shards,
+                frames=data.frames,
+                size=data.size,
+                text=data.text,
+                decoder=data.decoder,
             )
 
     def evaluate(self) -> tuple[dict[str, float], list[str]]:

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.loaders.videos.long_videos import DenseClips
 from egocurate.progress import Report, Stage
-from egocurate.storage.atomic import atomic_write, remove_leftovers, write_json, write_text
+from egocurate.storage.atomic import remove_leftovers, write_json, write_text
 from egocurate.storage.json_notes import read_note
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
+from egocurate.training.tasks.feature_files import write_rows
 from egocurate.training.tasks.video_chunks import chunks_of_videos, longest_first, size_of
 
 MADE_BY = "features.json"
@@ -38,12 +41,14 @@ class FeatureJob:
     """processes that decode, of each rank"""
     clips_at_once: int
     """clips that go through the model together, at most those of a chunk"""
+    form: str = "pt"
+    """one of `training.tasks.feature_files.FORMS`"""
 
 
 def write_features(
     job: FeatureJob, made_by: dict[str, object], system: System, ranks: Ranks, report: Report
 ) -> dict[str, str]:
-    """Write `<name>.pt`, float32 [N, D], for each video that has none yet; return the bad ones with the reason.
+    """Write `<name>.<form>`, float32 [N, D], for each video that has none yet; return the bad ones with the reason.
 
     made_by: what the features depend on, written beside them, with the digest of the "weights" and, for the reader
     alone, the path of the "run". Every rank calls this and reports its own videos. Raises InputError if OUT has
@@ -108,6 +113,7 @@ def _refuse_other(job: FeatureJob, old: dict[str, object], made_by: dict[str, ob
 
 def _write_share(job: FeatureJob, names: list[str], system: System, ranks: Ranks, report: Report) -> None:
     rows: dict[str, list[Tensor]] = defaultdict(list)
+    stretches: dict[str, list[np.ndarray]] = defaultdict(list)
     chunks = chunks_of_videos(
         {name: job.videos[name] for name in names},
         partial(DenseClips, frames=job.frames, size=job.size, rate=job.rate),
@@ -119,18 +125,23 @@ def _write_share(job: FeatureJob, names: list[str], system: System, ranks: Ranks
     for chunk in chunks:
         if chunk.bad:
             rows.pop(chunk.video, None)
+            stretches.pop(chunk.video, None)
             write_text(_failure_path(job, chunk.video), chunk.bad)
         else:
             with torch.no_grad(), ranks.autocast():
                 frames = chunk.frames.to(ranks.device, non_blocking=True)
                 rows[chunk.video] += [system.features(part).float() for part in frames.split(job.clips_at_once)]
+            stretches[chunk.video].append(chunk.stretches)
             if chunk.last:
-                features = torch.cat(rows.pop(chunk.video)).cpu()
-                atomic_write(_path(job, chunk.video), partial(torch.save, features))
+                features = torch.cat(rows.pop(chunk.video)).cpu().numpy()
+                starts, ends = np.concatenate(stretches.pop(chunk.video)).T
+                write_rows(
+                    _path(job, chunk.video), features, {"start_sec": pa.array(starts), "end_sec": pa.array(ends)}
+                )
 
 
 def _path(job: FeatureJob, name: str) -> Path:
-    return job.out / f"{name}.pt"
+    return job.out / f"{name}.{job.form}"
 
 
 def _failure_path(job: FeatureJob, name: str) -> Path:

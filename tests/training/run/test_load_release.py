@@ -136,6 +136,7 @@ def test_a_release_of_egovlpv2_is_a_model(folder, tokenizer, monkeypatch):
     torch.save({"state_dict": state}, folder / "EgoVLPv2.pth")
     found = egocurate.load_model(folder / "EgoVLPv2.pth", tokenizer=tokenizer, device="cpu")
     assert isinstance(found.system.model, type(model))
+    assert found.config.data.text == "raw"
     theirs = state["module.cross_modal_text_transform.weight"]
     assert torch.equal(found.system.model.text_transform.weight, theirs)
     assert found.embed_frames(clips(64)).shape == found.embed_text(TEXTS).shape == (2, 6)
@@ -397,3 +398,10 @@ def test_without_a_network_a_name_of_the_hub_is_one_line(egovlp, monkeypatch):
 
 def test_a_run_has_its_own_recipe(tmp_path):
     assert "a run has the recipe that it was trained with" in one_line(tmp_path, recipe="egovlp")
+
+
+def test_a_release_of_egovlp_learned_from_raw_texts(egovlp, tokenizer):
+    release = Release(str(egovlp[1]), "egovlp-tiny")
+    assert release.read([f"tokenizer={tokenizer}"]).data.text == "raw"
+    assert release.read([f"tokenizer={tokenizer}", "data.text=normalized"]).data.text == "normalized"
+    assert RECIPES["egovlp-tiny"]().data.text == RECIPES["egovlp"]().data.text == "normalized"

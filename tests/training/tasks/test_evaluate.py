@@ -34,6 +34,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.load_run import restore
 from egocurate.training.run.run_folder import read_run
 from egocurate.training.tasks.charades import charades_ego
+from egocurate.training.tasks.egomcq import EgoMCQEvaluator
 from egocurate.training.tasks.epic_retrieval import epic_retrieval, read_retrieval
 from tests.training.ranks import together
 from tests.training.runs import PASS, STEPS, run
@@ -235,6 +236,22 @@ def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, dat
     expected = np.mean([naive_map([scores], [right]) for scores, right in classes if right.any()])
     assert found["eval-charades-ego.json"]["map"] == pytest.approx(100 * expected, abs=1e-3)
     assert found["eval-charades-ego.json"]["missing"] == ["GONEEGO (not there)"]
+
+
+def test_questions_are_asked_raw_where_the_setting_says_so(trained, data, tmp_path):
+    """Raw and normalized texts are other tokens, so their scores differ; figures say which they are of."""
+    line = ("eval", trained[0], "--mcq-json", data / "egomcq.json", "--mcq-shards", data / "shards", "--out", tmp_path)
+    for form in ("normalized", "raw"):
+        assert command(*line, "--set", f"data.text={form}") == 0
+        assert written(tmp_path)["eval-egomcq-dual.json"]["text"] == form
+    system, _ = system_of(trained[0])
+    scores = {}
+    for form in ("normalized", "raw"):
+        config = read_run(trained[0], [f"data.text={form}"])
+        evaluator = EgoMCQEvaluator(config, system, Ranks(0, 1, torch.device("cpu"), False), silent)
+        assert all(text.startswith("#C C ") is (form == "raw") for text in evaluator.questions.texts)
+        scores[form], _ = evaluator.scores()
+    assert not np.allclose(scores["raw"], scores["normalized"], atol=1e-6)
 
 
 def cut_clips(epic, tiny):

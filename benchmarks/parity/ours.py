@@ -1,0 +1,17 @@
+"""Our side of a comparison: a file of weights as anybody would use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from egocurate.training.distributed.ranks import single_rank
+from egocurate.training.run.load_model import Model
+from egocurate.training.run.load_release import Release
+
+
+def load(weights: Path, *settings: str) -> Model:
+    """Return a release's weights as `egocurate.load_model` does, with `key=value` settings, on the CPU."""
+    release = Release(str(weights))
+    config = release.read([*settings, "device=cpu"])
+    ranks = single_rank(config)
+    return Model(config, release.restore(config, ranks), ranks)
