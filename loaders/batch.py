@@ -6,19 +6,20 @@ from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 import torch
-from torch.utils.data import get_worker_info
 
 from egocurate.loaders.crops import View
+from egocurate.loaders.decoding.encoded_frames import EncodedFrames, encoded_frames, shareable
+from egocurate.shards.read.read_encoded import EncodedClip
 
 
 @dataclass(frozen=True)
 class Clip:
     """One clip as a model sees it: frames uint8 [T, 3, S, S], its text, classes and sample id.
 
-    With a view the frames are as stored, [T, 3, H, W], and still to be cropped to it.
+    With a view the frames are as stored, [T, 3, H, W], or the files of them, and still to be cropped to it.
     """
 
-    frames: torch.Tensor
+    frames: torch.Tensor | EncodedClip
     text: str
     verbs: Sequence[int]
     nouns: Sequence[int]
@@ -55,6 +56,8 @@ class Batch:
     """
     host_valid: torch.Tensor | None = None
     """`valid` on the host, if the batch has been moved from there"""
+    encoded: EncodedFrames | None = None
+    """the files of the frames on their way to a device that decodes them; until then frames are [M, T, 3, 0, 0]"""
 
     def __len__(self) -> int:
         """Return M."""
@@ -80,7 +83,8 @@ class Batch:
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory (PyTorch's DataLoader calls this)."""
-        return replace(self, **{name: t.pin_memory() for name, t in self._tensors().items()})
+        encoded = self.encoded and self.encoded.pin_memory()
+        return replace(self, **{name: t.pin_memory() for name, t in self._tensors().items()}, encoded=encoded)
 
     def record_stream(self, stream: torch.cuda.Stream) -> None:
         """Tell the allocator that the stream works on the tensors, so that it does not hand out their memory early."""
@@ -111,8 +115,14 @@ def collate(
     if negatives is not None:
         clips += [anchor if clip is None else clip for anchor, clip in zip(anchors, negatives, strict=True)]
         valid += [clip is not None for clip in negatives]
+    encoded = None
+    if isinstance(clips[0].frames, EncodedClip):
+        encoded = encoded_frames([clip.frames for clip in clips])
+        frames = torch.empty((*encoded.indices.shape, 3, 0, 0), dtype=torch.uint8)
+    else:
+        frames = _stacked([clip.frames for clip in clips], into)
     return Batch(
-        frames=_stacked([clip.frames for clip in clips], into),
+        frames=frames,
         texts=[clip.text for clip in clips],
         verbs=multi_hot([clip.verbs for clip in clips], num_verbs),
         nouns=multi_hot([clip.nouns for clip in clips], num_nouns),
@@ -120,6 +130,7 @@ def collate(
         sample=torch.tensor([clip.sample for clip in clips], dtype=torch.int64),
         source=torch.tensor([clip.source for clip in clips], dtype=torch.int64),
         views=torch.tensor([astuple(clip.view) for clip in clips]) if all(clip.view for clip in clips) else None,
+        encoded=encoded,
     )
 
 
@@ -140,10 +151,7 @@ def _stacked(clips: list[torch.Tensor], into: torch.Tensor | None) -> torch.Tens
 
 def _empty(shape: tuple[int, ...]) -> torch.Tensor:
     """Return a new uint8 tensor; in a worker it lies where the trainer will see it, or sending it would copy it."""
-    if get_worker_info() is None:
-        return torch.empty(shape, dtype=torch.uint8)
-    shared = torch.UntypedStorage._new_shared(math.prod(shape))  # as PyTorch's own collate function does
-    return torch.empty(0, dtype=torch.uint8).set_(shared, 0, shape)
+    return shareable(math.prod(shape)).view(shape)
 
 
 def multi_hot(classes: Sequence[Sequence[int]], size: int) -> torch.Tensor:

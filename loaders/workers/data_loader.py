@@ -32,8 +32,8 @@ def data_loader(dataset: MixedDataset, plan: BatchPlan, config: StreamConfig, an
     would import torch and read the index again. They touch neither CUDA nor Ray, so what those keep is not used there.
     """
     workers, rows = config.workers, anchors * (2 if config.negatives else 1)
-    # Clips as stored are of many sizes.
-    of_one_size = workers and config.crop == "host"
+    # Clips as stored are of many sizes, and so are their files.
+    of_one_size = workers and config.crop == config.decode == "host"
     shape = (rows, config.frames, config.size, config.size, 3)
     ahead = batches_ahead(workers, batch_bytes(config, anchors), this_rank().memory)
     dataset.buffers = SharedBuffers(workers * ahead + IN_USE, shape) if of_one_size else None
