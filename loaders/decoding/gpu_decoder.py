@@ -58,7 +58,7 @@ def by_nvjpeg(files: Sequence[bytes | memoryview], device: torch.device) -> list
         from torchvision.io import ImageReadMode, decode_jpeg
     # torchvision of another torch raises RuntimeError, a missing shared library OSError.
     except (ImportError, OSError, RuntimeError) as error:
-        gone = isinstance(error, ModuleNotFoundError) and error.name == "torchvision"
+        gone = isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("torchvision")
         return "torchvision is not installed" if gone else f"torchvision: {first_line(error)}"
     # Copied where they are read-only, of which torch warns; else they are read where they lie.
     data = [torch.frombuffer(f if _is_writable(f) else bytearray(f), dtype=torch.uint8) for f in files]
