@@ -200,6 +200,11 @@ class Stream:
         else:
             self.decode_with(decoder)
 
+    @property
+    def decodes_on_device(self) -> bool:
+        """Whether clips are decoded in this process, by its device, and not by workers."""
+        return self._decoding is not None
+
     def decode_with(self, decoder: DeviceDecoder) -> None:
         """Have the clips of all batches to come decoded by this, in this process, whatever `decode` is."""
         self.close()

@@ -8,7 +8,8 @@ from torch.utils.data import DataLoader
 from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.mixed_dataset import BatchRequest, MixedDataset
-from egocurate.loaders.workers.choose_workers import IN_USE, batch_bytes, batches_ahead, this_rank
+from egocurate.loaders.workers.choose_workers import IN_USE, batch_bytes, batches_ahead
+from egocurate.loaders.workers.host import this_rank
 from egocurate.loaders.workers.shared_buffers import SharedBuffers
 
 

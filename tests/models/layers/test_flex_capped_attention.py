@@ -45,7 +45,9 @@ def test_rows_beyond_cudas_grid_go_in_calls_of_their_own(on_cpu, monkeypatch):
     monkeypatch.setattr(module, "MOST_ROWS", 4)  # of two heads: two rows a call
     calls = []
     own = module.flex_attention
-    monkeypatch.setattr(module, "flex_attention", lambda q, *rest, **more: calls.append(len(q)) or own(q, *rest, **more))
+    monkeypatch.setattr(
+        module, "flex_attention", lambda q, *rest, **more: calls.append(len(q)) or own(q, *rest, **more)
+    )
     inputs = (*queries(), 5.0)
     for one, other in zip(results(flex_capped_attention, *inputs), results(capped_attention, *inputs), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
