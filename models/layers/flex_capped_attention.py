@@ -1,4 +1,4 @@
-"""Attention with capped logits in one fused kernel, where PyTorch makes such kernels: the logits are never in memory."""
+"""Attention with capped logits in one fused kernel, where PyTorch makes them: the logits are never in memory."""
 
 from __future__ import annotations
 

@@ -90,10 +90,7 @@ class SelfAttention(nn.Module):
         k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
         qkv = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, k_bias, self.v_bias]))
         q, k, v = split_heads(qkv, self.heads, 3)
-        if self.cap > 0:
-            out = _attend_capped(q, k, v, self.cap, mask)
-        else:
-            out = attention(q, k, v, mask)
+        out = _attend_capped(q, k, v, self.cap, mask) if self.cap > 0 else attention(q, k, v, mask)
         return self.proj(out.transpose(1, 2).flatten(2))
 
 

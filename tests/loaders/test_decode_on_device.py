@@ -179,7 +179,7 @@ def test_without_a_gpu_the_hosts_workers_decode_and_one_line_says_so(folder, cap
     data = open_stream(folder, workers=1)
     batches = prefetch(data.epoch(0), "cpu")
     assert_equal(next(batches), next(open_stream(folder, decode="host").epoch(0)))
-    assert list(data._loader.dataset.sets)[0].config.decode == "host"
+    assert data._loader.dataset.sets[0].config.decode == "host"
     next(prefetch(open_stream(folder, workers=0).epoch(0), "cpu"))
     line = "decode=device: batches go to the cpu, not to a GPU; the host decodes"
     assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == [line]
