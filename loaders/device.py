@@ -68,6 +68,8 @@ def prefetch(batches: Iterable[Item], device: torch.device | str) -> Iterator[It
 
 def _prefetch(batches: Iterable[Item], device: torch.device) -> Iterator[Item]:
     source = iter(batches)
+    if device.type == "cuda" and device.index is None:  # the one of this thread, which others have not
+        device = torch.device("cuda", torch.cuda.current_device())
     if isinstance(source, Encoded):
         source.decode_on(device)
     if device.type != "cuda":

@@ -73,6 +73,8 @@ def test_attention_says_which_kernels_a_device_lacks(setup):
         assert ABSENT in cases[f"{form}, cudnn"] and cases[f"{form}, math"]["clips_per_sec"] > 0
     assert cases["joint, math"]["tflop_per_step"] < cases["divided, math"]["tflop_per_step"]
     assert cases["VideoPrism, no cap"]["clips_per_sec"] > 0
+    again = "VideoPrism, capped, logits worked out again"
+    assert cases[again]["tflop_per_step"] == cases["VideoPrism, capped"]["tflop_per_step"]
 
 
 def test_decoding_is_measured_and_says_what_is_absent(setup):

@@ -1,5 +1,6 @@
 """decode="device": workers hand over files, the trainer's side decodes them; the tensors are those of the host."""
 
+import io
 import json
 import logging
 import re
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from egocurate.loaders import clip_stream, device
 from egocurate.loaders.clip_stream import stream
@@ -29,6 +31,7 @@ from egocurate.shards.read.read_frames import read_frames
 from egocurate.shards.video.decode_pictures import decode_pictures
 from egocurate.shards.write.job import ShardJob, VideoFile
 from egocurate.shards.write.write_shards import write_shards
+from tests.loaders.test_device import video
 
 SETTINGS = {"batch_size": 8, "frames": 3, "size": 24, "decode": "device"}
 
@@ -286,6 +289,34 @@ def test_a_first_clip_that_nobody_decodes_is_not_the_gpus_fault(undecodable, mon
     index = ShardIndex.open(folder)
     monkeypatch.setattr(gpu, "read_encoded", lambda index, _, places: read_encoded(index, bad[1], places))
     assert isinstance(gpu.gpu_decoder(torch.device("cuda:0"), [index]), gpu.GpuDecoder)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
+@pytest.mark.parametrize("kind", ["mp4", "jpg"])
+def test_a_real_gpu_decodes_what_the_host_does(kind):
+    if kind == "mp4":
+        clips = [EncodedClip([video(size=size)], True, np.array([4, 1, 1]), size[::-1]) for size in SIZES]
+    else:
+        clips = [EncodedClip([jpeg(size, 1), jpeg(size, 4)], False, np.array([4, 1, 4]), size[::-1]) for size in SIZES]
+    device = torch.device("cuda", torch.cuda.current_device())
+    for clip, found in zip(clips, gpu.GpuDecoder(device).decode(clips), strict=True):
+        if isinstance(found, str):
+            pytest.skip(found)
+        assert found.device == device and tuple(found.shape) == (3, 3, *clip.size)
+        own = torch.from_numpy(decode_encoded(clip)).permute(0, 3, 1, 2)
+        assert (found.cpu().int() - own.int()).abs().float().mean() < 4
+
+
+SIZES = [(160, 128), (256, 192)]  # width, height
+
+
+def jpeg(size, number):
+    """A picture whose colors run over it."""
+    ramp = np.add.outer(np.arange(size[1]), np.arange(size[0]))[..., None] // 2 + np.array([0, 30, 60]) + number
+    file = io.BytesIO()
+    Image.fromarray(ramp.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
 
 
 def test_few_clips_are_decoded_at_once():
