@@ -207,7 +207,8 @@ class Stream:
 
     def decode_with(self, decoder: DeviceDecoder) -> None:
         """Have the clips of all batches to come decoded by this, in this process, whatever `decode` is."""
-        self.close()
+        if self._loader is not None:
+            self.close()
         self._dataset.leave_decoding()
         self._decoding = BatchDecoding(decoder, self.indexes, self.config)
 

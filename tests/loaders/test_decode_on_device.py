@@ -348,6 +348,17 @@ def test_one_ahead_moves_the_next_while_one_is_in_use():
         next(device.one_ahead(iter([1]), fail))
 
 
+def test_prefetch_says_where_and_a_device_that_can_is_taken(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(clip_stream, "gpu_decoder", lambda device, indexes: asked.append(device) or HostDecoder())
+    data = open_stream(folder, workers=1)
+    for epoch in range(2):
+        for found, own in zip(prefetch(data, "cpu"), open_stream(folder, decode="host").epoch(0), strict=True):
+            assert found.encoded is None and (epoch or torch.equal(found.frames, own.frames))
+    assert asked == [torch.device("cpu")] and data.decodes_on_device
+    assert data.state_dict()["epoch"] == 2
+
+
 def test_headspace_decodes_once(folder):
     class Counting(HostDecoder):
         calls = 0
