@@ -1,5 +1,6 @@
 """The DataLoader of a stream: its workers, and the buffers in which they hand over what they decode."""
 
+import gc
 from collections.abc import Iterator
 
 import torch
@@ -37,6 +38,8 @@ def data_loader(dataset: MixedDataset, plan: BatchPlan, config: StreamConfig, an
     of_one_size = workers and config.crop == config.decode == "host"
     shape = (rows, config.frames, config.size, config.size, 3)
     ahead = batches_ahead(workers, batch_bytes(config, anchors), this_rank().memory)
+    if workers:
+        gc.collect()  # what is left of a Ray session here, say, would end the forked worker that frees it
     dataset.buffers = SharedBuffers(workers * ahead + IN_USE, shape) if of_one_size else None
     return DataLoader(
         dataset,

@@ -23,7 +23,6 @@ from egocurate.loaders.decoding.device_decoder import HostDecoder
 from egocurate.loaders.decoding.encoded_frames import encoded_frames
 from egocurate.loaders.device import prefetch
 from egocurate.loaders.headspace import Headspace
-from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import profile
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_encoded import EncodedClip, decode_encoded, read_encoded
@@ -42,9 +41,8 @@ def pictures(shards, clip_table, tmp_path_factory):
     out = tmp_path_factory.mktemp("pictures") / "fast"
     videos = {f"video{n}": VideoFile(shards.parent / f"video{n}.mp4") for n in range(2)}
     clips = clip_table.filter([uid in videos for uid in clip_table["video_uid"].to_pylist()])
-    with ray_session():
-        job = ShardJob(clips, videos, out, profile("fast"), clips_per_shard=10, num_verbs=11, num_nouns=7)
-        assert write_shards(job).failed == 0
+    job = ShardJob(clips, videos, out, profile("fast"), clips_per_shard=10, num_verbs=11, num_nouns=7)
+    assert write_shards(job).failed == 0
     return out
 
 
