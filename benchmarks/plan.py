@@ -51,7 +51,7 @@ to set `data.workers` to, and *data wait* what the GPU then has nothing to do fo
 
 {speed}
 
-Where data wait is above 3 %, take the `fast` profile, more cores for each GPU, or `data.crop=device`.
+Where data wait is above 3 %, take the `fast` profile, more cores for each GPU, or `data.decode=device`.
 
 ## Disk
 

@@ -6,20 +6,21 @@ from dataclasses import astuple, dataclass, field, fields, replace
 
 import numpy as np
 import torch
-from torch.utils.data import get_worker_info
 
 from egocurate.labels import UNKNOWN
 from egocurate.loaders.crops import View
+from egocurate.loaders.decoding.encoded_frames import EncodedFrames, encoded_frames, shareable
+from egocurate.shards.read.read_encoded import EncodedClip
 
 
 @dataclass(frozen=True)
 class Clip:
     """One clip as a model sees it: frames uint8 [T, 3, S, S], its text, classes and sample id.
 
-    With a view the frames are as stored, [T, 3, H, W], and still to be cropped to it.
+    With a view the frames are as stored, [T, 3, H, W], or the files of them, and still to be cropped to it.
     """
 
-    frames: torch.Tensor
+    frames: torch.Tensor | EncodedClip
     text: str
     verbs: Sequence[int]
     nouns: Sequence[int]
@@ -59,6 +60,8 @@ class Batch:
     """`valid` on the host, if the batch has been moved from there"""
     labels: dict[str, torch.Tensor] = field(default_factory=dict)
     """int64 [M] of each kind of label that the shards have: class numbers, -1 where it is not known"""
+    encoded: EncodedFrames | None = None
+    """the files of the frames on their way to a device that decodes them; until then frames are [M, T, 3, 0, 0]"""
 
     def __len__(self) -> int:
         """Return M."""
@@ -87,7 +90,9 @@ class Batch:
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory (PyTorch's DataLoader calls this)."""
         labels = {kind: t.pin_memory() for kind, t in self.labels.items()}
-        return replace(self, **{name: t.pin_memory() for name, t in self._tensors().items()}, labels=labels)
+        encoded = self.encoded and self.encoded.pin_memory()
+        pinned = {name: t.pin_memory() for name, t in self._tensors().items()}
+        return replace(self, **pinned, labels=labels, encoded=encoded)
 
     def record_stream(self, stream: torch.cuda.Stream) -> None:
         """Tell the allocator that the stream works on the tensors, so that it does not hand out their memory early."""
@@ -120,8 +125,14 @@ def collate(
     if negatives is not None:
         clips += [anchor if clip is None else clip for anchor, clip in zip(anchors, negatives, strict=True)]
         valid += [clip is not None for clip in negatives]
+    encoded = None
+    if isinstance(clips[0].frames, EncodedClip):
+        encoded = encoded_frames([clip.frames for clip in clips])
+        frames = torch.empty((*encoded.indices.shape, 3, 0, 0), dtype=torch.uint8)
+    else:
+        frames = _stacked([clip.frames for clip in clips], into)
     return Batch(
-        frames=_stacked([clip.frames for clip in clips], into),
+        frames=frames,
         texts=[clip.text for clip in clips],
         verbs=multi_hot([clip.verbs for clip in clips], num_verbs),
         nouns=multi_hot([clip.nouns for clip in clips], num_nouns),
@@ -130,6 +141,7 @@ def collate(
         source=torch.tensor([clip.source for clip in clips], dtype=torch.int64),
         views=torch.tensor([astuple(clip.view) for clip in clips]) if all(clip.view for clip in clips) else None,
         labels={kind: torch.tensor([clip.labels.get(kind, UNKNOWN) for clip in clips]) for kind in labels},
+        encoded=encoded,
     )
 
 
@@ -150,10 +162,7 @@ def _stacked(clips: list[torch.Tensor], into: torch.Tensor | None) -> torch.Tens
 
 def _empty(shape: tuple[int, ...]) -> torch.Tensor:
     """Return a new uint8 tensor; in a worker it lies where the trainer will see it, or sending it would copy it."""
-    if get_worker_info() is None:
-        return torch.empty(shape, dtype=torch.uint8)
-    shared = torch.UntypedStorage._new_shared(math.prod(shape))  # as PyTorch's own collate function does
-    return torch.empty(0, dtype=torch.uint8).set_(shared, 0, shape)
+    return shareable(math.prod(shape)).view(shape)
 
 
 def multi_hot(classes: Sequence[Sequence[int]], size: int) -> torch.Tensor:

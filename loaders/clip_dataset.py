@@ -16,6 +16,7 @@ from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, below, generator, permutation
 from egocurate.loaders.workers.worker_status import WorkerStatus
 from egocurate.shards.read.index import ShardIndex
+from egocurate.shards.read.read_encoded import read_encoded
 from egocurate.shards.read.read_frames import BadSample
 
 
@@ -115,14 +116,20 @@ class ClipDataset(Dataset):
         config, row = self.config, self.index.row(sample)
         self.status.note(f"{row.key} in {row.shard_path}")
         indices = frame_sampler(config.pick)(row.frame_count, config.frames, rng)
-        frames = read_clip(self.index, sample, indices, config.decoder)
+        on_host = config.decode == "host"
+        frames = (
+            read_clip(self.index, sample, indices, config.decoder)
+            if on_host
+            else read_encoded(self.index, sample, indices)
+        )
         if isinstance(frames, BadSample):
             self._known_bad[sample] = frames
             bad.append(frames)
             return None
-        view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
+        stored = frames.shape[-2:] if on_host else frames.size
+        view = random_view(rng, *stored, scale=config.scale, flip=config.flip)
         clip = Clip(frames, row.text_as(config.text), row.tag_verb, row.tag_noun, sample, labels=row.labels)
-        if config.crop == "device":
+        if not on_host or config.crop == "device":
             return replace(clip, view=view)
         return replace(clip, frames=crop_and_resize(frames, view, config.size))
 

@@ -4,15 +4,21 @@ import itertools
 import logging
 import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 from torch.utils.data import DataLoader
 
 from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.config import StreamConfig
+from egocurate.loaders.decoding.decode_batch import BatchDecoding
+from egocurate.loaders.decoding.device_decoder import DeviceDecoder
+from egocurate.loaders.decoding.gpu_decoder import gpu_decoder
 from egocurate.loaders.mixed_dataset import MixedDataset, check_lexicons
 from egocurate.loaders.order.mixture import ORDER_OF_ONE_SET, ORDER_OF_SEVERAL, Mixture, ShardSet, shares
 from egocurate.loaders.presets import with_settings
@@ -100,7 +106,9 @@ class Stream:
         self._first_id = list(itertools.accumulate(sizes, initial=0))
         first_loading(config.decoder)  # a decoder that does not load is an error here, not in a worker
         self._plan, self._anchors = BatchPlan(self.indexes, mixture, rank, world), batch_size // world
-        self._dataset = MixedDataset(indexes, config)
+        self._dataset = MixedDataset(indexes, replace(config, decode="host"))
+        self._decoding: BatchDecoding | None = None
+        self._on_host_because = "decode=device needs loaders.prefetch(batches, device), which says where: "
         self._watch = StallWatch(self._dataset.status, config.stall_sec)
         # Threads end with the stream, not with its last reference to them, which they hold themselves.
         for end in (self._plan.stop, self._watch.close):
@@ -179,6 +187,31 @@ class Stream:
         self.seek(int(state["epoch"]), int(state["step"]))
         self._resumed = True
 
+    def decode_on(self, device: torch.device) -> None:
+        """Have clips decoded on a device if `decode="device"` asks for it; `loaders.prefetch` calls this.
+
+        What cannot be done there, the host's workers do, and a line says why. From the first batch on it is settled.
+        """
+        if self.config.decode == "host" or self._decoding is not None or self._loader is not None:
+            return
+        decoder = gpu_decoder(device, self.indexes)
+        if isinstance(decoder, str):
+            self._on_host_because = f"decode=device: {decoder}; "
+        else:
+            self.decode_with(decoder)
+
+    @property
+    def decodes_on_device(self) -> bool:
+        """Whether clips are decoded in this process, by its device, and not by workers."""
+        return self._decoding is not None
+
+    def decode_with(self, decoder: DeviceDecoder) -> None:
+        """Have the clips of all batches to come decoded by this, in this process, whatever `decode` is."""
+        if self._loader is not None:
+            self.close()
+        self._dataset.leave_decoding()
+        self._decoding = BatchDecoding(decoder, self.indexes, self.config)
+
     def close(self) -> None:
         """End the worker processes, whoever still holds batches being read: these are refused from now on.
 
@@ -218,8 +251,13 @@ class Stream:
     def _load(self, epoch: int, step: int) -> Iterator[Loaded]:
         self._plan.start(epoch * self.steps_per_epoch + step, (epoch + 1) * self.steps_per_epoch)
         if self._loader is None:
-            self._loader = data_loader(self._dataset, self._plan, self.config, self._anchors)
+            if self.config.decode == "device" and self._decoding is None:
+                _say_once(self._on_host_because + "the host decodes")
+            self._loader = data_loader(self._dataset, self._plan, self._dataset_config(), self._anchors)
         return iter(self._loader)
+
+    def _dataset_config(self) -> StreamConfig:
+        return replace(self.config, decode="host" if self._decoding is None else "device")
 
     def _hand(self, epoch: int, step: int, iteration: int) -> None:
         self._check(iteration)
@@ -270,6 +308,14 @@ class EpochBatches(Iterator[Batch]):
 
     def pull(self) -> Batch:
         """Return the next batch uncounted; see `loaders.device.Counted`."""
+        return self.decode(self.pull_encoded())
+
+    def decode_on(self, device: torch.device) -> None:
+        """Say where batches go, for the stream to decode there if it may."""
+        self._owner.decode_on(device)
+
+    def pull_encoded(self) -> Batch:
+        """Return the next batch uncounted, its frames perhaps still to be decoded by `decode`."""
         owner = self._owner
         owner._check(self._iteration)
         try:
@@ -284,6 +330,14 @@ class EpochBatches(Iterator[Batch]):
                 raise
             owner.close()
             raise worker_error from None
+        return self._whole(batch, bad)
+
+    def decode(self, batch: Batch) -> Batch:
+        """Return a batch of `pull_encoded` with its frames; raises as `next` does."""
+        return batch if batch.encoded is None else self._whole(*self._owner._decoding(batch))
+
+    def _whole(self, batch: Batch | StoreError | None, bad: list[BadSample]) -> Batch:
+        owner = self._owner
         error = owner._note(bad, hopeless=batch is None)
         if isinstance(batch, StoreError):
             error = batch
@@ -296,6 +350,11 @@ class EpochBatches(Iterator[Batch]):
         """Count one pulled batch as having reached the user."""
         self._owner._hand(self.epoch, self._handed + 1, self._iteration)
         self._handed += 1
+
+
+@cache
+def _say_once(line: str) -> None:
+    log.warning(line)
 
 
 _WAY_OUT = {

@@ -35,6 +35,9 @@ class StreamConfig:
     """mirror half of the clips"""
     crop: Literal["host", "device"] = "host"
     """where clips are cropped and resized; "device" leaves it to `loaders.device.crop`, with the views in the batch"""
+    decode: Literal["host", "device"] = "host"
+    """where clips are decoded; "device" leaves decoding and cropping to the device that `loaders.prefetch` is given,
+    if that is a GPU that can, and workers only read"""
     decoder: str = "auto"
     """what decodes mp4 clips: pyav, decord or torchcodec; auto takes the first that loads"""
     workers: int = 2
@@ -54,8 +57,9 @@ class StreamConfig:
             raise InputError(f"no decoder is called {self.decoder!r}: take one of auto, {', '.join(DECODERS)}")
         if self.text not in TEXT_COLUMNS:
             raise InputError(f"text {self.text!r} is neither normalized nor raw")
-        if self.crop not in ("host", "device"):
-            raise InputError(f"crop {self.crop!r} is neither host nor device")
+        for name, where in (("crop", self.crop), ("decode", self.decode)):
+            if where not in ("host", "device"):
+                raise InputError(f"{name} {where!r} is neither host nor device")
         if min(self.frames, self.size) < 1 or self.workers < AUTO_WORKERS or self.max_bad < 0:
             raise InputError(
                 f"frames {self.frames} and size {self.size} must be positive, "

@@ -21,7 +21,7 @@ def decode_clip(data: bytes, indices: np.ndarray, decoder: str = "auto", device:
     first_loading(decoder)  # one that does not load fails here, not with the first clip that the GPU cannot decode
     if torch.device(device).type != "cuda":
         return as_tensor(decode_frames(data, indices, decoder))
-    frames = _by_nvdec(data, indices, device)
+    frames = by_nvdec(data, indices, device)
     if isinstance(frames, torch.Tensor):
         return frames
     on_host = as_tensor(decode_frames(data, indices, decoder))
@@ -40,7 +40,7 @@ def as_tensor(frames: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(frames).permute(0, 3, 1, 2)
 
 
-def _by_nvdec(data: bytes, indices: np.ndarray, device: str) -> torch.Tensor | str:
+def by_nvdec(data: bytes, indices: np.ndarray, device: str) -> torch.Tensor | str:
     """Return the frames at indices int64[T] as uint8 [T, 3, H, W] on a GPU, or in a line why not."""
     if not torch.cuda.is_available():
         return "torch sees no GPU"

@@ -1,6 +1,7 @@
 """From host memory to the accelerator, one batch ahead, and from bytes to numbers there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -19,6 +20,7 @@ class Movable(Protocol):
 
 
 Item = TypeVar("Item", bound=Movable)
+Moved = TypeVar("Moved")
 
 
 @runtime_checkable
@@ -31,6 +33,23 @@ class Counted(Protocol):
 
     def handed(self) -> None:
         """Count one pulled item as handed to the user."""
+        ...
+
+
+@runtime_checkable
+class Encoded(Counted, Protocol):
+    """Counted items that may come as their files, to be decoded where they go."""
+
+    def decode_on(self, device: torch.device) -> None:
+        """Say where the items go."""
+        ...
+
+    def pull_encoded(self) -> Movable:
+        """Return the next item uncounted, for `decode`; raises StopIteration at the end."""
+        ...
+
+    def decode(self, item: Movable) -> Movable:
+        """Return the item whole."""
         ...
 
 
@@ -49,30 +68,57 @@ def prefetch(batches: Iterable[Item], device: torch.device | str) -> Iterator[It
 
 def _prefetch(batches: Iterable[Item], device: torch.device) -> Iterator[Item]:
     source = iter(batches)
-    copies = torch.cuda.Stream(device) if device.type == "cuda" else None
-    upcoming = _next_on(source, device, copies)
-    while upcoming is not None:
-        batch = upcoming
-        if copies is None:
+    if device.type == "cuda" and device.index is None:  # the one of this thread, which others have not
+        device = torch.device("cuda", torch.cuda.current_device())
+    if isinstance(source, Encoded):
+        source.decode_on(device)
+    if device.type != "cuda":
+        while (upcoming := _pulled(source)) is not None:
+            batch = _decoded(source, upcoming).to(device)
             _count(source)
             yield batch
-            upcoming = _next_on(source, device, copies)
-            continue
+        return
+    copies = torch.cuda.Stream(device)
+
+    def move(batch: Item) -> tuple[Item, torch.cuda.Event]:
+        with torch.cuda.device(device), torch.cuda.stream(copies):
+            return _decoded(source, batch).to(device), copies.record_event()
+
+    for batch, moved in one_ahead(source, move):
         current = torch.cuda.current_stream(device)
-        current.wait_stream(copies)
+        current.wait_event(moved)
         batch.record_stream(current)
-        upcoming = _next_on(source, device, copies)
         _count(source)
         yield batch
 
 
-def _next_on(source: Iterator[Item], device: torch.device, copies: torch.cuda.Stream | None) -> Item | None:
+def one_ahead(source: Iterator[Item], move: Callable[[Item], Moved]) -> Iterator[Moved]:
+    """Yield the items moved, the next one being moved by a thread while one is in use.
+
+    Decoding takes the host a while, and the trainer has work to give to the device meanwhile.
+    """
+    with ThreadPoolExecutor(1, "prefetch") as thread:
+        pulled = _pulled(source)
+        moving = None if pulled is None else thread.submit(move, pulled)
+        while moving is not None:
+            batch = moving.result()
+            pulled = _pulled(source)
+            moving = None if pulled is None else thread.submit(move, pulled)
+            yield batch
+
+
+def _pulled(source: Iterator[Item]) -> Item | None:
+    """Return the next item, uncounted and perhaps not decoded; None at the end."""
     try:
-        batch = source.pull() if isinstance(source, Counted) else next(source)
+        if isinstance(source, Encoded):
+            return source.pull_encoded()
+        return source.pull() if isinstance(source, Counted) else next(source)
     except StopIteration:
         return None
-    with torch.cuda.stream(copies):
-        return batch.to(device)
+
+
+def _decoded(source: Iterator[Item], item: Item) -> Item:
+    return source.decode(item) if isinstance(source, Encoded) else item
 
 
 def _count(source: Iterator[Item]) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import torch
+
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import EpochBatches
 
@@ -15,10 +17,11 @@ class Headspace(Iterator[Batch]):
     """
 
     def __init__(self, batches: EpochBatches, cached: int = CACHED) -> None:
-        """Read `cached` batches, or all there are, before the first is handed out."""
+        """Read `cached` batches, or all there are, when the first is asked for."""
         self._batches = batches
         self._left = len(batches)
-        self._cache = [batches.pull() for _ in range(min(cached, self._left))]
+        self._cached = min(cached, self._left)
+        self._cache: list[Batch] = []
         self._pulled = 0
 
     def __len__(self) -> int:
@@ -35,8 +38,21 @@ class Headspace(Iterator[Batch]):
         """Return the next batch uncounted; see `loaders.device.Counted`."""
         if not self._left:
             raise StopIteration
+        self._cache = self._cache or [self._batches.pull() for _ in range(self._cached)]
         batch = self._cache[self._pulled % len(self._cache)]
         self._pulled, self._left = self._pulled + 1, self._left - 1
+        return batch
+
+    def decode_on(self, device: torch.device) -> None:
+        """Say where batches go; those that are shown again and again are decoded once."""
+        self._batches.decode_on(device)
+
+    def pull_encoded(self) -> Batch:
+        """Return what `pull` does."""
+        return self.pull()
+
+    def decode(self, batch: Batch) -> Batch:
+        """Return a batch as it is."""
         return batch
 
     def handed(self) -> None:

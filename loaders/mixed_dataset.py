@@ -43,23 +43,31 @@ class MixedDataset(Dataset):
         bad = [replace(one, source=source) for one in item.bad]
         return replace(item, anchor=_marked(item.anchor, source), negative=_marked(item.negative, source), bad=bad)
 
-    def __getitems__(self, request: "BatchRequest") -> tuple[int | None, list[Item]]:
-        """Return the items of a batch, and the buffer that its frames are for; none after a failure of the store."""
+    def leave_decoding(self) -> None:
+        """Give clips as their files from now on, which whoever gets the batches decodes; workers are not there yet."""
+        for dataset in self.sets:
+            dataset.config = replace(dataset.config, decode="device")
+
+    def __getitems__(self, request: "BatchRequest") -> tuple["BatchRequest", list[Item]]:
+        """Return the items of a batch, and what was asked for; none after a failure of the store."""
         items: list[Item] = []
         for anchor in request.anchors:
             items.append(self[anchor])
             if items[-1].failure is not None:
                 break  # each further one would ask a dead store for half a minute
-        return request.buffer, items
+        return request, items
 
-    def collate(self, batch: tuple[int | None, list[Item]]) -> tuple[Batch | StoreError | None, list[BadSample]]:
+    def collate(self, batch: tuple["BatchRequest", list[Item]]) -> tuple[Batch | StoreError | None, list[BadSample]]:
         """Return the batch, or what the store failed with, or None if an item has no anchor; and all that is bad."""
-        buffer, items = batch
-        if buffer is None or self.buffers is None:
-            return self.sets[0].collate(items)
-        collated, bad = self.sets[0].collate(items, self.buffers.writable(buffer))
+        request, items = batch
+        if request.buffer is None or self.buffers is None:
+            collated, bad = self.sets[0].collate(items)
+            if isinstance(collated, Batch) and collated.encoded is not None:
+                collated = replace(collated, encoded=replace(collated.encoded, anchors=request.anchors))
+            return collated, bad
+        collated, bad = self.sets[0].collate(items, self.buffers.writable(request.buffer))
         if isinstance(collated, Batch):
-            collated = replace(collated, frames=self.buffers.reference(buffer))
+            collated = replace(collated, frames=self.buffers.reference(request.buffer))
         return collated, bad
 
 

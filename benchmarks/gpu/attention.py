@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from unittest import mock
 
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -12,6 +13,7 @@ from benchmarks.gpu.configs import SMALL_BATCH, recipe_config, with_batch
 from benchmarks.gpu.results import ABSENT, Results, one_line
 from benchmarks.gpu.setup import Case, Facts, Setup
 from benchmarks.gpu.trainer import Trainer
+from egocurate.models.layers import transformer
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import single_rank
 
@@ -34,7 +36,13 @@ def cases(setup: Setup, results: Results) -> Mapping[str, Case]:
         encoder, text = replace(prism.model.encoder, cap=cap), replace(prism.model.text, cap=cap)
         config = replace(prism, model=replace(prism.model, encoder=encoder, text=text))
         found[name] = lambda config=config: measure(setup, config, "as PyTorch chooses")
+    found["VideoPrism, capped, logits worked out again"] = lambda: _without_flex(setup, prism)
     return found
+
+
+def _without_flex(setup: Setup, config: TrainConfig) -> Facts:
+    with mock.patch.object(transformer, "has_flex_kernel", lambda q, mask: False):
+        return measure(setup, config, "as PyTorch chooses")
 
 
 def measure(setup: Setup, config: TrainConfig, kernel: str) -> Facts:

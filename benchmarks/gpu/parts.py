@@ -17,7 +17,7 @@ PARTS = (
     Part("tests", "every test marked gpu", 45, 240),
     *(Part(f"recipe {name}", "clips/s, MFU, memory and data wait at the largest batch", 40, 240) for name in RECIPES),
     Part("resume", "killed and resumed: the same losses; two ranks on one GPU", 40, 180),
-    Part("decode", "clips/s of host, nvJPEG and NVDEC", 20, 120),
+    Part("decode", "clips/s of host, device, nvJPEG and NVDEC", 20, 180),
     Part("attention", "SDPA's kernels, joint against divided attention", 30, 180),
     Part("profile", "the top kernels of the slowest recipe", 30, 120),
     Part("learn", "EgoVLP at ViT-S on invented videos: loss and EgoMCQ", 60, 330),

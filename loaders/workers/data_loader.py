@@ -1,5 +1,6 @@
 """The DataLoader of a stream: its workers, and the buffers in which they hand over what they decode."""
 
+import gc
 from collections.abc import Iterator
 
 import torch
@@ -8,7 +9,8 @@ from torch.utils.data import DataLoader
 from egocurate.loaders.batch_sampler import BatchPlan
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.mixed_dataset import BatchRequest, MixedDataset
-from egocurate.loaders.workers.choose_workers import IN_USE, batch_bytes, batches_ahead, this_rank
+from egocurate.loaders.workers.choose_workers import IN_USE, batch_bytes, batches_ahead
+from egocurate.loaders.workers.host import this_rank
 from egocurate.loaders.workers.shared_buffers import SharedBuffers
 
 
@@ -32,10 +34,12 @@ def data_loader(dataset: MixedDataset, plan: BatchPlan, config: StreamConfig, an
     would import torch and read the index again. They touch neither CUDA nor Ray, so what those keep is not used there.
     """
     workers, rows = config.workers, anchors * (2 if config.negatives else 1)
-    # Clips as stored are of many sizes.
-    of_one_size = workers and config.crop == "host"
+    # Clips as stored are of many sizes, and so are their files.
+    of_one_size = workers and config.crop == config.decode == "host"
     shape = (rows, config.frames, config.size, config.size, 3)
     ahead = batches_ahead(workers, batch_bytes(config, anchors), this_rank().memory)
+    if workers:
+        gc.collect()  # what is left of a Ray session here, say, would end the forked worker that frees it
     dataset.buffers = SharedBuffers(workers * ahead + IN_USE, shape) if of_one_size else None
     return DataLoader(
         dataset,

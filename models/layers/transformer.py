@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from egocurate.models.layers.attention import attention, split_heads
+from egocurate.models.layers.flex_capped_attention import flex_capped_attention, has_flex_kernel
 
 LayerNorm = partial(nn.LayerNorm, eps=1e-6)
 MOST_LOGITS = 2**28
@@ -21,7 +22,7 @@ def capped_attention(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Tensor |
     """Attend with logits l = q.k / sqrt(d) held within +-cap by cap * tanh(l / cap), softmax in float32.
 
     q, k, v: [B, H, L, d]; mask: bool, True where a query sees a key, broadcastable to [B, H, L, L]; the source of the
-    formula is VideoPrism (2402.13217, released encoder). No fused kernel has the tanh, so the logits exist in memory.
+    formula is VideoPrism (2402.13217, released encoder). The logits exist in memory, which no fused kernel asks for.
     """
     logits = cap * torch.tanh((q * (q.shape[-1] ** -0.5 / cap)) @ k.transpose(-2, -1))
     if mask is not None:
@@ -43,6 +44,28 @@ def lean_capped_attention(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Ten
     masks = mask.split(rows) if of_each_row else [mask] * -(-len(q) // rows)
     parts = zip(q.split(rows), k.split(rows), v.split(rows), masks, strict=True)
     return torch.cat([checkpoint(capped_attention, *qkv, cap, m, **settings) for *qkv, m in parts])
+
+
+def _attend_capped(q: Tensor, k: Tensor, v: Tensor, cap: float, mask: Tensor | None) -> Tensor:
+    """Choose by capability: a GPU has a fused kernel, or little memory and much speed; a CPU has the reverse."""
+    if not has_flex_kernel(q, mask):
+        attend = capped_attention if q.device.type == "cpu" else lean_capped_attention
+        return attend(q, k, v, cap, mask)
+    if torch.compiler.is_compiling():
+        return flex_capped_attention(q, k, v, cap)
+    return _compiled_capped()(q, k, v, cap)
+
+
+@cache
+def _compiled_capped() -> Callable[[Tensor, Tensor, Tensor, float], Tensor]:
+    """Return a model's capped attention, compiled by itself where the model is not."""
+    return torch.compile(_flex_or_lean)
+
+
+def _flex_or_lean(q: Tensor, k: Tensor, v: Tensor, cap: float) -> Tensor:
+    # Run as it is, where compiling is forbidden or was given up, the kernel would have all logits in memory.
+    attend = flex_capped_attention if torch.compiler.is_compiling() else lean_capped_attention
+    return attend(q, k, v, cap)
 
 
 class SelfAttention(nn.Module):
@@ -67,12 +90,7 @@ class SelfAttention(nn.Module):
         k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
         qkv = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, k_bias, self.v_bias]))
         q, k, v = split_heads(qkv, self.heads, 3)
-        if self.cap > 0:
-            # A CPU has memory and little speed, a GPU the reverse.
-            attend = capped_attention if q.device.type == "cpu" else lean_capped_attention
-            out = attend(q, k, v, self.cap, mask)
-        else:
-            out = attention(q, k, v, mask)
+        out = _attend_capped(q, k, v, self.cap, mask) if self.cap > 0 else attention(q, k, v, mask)
         return self.proj(out.transpose(1, 2).flatten(2))
 
 

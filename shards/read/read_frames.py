@@ -44,9 +44,9 @@ def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: st
     def read() -> np.ndarray:
         if index.members == MP4:
             return decode_frames(index.read_members(sample, [FIRST_MEMBER])[0], indices, decoder)
-        return frames_at(indices, lambda distinct: decode_pictures(_sound_pictures(index, sample, distinct)))
+        return frames_at(indices, lambda distinct: decode_pictures(sound_pictures(index, sample, distinct)))
 
-    return _or_why_not(index, sample, read)
+    return or_why_not(index, sample, read)
 
 
 def check_frames(index: ShardIndex, sample: int) -> BadSample | None:
@@ -59,10 +59,10 @@ def check_frames(index: ShardIndex, sample: int) -> BadSample | None:
         if count != expected:
             raise DecodeError(f"it holds {count} frames, the index says {expected}")
 
-    return _or_why_not(index, sample, check)
+    return or_why_not(index, sample, check)
 
 
-def _or_why_not(index: ShardIndex, sample: int, read: Callable[[], T]) -> T | BadSample:
+def or_why_not(index: ShardIndex, sample: int, read: Callable[[], T]) -> T | BadSample:
     """Return what `read` returns; its failure is a value, as raised in a worker process it arrives as a traceback."""
     try:
         return read()
@@ -72,7 +72,8 @@ def _or_why_not(index: ShardIndex, sample: int, read: Callable[[], T]) -> T | Ba
         return BadSample(sample, index.key(sample), redacted(str(index.row(sample).shard_path)), redacted(str(error)))
 
 
-def _sound_pictures(index: ShardIndex, sample: int, frames: list[int]) -> list[bytes]:
+def sound_pictures(index: ShardIndex, sample: int, frames: list[int]) -> list[bytes]:
+    """Return the pictures of some frames, ascending; raises DecodeError beyond the last, and as `read_members`."""
     count = int(index.frame_count[sample])
     if frames[-1] >= count:
         raise DecodeError(f"frames {frames} of {count} were asked for")

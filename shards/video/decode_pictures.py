@@ -24,7 +24,7 @@ def decode_pictures(files: list[bytes]) -> np.ndarray:
     """Return JPEG or WebP files of one size as uint8 [T, H, W, 3]; raises DecodeError."""
     pictures: np.ndarray | None = None
     for number, file in enumerate(files):
-        picture = _Jpeg(file) if simplejpeg is not None and file.startswith(_JPEG) else _Picture(file)
+        picture = _opened(file)
         if pictures is None:
             pictures = np.empty((len(files), *picture.shape), np.uint8)
         if picture.shape != pictures.shape[1:]:
@@ -33,6 +33,15 @@ def decode_pictures(files: list[bytes]) -> np.ndarray:
     if pictures is None:
         raise DecodeError("a clip without pictures")
     return pictures
+
+
+def picture_size(file: bytes) -> tuple[int, int]:
+    """Return height and width of a JPEG or WebP file, which is not decoded; raises DecodeError."""
+    return _opened(file).shape[:2]
+
+
+def _opened(file: bytes) -> "_Jpeg | _Picture":
+    return _Jpeg(file) if simplejpeg is not None and file.startswith(_JPEG) else _Picture(file)
 
 
 class _Jpeg:

@@ -28,6 +28,7 @@ from benchmarks.gpu.setup import RESULTS, Setup
 from benchmarks.gpu.summary import MISSED, summary
 from egocurate.errors import InputError
 from egocurate.loaders.decode_clip import decode_clip
+from egocurate.loaders.decoding.device_decoder import HostDecoder
 from egocurate.shards.video.decode_pictures import decode_pictures
 
 NOT_THERE = ("ray", "spacy", "nltk", "thinc", "decord", "torchcodec", "webdataset", "simplejpeg")
@@ -72,6 +73,8 @@ def test_attention_says_which_kernels_a_device_lacks(setup):
         assert ABSENT in cases[f"{form}, cudnn"] and cases[f"{form}, math"]["clips_per_sec"] > 0
     assert cases["joint, math"]["tflop_per_step"] < cases["divided, math"]["tflop_per_step"]
     assert cases["VideoPrism, no cap"]["clips_per_sec"] > 0
+    again = "VideoPrism, capped, logits worked out again"
+    assert cases[again]["tflop_per_step"] == cases["VideoPrism, capped"]["tflop_per_step"]
 
 
 def test_decoding_is_measured_and_says_what_is_absent(setup):
@@ -83,6 +86,27 @@ def test_decoding_is_measured_and_says_what_is_absent(setup):
             == cases[f"NVDEC, train, {frames} frames"][ABSENT]
             == "no GPU"
         )
+        for profile in ("train", "fast"):
+            absent = "batches go to the cpu, not to a GPU"
+            assert cases[f"device, {profile}, {frames} frames"] == {ABSENT: absent} | _at(cases, profile, frames)
+
+
+def _at(cases, profile, frames):
+    """Return what every case has beside its facts."""
+    own = cases[f"device, {profile}, {frames} frames"]
+    return {key: own[key] for key in own if key == "at"}
+
+
+def test_the_stream_that_decodes_on_the_device_is_compared_with_the_host(setup, monkeypatch):
+    class Lighter(HostDecoder):
+        def decode(self, clips):
+            return [255 - (255 - found).clamp(min=0) // 2 * 2 for found in super().decode(clips)]
+
+    for decoder, most in ((HostDecoder(), 0), (Lighter(), 1)):
+        monkeypatch.setattr(decode, "gpu_decoder", lambda device, indexes, own=decoder: own)
+        found = decode.on_device(setup, "fast", 4)
+        assert found["clips_per_sec"] > 0 and found["workers"] == 1
+        assert found["most_levels_from_host"] == most and found["mean_levels_from_host"] <= most
 
 
 def test_what_a_gpu_decodes_is_compared_with_the_hosts(setup, monkeypatch):

@@ -1,9 +1,12 @@
+import gc
 import itertools
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -287,3 +290,27 @@ def test_a_training_process_imports_no_tables(shards):
     command = [sys.executable, "-c", code, str(shards)]
     root = Path(__file__).parents[2]
     assert subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout == "[]\n"
+
+
+class Left:
+    """What is in a circle of garbage, and must not be freed in a process that is forked."""
+
+    freed: ClassVar[list[int]] = []
+
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        Left.freed.append(os.getpid())
+
+
+def test_garbage_is_freed_before_workers_fork(shards):
+    """Ray's clients, freed in a fork, end it."""
+    gc.disable()
+    try:
+        Left()
+        data = stream(shards, batch_size=8, frames=2, size=16, workers=1)
+        next(data.epoch(0))
+        assert Left.freed == [os.getpid()]
+    finally:
+        gc.enable()

@@ -131,7 +131,15 @@ class TrainConfig:
 MAY_CHANGE = (
     *("shards", "mcq_json", "mcq_shards", "test_shards", "annotations", "out", "headspace", "device", "compile"),
     *("parallel", "activation_checkpointing", "micro_batches"),
-    *("data.decoder", "data.workers", "data.cache_dir", "data.cache_bytes", "data.stall_sec", "data.max_bad"),
+    *(
+        "data.decode",
+        "data.decoder",
+        "data.workers",
+        "data.cache_dir",
+        "data.cache_bytes",
+        "data.stall_sec",
+        "data.max_bad",
+    ),
     *("eval_every", "checkpoint_every", "keep_checkpoints", "log_every", "eval_batch", "mcq_mode"),
 )
 """Keys that a resumed run may have otherwise: they leave what is learned alone (the stream checks the data itself)."""

@@ -60,6 +60,32 @@ def clips_per_core_sec(rates: list[StreamRate], frames: int, size: int) -> float
     return float(1 / (seconds @ [1, frames, frames * size**2]))
 
 
+def shortage(
+    profiles: Mapping[str, float], frames: int, size: int, clips_per_sec: tuple[float, float], workers: int
+) -> str:
+    """Return a line if a GPU that takes so many clips is expected to wait for more than `MOST_WAIT`, else "".
+
+    profiles: those of the shards at hand, each with its share of the clips, one in all. The rates are those of another
+    machine, and about right; of a profile that was not measured nothing is said.
+    """
+    known = read_rates()
+    if not workers or not profiles.keys() <= known.keys():
+        return ""
+    seconds = sum(share / clips_per_core_sec(known[name][0], frames, size) for name, share in profiles.items())
+    supply = workers / seconds
+    low, high = clips_per_sec
+    wait = 1 - supply / high
+    if wait <= MOST_WAIT:
+        return ""
+    rates = {name: clips_per_core_sec(rates, frames, size) for name, (rates, _) in known.items()}
+    ways = [f"`{name}` shards" for name, rate in rates.items() if rate > 1.01 / seconds]
+    return (
+        f"{workers} workers give about {supply:,.0f} clips/s of `{'` and `'.join(profiles)}`, the GPU takes "
+        f"{low:,.0f} to {high:,.0f}: it may wait for data {wait:.0%} of the time; take "
+        + " or ".join([*ways, "data.decode=device", "more cores"])
+    )
+
+
 def feeds(
     frames: int, size: int, clips_per_sec: tuple[float, float], cores: int | None, profiles: Mapping | None = None
 ) -> Iterator[Feed]:

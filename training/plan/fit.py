@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from egocurate.errors import InputError
 from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.step.least_work import SplitsBy, least_work
 
 USABLE = 0.92  # of a GPU's memory: the rest goes to CUDA's context, NCCL's buffers, and holes that the allocator leaves
 GATHERED = 1 / 6  # of sharded weights that are whole at a time: two blocks of a dozen
@@ -39,7 +39,6 @@ class Fit(NamedTuple):
 
 
 Measure = Callable[[TrainConfig, int], StepMeasure]
-SplitsBy = Literal["rows", "embeddings", "tokens", "whole"]
 
 
 def anchors_per_gpu(config: TrainConfig, gpus: int) -> int:
@@ -53,26 +52,19 @@ def anchors_per_gpu(config: TrainConfig, gpus: int) -> int:
 def find_fit(config: TrainConfig, gpus: int, available_bytes: float, splits_by: SplitsBy, measure: Measure) -> Fit:
     """Return the way of least work in which a config's batch fits on so many GPUs; if none does, the smallest.
 
-    measure: what a step in one go takes, of a config and so many anchors. Micro-batches of what splits by rows cost
-    nothing, else a second forward pass (`step.micro_batches`), and so does checkpointing.
+    measure: what a step in one go takes, of a config and so many anchors; the rule is `step.least_work`.
     """
-    anchors, smallest = anchors_per_gpu(config, gpus), None
+    anchors = anchors_per_gpu(config, gpus)
 
-    def fit(checkpointing: bool, count: int) -> Fit:
-        own = replace(config, activation_checkpointing=checkpointing, micro_batches=1)
-        measured = measure(own, anchors // count)
-        taken = step_bytes(measured, count, gpus, config.parallel)
-        work = _work(checkpointing, count, splits_by)
-        return Fit(taken <= available_bytes, count, checkpointing, taken, work, measured.flops_per_clip)
+    def measured(count: int, checkpointing: bool) -> StepMeasure:
+        return measure(replace(config, activation_checkpointing=checkpointing, micro_batches=1), anchors // count)
 
-    for checkpointing, counts in _ways(config, anchors, splits_by):
-        least = bisect_left(counts, True, key=lambda count, way=checkpointing: fit(way, count).fits)
-        found = fit(checkpointing, counts[min(least, len(counts) - 1)])
-        if found.fits:
-            return found
-        if smallest is None or found.bytes < smallest.bytes:
-            smallest = found
-    return smallest
+    def taken(count: int, checkpointing: bool) -> float:
+        return step_bytes(measured(count, checkpointing), count, gpus, config.parallel)
+
+    split = least_work(config, anchors, available_bytes, splits_by, taken)
+    flops = measured(split.micro_batches, split.recompute).flops_per_clip
+    return Fit(split.fits, split.micro_batches, split.recompute, split.bytes, split.work, flops)
 
 
 def step_bytes(step: StepMeasure, micro_batches: int, gpus: int, parallel: Literal["ddp", "fsdp"]) -> float:
@@ -83,24 +75,3 @@ def step_bytes(step: StepMeasure, micro_batches: int, gpus: int, parallel: Liter
     elif gpus > 1:
         learned += step.gradients  # once more, in the buckets that are sent
     return learned + 2 * step.batch * micro_batches + step.activations
-
-
-def _ways(config: TrainConfig, anchors: int, splits_by: SplitsBy) -> list[tuple[bool, list[int]]]:
-    """Return (checkpointing, ascending numbers of micro-batches) in the order of their work, from what is asked for."""
-    asked = config.micro_batches or 1
-    counts = [count for count in range(asked, anchors + 1) if anchors % count == 0]
-    if not counts or counts[0] > asked:
-        raise InputError(f"micro_batches={asked} does not divide the {anchors} anchors of a GPU")
-    if splits_by == "whole":
-        if asked > 1:
-            raise InputError(f"{config.system} learns from a whole batch at once: leave out micro_batches={asked}")
-        counts = counts[:1]
-    checkpointing = [True] if config.activation_checkpointing else [False, True]
-    in_one_go, in_parts = [count for count in counts if count == 1], [count for count in counts if count > 1]
-    ways = [(one, part) for one in checkpointing for part in (in_one_go, in_parts) if part]
-    return sorted(ways, key=lambda way: (_work(way[0], way[1][0], splits_by), way[1][0]))
-
-
-def _work(checkpointing: bool, micro_batches: int, splits_by: SplitsBy) -> float:
-    """Return the work of a step over that of a plain one: each forward pass more is a third."""
-    return 1 + (checkpointing + (micro_batches > 1 and splits_by != "rows")) / 3

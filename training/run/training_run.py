@@ -26,6 +26,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.monitor.metrics_log import MetricsLog
 from egocurate.training.monitor.mfu import peak_seconds
 from egocurate.training.monitor.throughput import Throughput
+from egocurate.training.plan.feed_line import feed_line
 from egocurate.training.run.checkpoints import Checkpoints
 from egocurate.training.run.claim_run import claim_run
 from egocurate.training.run.own_parts import save_own_parts, with_own_parts
@@ -128,6 +129,8 @@ class TrainingRun:
                 with self.throughput.paused():
                     untimed = replace(step_rng, timed=nullcontext)
                     self.throughput.peak_seconds_per_step = peak_seconds(self.system, batch, untimed, self.ranks)
+                if line := feed_line(self.config, self.data, len(batch), self.throughput.peak_seconds_per_step):
+                    self.say(line)
             yield batch, step_rng
 
     def _first_batches(self) -> Iterator[Batch]:

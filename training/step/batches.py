@@ -15,7 +15,8 @@ from egocurate.loaders.clip_stream import Stream, stream
 from egocurate.loaders.config import AUTO_WORKERS
 from egocurate.loaders.device import crop, prefetch
 from egocurate.loaders.headspace import Headspace
-from egocurate.loaders.workers.choose_workers import this_rank, with_workers, workers_line
+from egocurate.loaders.workers.choose_workers import with_workers, workers_line
+from egocurate.loaders.workers.host import this_rank
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.monitor.throughput import Throughput

@@ -20,6 +20,7 @@ from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import recomputed_blocks
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.step.blank_batch import blank_batch
+from egocurate.training.step.least_work import least_work
 from egocurate.training.systems.base import System
 from egocurate.training.systems.step_rng import StepRng
 
@@ -48,30 +49,6 @@ class StepMemory:
         return self.fixed + anchors * row * _MARGIN
 
 
-@dataclass(frozen=True)
-class Split:
-    """In how many parts a rank's batch goes through the model, whether layers are worked out again, if that fits."""
-
-    micro_batches: int
-    recompute: bool
-    fits: bool = True
-
-
-def choose_split(memory: StepMemory, anchors: int, available: float, *, recompute: bool, splits: bool) -> Split:
-    """Return the split of a rank's anchors that costs least time and fits into so many bytes.
-
-    Parts cost at most one forward pass more, however many they are, and so does checkpointing, but parts save without
-    an end: checkpointing joins where one anchor is too large. recompute: it is wanted anyway; splits: whether the
-    system learns in parts.
-    """
-    parts = [count for count in range(1, anchors + 1) if anchors % count == 0] if splits else [1]
-    for again in (True,) if recompute else (False, True):
-        for count in parts:
-            if memory.of(anchors // count, again) <= available:
-                return Split(count, again)
-    return Split(parts[-1], True, fits=False)
-
-
 def fitted(config: TrainConfig, system: System, ranks: Ranks, classes: tuple[int, int]) -> tuple[TrainConfig, str]:
     """Return the config with the split that fits this run's GPUs, the same on all ranks, and a line if it is a split.
 
@@ -91,8 +68,12 @@ def split_for(
     """Return what `fitted` does, for GPUs with so many bytes free."""
     anchors = config.batch_size // ranks.size
     memory = measure(config, system, ranks, classes)
-    splits, wanted = system.splits_by != "whole", config.activation_checkpointing
-    split = choose_split(memory, anchors, available, recompute=wanted, splits=splits)
+    wanted = config.activation_checkpointing
+
+    def taken(count: int, recompute: bool) -> float:
+        return memory.of(anchors // count, recompute)
+
+    split = least_work(config, anchors, available, system.splits_by, taken)
     config = replace(config, micro_batches=split.micro_batches, activation_checkpointing=split.recompute)
     if split.fits and split.micro_batches == 1 and split.recompute == wanted:
         return config, ""

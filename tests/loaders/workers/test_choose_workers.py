@@ -1,8 +1,6 @@
 """Workers by cores and memory, on machines that are not there, and what a run says of them."""
 
-import os
 from dataclasses import replace
-from unittest import mock
 
 import pytest
 
@@ -12,15 +10,16 @@ from egocurate.loaders.config import AUTO_WORKERS, StreamConfig
 from egocurate.loaders.presets import PRESETS
 from egocurate.loaders.workers.choose_workers import (
     HOST_SHARE,
-    Machine,
+    MOST_LOCKED,
     batch_bytes,
     batches_ahead,
     choose_workers,
     held_batches,
-    this_rank,
+    locked_bytes,
     with_workers,
     workers_line,
 )
+from egocurate.loaders.workers.host import Machine, this_rank
 
 GIB = 2**30
 
@@ -32,11 +31,11 @@ def chosen(name, anchors, cores, memory):
 
 
 def test_a_node_of_eight_gpus():
-    """A rank of eight has 16 of its cores and 256 of its GiB: VideoPrism's batches, 2 GB each, are made one ahead."""
+    """A rank of eight has 16 of its cores and 256 of its GiB: of VideoPrism's batches, 2 GB each, eight are locked."""
     assert batch_bytes(PRESETS["egovlp"], 64) == 2 * 64 * 4 * 224 * 224 * 3
     assert chosen("egovlp", 64, 16, 256) == (15, 2)
     assert chosen("videomae", 128, 16, 256) == (15, 2)
-    assert chosen("videoprism-stage1", 512, 16, 256) == (14, 1)
+    assert chosen("videoprism-stage1", 512, 16, 256) == (8, 1)
 
 
 @pytest.mark.parametrize("cores", [1, 2, 16, 64])
@@ -48,6 +47,8 @@ def test_what_is_on_its_way_is_bounded(name, cores, memory):
         assert 1 <= workers <= max(1, cores - 1)
         held = held_batches(workers, ahead) * batch_bytes(PRESETS[name], anchors)
         assert held <= HOST_SHARE * memory * GIB or (workers, ahead) == (1, 1)
+        locked = workers * ahead * locked_bytes(batch_bytes(PRESETS[name], anchors))
+        assert locked <= MOST_LOCKED or (workers, ahead) == (1, 1)
 
 
 def test_one_worker_more_would_not_fit_or_has_no_core():
@@ -63,18 +64,15 @@ def test_a_number_that_was_given_stays():
         StreamConfig(workers=-2)
 
 
-def test_ranks_of_a_machine_divide_it():
-    whole = this_rank()
-    with mock.patch.dict(os.environ, {"LOCAL_WORLD_SIZE": "2"}):
-        half = this_rank()
-    assert half.cores == max(1, whole.cores // 2) and half.memory == whole.memory // 2
-
-
 def test_a_line_says_what_was_chosen():
     config = with_workers(replace(PRESETS["videomae"], workers=AUTO_WORKERS), 128, Machine(16, 256 * GIB))
     line = workers_line(config, 128, Machine(16, 256 * GIB))
     assert line.startswith("data.workers=15 for a rank's 16 cores; ")
-    assert "up to 18.4 GiB of the host's memory" in line
+    assert "up to 18.4 GiB of the host's memory, with 15.0 GiB page-locked" in line
+
+
+def test_memory_is_locked_in_powers_of_two():
+    assert [locked_bytes(size) for size in (1, 2, 3, 1024, 1025)] == [1, 2, 4, 1024, 2048]
 
 
 def test_a_stream_finds_its_number(shards):

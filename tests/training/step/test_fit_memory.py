@@ -9,17 +9,17 @@ import torch
 from torch import nn
 
 from egocurate.train import train
+from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.step.batches import open_stream
 from egocurate.training.step.fit_memory import (
-    Split,
     StepMemory,
-    choose_split,
     fitted,
     kept_tensors,
     measure,
     split_for,
 )
+from egocurate.training.step.least_work import least_work
 from egocurate.training.systems import build_system
 from tests.training.runs import rows
 
@@ -27,27 +27,40 @@ ALONE = Ranks(0, 1, torch.device("cpu"), False)
 MEMORY = StepMemory(fixed=100, anchor=10, lean_anchor=2, layer=1)  # times 1.2 for an anchor
 
 
+def chosen(available, splits_by, **asked):
+    config = replace(RECIPES["egovlp-tiny"](), **asked)
+    found = least_work(config, 12, available, splits_by, lambda count, again: MEMORY.of(12 // count, again))
+    return found.micro_batches, found.recompute, found.fits
+
+
 @pytest.mark.parametrize(
     ("available", "expected"),
     [
-        (100 + 12 * 12, Split(1, False)),
-        (100 + 12 * 12 - 1, Split(2, False)),
-        (100 + 12 * 4, Split(3, False)),
-        (100 + 12 * 4 - 1, Split(4, False)),
-        (100 + 12, Split(12, False)),
-        (100 + 12 - 1, Split(4, True)),  # one anchor is too large: three at once if layers are worked out again
-        (100 + 3.6, Split(12, True)),
-        (100 + 3.5, Split(12, True, fits=False)),
+        (100 + 12 * 12, (1, False, True)),
+        (100 + 12 * 12 - 1, (1, True, True)),  # one forward pass more, as in parts, but in one go
+        (100 + 12 * 3.6, (1, True, True)),
+        (100 + 12 * 3.6 - 1, (4, False, True)),
+        (100 + 12, (12, False, True)),
+        (100 + 12 - 1, (4, True, True)),  # one anchor is too large: three at once if layers are worked out again
+        (100 + 3.6, (12, True, True)),
+        (100 + 3.5, (12, True, False)),
     ],
 )
 def test_twelve_anchors_split_by_what_there_is(available, expected):
-    assert choose_split(MEMORY, 12, available, recompute=False, splits=True) == expected
+    assert chosen(available, "embeddings") == expected
+
+
+def test_parts_of_rows_cost_nothing_and_come_first():
+    assert chosen(100 + 12 * 12 - 1, "rows") == (2, False, True)
+    assert chosen(100 + 12, "rows") == (12, False, True)
+    assert chosen(100 + 12 - 1, "rows") == (4, True, True)
 
 
 def test_what_was_asked_for_stays_and_what_cannot_be_split_is_worked_out_again():
-    assert choose_split(MEMORY, 12, 10**6, recompute=True, splits=True) == Split(1, True)
-    assert choose_split(MEMORY, 12, 240, recompute=False, splits=False) == Split(1, True)
-    assert choose_split(MEMORY, 12, 110, recompute=False, splits=False) == Split(1, True, fits=False)
+    assert chosen(10**6, "rows", activation_checkpointing=True) == (1, True, True)
+    assert chosen(10**6, "rows", micro_batches=3) == (3, False, True)
+    assert chosen(240, "whole") == (1, True, True)
+    assert chosen(110, "whole") == (1, True, False)
 
 
 def test_what_is_kept_is_counted_once_and_without_parameters():
@@ -80,8 +93,12 @@ def test_a_small_gpu_gets_parts_and_a_line_and_a_large_one_neither(tiny):
     large, silence = split_for(tiny, system, ALONE, (3, 4), memory.of(4, False))
     assert (large.micro_batches, large.activation_checkpointing, silence) == (1, False, "")
     small, line = split_for(tiny, system, ALONE, (3, 4), memory.of(4, False) - 1)
-    assert (small.micro_batches, small.activation_checkpointing) == (2, False)
-    assert line.endswith("free: micro_batches=2") and "a step on 4 anchors at once" in line and "\n" not in line
+    assert (small.micro_batches, small.activation_checkpointing) == (1, True)
+    assert (
+        line.endswith("free: micro_batches=1 and activation_checkpointing")
+        and "a step on 4 anchors at once" in line
+        and "\n" not in line
+    )
     none, warning = split_for(tiny, system, ALONE, (3, 4), memory.fixed)
     assert (none.micro_batches, none.activation_checkpointing) == (4, True)
     assert "micro_batches=4 and activation_checkpointing, and even that may not fit" in warning

@@ -14,7 +14,7 @@ from egocurate.training.systems import SYSTEMS, build_system
 from egocurate.training.systems.videoprism import VideoPrismSystem
 from egocurate.training.tasks import eval_batch
 from egocurate.training.tasks.egomcq import EgoMCQEvaluator
-from egocurate.training.tasks.eval_batch import clips_at_once, host_bytes
+from egocurate.training.tasks.eval_batch import clips_at_once
 from tests.training.runs import run
 
 GIB = 2**30
@@ -59,21 +59,10 @@ def test_a_small_model_takes_the_most_at_once(tiny):
 
 def test_ranks_of_a_host_share_its_memory(tiny, monkeypatch):
     system = mock.Mock(clip_bytes=mock.Mock(return_value=GIB))
-    monkeypatch.setattr(eval_batch, "host_bytes", lambda: 64 * GIB)
+    monkeypatch.setattr(eval_batch, "free_bytes", lambda: 64 * GIB)
     assert clips_at_once(tiny, system, CPU) == 32
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
     assert clips_at_once(tiny, system, CPU) == 4
-
-
-def test_a_container_has_the_memory_of_its_limit(tmp_path):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 100 kB\nMemAvailable:    64 kB\n")
-    assert host_bytes(meminfo, tmp_path) == 65536
-    (tmp_path / "memory.current").write_text("1000\n")
-    for limit, free in (("max", 65536), ("5000", 4000), ("900", 0)):
-        (tmp_path / "memory.max").write_text(limit + "\n")
-        assert host_bytes(meminfo, tmp_path) == free
-    assert host_bytes(tmp_path / "none", tmp_path / "none") > 2**60
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
