@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from egocurate.commands.jobs.cutting import RunOptions
 from egocurate.commands.jobs.egoclip import run_egoclip
-from egocurate.commands.jobs.output_folder import SHARDS
+from egocurate.commands.output.output_folder import SHARDS
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.curation.synthetic import DemoRootConfig, write_demo_root

@@ -9,7 +9,7 @@ from pathlib import Path
 from egocurate.commands.jobs.cutting import RunOptions
 from egocurate.commands.jobs.egoclip import run_egoclip
 from egocurate.commands.jobs.egomcq import run_egomcq
-from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS
+from egocurate.commands.output.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.curation.config import EgoClipConfig, EgoMCQConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.curation.synthetic import DemoRootConfig, write_demo_root

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from egocurate.commands.jobs.run_record import Run
+from egocurate.commands.output.run_record import Run
 from egocurate.curation.clips.read_clips import ClassCounts
 from egocurate.curation.sources import Source
 from egocurate.progress import Report

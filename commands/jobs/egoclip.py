@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, count_values, cut_clips, running_ray
 from egocurate.commands.jobs.given_egoclip import refuse_other_lexicon
-from egocurate.commands.jobs.output_folder import SHARDS
-from egocurate.commands.jobs.run_record import Run, locked_run
+from egocurate.commands.output.output_folder import SHARDS
+from egocurate.commands.output.run_record import Run, locked_run
 from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip, lexicon_input, write_egoclip
 from egocurate.curation.clips.grow_egoclip import grow_egoclip
 from egocurate.curation.clips.read_clips import find_clips, read_classes

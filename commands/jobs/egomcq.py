@@ -10,8 +10,8 @@ import pyarrow as pa
 from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, running_ray
 from egocurate.commands.jobs.given_egoclip import GivenEgoClip, find_egoclip, lexicon_beside, refuse_other_lexicon
-from egocurate.commands.jobs.output_folder import MCQ_SHARDS
-from egocurate.commands.jobs.run_record import locked_run
+from egocurate.commands.output.output_folder import MCQ_SHARDS
+from egocurate.commands.output.run_record import locked_run
 from egocurate.curation.clips.egoclip import LEXICON, LEXICON_FILES, build_tables, lexicon_input, open_lexicon
 from egocurate.curation.clips.read_clips import read_classes, read_clips
 from egocurate.curation.clips.selection import narrate

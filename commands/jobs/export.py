@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egocurate.commands.jobs.cutting import Outcome, running_ray
-from egocurate.commands.jobs.run_record import open_run
+from egocurate.commands.output.run_record import open_run
 from egocurate.curation.clips.read_clips import find_clips, read_clips
 from egocurate.curation.clips.write_csv import write_csv
 from egocurate.curation.sources import Source

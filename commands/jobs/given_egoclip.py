@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from egocurate.commands.jobs.run_record import read_run
+from egocurate.commands.output.run_record import read_run
 from egocurate.curation.clips.egoclip import BUILT, LEXICON, LEXICON_FILES, lexicon_digest
 from egocurate.curation.clips.read_clips import find_clips
 from egocurate.curation.text.taxonomy import load_lexicon

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, record, running_ray
-from egocurate.commands.jobs.run_record import open_run
 from egocurate.commands.jobs.segments import keep_table, marked
+from egocurate.commands.output.run_record import open_run
 from egocurate.curation.clips.read_clips import ClassCounts
 from egocurate.curation.labels.label_names import read_names
 from egocurate.curation.labels.labeled_clips import LabeledClips, attach_labels, labeled_clips

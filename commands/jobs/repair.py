@@ -6,8 +6,8 @@ import pyarrow as pa
 
 from egocurate.commands.jobs.cutting import RunOptions, video_files
 from egocurate.commands.jobs.labels import LabelOptions, add_labels
-from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.commands.jobs.segments import TABLE_FILE as SEGMENTS_FILE
+from egocurate.commands.output.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, record, running_ray
-from egocurate.commands.jobs.run_record import open_run
+from egocurate.commands.output.run_record import open_run
 from egocurate.curation.clips.grow_egoclip import add_clips
 from egocurate.curation.clips.read_clips import ClassCounts
 from egocurate.curation.clips.segments import fixed_segments

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, cut_clips, record, running_ray
 from egocurate.commands.jobs.labels import LabelOptions, add_labels, describe_labels
-from egocurate.commands.jobs.run_record import open_run
+from egocurate.commands.output.run_record import open_run
 from egocurate.curation.clips.egoclip import LEXICON
 from egocurate.curation.clips.read_clips import find_clips, read_classes, read_clips
 from egocurate.curation.sources import Source

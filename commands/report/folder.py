@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS, find_clip_table
-from egocurate.commands.jobs.run_record import read_run
+from egocurate.commands.output.output_folder import MCQ_SHARDS, SHARDS, find_clip_table
+from egocurate.commands.output.run_record import read_run
 from egocurate.commands.report.charts import Bars, bars
 from egocurate.commands.report.strips import open_shards
 from egocurate.curation.clips.read_clips import read_clips

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS
+from egocurate.commands.output.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.commands.report import charts, clips, left_out, questions, strips, tags, timeline
 from egocurate.commands.report.folder import Folder, count_tars, open_folder, shard_facts
 from egocurate.commands.report.panels import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from egocurate.commands.jobs.output_folder import MCQ_SHARDS, SHARDS
-from egocurate.commands.jobs.run_record import read_run
+from egocurate.commands.output.output_folder import MCQ_SHARDS, SHARDS
+from egocurate.commands.output.run_record import read_run
 from egocurate.shards.manifest import read_manifest
 from egocurate.shards.shard_format import MANIFEST_FILE
 from egocurate.storage.paths import AnyPath

@@ -50,7 +50,7 @@ def verify(
 
     Example: curate verify demo/egoclip --repair --ego4d-root demo/ego4d
     """
-    from egocurate.commands.jobs.output_folder import find_shard_folders
+    from egocurate.commands.output.output_folder import find_shard_folders
 
     unchecked: list[str] = []
     if folder.suffix == ".json":

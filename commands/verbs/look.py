@@ -70,7 +70,7 @@ def show(
     """
     check_picture(out)
 
-    from egocurate.commands.jobs.output_folder import find_shard_folders
+    from egocurate.commands.output.output_folder import find_shard_folders
 
     folders = find_shard_folders(folder)
 
@@ -135,7 +135,7 @@ def report(
     takes for which, and the nearest clips of some texts; of a VideoMAE, clips that it fills in. The questions are the
     run's own unless --mcq-json and --mcq-shards name others.
     """
-    from egocurate.commands.jobs.output_folder import find_clip_table, is_run
+    from egocurate.commands.output.output_folder import find_clip_table, is_run
 
     if is_run(folder):
         if beside is not None:

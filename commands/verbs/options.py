@@ -198,7 +198,7 @@ def check_folder(option: str, where: str) -> None:
 
 def check_out(out: AnyPath, verb: str, root: AnyPath | None = None) -> None:
     """Raise InputError if nothing can be written at `out`, if it is the root, or holds what another verb writes."""
-    from egocurate.commands.jobs.output_kinds import refuse_other_kind
+    from egocurate.commands.output.output_kinds import refuse_other_kind
     from egocurate.storage.paths import check_output, is_remote
 
     if root is not None:

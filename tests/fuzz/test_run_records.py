@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from egocurate.commands.jobs.given_egoclip import find_egoclip, refuse_other_lexicon
-from egocurate.commands.jobs.run_record import open_run, read_run
+from egocurate.commands.output.run_record import open_run, read_run
 from egocurate.commands.report.page import _about, _funnel
 from egocurate.commands.report.questions import in_words
 from egocurate.commands.report.settings import differing, read_settings

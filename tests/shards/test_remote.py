@@ -195,7 +195,7 @@ def test_http_reads_shards_too(built, s3):
     index = ShardIndex.open(url)
     assert index.read_video(5) == ShardIndex.open(local / "shards").read_video(5)
     with pytest.raises(InputError, match="http is for reading"):
-        from egocurate.commands.jobs.run_record import open_run
+        from egocurate.commands.output.run_record import open_run
 
         open_run(as_path(url), "egoclip", {}, {})
 

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from egocurate.commands.jobs.run_record import locked_run, open_run, read_run
+from egocurate.commands.output.run_record import locked_run, open_run, read_run
 from egocurate.errors import InputError
 
 CONFIG = {"window": "egoclip", "alpha": 4.9}

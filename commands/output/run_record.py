@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from egocurate.commands.jobs.check_record import FORMAT, check_record
+from egocurate.commands.output.check_record import FORMAT, check_record
 from egocurate.errors import InputError
 from egocurate.storage.atomic import write_json
 from egocurate.storage.fingerprint import fingerprint
