@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key
+from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key, column_codes
 from egocurate.curation.clips.check_clips import check_clips
 from egocurate.curation.clips.negatives import ClipArrays, nearby_negatives, neighbourhoods
 from egocurate.curation.clips.read_csv import read_published_csv
@@ -22,7 +22,7 @@ from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath, as_path
 from egocurate.storage.typed_parquet import read_typed
 
-_TEXTS_AT_ONCE = 100_000
+_TEXTS_AT_ONCE, _ROWS_AT_ONCE = 100_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
     texts = table["clip_text"].combine_chunks().dictionary_encode()
     normal = _normalized(texts.dictionary).dictionary_encode()
     text = normal.indices.to_numpy()[texts.indices.to_numpy()].astype(np.int64)
-    video, time_sec = _codes(table["video_uid"]), table["narration_time"].to_numpy()
+    video, time_sec = column_codes(table["video_uid"]), table["narration_time"].to_numpy()
     clips = ClipArrays(
         video=video,
-        source=_codes(table["narration_source"]),
+        source=column_codes(table["narration_source"]),
         time=time_sec,
         start=table["clip_start"].to_numpy(),
         end=table["clip_end"].to_numpy(),
@@ -89,13 +89,7 @@ def read_clips(path: str | AnyPath) -> pa.Table:
     if path.suffix == ".parquet":
         table = read_typed(path, CLIP_SCHEMA)
         check_clips(path, table)
-        named_so = pc.equal(table["key"], _keys(table))
-        if not pc.all(named_so, min_count=0).as_py():
-            row = int(np.argmin(np.asarray(named_so)))
-            raise InputError(
-                f"{path}: row {row + 1}: key has {table['key'][row].as_py()!r}, which is not made of "
-                f"{', '.join(CLIP_ID)}; write the table again"
-            )
+        _check_keys(path, table)
         return table
     table = read_segments(path) if holds_segments(path) else read_published_csv(path)
     table = table.append_column("window_start", table["clip_start"]).append_column("window_end", table["clip_end"])
@@ -119,6 +113,19 @@ def _normalized(texts: pa.Array) -> pa.Array:
     return pa.chunked_array(parts, pa.string()).combine_chunks()
 
 
+def _check_keys(path: AnyPath, table: pa.Table) -> None:
+    """Raise InputError for a key that is not its clip's; a part of the table at a time, or all keys are there twice."""
+    for first in range(0, len(table), _ROWS_AT_ONCE):
+        part = table.slice(first, _ROWS_AT_ONCE)
+        named_so = pc.equal(part["key"], _keys(part))
+        if not pc.all(named_so, min_count=0).as_py():
+            row = first + int(np.argmin(np.asarray(named_so)))
+            raise InputError(
+                f"{path}: row {row + 1}: key has {table['key'][row].as_py()!r}, which is not made of "
+                f"{', '.join(CLIP_ID)}; write the table again"
+            )
+
+
 def _keys(table: pa.Table) -> pa.ChunkedArray:
     """Name every clip as `clip_key` does: whole columns at once where the names are safe and short, as nearly all."""
     names = [table[name] for name in CLIP_ID]
@@ -129,11 +136,6 @@ def _keys(table: pa.Table) -> pa.ChunkedArray:
         return keys
     rows = zip(*(name.filter(odd).to_pylist() for name in names), strict=True)
     return pc.replace_with_mask(keys, odd.combine_chunks(), pa.array([clip_key(*row) for row in rows], pa.string()))
-
-
-def _codes(column: pa.ChunkedArray) -> np.ndarray:
-    """Number the values of a column in the order in which they come (int64)."""
-    return column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
 
 
 def _ragged(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
