@@ -57,7 +57,7 @@ Rows = list[tuple[str, float, str, str]]
 
 
 def _opening(folder: Path, rows: int, name: str) -> Rows:
-    seconds, peak = _measured(lambda: ShardIndex.open(folder))
+    seconds, peak = measured(lambda: ShardIndex.open(folder))
     return [(f"{name} of the index", seconds, "s", ""), (f"{name}, own memory", peak / 1e6, "MB", "")]
 
 
@@ -69,11 +69,11 @@ def _order(folder: Path, rows: int) -> Rows:
         made.append(Mixture([ShardSet(index.shard, index.neighbourhood)], (1.0,), seed=0, global_batch=BATCH))
         made[0].batch(made[0].pass_steps[0] // 2)
 
-    seconds, peak = _measured(first)
+    seconds, peak = measured(first)
     mixture, steps = made[0], made[0].pass_steps[0]
-    epoch_sec, epoch_peak = _measured(lambda: mixture.batch(steps + 1))
+    epoch_sec, epoch_peak = measured(lambda: mixture.batch(steps + 1))
     few = min(STEPS, steps // 2)
-    walk_sec, walk_peak = _measured(lambda: [mixture.batch(steps + step) for step in range(few)])
+    walk_sec, walk_peak = measured(lambda: [mixture.batch(steps + step) for step in range(few)])
     return [
         ("from an open index to a batch in the midst of an epoch", seconds, "s", "<= 10"),
         ("to a batch of the next epoch", epoch_sec, "s", "<= 10"),
@@ -82,7 +82,8 @@ def _order(folder: Path, rows: int) -> Rows:
     ]
 
 
-def _write_clips(folder: Path, rows: int) -> Rows:
+def write_clips(folder: Path, rows: int) -> Rows:
+    """Write a table of so many invented clips to a folder."""
     clips = invented_job(folder / "shards", rows).clips
     with (folder / CLIPS_FILE).open("wb") as file:
         write_parquet(clips, file)
@@ -91,16 +92,15 @@ def _write_clips(folder: Path, rows: int) -> Rows:
 
 def _plan(folder: Path, rows: int) -> Rows:
     made: list[ShardJob] = []
-    read_sec, read_peak = _measured(lambda: made.append(given_job(folder)))
-    seconds, peak = _measured(lambda: make_shard_plan(made[0]))
-    peak_all = _status("VmHWM")
+    read_sec, read_peak = measured(lambda: made.append(given_job(folder)))
+    seconds, peak = measured(lambda: make_shard_plan(made[0]))
     return [
         ("the clip table, read and checked", read_sec, "s", ""),
         ("the clip table, read and checked, own memory", read_peak / 1e6, "MB", ""),
         ("a plan of shards", seconds, "s", ""),
         ("a plan of shards, own memory besides the clip table", peak / 1e6, "MB", ""),
         ("read and planned, own memory of the whole process", _own_bytes() / 1e6 + peak / 1e6, "MB", "<= 1500"),
-        ("read and planned, with what is mapped and may go at any time", peak_all / 1e6, "MB", ""),
+        ("read and planned, with what is mapped and may go at any time", peak_bytes() / 1e6, "MB", ""),
     ]
 
 
@@ -119,7 +119,7 @@ def _lost_tar(folder: Path, rows: int) -> Rows:
         publish(whole)
         whole.close()
 
-    seconds, peak = _measured(again)
+    seconds, peak = measured(again)
     return [
         ("a run after one lost tar, without planning and cutting", seconds, "s", ""),
         ("a run after one lost tar, own memory besides the plan's", peak / 1e6, "MB", "<= 1500"),
@@ -190,7 +190,7 @@ def _write_shard(folder: ShardFolder, shard: int) -> None:
     folder.note(shard).write_text(json.dumps(vars(note)))
 
 
-def _measured(work: Callable[[], object]) -> tuple[float, float]:
+def measured(work: Callable[[], object]) -> tuple[float, float]:
     """Return the seconds of some work, and by how many bytes the process's own memory rose at the highest."""
     before, peak, over = _own_bytes(), 0, threading.Event()
 
@@ -217,6 +217,11 @@ def _own_bytes() -> int:
     return _status("RssAnon")
 
 
+def peak_bytes() -> int:
+    """Return the process's memory at the highest, with the pages of files that it has mapped."""
+    return _status("VmHWM")
+
+
 def _status(name: str) -> int:
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith(name)) * 1024
@@ -226,7 +231,7 @@ STEPS_BY_NAME: dict[str, Callable[[Path, int], Rows]] = {
     "first opening": lambda folder, rows: _opening(folder, rows, "first opening on a machine"),
     "next opening": lambda folder, rows: _opening(folder, rows, "any opening after it"),
     "order": _order,
-    "clips": _write_clips,
+    "clips": write_clips,
     "plan": _plan,
     "lost tar": _lost_tar,
 }

@@ -50,7 +50,20 @@ def grow_egoclip(
     kept = pc.is_in(new.rejected["video_uid"], value_set=pc.unique(old["video_uid"]))
     rejected = new.rejected.filter(pc.invert(pc.and_(lacks_length, kept)))
     table = add_clips(old, new.table).cast(new.table.schema)  # as it was written at first, not as it was read
-    return replace(new, table=table, rejected=rejected, beta=dict(beta))
+    return replace(
+        new,
+        pieces=lambda: iter([table]),
+        rejected_pieces=lambda: iter([rejected]),
+        clips=len(table),
+        videos=len(pc.unique(table["video_uid"])),
+        reasons=_counted(rejected["reason"]),
+        beta=dict(beta),
+    )
+
+
+def _counted(reasons: pa.ChunkedArray) -> dict[str, int]:
+    counts = {row["values"]: row["counts"] for row in reasons.value_counts().to_pylist()}
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
 def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:

@@ -37,15 +37,13 @@ class ClassCounts:
 EGO4D_CLASSES = ClassCounts(118, 582)  # of Ego4D's taxonomy, which the published egoclip.csv counts in
 
 
-def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
+def complete_clips(table: pa.Table, config: EgoClipConfig, text: pa.DictionaryArray | None = None) -> pa.Table:
     """Add what follows from the published columns: key, normalized text, neighbourhood, negatives.
 
     `table` has CSV_COLUMNS and the window before clamping; the result has the columns of CLIP_SCHEMA. Of the config
-    only the negatives count.
+    only the negatives count. `text` has the normalized texts, if the caller knows them (`normalized`).
     """
-    texts = table["clip_text"].combine_chunks().dictionary_encode()
-    normal = _normalized(texts.dictionary).dictionary_encode()
-    text = normal.indices.to_numpy()[texts.indices.to_numpy()].astype(np.int64)
+    text = _normalized_column(table["clip_text"]) if text is None else text
     video, time_sec = column_codes(table["video_uid"]), table["narration_time"].to_numpy()
     clips = ClipArrays(
         video=video,
@@ -53,14 +51,14 @@ def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
         time=time_sec,
         start=table["clip_start"].to_numpy(),
         end=table["clip_end"].to_numpy(),
-        text=text,
+        text=text.indices.to_numpy().astype(np.int64),
         verbs=_ragged(table["tag_verb"]),
         nouns=_ragged(table["tag_noun"]),
     )
     values, offsets = nearby_negatives(clips, config.negatives_per_clip, config.negative_max_sec)
     columns = {name: table[name] for name in table.column_names} | {
         "key": _keys(table),
-        "text": normal.dictionary.take(pa.array(text)),
+        "text": text.dictionary.take(text.indices),
         "neighbourhood": pa.array(neighbourhoods(video, time_sec)),
         "negatives": pa.ListArray.from_arrays(
             pa.array(offsets, pa.int32()), pa.array(table["clip_idx"].to_numpy()[values], pa.int64())
@@ -106,11 +104,17 @@ def read_classes(folder: AnyPath) -> ClassCounts:
     return ClassCounts(len(verbs), len(nouns), digest[:16])
 
 
-def _normalized(texts: pa.Array) -> pa.Array:
+def normalized(texts: pa.Array) -> pa.DictionaryArray:
     """Normalize texts, so many at a time that Python's strings, twice the size of Arrow's, are few."""
     starts = range(0, len(texts), _TEXTS_AT_ONCE)
-    parts = [pa.array(map(normalize, texts.slice(at, _TEXTS_AT_ONCE).to_pylist()), pa.string()) for at in starts]
-    return pa.chunked_array(parts, pa.string()).combine_chunks()
+    parts = [pa.array(map(normalize, texts.slice(at, _TEXTS_AT_ONCE).to_pylist()), pa.large_string()) for at in starts]
+    return pa.chunked_array(parts, pa.large_string()).combine_chunks().dictionary_encode()
+
+
+def _normalized_column(texts: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Normalize a column, each distinct text of it once."""
+    coded = texts.cast(pa.large_string()).combine_chunks().dictionary_encode()
+    return normalized(coded.dictionary).take(coded.indices)
 
 
 def _check_keys(path: AnyPath, table: pa.Table) -> None:
