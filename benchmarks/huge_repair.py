@@ -1,4 +1,4 @@
-"""What `curate verify --repair` costs where a tar is lost: `python -m benchmarks.huge_repair [--rows N] [--scratch DIR]`.
+"""What `curate verify --repair` costs where a tar is lost: `python -m benchmarks.huge_repair [--rows N ...]`.
 
 The tars are real, of invented clips with a few bytes for a video; 3.85 M rows are 8 GB. The lost one's videos are gone,
 so its clips end as failed: cutting is not what is measured. Memory is what the process shares with no other.

@@ -192,8 +192,10 @@ def _pieces(selection: Selection, config: EgoClipConfig, texts: _Texts, report: 
         clip_idx, neighbourhood = clip_idx + len(piece), int(numbers.max()) + 1
         place = piece.schema.get_field_index("neighbourhood")
         # Parquet names the elements of lists in its own way: tags of an earlier table must not show in what is written.
-        yield piece.set_column(place, "neighbourhood", pa.array(numbers)).cast(CLIP_SCHEMA).replace_schema_metadata(
-            {TAGGED_WITH: texts.digest}
+        yield (
+            piece.set_column(place, "neighbourhood", pa.array(numbers))
+            .cast(CLIP_SCHEMA)
+            .replace_schema_metadata({TAGGED_WITH: texts.digest})
         )
     report(TABLE_STAGE, clip_idx, selection.clip_count)
 

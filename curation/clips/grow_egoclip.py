@@ -68,7 +68,7 @@ def _counted(reasons: pa.ChunkedArray) -> dict[str, int]:
 
 def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
     """Return the rows of a clip table, then those of another whose keys it lacks, numbered on from its last."""
-    place = pc.index_in(new["key"], value_set=old["key"].combine_chunks())
+    place = _rows_of(new["key"], old["key"])
     is_new = pc.is_null(place)
     added = new.filter(is_new)
     if not len(added):
@@ -87,6 +87,11 @@ def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
     return whole.replace_schema_metadata(new.schema.metadata)
 
 
+def _rows_of(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return in which row of a column each key stands, null for none; keys of tens of millions pass 2 GiB of text."""
+    return pc.index_in(keys.cast(pa.large_string()), value_set=among.cast(pa.large_string()))
+
+
 def _renumbered(negatives: pa.ListArray, was: np.ndarray, becomes: np.ndarray) -> pa.ListArray:
     """Replace each number in lists by another: `was` int64[N], all different, by `becomes` int64[N]."""
     order = np.argsort(was)
@@ -98,7 +103,7 @@ def _renumbered(negatives: pa.ListArray, was: np.ndarray, becomes: np.ndarray) -
 
 def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], where: str) -> None:
     """Raise InputError if clips of `old` have other values in `new`, or are missing there, but for videos `gone`."""
-    place = pc.index_in(old["key"], value_set=new["key"].combine_chunks())
+    place = _rows_of(old["key"], new["key"])
     is_there = pc.is_valid(place)
     uids = old["video_uid"].filter(pc.invert(is_there)).to_pylist()
     changed = {"narrations": set(uids) - gone}

@@ -1,4 +1,4 @@
-"""Tables that are made a block of videos at a time are those that are made at once, down to the bytes of their files."""
+"""Tables that are made a block of videos at a time are those made at once, down to the bytes of their files."""
 
 import numpy as np
 import pandas as pd

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egocurate.curation.clips.filters import FILTERS
 from egocurate.curation.clips.coded_narrations import inside_intervals
+from egocurate.curation.clips.filters import FILTERS
 from egocurate.curation.clips.selection import first_filter
 from egocurate.curation.config import DEFAULT_FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
 from egocurate.errors import InputError

@@ -1,7 +1,7 @@
 """A large table lies in a file that nobody sees, and is what was read, whatever its types."""
 
 import errno
-import tempfile
+import io
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -90,18 +90,9 @@ def test_without_a_place_to_write_the_table_is_read_into_memory(path, cache, mon
     assert read_typed(path, SCHEMA).equals(TABLE.select(SCHEMA.names).cast(SCHEMA))
     cache.unlink()
 
-    class Full:
+    class Full(io.BytesIO):
         def __init__(self, **_):
-            self.file = tempfile.SpooledTemporaryFile()
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            self.file.close()
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
+            super().__init__()
 
         def write(self, data):
             raise OSError(errno.ENOSPC, "no space left")
