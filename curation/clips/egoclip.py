@@ -133,6 +133,7 @@ def build_tables(
     if not selection.clip_count:
         raise InputError(_nothing_left(selection))
     earlier = earlier_tags(tags_from, lexicon) if tags_from else None
+    pa.default_memory_pool().release_unused()  # the tagger's processes can use it
     texts = _Texts(selection, lexicon, report, earlier)
     return EgoClip(
         pieces=lambda: _pieces(selection, config, texts, report),
