@@ -35,6 +35,8 @@ class CodedNarrations:
         raw, distinct = pd.factorize(narrations["narration_text"])
         cleaned, self.texts = _cleaned(distinct)
         self._text = cleaned.astype(np.int32)[raw]
+        del raw, distinct, cleaned
+        pa.default_memory_pool().release_unused()
         self._words = np.fromiter(map(word_count, strings(self.texts)), np.int64, len(self.texts))
         self._unsure = np.fromiter(map(is_unsure, strings(self.texts)), bool, len(self.texts))
         self._facts = videos
@@ -137,5 +139,6 @@ def _cleaned(texts: pd.Index | np.ndarray) -> tuple[np.ndarray, pa.LargeStringAr
     """Clean texts; returns which of the distinct ones each is, and these in the order in which they come."""
     starts = range(0, len(texts), _TEXTS_AT_ONCE)
     parts = [pa.array(map(clean_text, texts[at : at + _TEXTS_AT_ONCE]), pa.large_string()) for at in starts]
-    cleaned = pa.chunked_array(parts, pa.large_string()).combine_chunks().dictionary_encode()
-    return cleaned.indices.to_numpy(), cleaned.dictionary
+    chunks = pa.chunked_array(parts, pa.large_string()).dictionary_encode().chunks  # of one dictionary
+    codes = np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in chunks)])
+    return codes, chunks[0].dictionary if chunks else pa.array([], pa.large_string())
