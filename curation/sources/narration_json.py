@@ -77,8 +77,9 @@ def _column(column: pa.ChunkedArray) -> np.ndarray | pd.Categorical:
     """Return numbers, or the strings of chunks that share a dictionary as categories."""
     if not pa.types.is_dictionary(column.type):
         return column.to_numpy()
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
-    names = pd.array(column.chunk(0).dictionary, pd.StringDtype(na_value=np.nan))
+    codes = np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in column.chunks)])
+    names = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.large_string())
+    names = pd.array(names, pd.StringDtype(na_value=np.nan))
     return pd.Categorical.from_codes(codes, pd.Index(names))
 
 
