@@ -35,9 +35,9 @@ def measure(root: Path, out: Path) -> list[dict[str, object]]:
     return [
         figure("narrations read", record["counts"]["narrations"]["narrations"], "rows"),
         figure("clips written", record["counts"]["clips"], "rows"),
-        *_costs(_EGOCLIP, egoclip, wall="<= 600", memory="<= 6"),
+        *_costs(_EGOCLIP, egoclip, wall="<= 140", memory="<= 3"),
         figure("EgoMCQ questions written", asked["inter"] + asked["intra"], "questions", "39,000"),
-        *_costs(_EGOMCQ, egomcq, wall="<= 60"),
+        *_costs(_EGOMCQ, egomcq, wall="<= 40"),
         *_costs(_VERIFY, verify),
         figure("load of the machine at the end, 1 min mean", os.getloadavg()[0], "processes"),
     ]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 
 from egocurate.errors import InputError
@@ -69,3 +70,9 @@ def clip_key(video_uid: str, narration_source: str, narration_ind: int) -> str:
         return whole
     # What was replaced or cut off must still tell two clips apart.
     return f"{safe[: KEY_LIMIT - 17]}-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
+
+
+def column_codes(column: pa.ChunkedArray) -> np.ndarray:
+    """Number the values of a column in the order in which they come, int64[N]; texts of any length together."""
+    parts = [chunk.indices.to_numpy() for chunk in column.dictionary_encode().chunks]  # of one dictionary
+    return np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)

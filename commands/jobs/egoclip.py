@@ -78,9 +78,9 @@ def _write_tables(egoclip: EgoClip, source: Source, out: AnyPath, run: Run) -> N
     write_video_facts(source.videos(), out)
     counts = {
         "narrations": dict(egoclip.counts),
-        "clips": egoclip.table.num_rows,
-        "videos": len(egoclip.table["video_uid"].unique()),
-        "rejected": dict(count_values(egoclip.rejected["reason"])),
+        "clips": egoclip.clips,
+        "videos": egoclip.videos,
+        "rejected": egoclip.reasons,
         "beta": egoclip.beta,
         "notes": source.notes(),
     }

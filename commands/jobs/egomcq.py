@@ -14,7 +14,7 @@ from egocurate.commands.output.output_folder import MCQ_SHARDS
 from egocurate.commands.output.run_record import locked_run
 from egocurate.curation.clips.egoclip import LEXICON, LEXICON_FILES, build_tables, lexicon_input, open_lexicon
 from egocurate.curation.clips.read_clips import read_classes, read_clips
-from egocurate.curation.clips.selection import narrate
+from egocurate.curation.clips.selection import pace_of
 from egocurate.curation.config import PUBLISHED_ALPHA, EgoClipConfig, EgoMCQConfig
 from egocurate.curation.egomcq.draw import build_egomcq, one_pass, write_egomcq
 from egocurate.curation.egomcq.eligible_videos import mcq_videos
@@ -110,7 +110,7 @@ def _with_pace_of_source(narrations: pd.DataFrame, videos: pd.DataFrame, config:
     """
     if config.mean_gap_sec is not None:
         return config
-    gaps = narrate(narrations, videos, EgoClipConfig(alpha=config.alpha)).gaps
+    gaps = pace_of(narrations, videos, EgoClipConfig(alpha=config.alpha)).gaps
     return replace(config, alpha=gaps["alpha"], mean_gap_sec=gaps["mean"]) if "mean" in gaps else config
 
 

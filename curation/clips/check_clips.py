@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA
+from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, column_codes
 from egocurate.curation.sources.cells import LONGEST_SEC
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
@@ -45,7 +45,7 @@ def _doubts(table: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray, str]]:
         if name in table.column_names:
             yield name, _with_negative(table[name]), "with a number below 0"
     yield "clip_idx", _repeated(table["clip_idx"].to_numpy()), "again; each row needs its own"
-    names = [pc.dictionary_encode(table[name].combine_chunks()).indices.to_numpy() for name in CLIP_ID[:2]]
+    names = [column_codes(table[name]) for name in CLIP_ID[:2]]
     yield "narration_ind", _repeated(table["narration_ind"].to_numpy(), *names), "again for its video and pass"
 
 

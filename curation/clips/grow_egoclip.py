@@ -51,12 +51,25 @@ def grow_egoclip(
     kept = pc.is_in(new.rejected["video_uid"], value_set=pc.unique(old["video_uid"]))
     rejected = new.rejected.filter(pc.invert(pc.and_(lacks_length, kept)))
     table = add_clips(old, new.table).cast(new.table.schema)  # as it was written at first, not as it was read
-    return replace(new, table=table, rejected=rejected, beta=dict(beta))
+    return replace(
+        new,
+        pieces=lambda: iter([table]),
+        rejected_pieces=lambda: iter([rejected]),
+        clips=len(table),
+        videos=len(pc.unique(table["video_uid"])),
+        reasons=_counted(rejected["reason"]),
+        beta=dict(beta),
+    )
+
+
+def _counted(reasons: pa.ChunkedArray) -> dict[str, int]:
+    counts = {row["values"]: row["counts"] for row in reasons.value_counts().to_pylist()}
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
 def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
     """Return the rows of a clip table, then those of another whose keys it lacks, numbered on from its last."""
-    place = pc.index_in(new["key"], value_set=old["key"].combine_chunks())
+    place = _rows_of(new["key"], old["key"])
     is_new = pc.is_null(place)
     added = new.filter(is_new)
     if not len(added):
@@ -76,6 +89,11 @@ def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
     return whole.replace_schema_metadata(new.schema.metadata)
 
 
+def _rows_of(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return in which row of a column each key stands, null for none; keys of tens of millions pass 2 GiB of text."""
+    return pc.index_in(keys.cast(pa.large_string()), value_set=among.cast(pa.large_string()))
+
+
 def _renumbered(negatives: pa.ListArray, was: np.ndarray, becomes: np.ndarray) -> pa.ListArray:
     """Replace each number in lists by another: `was` int64[N], all different, by `becomes` int64[N]."""
     order = np.argsort(was)
@@ -87,7 +105,7 @@ def _renumbered(negatives: pa.ListArray, was: np.ndarray, becomes: np.ndarray) -
 
 def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], where: str) -> None:
     """Raise InputError if clips of `old` have other values in `new`, or are missing there, but for videos `gone`."""
-    place = pc.index_in(old["key"], value_set=new["key"].combine_chunks())
+    place = _rows_of(old["key"], new["key"])
     is_there = pc.is_valid(place)
     uids = old["video_uid"].filter(pc.invert(is_there)).to_pylist()
     changed = {"narrations": set(uids) - gone}

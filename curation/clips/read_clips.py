@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key
+from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, KEY_LIMIT, UNSAFE, clip_key, column_codes
 from egocurate.curation.clips.check_clips import check_clips
 from egocurate.curation.clips.negatives import ClipArrays, nearby_negatives, neighbourhoods
 from egocurate.curation.clips.read_csv import read_published_csv
@@ -22,7 +22,7 @@ from egocurate.errors import InputError
 from egocurate.labels import read_clip_table
 from egocurate.storage.paths import AnyPath, as_path
 
-_TEXTS_AT_ONCE = 100_000
+_TEXTS_AT_ONCE, _ROWS_AT_ONCE = 100_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -37,30 +37,28 @@ class ClassCounts:
 EGO4D_CLASSES = ClassCounts(118, 582)  # of Ego4D's taxonomy, which the published egoclip.csv counts in
 
 
-def complete_clips(table: pa.Table, config: EgoClipConfig) -> pa.Table:
+def complete_clips(table: pa.Table, config: EgoClipConfig, text: pa.DictionaryArray | None = None) -> pa.Table:
     """Add what follows from the published columns: key, normalized text, neighbourhood, negatives.
 
     `table` has CSV_COLUMNS and the window before clamping; the result has the columns of CLIP_SCHEMA. Of the config
-    only the negatives count.
+    only the negatives count. `text` has the normalized texts, if the caller knows them (`normalized`).
     """
-    texts = table["clip_text"].combine_chunks().dictionary_encode()
-    normal = _normalized(texts.dictionary).dictionary_encode()
-    text = normal.indices.to_numpy()[texts.indices.to_numpy()].astype(np.int64)
-    video, time_sec = _codes(table["video_uid"]), table["narration_time"].to_numpy()
+    text = _normalized_column(table["clip_text"]) if text is None else text
+    video, time_sec = column_codes(table["video_uid"]), table["narration_time"].to_numpy()
     clips = ClipArrays(
         video=video,
-        source=_codes(table["narration_source"]),
+        source=column_codes(table["narration_source"]),
         time=time_sec,
         start=table["clip_start"].to_numpy(),
         end=table["clip_end"].to_numpy(),
-        text=text,
+        text=text.indices.to_numpy().astype(np.int64),
         verbs=_ragged(table["tag_verb"]),
         nouns=_ragged(table["tag_noun"]),
     )
     values, offsets = nearby_negatives(clips, config.negatives_per_clip, config.negative_max_sec)
     columns = {name: table[name] for name in table.column_names} | {
         "key": _keys(table),
-        "text": normal.dictionary.take(pa.array(text)),
+        "text": text.dictionary.take(text.indices),
         "neighbourhood": pa.array(neighbourhoods(video, time_sec)),
         "negatives": pa.ListArray.from_arrays(
             pa.array(offsets, pa.int32()), pa.array(table["clip_idx"].to_numpy()[values], pa.int64())
@@ -89,13 +87,7 @@ def read_clips(path: str | AnyPath) -> pa.Table:
     if path.suffix == ".parquet":
         table = read_clip_table(path)
         check_clips(path, table)
-        named_so = pc.equal(table["key"], _keys(table))
-        if not pc.all(named_so, min_count=0).as_py():
-            row = int(np.argmin(np.asarray(named_so)))
-            raise InputError(
-                f"{path}: row {row + 1}: key has {table['key'][row].as_py()!r}, which is not made of "
-                f"{', '.join(CLIP_ID)}; write the table again"
-            )
+        _check_keys(path, table)
         return table
     table = read_segments(path) if holds_segments(path) else read_published_csv(path)
     table = table.append_column("window_start", table["clip_start"]).append_column("window_end", table["clip_end"])
@@ -112,11 +104,30 @@ def read_classes(folder: AnyPath) -> ClassCounts:
     return ClassCounts(len(verbs), len(nouns), digest[:16])
 
 
-def _normalized(texts: pa.Array) -> pa.Array:
+def normalized(texts: pa.Array) -> pa.DictionaryArray:
     """Normalize texts, so many at a time that Python's strings, twice the size of Arrow's, are few."""
     starts = range(0, len(texts), _TEXTS_AT_ONCE)
-    parts = [pa.array(map(normalize, texts.slice(at, _TEXTS_AT_ONCE).to_pylist()), pa.string()) for at in starts]
-    return pa.chunked_array(parts, pa.string()).combine_chunks()
+    parts = [pa.array(map(normalize, texts.slice(at, _TEXTS_AT_ONCE).to_pylist()), pa.large_string()) for at in starts]
+    return pa.chunked_array(parts, pa.large_string()).combine_chunks().dictionary_encode()
+
+
+def _normalized_column(texts: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Normalize a column, each distinct text of it once."""
+    coded = texts.cast(pa.large_string()).combine_chunks().dictionary_encode()
+    return normalized(coded.dictionary).take(coded.indices)
+
+
+def _check_keys(path: AnyPath, table: pa.Table) -> None:
+    """Raise InputError for a key that is not its clip's; a part of the table at a time, or all keys are there twice."""
+    for first in range(0, len(table), _ROWS_AT_ONCE):
+        part = table.slice(first, _ROWS_AT_ONCE)
+        named_so = pc.equal(part["key"], _keys(part))
+        if not pc.all(named_so, min_count=0).as_py():
+            row = first + int(np.argmin(np.asarray(named_so)))
+            raise InputError(
+                f"{path}: row {row + 1}: key has {table['key'][row].as_py()!r}, which is not made of "
+                f"{', '.join(CLIP_ID)}; write the table again"
+            )
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:
@@ -129,11 +140,6 @@ def _keys(table: pa.Table) -> pa.ChunkedArray:
         return keys
     rows = zip(*(name.filter(odd).to_pylist() for name in names), strict=True)
     return pc.replace_with_mask(keys, odd.combine_chunks(), pa.array([clip_key(*row) for row in rows], pa.string()))
-
-
-def _codes(column: pa.ChunkedArray) -> np.ndarray:
-    """Number the values of a column in the order in which they come (int64)."""
-    return column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
 
 
 def _ragged(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""From narrations and videos to the rows that become clips: join, filter, window, a reason for every row left out."""
+"""From narrations and videos to the rows that become clips: filter, window, a reason for every row left out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from egocurate.curation.clips.coded_narrations import CodedNarrations, strings
 from egocurate.curation.clips.filters import (
     FILTERS,
     NARRATION_FILTERS,
@@ -19,21 +20,45 @@ from egocurate.curation.clips.filters import (
     no_video,
 )
 from egocurate.curation.clips.verb_durations import fitted
-from egocurate.curation.clips.windows import clamp, clip_windows, mean_gap, mean_of_groups
+from egocurate.curation.clips.windows import clamp, clip_windows, mean_gap
 from egocurate.curation.config import PUBLISHED_ALPHA, EgoClipConfig
-from egocurate.curation.text.marks import clean_text, is_unsure, word_count
 
 if TYPE_CHECKING:
     from egocurate.curation.clips.filters import Mask
 
 _BOUNDS = ("window_start", "window_end", "clip_start", "clip_end")
-_TEXTS_AT_ONCE = 100_000
 _NARRATION = ("video", "source", "narration_ind", "narration_time", "text")
+_REASONS = np.array(["", *FILTERS], dtype=object)  # the narration filters first
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a run is narrated, in seconds: alpha, the beta of a pass that has no gaps, and for the record `gaps`."""
+
+    alpha: float
+    without_gap: float
+    gaps: dict[str, float]
+
+    @classmethod
+    def of(cls, beta: np.ndarray, config: EgoClipConfig) -> Pace:
+        """Sum up the mean gap of each pass that has narrations to clip, float64[passes], NaN where it has none."""
+        known = beta[np.isfinite(beta)]
+        stats = {"mean": known.mean(), "least": known.min(), "greatest": known.max()} if len(known) else {}
+        mean = stats.get("mean", np.nan) if config.mean_gap_sec is None else config.mean_gap_sec
+        fallback = PUBLISHED_ALPHA if config.alpha == "auto" else float(config.alpha)
+        alpha = fallback if config.alpha != "auto" or np.isnan(mean) else mean
+        gaps = {
+            "alpha": float(alpha),
+            "passes": len(beta),
+            "passes_without_gap": len(beta) - len(known),
+            **{name: float(value) for name, value in stats.items()},
+        }
+        return cls(alpha, fallback if np.isnan(mean) else mean, gaps)
 
 
 @dataclass
 class Narrated:
-    """All narrations of a run, sorted by video, pass, time and position, with what the filters and windows need.
+    """Narrations sorted by video, pass, time and position, with what the filters and windows need.
 
     frame has codes instead of strings: `video`, `source` and `text` are rows of the lists and of the texts beside it.
     `group` numbers the passes. `reason` is the narration filter that takes a row out, "" if none does. `beta`
@@ -53,55 +78,25 @@ class Narrated:
     reason: np.ndarray
 
 
-@dataclass
-class Selection:
-    """The rows that become clips, those that do not with their `reason`, and how many were left after each filter.
-
-    clips and rejected have codes: rows of `videos`, `sources` and `texts`. gaps as in `Narrated`.
-    """
-
-    videos: list[str]
-    sources: list[str]
-    texts: pa.Array
-    gaps: dict[str, float]
-    clips: pd.DataFrame
-    rejected: pd.DataFrame
-    counts: dict[str, int]
-
-
 def narrate(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Narrated:
     """Join narrations with their videos, apply the narration filters and measure the gaps of every pass."""
-    frame, uids, sources, texts = _join(narrations, videos)
-    group = frame["video"].to_numpy() * max(len(sources), 1) + frame["source"].to_numpy()
-    usable = ~bad_time(frame) & ~no_video(frame)
-    if "beyond_video" in config.filters:
-        usable &= ~beyond_video(frame)
-    reason = first_reason(frame, NARRATION_FILTERS, config.filters)
-    own = np.full(len(frame), np.nan)
-    own[usable] = mean_gap(frame["narration_time"].to_numpy()[usable], group[usable])
-    passing = reason == ""
-    mean = mean_of_groups(own[passing], group[passing]) if config.mean_gap_sec is None else config.mean_gap_sec
-    fallback = PUBLISHED_ALPHA if config.alpha == "auto" else float(config.alpha)
-    alpha = fallback if config.alpha != "auto" or np.isnan(mean) else mean
-    beta = np.where(usable & np.isnan(own), fallback if np.isnan(mean) else mean, own)
-    gaps = _gaps(own[passing], group[passing], alpha)
-    return Narrated(frame, uids, sources, texts, group, usable, beta, alpha, gaps, reason)
+    coded = CodedNarrations(narrations, videos)
+    reason, pace = _filter_narrations(coded, config)
+    frame = coded.facts(coded.frame(slice(0, len(coded))))
+    usable, beta = _usable_and_beta(frame, config, pace)
+    names = coded.videos, coded.sources, coded.texts
+    return Narrated(frame, *names, frame["group"].to_numpy(), usable, beta, pace.alpha, pace.gaps, _REASONS[reason])
+
+
+def pace_of(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Pace:
+    """Return how fast a run is narrated, without more of it in memory than a block."""
+    return _filter_narrations(CodedNarrations(narrations, videos), config)[1]
 
 
 def windows(narrated: Narrated, name: str) -> pd.DataFrame:
     """Return window_start, window_end, clip_start, clip_end (clamped to the video) of every row; NaN if unusable."""
-    use = narrated.usable
-    time = narrated.frame["narration_time"].to_numpy()[use]
-    verb = None
-    if name == "adaptive":  # the one strategy that reads the text
-        verb = fitted().relative(strings(narrated.texts))[narrated.frame["text"].to_numpy()[use]]
-    start, end = clip_windows(name, time, narrated.group[use], narrated.beta[use], narrated.alpha, verb)
-    bounds = (start, end, *clamp(start, end, narrated.frame["video_dur"].to_numpy()[use]))
-    columns = {}
-    for column, values in zip(_BOUNDS, bounds, strict=True):
-        columns[column] = np.full(len(use), np.nan)
-        columns[column][use] = to_micro(values)
-    return pd.DataFrame(columns)
+    frame = narrated.frame.assign(verb=_verbs(narrated.texts, name)[narrated.frame["text"].to_numpy()])
+    return _windows(frame, name, narrated.usable, narrated.beta, narrated.alpha)
 
 
 def to_micro(seconds: np.ndarray) -> np.ndarray:
@@ -109,117 +104,127 @@ def to_micro(seconds: np.ndarray) -> np.ndarray:
     return seconds.round(6) + 0.0
 
 
+class Selection:
+    """Which narrations become clips: those rows, those that do not with their `reason`, and how many of either.
+
+    Frames are made a block of videos at a time, in the order of the clips, and have codes: rows of `videos`, `sources`
+    and `texts`. `counts` has the narrations left after each filter, `reasons` those that each took out, `is_used`
+    bool[texts] the texts of clips. gaps as in `Narrated`.
+    """
+
+    def __init__(self, coded: CodedNarrations, config: EgoClipConfig) -> None:
+        """Decide for every narration."""
+        self._coded, self._config = coded, config
+        self.videos, self.sources, self.texts = coded.videos, coded.sources, coded.texts
+        self._reason, self._pace = _filter_narrations(coded, config)
+        self._verb = _verbs(coded.texts, config.window)
+        self.gaps = self._pace.gaps
+        self.is_used, has_clips = np.zeros(len(coded.texts), bool), np.zeros(len(coded.videos), bool)
+        for block in coded.blocks:
+            frame = self._with_windows(block, self._reason[block] == 0)
+            with_least = frame.assign(least_clip_sec=config.min_clip_seconds)
+            place = first_filter(with_least, WINDOW_FILTERS, config.filters)
+            of_block = self._reason[block]
+            of_block[of_block == 0] = np.where(place, place + len(NARRATION_FILTERS), 0)
+            self.is_used[frame["text"][place == 0]] = True
+            has_clips[frame["video"][place == 0]] = True
+        self.clip_count, self.video_count = int((self._reason == 0).sum()), int(has_clips.sum())
+        self.counts, self.reasons = self._counted()
+
+    @property
+    def clips(self) -> pd.DataFrame:
+        """All rows that become clips: the codes, narration_ind, narration_time, video_dur, and the window's bounds."""
+        return pd.concat(list(self.clip_blocks()), ignore_index=True)
+
+    def clip_blocks(self) -> Iterator[pd.DataFrame]:
+        """Yield the rows of `clips`, block after block."""
+        for block in self._coded.blocks:
+            frame = self._with_windows(block, self._reason[block] == 0)
+            yield frame[[*_NARRATION, "video_dur", *_BOUNDS]].reset_index(drop=True)
+
+    def rejected_blocks(self) -> Iterator[pd.DataFrame]:
+        """Yield the rows that become no clips, with their reason, block after block."""
+        for block in self._coded.blocks:
+            reason = self._reason[block]
+            frame = self._coded.frame(block).loc[reason > 0, list(_NARRATION)]
+            yield frame.assign(reason=_REASONS[reason[reason > 0]])
+
+    def _with_windows(self, block: slice, chosen: np.ndarray) -> pd.DataFrame:
+        """Return the chosen rows of a block with their windows, which all rows of a pass decide."""
+        frame = self._coded.frame(block)
+        frame = frame.assign(verb=self._verb[frame["text"].to_numpy()])
+        usable, beta = _usable_and_beta(frame, self._config, self._pace)
+        bounds = _windows(frame, self._config.window, usable, beta, self._pace.alpha)
+        return pd.concat([frame, bounds], axis=1)[chosen]
+
+    def _counted(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return how many are left after each filter, and how many each took out, most first."""
+        out = np.bincount(self._reason, minlength=len(_REASONS))
+        counts, left = {"narrations": len(self._reason)}, len(self._reason)
+        for code, name in enumerate(FILTERS, start=1):
+            if name in self._config.filters:
+                left -= int(out[code])
+                counts[name] = left
+        _, first = np.unique(self._reason, return_index=True)
+        in_turn = [code for code in self._reason[np.sort(first)].tolist() if code]
+        return counts, {_REASONS[code]: int(out[code]) for code in sorted(in_turn, key=lambda code: -out[code])}
+
+
 def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Selection:
     """Decide for every narration whether it becomes a clip, and when that begins and ends."""
-    narrated = narrate(narrations, videos, config)
-    frame = pd.concat([narrated.frame, windows(narrated, config.window)], axis=1)
-    reason = narrated.reason.copy()
-    here = reason == ""
-    with_least = frame.loc[here, list(_BOUNDS)].assign(least_clip_sec=config.min_clip_seconds)
-    reason[here] = first_reason(with_least, WINDOW_FILTERS, config.filters)
-    counts, left = {"narrations": len(frame)}, len(frame)
-    for name in FILTERS:
-        if name in config.filters:
-            left -= int((reason == name).sum())
-            counts[name] = left
-    passing = reason == ""
-    # Without what the filters read: these rows stay while the texts are tagged.
-    clips = frame.loc[passing, [*_NARRATION, "video_dur", *_BOUNDS]].reset_index(drop=True)
-    rejected = frame.loc[~passing, list(_NARRATION)].assign(reason=reason[~passing])
-    return Selection(narrated.videos, narrated.sources, narrated.texts, narrated.gaps, clips, rejected, counts)
+    return Selection(CodedNarrations(narrations, videos), config)
 
 
-def first_reason(frame: pd.DataFrame, filters: Mapping[str, Mask], names: Sequence[str]) -> np.ndarray:
-    """Return the first of `filters`, in their order, that is among `names` and takes a row out; "" if none does."""
-    reason = np.full(len(frame), "", dtype=object)
-    for name, mask in filters.items():
-        if name in names:
-            reason[(reason == "") & mask(frame)] = name
-    return reason
+def first_filter(frame: pd.DataFrame, filters: Mapping[str, Mask], names: Sequence[str]) -> np.ndarray:
+    """Return the place, counted from 1, of the first of `filters` that is among `names` and takes a row out, uint8[N].
 
-
-def inside_intervals(
-    time: np.ndarray, row: np.ndarray, intervals: Sequence[Sequence[tuple[float, float]]]
-) -> np.ndarray:
-    """Tell for each time whether it is inside an interval of its video, ends included.
-
-    time float64[N] seconds, row int64[N] the video's place in `intervals` or -1; intervals may overlap, in any order.
+    0 is for a row that none takes out.
     """
-    inside = np.zeros(len(time), bool)
-    listed = [i for i, spans in enumerate(intervals) if len(spans)]
-    order = np.argsort(row, kind="stable")
-    first = np.searchsorted(row[order], listed, "left")
-    last = np.searchsorted(row[order], listed, "right")
-    for video, begin, end in zip(listed, first, last, strict=True):
-        at = order[begin:end]
-        for start, stop in intervals[video]:
-            inside[at] |= (time[at] >= start) & (time[at] <= stop)
-    return inside
+    place = np.zeros(len(frame), np.uint8)
+    for number, (name, mask) in enumerate(filters.items(), start=1):
+        if name in names:
+            place[(place == 0) & mask(frame)] = number
+    return place
 
 
-def strings(texts: pa.Array) -> Iterator[str]:
-    """Yield the texts of a column, of which a part at a time is Python's strings, twice the size of Arrow's."""
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        yield from texts.slice(start, _TEXTS_AT_ONCE).to_pylist()
+def _filter_narrations(coded: CodedNarrations, config: EgoClipConfig) -> tuple[np.ndarray, Pace]:
+    """Return which narration filter takes each row out (`first_filter`), and the pace of those that are left."""
+    reason, betas = np.zeros(len(coded), np.uint8), [np.zeros(0)]
+    for block in coded.blocks:
+        frame = coded.facts(coded.frame(block))
+        reason[block] = first_filter(frame, NARRATION_FILTERS, config.filters)
+        passing = reason[block] == 0
+        own, group = _own_gaps(frame, config)[1][passing], frame["group"].to_numpy()[passing]
+        betas.append(own[np.unique(group, return_index=True)[1]])
+    return reason, Pace.of(np.concatenate(betas), config)
 
 
-def _cleaned(texts: pd.Index | np.ndarray) -> tuple[np.ndarray, pa.Array]:
-    """Clean texts; returns which of the distinct ones each is, and these in the order in which they come."""
-    starts = range(0, len(texts), _TEXTS_AT_ONCE)
-    parts = [pa.array(map(clean_text, texts[at : at + _TEXTS_AT_ONCE]), pa.string()) for at in starts]
-    cleaned = pa.chunked_array(parts, pa.string()).combine_chunks().dictionary_encode()
-    return cleaned.indices.to_numpy(), cleaned.dictionary
+def _own_gaps(frame: pd.DataFrame, config: EgoClipConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return which times are usable, and the mean gap of each row's own pass, NaN without one or without a time."""
+    usable = ~bad_time(frame) & ~no_video(frame)
+    if "beyond_video" in config.filters:
+        usable &= ~beyond_video(frame)
+    own = np.full(len(frame), np.nan)
+    own[usable] = mean_gap(frame["narration_time"].to_numpy()[usable], frame["group"].to_numpy()[usable])
+    return usable, own
 
 
-def _join(narrations: pd.DataFrame, videos: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str], pa.Array]:
-    video, uids = pd.factorize(narrations["video_uid"], sort=True)
-    source, sources = pd.factorize(narrations["narration_source"], sort=True)
-    index = narrations["narration_ind"].to_numpy(np.int64)
-    time = narrations["narration_time"].to_numpy(np.float64)
-    order = np.lexsort((index, time, source, video))
-    raw, distinct = pd.factorize(narrations["narration_text"])
-    text, texts = _cleaned(distinct)
-    words = np.fromiter(map(word_count, strings(texts)), np.int64, len(texts))
-    unsure = np.fromiter(map(is_unsure, strings(texts)), bool, len(texts))
-    video, raw, time = video[order], raw[order], time[order]
-    of = text[raw]
-    place = pd.Index(videos["video_uid"]).get_indexer(pd.Index(uids))[video]
-    frame = pd.DataFrame(
-        {
-            "video": video,
-            "source": source[order],
-            "narration_ind": index[order],
-            "narration_time": time,
-            "text": of,
-            "words": words[of],
-            "unsure": unsure[of],
-            "video_dur": _facts(videos["video_dur"], place, np.nan),
-            "split": _facts(videos["split"], place, ""),
-            "fho_multi": _facts(videos["fho_multi"], place, False),
-            "is_stereo": _facts(videos["is_stereo"], place, False),
-            "width": _facts(videos["width"], place, 0),
-            "height": _facts(videos["height"], place, 0),
-            "redacted": inside_intervals(time, place, list(videos["redacted"])),
-        }
-    )
-    return frame, list(uids), list(sources), texts
+def _usable_and_beta(frame: pd.DataFrame, config: EgoClipConfig, pace: Pace) -> tuple[np.ndarray, np.ndarray]:
+    usable, own = _own_gaps(frame, config)
+    return usable, np.where(usable & np.isnan(own), pace.without_gap, own)
 
 
-def _facts(column: pd.Series, place: np.ndarray, unknown: object) -> np.ndarray:
-    """Look up a fact of each row's video; `place` is its row, -1 for a video that nobody knows."""
-    values = column.to_numpy()
-    return np.append(values, np.array([unknown], values.dtype))[place]
+def _verbs(texts: pa.Array, name: str) -> np.ndarray:
+    """Return how long the verb of each text takes, for the one strategy that reads the text; 1 for the others."""
+    return fitted().relative(strings(texts)) if name == "adaptive" else np.broadcast_to(1.0, len(texts))
 
 
-def _gaps(own: np.ndarray, group: np.ndarray, alpha: float) -> dict[str, float]:
-    """Sum up the mean gaps of the passes that have clips, each pass once (seconds)."""
-    _, first = np.unique(group, return_index=True)
-    beta = own[first]
-    known = beta[np.isfinite(beta)]
-    stats = {"mean": known.mean(), "least": known.min(), "greatest": known.max()} if len(known) else {}
-    return {
-        "alpha": float(alpha),
-        "passes": len(beta),
-        "passes_without_gap": len(beta) - len(known),
-        **{name: float(value) for name, value in stats.items()},
-    }
+def _windows(frame: pd.DataFrame, name: str, usable: np.ndarray, beta: np.ndarray, alpha: float) -> pd.DataFrame:
+    time, group = frame["narration_time"].to_numpy()[usable], frame["group"].to_numpy()[usable]
+    start, end = clip_windows(name, time, group, beta[usable], alpha, frame["verb"].to_numpy()[usable])
+    bounds = (start, end, *clamp(start, end, frame["video_dur"].to_numpy()[usable]))
+    columns = {}
+    for column, values in zip(_BOUNDS, bounds, strict=True):
+        columns[column] = np.full(len(usable), np.nan)
+        columns[column][usable] = to_micro(values)
+    return pd.DataFrame(columns)

@@ -25,17 +25,6 @@ def mean_gap(time: np.ndarray, group: np.ndarray) -> np.ndarray:
     return beta[row]
 
 
-def mean_of_groups(beta: np.ndarray, group: np.ndarray) -> float:
-    """Return the mean of beta with each group counted once, groups of undefined beta left out; NaN if none is defined.
-
-    This is the alpha of EgoVLP section 3.1, "the average of all beta across all videos", taken per pass.
-    """
-    _, first = np.unique(group, return_index=True)
-    known = beta[first]
-    known = known[np.isfinite(known)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
 def neighbours(time: np.ndarray, group: np.ndarray, beta: np.ndarray) -> Bounds:
     """Return the nearest earlier and later *different* time of each row's group, float64[N] each.
 

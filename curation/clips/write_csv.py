@@ -11,8 +11,18 @@ ROWS = 100_000  # lines made at a time: bounds memory
 
 
 def write_csv(table: pa.Table, file: BinaryIO) -> None:
-    """Write the published columns as tab-separated text, tags as Python lists, quotes only where a text holds one."""
+    """Write a clip table with its header."""
+    write_csv_header(file)
+    write_csv_rows(table, file)
+
+
+def write_csv_header(file: BinaryIO) -> None:
+    """Write the names of the published columns."""
     file.write(("\t".join(CSV_COLUMNS) + "\n").encode())
+
+
+def write_csv_rows(table: pa.Table, file: BinaryIO) -> None:
+    """Write the published columns as tab-separated text, tags as Python lists, quotes only where a text holds one."""
     published = table.select(CSV_COLUMNS)
     for start in range(0, len(published), ROWS):
         part = published.slice(start, ROWS).combine_chunks()

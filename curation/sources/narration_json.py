@@ -62,11 +62,25 @@ class _Rows:
 
     def frame(self) -> pd.DataFrame:
         self.flush()
-        frame = pa.concat_tables(self.batches).unify_dictionaries().to_pandas()
+        table = pa.concat_tables(self.batches).unify_dictionaries()
         self.batches.clear()
+        # Not by `to_pandas`, which makes a Python string of each text on the way: four times the memory.
+        columns = {name: _column(table[name]) for name in NARRATION_COLUMNS}
         for name in ("video_uid", "narration_source"):  # categories have the order of their names, as strings have
-            frame[name] = frame[name].cat.set_categories(sorted(frame[name].cat.categories))
-        return frame
+            columns[name] = columns[name].set_categories(sorted(columns[name].categories))
+        del table
+        pa.default_memory_pool().release_unused()
+        return pd.DataFrame(columns)
+
+
+def _column(column: pa.ChunkedArray) -> np.ndarray | pd.Categorical:
+    """Return numbers, or the strings of chunks that share a dictionary as categories."""
+    if not pa.types.is_dictionary(column.type):
+        return column.to_numpy()
+    codes = np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in column.chunks)])
+    names = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.large_string())
+    names = pd.array(names, pd.StringDtype(na_value=np.nan))
+    return pd.Categorical.from_codes(codes, pd.Index(names))
 
 
 def read_narration_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:

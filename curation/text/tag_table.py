@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,7 +46,7 @@ def tag_distinct(
     Texts that differ in their last full stop alone are tagged once. `earlier` has `clip_text` and the tags of texts
     that need no tagging: see `earlier_tags`.
     """
-    trimmed = pc.utf8_rtrim(pa.array(texts, pa.string()), _ENDS).dictionary_encode()
+    trimmed = pc.utf8_rtrim(pa.array(texts, pa.large_string()), _ENDS).dictionary_encode()
     of, distinct = trimmed.indices.to_numpy(), trimmed.dictionary
     known, place = _known(distinct, earlier)
     todo = distinct.filter(pa.array(place < 0))
@@ -86,7 +86,7 @@ def _known(texts: pa.Array, earlier: pa.Table | None) -> tuple[pa.Table, np.ndar
     """Return the earlier tags and the row there of each text, -1 if there is none."""
     if earlier is None:
         return _SCHEMA.empty_table(), np.full(len(texts), -1)
-    trimmed = pc.utf8_rtrim(earlier["clip_text"], _ENDS)
+    trimmed = pc.utf8_rtrim(earlier["clip_text"].cast(pa.large_string()), _ENDS)
     place = pc.index_in(texts, value_set=trimmed.combine_chunks())
     return earlier.select(_SCHEMA.names), place.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
@@ -101,14 +101,30 @@ def _tag(texts: pa.Array, lexicon: Lexicon, report: Report) -> list[pa.Table]:
             tables[start] = _tag_part(part, lexicon)
             report(STAGE, start + len(part), len(texts))
         return list(tables.values())
-    # Of its own memory, each: what goes to a worker is all that a slice is of.
-    parts = {start: pa.concat_arrays([texts.slice(start, TEXTS_AT_ONCE)]) for start in starts}
     # No Ray session is started for this: it is half a gigabyte, and processes do as well.
+    parts, done = _Parts(texts, starts, lexicon), 0
     with open_workers(len(parts), core_sec=0.0, report=report) as workers:
-        for ended in run_each(workers, _tag_apart, {start: (part, lexicon) for start, part in parts.items()}):
+        for ended in run_each(workers, _tag_apart, parts):
             tables[ended.key] = ended.result()
-            report(STAGE, sum(map(len, tables.values())), len(texts))
-    return [tables[start] for start in parts]
+            done += len(tables[ended.key])
+            report(STAGE, done, len(texts))
+    return [tables[start] for start in starts]
+
+
+class _Parts(Mapping):
+    """What a worker is sent for the texts from a start on: made when it is asked for, of memory of its own."""
+
+    def __init__(self, texts: pa.Array, starts: range, lexicon: Lexicon) -> None:
+        self._texts, self._starts, self._lexicon = texts, starts, lexicon
+
+    def __getitem__(self, start: int) -> tuple[pa.Array, Lexicon]:
+        return pa.concat_arrays([self._texts.slice(start, TEXTS_AT_ONCE)]), self._lexicon
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._starts)
+
+    def __len__(self) -> int:
+        return len(self._starts)
 
 
 def _tag_apart(texts: pa.Array, lexicon: Lexicon) -> pa.Table:

@@ -1,13 +1,18 @@
 """Read a parquet file as what it is, a stranger's: the columns of a schema, in exactly its types, or it is refused."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from egocurate.errors import InputError
-from egocurate.storage.parquet import read_parquet
-from egocurate.storage.paths import AnyPath
+from egocurate.storage.mapped_table import mapped_table
+from egocurate.storage.parquet import parquet_file, pieces_of, read_parquet
+from egocurate.storage.paths import AnyPath, is_remote
+
+MAPPED_FROM = 500_000
+"""Rows of a table that is not read into memory but mapped: its texts and lists may be gigabytes."""
 
 
 def read_typed(
@@ -16,10 +21,24 @@ def read_typed(
     """Return the columns of a schema, without those of `optional` that are not there.
 
     A type that holds no more than that of the schema becomes it: shorter numbers, strings and lists of another layout.
-    Numbers are not read out of texts. Raises InputError for a file that cannot be read, a column that is missing, there
-    twice or of another type, a value that is missing (but in `nullable`), and a text that is not UTF-8.
+    Numbers are not read out of texts. A table of millions of rows is mapped from a copy (`mapped_table`). Raises
+    InputError for a file that cannot be read, a column that is missing, there twice or of another type, a value that is
+    missing (but in `nullable`), and a text that is not UTF-8.
     """
-    table = read_any(path, schema.names)
+    if is_remote(path) or _rows(path) < MAPPED_FROM:
+        return _typed(path, read_any(path, schema.names), schema, optional, nullable)
+
+    def pieces() -> Iterator[pa.Table]:
+        for piece in _valid_pieces(path, schema.names):
+            yield _typed(path, piece, schema, optional, nullable)
+
+    return mapped_table(pieces)
+
+
+def _typed(
+    path: AnyPath, table: pa.Table, schema: pa.Schema, optional: Collection[str], nullable: Collection[str]
+) -> pa.Table:
+    """Return a table, or a piece of one, in the types of the schema; raises InputError as `read_typed`."""
     fields = [field for field in schema if field.name in table.column_names or field.name not in optional]
     missing = [field.name for field in fields if field.name not in table.column_names]
     if missing:
@@ -36,14 +55,43 @@ def read_typed(
 
 def read_any(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
     """Return (some columns of) a parquet file's table, whatever they hold; InputError for one that cannot be read."""
+    with _named(path):
+        return _valid(read_parquet(path, columns))
+
+
+def _rows(path: AnyPath) -> int:
+    with _named(path), parquet_file(path) as file:
+        return file.metadata.num_rows
+
+
+def _valid_pieces(path: AnyPath, columns: list[str]) -> Iterator[pa.Table]:
+    with _named(path):
+        file = parquet_file(path)
+    with file:
+        pieces = pieces_of(file, columns)
+        while True:
+            with _named(path):
+                piece = next(pieces, None)
+                if piece is None:
+                    return
+                _valid(piece)
+            yield piece
+
+
+def _valid(table: pa.Table) -> pa.Table:
+    table.validate(full=True)  # Arrow reads texts that are not UTF-8, and fails where they are looked at
+    return table
+
+
+@contextmanager
+def _named(path: AnyPath) -> Iterator[None]:
+    """Name the file in an InputError for whatever cannot be read of it."""
     try:
-        table = read_parquet(path, columns)
-        table.validate(full=True)  # Arrow reads texts that are not UTF-8, and fails where they are looked at
+        yield
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise
         raise InputError(f"{path}: not a readable parquet file ({error}); write it again") from error
-    return table
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -54,7 +54,7 @@ def run_each(
 
     One whose worker dies is run again, and ends with WorkerDied if that goes on.
     """
-    waiting, tries = list(reversed(tasks)), dict.fromkeys(tasks, 0)
+    waiting, tries = list(tasks)[::-1], dict.fromkeys(tasks, 0)
     running = 0
     while waiting or running:
         while waiting and workers.has_room():

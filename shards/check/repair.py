@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from egocurate.errors import InputError
 from egocurate.progress import Report, silent
 from egocurate.shards.check.tar_evidence import Evidence
-from egocurate.shards.check.verify import verify
+from egocurate.shards.check.verify import find_problems
 from egocurate.shards.manifest import read_manifest
 from egocurate.shards.shard_format import FORMAT, INDEX_FILE, MANIFEST_FILE, PARTS_KEY
 from egocurate.shards.write.job import (
@@ -62,7 +62,7 @@ def repair(job: ShardJob, report: Report = silent) -> Repaired:
             refuse_without_videos(checked)
         # Of a folder without any trace of its parts it is taken that it never grew.
         folder = ShardFolder(job, plan_parts(checked, known or grown_parts(checked, (), {})))
-        if manifest is not None and not _problems(folder, report):
+        if manifest is not None and not _has_problems(folder, manifest, report):
             if len(manifest["shards"]) == folder.plan.shards:
                 folder.close()  # a run that was killed when all was done has left its notes
             return Repaired([], False, None)
@@ -192,8 +192,12 @@ def _is_of_another_version(text: bytes) -> bool:
         return False
 
 
-def _problems(folder: ShardFolder, report: Report) -> bool:
+def _has_problems(folder: ShardFolder, manifest: dict, report: Report) -> bool:
+    """Tell whether anything is wrong with a folder; one problem is enough, and a tar that is gone is seen at once."""
+    sizes = file_sizes(folder.out)
+    if any(sizes.get(entry["file"]) != entry["bytes"] for entry in manifest["shards"]):
+        return True
     try:
-        return bool(verify(folder.out, decode=0, report=report))
+        return any(True for _ in find_problems(folder.out, decode=0, report=report))
     except InputError:
         return True  # The index cannot be read, or counts otherwise than the manifest.

@@ -4,6 +4,7 @@ import hashlib
 import json
 import tarfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,27 +42,40 @@ def verify(folder: str | AnyPath, decode: int = 8, report: Report = silent) -> l
 
     `decode` clips, evenly spread, are decoded whole. Raises InputError if there is no readable manifest or index.
     """
+    return list(find_problems(folder, decode, report))
+
+
+def find_problems(folder: str | AnyPath, decode: int = 8, report: Report = silent) -> Iterator[Problem]:
+    """Yield the problems of a shard folder as they are found; see `verify`."""
     try:
         index = ShardIndex.open(folder)
     except DamagedIndex as error:
-        return [Problem(INDEX_FILE, None, str(error))]
+        yield Problem(INDEX_FILE, None, str(error))
+        return
+    is_sound = True
+    for problem in _problems_of_files(index, report):
+        is_sound = False
+        yield problem
+    if not is_sound or not len(index):
+        return
+    chosen = np.unique(np.linspace(0, len(index) - 1, min(decode, len(index))).astype(int))
+    for sample in chosen:
+        yield from _check_clip(index, int(sample))
+
+
+def _problems_of_files(index: ShardIndex, report: Report) -> Iterator[Problem]:
     entries = index.manifest["shards"]
     bounds = np.searchsorted(index.shard, np.arange(len(entries) + 1))
-    problems: list[Problem] = []
     for shard, entry in enumerate(entries):
         report(STAGE, shard, len(entries))
-        problems += _check_shard(index, entry, range(bounds[shard], bounds[shard + 1]))
+        yield from _check_shard(index, entry, range(bounds[shard], bounds[shard + 1]))
     report(STAGE, len(entries), len(entries))
     if index.manifest["failed"] and not (index.folder / FAILED_FILE).is_file():
-        problems.append(Problem(FAILED_FILE, None, "is not there, though the manifest counts failed clips"))
+        yield Problem(FAILED_FILE, None, "is not there, though the manifest counts failed clips")
     known = {entry["file"] for entry in entries}
     if not (index.folder / UNFINISHED / PLAN_FILE).exists():  # what is there while it grows is not published yet
         strays = sorted(name for name in file_sizes(index.folder) if name.endswith(".tar") and name not in known)
-        problems += [Problem(name, None, "is not in the manifest: move it elsewhere") for name in strays]
-    if problems or not len(index):
-        return problems
-    chosen = np.unique(np.linspace(0, len(index) - 1, min(decode, len(index))).astype(int))
-    return [problem for sample in chosen for problem in _check_clip(index, int(sample))]
+        yield from (Problem(name, None, "is not in the manifest: move it elsewhere") for name in strays)
 
 
 def _check_shard(index: ShardIndex, entry: dict, samples: range) -> list[Problem]:

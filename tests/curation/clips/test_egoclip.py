@@ -326,9 +326,10 @@ def test_lexicons(hostile_root, egoclip, tmp_path):
 
 def test_stages_are_reported_to_their_end(hostile_root):
     seen = {}
-    build_egoclip(
+    made = build_egoclip(
         Ego4DSource(hostile_root), EgoClipConfig(), report=lambda s, n, of: seen.setdefault(s, []).append((n, of))
     )
+    assert made.table.num_rows == made.clips
     assert list(seen) == ["read", "filter", "tag texts", "negatives"]
     for steps in seen.values():
         assert steps == sorted(steps)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from egocurate.curation.clips.coded_narrations import inside_intervals
 from egocurate.curation.clips.filters import FILTERS
-from egocurate.curation.clips.selection import first_reason, inside_intervals
+from egocurate.curation.clips.selection import first_filter
 from egocurate.curation.config import DEFAULT_FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
 from egocurate.errors import InputError
 
@@ -81,7 +82,8 @@ def test_the_first_reason_wins(rows, on):
     frame = pd.DataFrame(rows, columns=["a", "b", "c"])
     filters = {name: (lambda frame, name=name: frame[name].to_numpy()) for name in "abc"}
     expected = [next((name for name, hit in zip("abc", row, strict=True) if hit and name in on), "") for row in rows]
-    assert first_reason(frame, filters, tuple(on)).tolist() == expected
+    places = first_filter(frame, filters, tuple(on))
+    assert [["", *filters][place] for place in places] == expected
 
 
 @given(

@@ -13,7 +13,6 @@ from egocurate.curation.clips.windows import (
     clamp,
     clip_windows,
     mean_gap,
-    mean_of_groups,
     neighbours,
     overlap_ratio,
 )
@@ -67,17 +66,6 @@ def test_mean_gap_does_not_need_an_order(timeline, random):
     order = list(range(len(time)))
     random.shuffle(order)
     np.testing.assert_array_equal(mean_gap(time[order], group[order]), mean_gap(time, group)[order])
-
-
-@given(timelines())
-def test_mean_of_groups_counts_a_pass_once(timeline):
-    time, group = timeline
-    beta = mean_gap(time, group)
-    each = [value for value in dict(zip(group.tolist(), beta.tolist(), strict=True)).values() if not np.isnan(value)]
-    if each:
-        assert mean_of_groups(beta, group) == pytest.approx(sum(each) / len(each))
-    else:
-        assert np.isnan(mean_of_groups(beta, group))
 
 
 @given(timelines(), st.floats(0.5, 5))

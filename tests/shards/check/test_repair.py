@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from egocurate.errors import InputError
+from egocurate.shards.check import verify as verify_module
 from egocurate.shards.check.repair import STAGE, repair, settings_of
 from egocurate.shards.check.verify import verify
 from egocurate.shards.profiles import profile
@@ -92,6 +93,31 @@ def test_a_broken_tar_is_cut_again_and_the_others_are_not_touched(copy, spoil):
     after = stamps(job.out)
     same = [name for name in files if name.endswith(".tar") and name != "egoclip-000001.tar"]
     assert len(same) >= 4 and all(after[name] == before[name] for name in same)
+
+
+def test_a_tar_that_is_gone_is_seen_before_any_is_read(copy):
+    job, files = copy
+    tars(job.out)[1].unlink()
+    stages = []
+    repair(job, lambda stage, done, of: stages.append(str(stage)))
+    assert contents(job.out) == files and "verifying shards" not in stages
+
+
+def test_one_problem_is_enough_to_repair(copy, monkeypatch):
+    job, files = copy
+    for tar in tars(job.out):
+        flip(tar, 3)
+    looked = []
+
+    def check_shard(index, entry, samples, check=verify_module._check_shard):
+        looked.append(entry["file"])
+        return check(index, entry, samples)
+
+    monkeypatch.setattr(verify_module, "_check_shard", check_shard)
+    assert len(verify(job.out, decode=0)) >= len(looked) > 2
+    looked.clear()
+    repair(job)
+    assert contents(job.out) == files and len(looked) == 1
 
 
 @pytest.mark.parametrize("lost", [["index.parquet"], ["manifest.json"], ["index.parquet", "manifest.json"]])
