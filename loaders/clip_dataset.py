@@ -112,16 +112,25 @@ class ClipDataset(Dataset):
             return None
         config, row = self.config, self.index.row(sample)
         self.status.note(f"{row.key} in {row.shard_path}")
+        # A clip shorter than what is asked for shows frames again: each is decoded and resized once.
         indices = frame_sampler(config.pick)(row.frame_count, config.frames, rng)
-        frames = read_clip(self.index, sample, indices, config.decoder)
+        distinct, place = np.unique(indices, return_inverse=True)
+        frames = read_clip(self.index, sample, distinct, config.decoder)
         if isinstance(frames, BadSample):
             self._known_bad[sample] = frames
             bad.append(frames)
             return None
         view = random_view(rng, *frames.shape[-2:], scale=config.scale, flip=config.flip)
-        if config.crop == "device":
-            return Clip(frames, row.text, row.tag_verb, row.tag_noun, sample, view)
-        return Clip(crop_and_resize(frames, view, config.size), row.text, row.tag_verb, row.tag_noun, sample)
+        on_host = config.crop == "host"
+        return Clip(
+            crop_and_resize(frames, view, config.size) if on_host else frames,
+            row.text,
+            row.tag_verb,
+            row.tag_noun,
+            sample,
+            None if on_host else view,
+            repeats=place if len(distinct) < len(place) else None,
+        )
 
     def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
         return generator(self.config.seed, epoch, purpose, sample)

@@ -50,10 +50,8 @@ def mp4_samples(data: bytes) -> Mp4Samples | None:
 
 def _samples(data: bytes, tables: dict[bytes, _Span]) -> Mp4Samples:
     """Return the pictures; raises what `mp4_samples` takes for a layout that is not plain."""
-    same_size, count = struct.unpack_from(">II", data, tables[b"stsz"][0] + 4)
-    sizes = _numbers(data, tables[b"stsz"], 8, 1)[:, 0].astype(np.int64)
-    if same_size or not 0 < count == len(sizes):
-        raise ValueError("no size of each picture")
+    sizes = _sizes(data, tables[b"stsz"])
+    count = len(sizes)
     starts = _starts(data, tables, sizes)
     ends = starts + sizes
     if starts.min() < 0 or sizes.min() < 1 or ends.max() + PADDING > len(data):
@@ -70,6 +68,17 @@ def _samples(data: bytes, tables: dict[bytes, _Span]) -> Mp4Samples:
         is_key = np.isin(np.arange(1, count + 1), keys)
     spans = list(zip(starts.tolist(), ends.tolist(), strict=True))
     return Mp4Samples(_description(data, tables[b"stsd"]), spans, times.tolist(), is_key.tolist())
+
+
+def _sizes(data: bytes, table: _Span) -> np.ndarray:
+    """Return the bytes of each picture, int64[N]: a list, or one number where all are equal."""
+    same, count = struct.unpack_from(">II", data, table[0] + 4)
+    sizes = _numbers(data, table, 8, 1)[:, 0].astype(np.int64)
+    if same and not len(sizes) and same * count <= len(data):
+        sizes = np.full(count, same, np.int64)
+    if not 0 < count == len(sizes):
+        raise ValueError("no size of each picture")
+    return sizes
 
 
 def _starts(data: bytes, tables: dict[bytes, _Span], sizes: np.ndarray) -> np.ndarray:
