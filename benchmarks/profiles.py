@@ -41,6 +41,7 @@ ROUNDS, ROUND_SECONDS = 3, 0.12
 GUESSES = {"mp4": (22.0, 28.0), "jpg": (55.0, 80.0), "webp": (50.0, 80.0)}
 DOCS = Path(__file__).parents[1] / "docs"
 
+JPEG = b"\xff\xd8"
 SEEKING = "decord seeking"
 CHUNK, CLIP_30 = "15 s chunk, GOP 250, 288 px", "30 fps clip, x264 default, 256 px"
 
@@ -238,7 +239,7 @@ def _default_x264(frames: Sequence[av.VideoFrame]) -> bytes:
 def _decode(members: tuple[bytes, ...], indices: np.ndarray, decoder: str) -> torch.Tensor:
     if decoder == SEEKING:
         return _decord_seeking(members[0], indices)
-    if decoder == "Pillow" or len(members) > 1:
+    if decoder in ("Pillow", "simplejpeg") or len(members) > 1:
         return as_tensor(decode_pictures([members[n] for n in indices.tolist()]))
     return decode_clip(members[0], indices, decoder)
 
@@ -267,7 +268,7 @@ def _point(name: str, clips: Sequence[Stored], bytes_per_clip: float | None = No
 
 def _decoders(clips: Sequence[Stored]) -> list[str]:
     if clips[0].members[0][4:8] != b"ftyp":
-        return ["Pillow"]
+        return ["simplejpeg" if clips[0].members[0].startswith(JPEG) else "Pillow"]
     loading = [name for name in DECODERS if load(name).frames is not None]
     return loading + [SEEKING] * ("decord" in loading)
 

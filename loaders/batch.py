@@ -15,8 +15,8 @@ from egocurate.loaders.crops import View
 class Clip:
     """One clip as a model sees it: frames uint8 [T, 3, S, S], its text, classes and sample id.
 
-    With a view the frames are as stored, [T, 3, H, W], and still to be cropped to it. With `repeats`, int64[T], they are
-    only those that differ, and it says which is shown at each place.
+    With a view the frames are as stored, [T, 3, H, W], and still to be cropped to it. With `repeats`, int64[T], they
+    are only those that differ, and it says which is shown at each place.
     """
 
     frames: torch.Tensor
