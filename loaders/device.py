@@ -128,7 +128,7 @@ def _weighted(weights: torch.Tensor, levels: torch.Tensor, bits: torch.Tensor) -
 
 
 def _resizing(start: torch.Tensor, length: torch.Tensor, pixels: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return int32 [M, size, pixels] and int32 [M]: weights, times 2 ** bits, that bring start .. start + length to size.
+    """Return int32 [M, size, pixels] and int32 [M]: weights, times 2 ** bits, that bring start .. + length to `size`.
 
     start and length: int64 [M]. A triangle as wide as two target pixels, or two source pixels if those are larger,
     about each target's center; as many bits as the largest weight of a view has room for in 15, as in PyTorch's kernel.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from egocurate.shards.video import decode_pyav
 from egocurate.shards.video.decoder_protocol import DecodeError
-from egocurate.shards.video.mp4_samples import mp4_samples
+from egocurate.shards.video.mp4.sample_table import mp4_samples
 
 PLAIN = {
     "train": {"count": 13, "gop": 2},
