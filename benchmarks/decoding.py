@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,8 +35,9 @@ from egocurate.loaders.decode_clip import as_tensor
 from egocurate.shards.profiles import H264, PROFILES, Profile
 from egocurate.shards.video import decode_pyav
 from egocurate.shards.video.decode import decode_frames
+from egocurate.shards.video.decode_pictures import decode_pictures
 
-TURNS, FRAMES, MANY, SIZE = 5, 4, 16, 224
+TURNS, FRAMES, MANY, SIZE = 7, 4, 16, 224
 KEPT, OF_PILLOW = "what is done", "what was done"
 
 
@@ -142,9 +144,15 @@ def reading(footage: Sequence[Footage]) -> dict[str, Tried]:
 
 
 def _drawn(clips: Sequence[Stored], frames: int) -> Callable[[], object]:
-    """Return what decodes frames of each clip, the same ones each time."""
-    wanted = [np.unique(clip.draw(frames, np.random.default_rng(0))).tolist() for clip in clips]
-    return lambda: [decode_pyav.decode(clip.members[0], one) for clip, one in zip(clips, wanted, strict=True)]
+    """Return what decodes frames of each clip, others each time, and the same ones for all ways to store it."""
+    turns = itertools.count()
+
+    def run() -> None:
+        rng = np.random.default_rng(next(turns))
+        for clip in clips:
+            decode_pyav.decode(clip.members[0], np.unique(clip.draw(frames, rng)).tolist())
+
+    return run
 
 
 def _read(clips: Sequence[Stored], *, once: bool) -> Callable[[], object]:
@@ -167,7 +175,8 @@ def _frames(clip: Stored, indices: np.ndarray) -> np.ndarray:
     if len(clip.members) == 1:
         return decode_frames(clip.members[0], indices)
     distinct, place = np.unique(indices, return_inverse=True)
-    return np.stack([simplejpeg.decode_jpeg(clip.members[n], "RGB") for n in distinct.tolist()])[place]
+    frames = decode_pictures([clip.members[n] for n in distinct.tolist()])
+    return frames if len(distinct) == len(indices) else frames[place]
 
 
 def measured(table: str, tried: Mapping[str, Tried], each: int, unit: str) -> list[dict[str, object]]:

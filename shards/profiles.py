@@ -63,7 +63,7 @@ PROFILES = {
         codec=H264(gop=2, crf=23.3),
         help="mp4 that decodes fast, 224 pixels, 8 frames per second",
     ),
-    # 28 to 38 times the chunk, at 1.6 of the clip's bytes, of which a reader fetches only the pictures that it draws.
+    # 45 times the chunk, at 1.6 of the clip's bytes, of which a reader fetches only the pictures that it draws.
     "fast": Profile(
         "fast",
         short_side=224,
