@@ -55,7 +55,7 @@ class Profile:
 # per second and core, against a 15 s chunk with a group of 250 and a 30 fps clip of x264's defaults of equal quality.
 PROFILES = {
     # As near to the source as 256 pixels of crf 25.6, in whole frames and in random crops of half and more of them, at
-    # 1.04 of their bytes and 1.17 times as fast: fewer macroblocks, each better (docs/profiles.md).
+    # 1.03 of their bytes and a tenth faster: fewer macroblocks, each better (docs/profiles.md).
     "train": Profile(
         "train",
         short_side=224,
