@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.record import RESULTS
@@ -27,7 +27,37 @@ equal. `native` keeps the size of the source, and is measured on one of 256 pixe
 In the picture each dot is a way to store clips. All of them but the named profiles are as good as the 30 fps clip.
 
 ![Bytes of a clip against decoding speed](profiles.png)
+
+## What else was tried
+
+The cost of decoding is most of a loader's work. The tables below tell what was tried to lower it, each variant measured
+in turns with the first row of its table (`python -m benchmarks.decoding --videos FOLDER`, {decoding_date}, on
+{decoding_machine}).
+
+`train` stores 224 pixels, not 256: fewer blocks, each stored better, come as near to the source for about the same
+bytes. That holds for the random crops of training, too. Of 96 crops of half of the frame and more, mean SSIM is .967
+with both.
+
+### The pictures of `fast`
+
+All decode to the pixels of the second row unless the table says by how many levels they differ. Random crops of wide
+video hold about .6 of a picture, but JPEG can be entered at restart markers only, and no package that installs with
+`pip` decodes part of a picture.
+
+{pictures}
+
+### The mp4 of `train`
+
+{train}
+
+### Batches of 16 frames
+
+Clips of one to two seconds hold 8 to 16 frames, so some are shown twice; each is decoded and resized once.
+
+{many}
 """
+
+TRIED = ("", "ms", "times as fast", "bytes", "SSIM", "levels from the pixels, mean and most", "")
 
 
 def rows(record: Path = RESULTS / "profiles.json") -> list[tuple[str, ...]]:
@@ -38,13 +68,39 @@ def rows(record: Path = RESULTS / "profiles.json") -> list[tuple[str, ...]]:
     return [HEADER, *(_row(point, chunk["value"], clip["value"]) for point in (chunk, clip, *named))]
 
 
-def write_page(out: Path, record: Path = RESULTS / "profiles.json") -> None:
-    """Write the table and the plane as a page of the documentation."""
-    kept = json.loads(record.read_text())
-    head, *body = rows(record)
-    lines = [head, ("---",) * len(head), *body]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    out.write_text(PAGE.format(date=kept["date"], machine=kept["machine"], table=table))
+def tried(figures: Sequence[Mapping], table: str) -> list[tuple[str, ...]]:
+    """Return a table of `benchmarks.decoding`, its header first, without the columns in which nothing is said."""
+    lines = [TRIED]
+    for point in figures:
+        name, _, what = point["what"].partition(": ")
+        if name == table:
+            levels = f"{point['mean']:.2f}, {point['largest']}" if point.get("largest") else ""
+            size, ssim = (f"{point[key]:,}" if key in point else "" for key in ("bytes", "ssim"))
+            lines.append((what, f"{point['value']:.2f}", f"{point['ratio']:.2f}", size, ssim, levels, point["verdict"]))
+    said = [any(line[column] for line in lines[1:]) for column in range(len(TRIED))]
+    return [tuple(cell for cell, is_said in zip(line, said, strict=True) if is_said) for line in lines]
+
+
+def write_page(
+    out: Path, profiles: Path = RESULTS / "profiles.json", decoding: Path = RESULTS / "decoding.json"
+) -> None:
+    """Write the tables and the plane as a page of the documentation."""
+    kept, others = (json.loads(record.read_text()) for record in (profiles, decoding))
+    tables = {"pictures": "pictures", "train": "train", "many": "16 frames"}
+    page = PAGE.format(
+        date=kept["date"],
+        machine=kept["machine"],
+        table=_markdown(rows(profiles)),
+        decoding_date=others["date"],
+        decoding_machine=others["machine"],
+        **{place: _markdown(tried(others["figures"], name)) for place, name in tables.items()},
+    )
+    out.write_text(page)
+
+
+def _markdown(lines: Sequence[tuple[str, ...]]) -> str:
+    head, *body = lines
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ("---",) * len(head), *body])
 
 
 def _row(point: Mapping, chunk: float, clip: float) -> tuple[str, ...]:

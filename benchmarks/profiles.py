@@ -41,6 +41,7 @@ ROUNDS, ROUND_SECONDS = 3, 0.12
 GUESSES = {"mp4": (22.0, 28.0), "jpg": (55.0, 80.0), "webp": (50.0, 80.0)}
 DOCS = Path(__file__).parents[1] / "docs"
 
+JPEG = b"\xff\xd8"
 SEEKING = "decord seeking"
 CHUNK, CLIP_30 = "15 s chunk, GOP 250, 288 px", "30 fps clip, x264 default, 256 px"
 
@@ -99,7 +100,7 @@ def measure(videos: Path) -> list[dict[str, object]]:
     """Return a figure for each way to store clips, and the ratios that matter, on the footage in `videos`."""
     torch.set_num_threads(1)
     footage = windows(videos)
-    truth = _Truth(footage)
+    truth = Truth(footage)
     chunk_clips = _chunks(videos)
     clip_30 = [_default_x264([shot.scaled(n, 256) for n in shot.picked(None)]) for shot in footage]
     goal = truth.quality(None, [(data,) for data in clip_30])
@@ -115,7 +116,7 @@ def measure(videos: Path) -> list[dict[str, object]]:
     for way in PROFILES.values():
         # The sources are of many sizes: as the archive of a 256 pixel video.
         way = replace(way, short_side=way.short_side or 256)
-        clips = _clips(way, footage)
+        clips = stored_clips(way, footage)
         quality = truth.quality(way.fps, [clip.members for clip in clips])
         points.append(_point(way.name, clips, ssim=quality, setting=_strength(way), profile=way.settings()))
     return points + _ratios(points)
@@ -136,7 +137,7 @@ def _ratios(points: Sequence[dict]) -> list[dict[str, object]]:
     return found
 
 
-class _Truth:
+class Truth:
     """The luma of source frames at the size a model sees."""
 
     def __init__(self, footage: Sequence[Footage]) -> None:
@@ -163,7 +164,7 @@ class _Truth:
 
 
 def _as_good_as(
-    way: Profile, goal: float, footage: Sequence[Footage], truth: _Truth
+    way: Profile, goal: float, footage: Sequence[Footage], truth: Truth
 ) -> tuple[Profile, list[Stored], float]:
     """Return the way at the crf or quality whose SSIM is `goal`, by a line through two guesses and a step along it."""
     tried: dict[float, float] = {}
@@ -178,7 +179,7 @@ def _as_good_as(
         if strength in tried:
             break
         way = _with_strength(way, strength)
-        clips = _clips(way, footage)
+        clips = stored_clips(way, footage)
         tried[strength] = truth.quality(way.fps, [clip.members for clip in clips])
         if abs(tried[strength] - goal) < 0.0005:
             break
@@ -195,7 +196,8 @@ def _strength(way: Profile) -> float:
     return way.codec.crf if isinstance(way.codec, H264) else way.codec.quality
 
 
-def _clips(way: Profile, footage: Sequence[Footage]) -> list[Stored]:
+def stored_clips(way: Profile, footage: Sequence[Footage]) -> list[Stored]:
+    """Return the windows of the footage as clips stored in a way."""
     clips = []
     for shot in footage:
         frames = [shot.scaled(number, way.short_side) for number in shot.picked(way.fps)]
@@ -238,7 +240,7 @@ def _default_x264(frames: Sequence[av.VideoFrame]) -> bytes:
 def _decode(members: tuple[bytes, ...], indices: np.ndarray, decoder: str) -> torch.Tensor:
     if decoder == SEEKING:
         return _decord_seeking(members[0], indices)
-    if decoder == "Pillow" or len(members) > 1:
+    if decoder in ("Pillow", "simplejpeg") or len(members) > 1:
         return as_tensor(decode_pictures([members[n] for n in indices.tolist()]))
     return decode_clip(members[0], indices, decoder)
 
@@ -267,7 +269,7 @@ def _point(name: str, clips: Sequence[Stored], bytes_per_clip: float | None = No
 
 def _decoders(clips: Sequence[Stored]) -> list[str]:
     if clips[0].members[0][4:8] != b"ftyp":
-        return ["Pillow"]
+        return ["simplejpeg" if clips[0].members[0].startswith(JPEG) else "Pillow"]
     loading = [name for name in DECODERS if load(name).frames is not None]
     return loading + [SEEKING] * ("decord" in loading)
 

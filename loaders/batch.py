@@ -17,7 +17,8 @@ from egocurate.shards.read.read_encoded import EncodedClip
 class Clip:
     """One clip as a model sees it: frames uint8 [T, 3, S, S], its text, classes and sample id.
 
-    With a view the frames are as stored, [T, 3, H, W], or the files of them, and still to be cropped to it.
+    With a view the frames are as stored, [T, 3, H, W], or the files of them, and still to be cropped to it. With
+    `repeats`, int64[T], they are only those that differ, and it says which is shown at each place.
     """
 
     frames: torch.Tensor | EncodedClip
@@ -28,6 +29,12 @@ class Clip:
     view: View | None = None
     source: int = 0
     labels: Mapping[str, int] = field(default_factory=dict)
+    repeats: np.ndarray | None = None
+
+    @property
+    def frame_count(self) -> int:
+        """Return T."""
+        return len(self.frames if self.repeats is None else self.repeats)
 
 
 _ON_HOST = ("sample", "source", "host_valid")
@@ -130,7 +137,7 @@ def collate(
         encoded = encoded_frames([clip.frames for clip in clips])
         frames = torch.empty((*encoded.indices.shape, 3, 0, 0), dtype=torch.uint8)
     else:
-        frames = _stacked([clip.frames for clip in clips], into)
+        frames = _stacked(clips, into)
     return Batch(
         frames=frames,
         texts=[clip.text for clip in clips],
@@ -145,18 +152,23 @@ def collate(
     )
 
 
-def _stacked(clips: list[torch.Tensor], into: torch.Tensor | None) -> torch.Tensor:
-    """Return clips uint8 [T, 3, h, w] as one tensor [M, T, 3, H, W], the smaller ones in its upper left corner.
+def _stacked(clips: list[Clip], into: torch.Tensor | None) -> torch.Tensor:
+    """Return the frames of clips, uint8 [T, 3, h, w] each, as one tensor [M, T, 3, H, W], in its upper left corner.
 
     Channels are last in memory, as decoders give them: turning them costs more than copying them.
     """
-    count, channels = clips[0].shape[:2]
-    height, width = (max(clip.shape[side] for clip in clips) for side in (2, 3))
+    count, channels = clips[0].frame_count, clips[0].frames.shape[1]
+    height, width = (max(clip.frames.shape[side] for clip in clips) for side in (2, 3))
     stacked = (_empty((len(clips), count, height, width, channels)) if into is None else into).movedim(-1, -3)
-    if len({clip.shape for clip in clips}) > 1:
+    if len({clip.frames.shape[2:] for clip in clips}) > 1:
         stacked.zero_()
     for place, clip in zip(stacked, clips, strict=True):
-        place[..., : clip.shape[2], : clip.shape[3]] = clip
+        corner = place[..., : clip.frames.shape[2], : clip.frames.shape[3]]
+        if clip.repeats is None:
+            corner.copy_(clip.frames)
+            continue
+        for number, frame in enumerate(clip.repeats.tolist()):
+            corner[number] = clip.frames[frame]
     return stacked
 
 

@@ -1,7 +1,7 @@
 """One anchor of one epoch, with its negative: fetch, decode, crop. A function of (seed, epoch, sample id) alone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -115,23 +115,32 @@ class ClipDataset(Dataset):
             return None
         config, row = self.config, self.index.row(sample)
         self.status.note(f"{row.key} in {row.shard_path}")
+        # A clip shorter than what is asked for shows frames again: each is decoded and resized once.
         indices = frame_sampler(config.pick)(row.frame_count, config.frames, rng)
-        on_host = config.decode == "host"
+        distinct, place = np.unique(indices, return_inverse=True)
+        decoded = config.decode == "host"
         frames = (
-            read_clip(self.index, sample, indices, config.decoder)
-            if on_host
+            read_clip(self.index, sample, distinct, config.decoder)
+            if decoded
             else read_encoded(self.index, sample, indices)
         )
         if isinstance(frames, BadSample):
             self._known_bad[sample] = frames
             bad.append(frames)
             return None
-        stored = frames.shape[-2:] if on_host else frames.size
+        stored = frames.shape[-2:] if decoded else frames.size
         view = random_view(rng, *stored, scale=config.scale, flip=config.flip)
-        clip = Clip(frames, row.text_as(config.text), row.tag_verb, row.tag_noun, sample, labels=row.labels)
-        if not on_host or config.crop == "device":
-            return replace(clip, view=view)
-        return replace(clip, frames=crop_and_resize(frames, view, config.size))
+        cropped = decoded and config.crop == "host"
+        return Clip(
+            crop_and_resize(frames, view, config.size) if cropped else frames,
+            row.text_as(config.text),
+            row.tag_verb,
+            row.tag_noun,
+            sample,
+            None if cropped else view,
+            repeats=place if decoded and len(distinct) < len(place) else None,
+            labels=row.labels,
+        )
 
     def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
         return generator(self.config.seed, epoch, purpose, sample)

@@ -1,5 +1,6 @@
 """From host memory to the accelerator, one batch ahead, and from bytes to numbers there."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar, runtime_checkable
@@ -140,32 +141,60 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 def crop(frames: torch.Tensor, views: torch.Tensor, size: int) -> torch.Tensor:
     """Return the views of frames uint8 [M, T, 3, H, W], resized, as uint8 [M, T, 3, size, size], on their device.
 
-    Views are a `Batch`'s: int64 [M, 5]. Cropping, bilinear resizing with antialiasing and mirroring are linear in the
-    rows and in the columns, so they are two batched matrix products, whatever the sizes of the views. At most one level
-    from `loaders.crops.crop_and_resize`, which computes in integers.
+    Views are a `Batch`'s: int64 [M, 5]. The pixels are those of `loaders.crops.crop_and_resize`, to the bit, whatever
+    the device and however the batch is divided: PyTorch resizes bytes by whole numbers, and here they are the same.
     """
     clips, count, colors, height, width = frames.shape
     top, left, view_height, view_width, flip = views.to(frames.device).unbind(1)
-    across = _resizing(left, view_width, width, size)
+    across, across_bits = _resizing(left, view_width, width, size)
     across = torch.where(flip.bool()[:, None, None], across.flip(1), across)
-    down = _resizing(top, view_height, height, size)
-    narrow = frames.reshape(clips, -1, width).float() @ across.mT
-    narrow = narrow.view(clips, count * colors, height, size).transpose(1, 2).reshape(clips, height, -1)
-    resized = (down @ narrow).view(clips, size, count * colors, size).transpose(1, 2)
-    return resized.round().clamp(0, 255).byte().reshape(clips, count, colors, size, size)
+    down, down_bits = _resizing(top, view_height, height, size)
+    shown = torch.empty(clips, count, size, size, colors, dtype=torch.uint8, device=frames.device)
+    for number in range(count):  # a frame of each clip at a time: as numbers they take many times the memory of bytes
+        rows = frames[:, number].permute(0, 3, 1, 2).reshape(clips, width, colors * height)
+        narrow = _weighted(across, rows, across_bits).view(clips, size, colors, height)
+        columns = narrow.permute(0, 3, 2, 1).reshape(clips, height, colors * size)
+        resized = _weighted(down, columns, down_bits).view(clips, size, colors, size)
+        shown[:, number] = resized.permute(0, 1, 3, 2)
+    return shown.movedim(-1, -3)
 
 
-def _resizing(start: torch.Tensor, length: torch.Tensor, pixels: int, size: int) -> torch.Tensor:
-    """Return float32 [M, size, pixels]: the weights that bring pixels start .. start + length, int64[M], to `size`.
+def _weighted(weights: torch.Tensor, levels: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    """Return levels uint8 [M, pixels, n] weighted by int32 [M, size, pixels] over 2 ** bits[M], as uint8 [M, size, n].
 
-    A triangle as wide as two target pixels, or two source pixels if those are larger, about each target's center.
+    Exact by matrix products of any precision that holds a byte and adds in float32 (TF32 among them): weights are taken
+    apart into high and low bytes, and no sum passes 2 ** 24.
     """
-    step = (length / size).float()[:, None, None]
-    source = torch.arange(pixels, device=start.device) - start[:, None, None]
-    center = (torch.arange(size, device=start.device)[:, None] + 0.5) * step
-    weights = (1 - (source + 0.5 - center).abs() / step.clamp(min=1)).clamp(min=0)
-    weights = weights * ((source >= 0) & (source < length[:, None, None]))
-    return weights / weights.sum(dim=2, keepdim=True)
+    with torch.autocast(weights.device.type, enabled=False):
+        parts = torch.cat([weights >> 8, weights & 255], dim=1).float() @ levels.float()
+    high, low = parts.int().chunk(2, dim=1)
+    total = (high << 8) + low
+    bits = bits[:, None, None]
+    return ((total + (1 << (bits - 1))) >> bits).clamp(0, 255).byte()
+
+
+def _resizing(start: torch.Tensor, length: torch.Tensor, pixels: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return int32 [M, size, pixels] and int32 [M]: weights, times 2 ** bits, that bring start .. + length to `size`.
+
+    start and length: int64 [M]. A triangle as wide as two target pixels, or two source pixels if those are larger,
+    about each target's center; as many bits as the largest weight of a view has room for in 15, as in PyTorch's kernel.
+    """
+    step = (length.double() / size)[:, None]
+    reach = step.clamp(min=1)
+    center = step * (torch.arange(size, device=start.device) + 0.5)
+    first = (center - reach + 0.5).long().clamp(min=0)
+    count = torch.minimum((center + reach + 0.5).long(), length[:, None]) - first
+    taps = 2 * math.ceil(max(1, pixels / size)) + 1
+    place = first[..., None] + torch.arange(taps, device=start.device)
+    weight = (1 - ((place - center[..., None] + 0.5) * (1 / reach)[..., None]).abs()).clamp(min=0)
+    weight = torch.where(place - first[..., None] < count[..., None], weight, 0)
+    weight = weight / weight.sum(dim=2, keepdim=True)
+    largest = weight.amax(dim=(1, 2))
+    powers = 2.0 ** torch.arange(1, 23, device=start.device)
+    bits = ((largest[:, None] * powers + 0.5).floor() < 1 << 15).sum(dim=1).int()
+    whole = (weight * 2.0 ** bits[:, None, None] + 0.5).floor().int()
+    dense = torch.zeros(len(start), size, pixels, dtype=torch.int32, device=start.device)
+    return dense.scatter_add_(2, (place + start[:, None, None]).clamp(max=pixels - 1), whole), bits
 
 
 def normalize(frames: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:

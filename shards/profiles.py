@@ -54,15 +54,16 @@ class Profile:
 # Measured by benchmarks/profiles.py on first-person footage (docs/profiles.md): clips decoded to 4 frames of 224 pixels
 # per second and core, against a 15 s chunk with a group of 250 and a 30 fps clip of x264's defaults of equal quality.
 PROFILES = {
-    # 10.5 to 12 times the chunk, 3.4 to 3.8 times the 30 fps clip, at 0.93 of its bytes; on 16 frames level with GOP 8.
+    # As near to the source as 256 pixels of crf 25.6, in whole frames and in random crops of half and more of them, at
+    # 1.03 of their bytes and a tenth faster: fewer macroblocks, each better (docs/profiles.md).
     "train": Profile(
         "train",
-        short_side=256,
+        short_side=224,
         fps=8,
-        codec=H264(gop=2, crf=25.5),
-        help="mp4 that decodes fast, 256 pixels, 8 frames per second",
+        codec=H264(gop=2, crf=23.3),
+        help="mp4 that decodes fast, 224 pixels, 8 frames per second",
     ),
-    # 28 to 38 times the chunk, at 1.6 of the clip's bytes, of which a reader fetches only the pictures that it draws.
+    # 45 times the chunk, at 1.6 of the clip's bytes, of which a reader fetches only the pictures that it draws.
     "fast": Profile(
         "fast",
         short_side=224,

@@ -3,19 +3,27 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Set
-from contextlib import contextmanager
+from typing import NamedTuple
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from egocurate.shards.video.decoder_protocol import DecodeError, DecodeFrames, check_size
+from egocurate.shards.video.mp4.sample_table import Mp4Samples, mp4_samples
 from egocurate.shards.video.nal_units import is_idr, is_referred_to, length_size
 from egocurate.storage.open_video import open_clip
 
 KEPT_DECODERS = 8
 # A new decoder pays for its picture buffers again, a tenth of the time: each thread keeps those of a few layouts.
 _of_this_thread = threading.local()
+
+
+class _Decoder(NamedTuple):
+    """A decoder, and what turns its pictures into RGB; both are bound to what is known of a layout."""
+
+    codec: av.VideoCodecContext
+    converter: VideoReformatter
 
 
 def load() -> DecodeFrames:
@@ -26,38 +34,63 @@ def load() -> DecodeFrames:
 
 def decode(data: bytes, indices: list[int]) -> np.ndarray:
     """Return the frames at ascending distinct indices as uint8 [T, H, W, 3]; raises DecodeError."""
+    samples = mp4_samples(data)
+    decoder = None if samples is None else _kept().pop(samples.description, None)
     try:
+        if decoder is not None:
+            return _decode(decoder, samples.description, _packets(data, samples), indices)
+        # The first clip of a layout, or one that is not plain: FFmpeg's demuxer says what its decoder has to know.
         with open_clip(data) as container:
             stream = container.streams.video[0]
             check_size(stream.width, stream.height)
             packets = [packet for packet in container.demux(stream) if packet.size]
-            times = sorted(packet.pts for packet in packets if not packet.is_discard)
-            place = {times[index]: number for number, index in enumerate(indices)}
-            with _decoder_like(stream.codec_context) as codec:
-                # One of its own for each clip: a converter is bound to a size.
-                converter = VideoReformatter()
-                frames = wanted_frames(codec, packets, place.keys())
-                return _in_place(((f.pts, converter.reformat(f, format="rgb24")) for f in frames), place)
+            layout = _layout(stream.codec_context) if samples is None else samples.description
+            decoder = _kept().pop(layout, None) or _new_decoder(stream.codec_context)
+            return _decode(decoder, layout, packets, indices)
     # AttributeError: an unknown codec; IndexError: no video stream or too few packets; TypeError: no times;
     # ValueError: frames of several sizes.
     except (av.error.FFmpegError, AttributeError, IndexError, TypeError, ValueError) as error:
         raise DecodeError(f"PyAV: {str(error) or type(error).__name__}") from error
 
 
-@contextmanager
-def _decoder_like(theirs: av.VideoCodecContext) -> Iterator[av.VideoCodecContext]:
-    """Lend this thread's decoder for streams like `theirs`; one that met an error is not lent again."""
-    decoders: OrderedDict[tuple, av.VideoCodecContext] = _of_this_thread.__dict__.setdefault("decoders", OrderedDict())
-    layout = (theirs.name, theirs.extradata, theirs.width, theirs.height, theirs.colorspace, theirs.color_range)
-    codec = decoders.pop(layout, None)
-    if codec is None:
-        codec = av.CodecContext.create(theirs.name, "r")
-        codec.extradata, codec.thread_count = theirs.extradata, 1
-        codec.colorspace, codec.color_range = theirs.colorspace, theirs.color_range
-    yield codec
-    decoders[layout] = codec
+def _packets(data: bytes, samples: Mp4Samples) -> list[av.Packet]:
+    """Return the pictures of a file as packets that share its memory."""
+    packets, file = [], memoryview(data)
+    for (start, end), time, is_key in zip(samples.span, samples.time, samples.is_key, strict=True):
+        packet = av.Packet(file[start:end])
+        packet.pts, packet.is_keyframe = time, is_key
+        packets.append(packet)
+    return packets
+
+
+def _decode(decoder: _Decoder, layout: tuple, packets: list[av.Packet], indices: list[int]) -> np.ndarray:
+    """Return frames as `decode`, and keep the decoder for the next clip of its layout unless it met an error."""
+    times = sorted(packet.pts for packet in packets if not packet.is_discard)
+    place = {times[index]: number for number, index in enumerate(indices)}
+    frames = wanted_frames(decoder.codec, packets, place.keys())
+    # On this thread: there are as many processes as cores, and each new converter would start a thread for every core.
+    pictures = ((f.pts, decoder.converter.reformat(f, format="rgb24", threads=1)) for f in frames)
+    found = _in_place(pictures, place)
+    decoders = _kept()
+    decoders[layout] = decoder
     if len(decoders) > KEPT_DECODERS:
         decoders.popitem(last=False)
+    return found
+
+
+def _kept() -> OrderedDict[tuple, _Decoder]:
+    return _of_this_thread.__dict__.setdefault("decoders", OrderedDict())
+
+
+def _layout(theirs: av.VideoCodecContext) -> tuple:
+    return theirs.name, theirs.extradata, theirs.width, theirs.height, theirs.colorspace, theirs.color_range
+
+
+def _new_decoder(theirs: av.VideoCodecContext) -> _Decoder:
+    codec = av.CodecContext.create(theirs.name, "r")
+    codec.extradata, codec.thread_count = theirs.extradata, 1
+    codec.colorspace, codec.color_range = theirs.colorspace, theirs.color_range
+    return _Decoder(codec, VideoReformatter())
 
 
 def wanted_frames(codec: av.VideoCodecContext, packets: list[av.Packet], wanted: Set[int]) -> Iterator[av.VideoFrame]:

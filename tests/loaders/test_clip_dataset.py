@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from egocurate.errors import InputError
+from egocurate.loaders.batch import collate
 from egocurate.loaders.clip_dataset import ClipDataset, same_shard_first
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import crop_and_resize, random_view
@@ -24,6 +25,30 @@ def expected_frames(index, epoch, sample, purpose, anchor, config):
     )
 
 
+def shown(clip):
+    return clip.frames if clip.repeats is None else clip.frames[clip.repeats]
+
+
+@pytest.mark.parametrize("crop", ["host", "device"])
+def test_frames_that_are_shown_again_are_decoded_and_resized_once(index, crop):
+    """Sixteen frames of clips that store fewer; the batch is as if each of the sixteen were read by itself."""
+    config = StreamConfig(frames=16, size=24, negatives=False, crop=crop)
+    samples = [0, 1, 33, 69]
+    clips = [ClipDataset(index, config)[3, sample].anchor for sample in samples]
+    assert all(len(clip.frames) <= index.frame_count[clip.sample] for clip in clips)
+    assert any(len(clip.frames) < 16 for clip in clips)
+    batch = collate(clips, None, index.num_verbs, index.num_nouns)
+    assert batch.frames.shape[:2] == (4, 16)
+    for frames, sample in zip(batch.frames, samples, strict=True):
+        rng = generator(config.seed, 3, Purpose.VIEW, sample)
+        picked = segments_random(int(index.frame_count[sample]), 16, rng)
+        expected = decode_clip(index.read_video(sample), picked)
+        if crop == "host":
+            view = random_view(rng, *expected.shape[-2:], scale=config.scale, flip=config.flip)
+            expected = crop_and_resize(expected, view, config.size)
+        assert torch.equal(frames[..., : expected.shape[2], : expected.shape[3]], expected)
+
+
 def test_an_item_is_what_its_generators_say(index):
     config = StreamConfig(**SMALL, seed=4)
     dataset = ClipDataset(index, config)
@@ -32,13 +57,13 @@ def test_an_item_is_what_its_generators_say(index):
         item = dataset[epoch, sample]
         row = index.row(sample)
         assert item.anchor.sample == sample and item.anchor.text == row.text and item.bad == []
-        assert torch.equal(item.anchor.frames, expected_frames(index, epoch, sample, Purpose.VIEW, sample, config))
+        assert torch.equal(shown(item.anchor), expected_frames(index, epoch, sample, Purpose.VIEW, sample, config))
         if not len(row.negatives):
             assert item.negative is None
             continue
         assert item.negative.sample in row.negatives
-        shown = expected_frames(index, epoch, item.negative.sample, Purpose.NEGATIVE_VIEW, sample, config)
-        assert torch.equal(item.negative.frames, shown)
+        expected = expected_frames(index, epoch, item.negative.sample, Purpose.NEGATIVE_VIEW, sample, config)
+        assert torch.equal(shown(item.negative), expected)
 
 
 def test_every_negative_has_its_turn(index):

@@ -1,0 +1,1 @@
+"""The mp4 file of a stored clip."""
