@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,10 +49,10 @@ def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) 
     try:
         if checkpoint is not None:
             state = _part(_read_checkpoint(checkpoint), module, prefixes)
-            fit = _OTHER_FRAMES.get(type(module))
+            fit = _of_kind(_OTHER_FRAMES, module)
             return load_state(module, fit(state, module) if fit else state, source)
-        if type(module) in _PUBLISHED:
-            return _PUBLISHED[type(module)](module, source)
+        if load := _of_kind(_PUBLISHED, module):
+            return load(module, source)
         if isinstance(module, _PRISM) and source.endswith(".npz"):
             return load_videoprism(module, source)
         own = _part(read_weights(source), module, prefixes)
@@ -116,6 +116,11 @@ def tokenizer_of(source: str) -> str:
         return ""
     made = run / TOKENIZER
     return str(made) if made.is_dir() else _saved_tokenizer(run)
+
+
+def _of_kind(functions: dict[type[nn.Module], Callable], module: nn.Module) -> Callable | None:
+    """Return the function for what a module is, or is made of."""
+    return next((function for kind, function in functions.items() if isinstance(module, kind)), None)
 
 
 def _saved_tokenizer(run: Path) -> str:
