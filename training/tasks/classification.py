@@ -33,7 +33,7 @@ class ClassificationEvaluator:
         self.clips: MultiViewClips | None = None
         if config.test_shards:
             index = ShardIndex.open(config.test_shards)
-            _refuse_other_names(index, self.label_names(), config.test_shards)
+            _refuse_other_names(index, self.tested_names(index), config.test_shards)
             data, objective = config.data, config.objective
             views = Views(
                 frames=data.frames,
@@ -57,8 +57,8 @@ class ClassificationEvaluator:
         left_out = [f"{index.key(self.clips.samples[place])} ({why})" for place, why in failures.items()]
         return self.figures(probabilities, decoded), left_out
 
-    def label_names(self) -> dict[str, list[str]]:
-        """Return the classes, by kind, that the test must number as the model does."""
+    def tested_names(self, index: ShardIndex) -> dict[str, list[str]]:
+        """Return the classes, by kind, that the labels of the test must have."""
         return self.system.label_names
 
     def figures(self, probabilities: dict[str, np.ndarray], decoded: np.ndarray) -> dict[str, float]:

@@ -39,9 +39,9 @@ class StateChangeEvaluator(ClassificationEvaluator):
 
     title = "state changes"
 
-    def label_names(self) -> dict[str, list[str]]:
-        """Return the classes that shards must number as the model does: the frames of a window are no labels."""
-        return {CHANGE: self.system.label_names.get(CHANGE, ["0", "1"])}
+    def tested_names(self, index: ShardIndex) -> dict[str, list[str]]:
+        """Return the classes that the labels must have; the frames of a window are no labels of shards."""
+        return {CHANGE: self.system.label_names.get(CHANGE, index.label_names.get(CHANGE, []))}
 
     def figures(self, probabilities: dict[str, np.ndarray], decoded: np.ndarray) -> dict[str, float]:
         """Return "accuracy" in percent and "error_sec", of those windows that decode (bool [N])."""

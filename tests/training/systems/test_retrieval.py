@@ -35,7 +35,7 @@ BOTH = pytest.mark.parametrize("recipe", ["egovlp-epic-mir-tiny", "egovlpv2-epic
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return write_tasks(tmp_path_factory.mktemp("tasks"))
+    return write_tasks(tmp_path_factory.mktemp("tasks"), ("epic", "ego4d"))
 
 
 def mir(data, out, recipe="egovlp-epic-mir-tiny", **changes):
@@ -107,7 +107,7 @@ def test_a_stopped_run_goes_on_to_the_same_losses(recipe, data, tmp_path):
 
 def test_two_ranks_learn_what_one_learns(data, tmp_path):
     for ranks in (1, 2):
-        together(ranks, run, mir(data, tmp_path / str(ranks)))
+        together(ranks, run, mir(data, tmp_path / str(ranks), max_steps=2))
     one, two = (rows(tmp_path / name, "loss", "test_map_avg", "test_ndcg_avg") for name in ("1", "2"))
     for ours, theirs in zip(one, two, strict=True):
         assert [value is None for value in ours] == [value is None for value in theirs]
@@ -137,9 +137,8 @@ def test_what_fuses_egovlpv2_neither_learns_nor_takes_memory(data, tmp_path):
     }
     for name, one in system.model.named_parameters():
         assert (one.grad is not None) == one.requires_grad, name
-    stepped = {
-        id(one) for group in build_optimizer(system.model, config.optimizer).param_groups for one in group["params"]
-    }
+    groups = build_optimizer(system.model, config.optimizer).param_groups
+    stepped = {id(one) for group in groups for one in group["params"]}
     assert stepped == {id(one) for one in system.model.parameters() if one.requires_grad}
 
 
@@ -156,12 +155,8 @@ def test_one_half_of_the_test_is_refused(data, tmp_path):
     for lacking in ("annotations", "test_shards"):
         with pytest.raises(InputError, match="needs --annotations"):
             EpicRetrievalEvaluator(mir(data, tmp_path, **{lacking: ""}), None, HERE, silent)
-    assert EpicRetrievalEvaluator(
-        mir(data, tmp_path, annotations="", test_shards=""), None, HERE, silent
-    ).evaluate() == (
-        {},
-        [],
-    )
+    neither = mir(data, tmp_path, annotations="", test_shards="")
+    assert EpicRetrievalEvaluator(neither, None, HERE, silent).evaluate() == ({}, [])
 
 
 def test_shards_without_classes_are_refused(data):
