@@ -27,7 +27,7 @@ from egocurate.training.run.start_sizes import with_sizes_of_start
 from egocurate.training.tasks.state_changes import windows_of
 
 NARRATED = DemoRootConfig(train=24, val=2, video_sec=40.0, side=64, fps=15)
-EPIC = LabeledRootConfig(long_train=24, long_test=8, video_sec=32.0, side=64)
+EPIC = LabeledRootConfig(long_train=80, long_test=12, video_sec=32.0, side=64)
 CHANGES = LabeledRootConfig(long_train=40, long_test=16, video_sec=64.0, side=64)
 RECORD = "downstream"
 SMALL = ("model.video.width=64", "model.video.depth=2", "model.text.width=64", "model.text.depth=1")

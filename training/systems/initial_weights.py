@@ -14,7 +14,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from egocurate.errors import InputError
 from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.egovlp.weights import egovlp_frames, load_egovlp
+from egocurate.models.egovlp.weights import egovlp_frames, load_egovlp, tower_frames
 from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.egovlpv2.weights import egovlpv2_frames, load_egovlpv2
 from egocurate.models.layers.video_tower import VideoTower
@@ -31,7 +31,7 @@ from egocurate.training.run.checkpoint_folders import SAVED_WEIGHTS, TOKENIZER, 
 # These read a release's names and the module's own.
 _PUBLISHED = {EgoVLP: load_egovlp, EgoVLPv2: load_egovlpv2, VideoMAE: load_videomae}
 # A run of another number of frames fits as a release does.
-_OTHER_FRAMES = {EgoVLP: egovlp_frames, EgoVLPv2: egovlpv2_frames}
+_OTHER_FRAMES = {EgoVLP: egovlp_frames, EgoVLPv2: egovlpv2_frames, VideoTower: tower_frames}
 _PRISM = (FactorizedEncoder, PrismVideoTower, VideoPrism)
 
 

@@ -126,7 +126,13 @@ def test_a_tower_of_four_frames_is_tuned_to_sixteen(data, tmp_path):
     assert (start.data.frames, start.data.size, start.model.backbone.width) == (16, 32, 32)
     assert start.model.backbone.max_frames >= 16
     config = tuned(data, tmp_path / "run", start=start.start, max_steps=1)
-    run(replace(config, data=replace(config.data, frames=16)))
+    sized = with_sizes_of_start(replace(config, data=replace(config.data, frames=16)))
+    system = build_system(sized, open_stream(sized, HERE), HERE)
+    system.load_initial_weights(sized)
+    four = restore(read_run(tmp_path / "four", []), HERE)[0].model.video
+    assert torch.equal(system.model.backbone.temporal_embed[:, :4], four.temporal_embed)
+    assert not system.model.backbone.temporal_embed[:, 4:].any()
+    assert torch.equal(system.model.backbone.blocks[1].mlp.fc1.weight, four.blocks[1].mlp.fc1.weight)
 
 
 def test_other_shards_are_refused(data, tmp_path):
