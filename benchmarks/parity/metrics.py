@@ -1,4 +1,4 @@
-"""EgoNCE, EgoMCQ's accuracy, EPIC-KITCHENS-100's mAP and nDCG, and Charades-Ego's mAP, on random predictions."""
+"""EgoNCE, the max-margin loss, and the figures of EgoMCQ and of downstream tasks, on random predictions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from benchmarks.parity.dual_encoders import EGOVLP
 from benchmarks.parity.rows import Row, largest
 from benchmarks.parity.trees import opened
 from egocurate.models.losses.egonce import egonce
+from egocurate.models.losses.max_margin import max_margin
 from egocurate.models.metrics.average_precision import average_precision
 from egocurate.models.metrics.egomcq import egomcq_accuracy
 from egocurate.models.metrics.retrieval import multi_instance_retrieval
+from egocurate.models.metrics.state_changes import keyframe_seconds, localization_error, state_change_accuracy
 
 UNUSED = ("ipdb", "cv2", "ffmpeg", "humanize", "torchvision", "scipy", "sklearn", "timm", "einops")
 EXACT = 1e-10
@@ -29,9 +31,12 @@ def metrics() -> Iterator[Row]:
         from model.model import sim_matrix
 
         yield Row("EgoNCE, every set of positives", EGOVLP.title, 0, _egonce(loss.EgoNCE, sim_matrix), bar=1e-12)
+        yield Row("max-margin loss, adaptive or not", EGOVLP.title, 0, _max_margin(loss), bar=1e-12)
         yield Row("EgoMCQ: accuracy of each type", EGOVLP.title, 0, _egomcq(metric, draw), bar=EXACT)
         yield Row("EPIC-KITCHENS-100: mAP and nDCG", EGOVLP.title, 0, _retrieval(metric, draw), bar=EXACT)
         yield Row("Charades-Ego: mAP", EGOVLP.title, 0, _charades(metric, draw), bar=EXACT)
+        yield Row("OSCC: accuracy", EGOVLP.title, 0, _state_change(metric, draw), bar=EXACT)
+        yield Row("PNR: error in seconds", EGOVLP.title, 0, _keyframe(metric, draw), bar=EXACT)
 
 
 def _egonce(their_loss: type, sim_matrix: object) -> float:
@@ -48,6 +53,19 @@ def _egonce(their_loss: type, sim_matrix: object) -> float:
             mine = egonce(text, video, verbs, nouns, temperature=0.05, positives=positives)
             found.append(abs(float(mine - theirs)))
     return max(found)
+
+
+def _max_margin(loss: object) -> float:
+    """Return the largest difference of both losses in float64, for cosines of texts with clips."""
+    torch.manual_seed(0)
+    text, video = torch.nn.functional.normalize(torch.randn(2, 24, 16, dtype=torch.float64), dim=-1)
+    relevance = torch.rand(24, dtype=torch.float64)
+    plain, adaptive = loss.MaxMarginRankingLoss(0.2), loss.AdaptiveMaxMarginRankingLoss(0.2)
+    found = (
+        plain(text @ video.T) - max_margin(text, video, margin=0.2),
+        adaptive(text @ video.T, relevance) - max_margin(text, video, relevance, margin=0.2),
+    )
+    return max(abs(float(each)) for each in found)
 
 
 def _egomcq(metric: object, draw: np.random.Generator) -> float:
@@ -83,3 +101,21 @@ def _charades(metric: object, draw: np.random.Generator) -> float:
     theirs = metric.charades_metrics(scores, labels.astype(np.int64))["mAP"]
     shows = labels.any(axis=1)
     return abs(100 * float(np.nanmean(average_precision(scores[shows], labels[shows]))) - 100 * float(theirs))
+
+
+def _state_change(metric: object, draw: np.random.Generator) -> float:
+    scores, labels = draw.standard_normal((VIDEOS, 2)), draw.integers(0, 2, VIDEOS)
+    theirs = metric.oscc_metrics(torch.from_numpy(scores), torch.from_numpy(labels))["accuracy"]
+    return abs(state_change_accuracy(scores, labels) - theirs)
+
+
+def _keyframe(metric: object, draw: np.random.Generator) -> float:
+    """Frames are counted at 30 per second; a window without a change is left out of both."""
+    scores, changes = draw.standard_normal((VIDEOS, 16)), draw.integers(0, 2, VIDEOS)
+    start = draw.integers(0, 9000, VIDEOS)
+    end, change = start + 240, start + draw.integers(0, 240, VIDEOS)
+    columns = (changes, np.full(VIDEOS, 30.0), start, end, change)
+    theirs = metric.pnr_metrics(torch.from_numpy(scores), scores, *map(torch.from_numpy, columns))
+    seconds = keyframe_seconds(scores, start / 30, end / 30)
+    mine = localization_error(seconds, np.where(changes == 1, change / 30, np.nan))
+    return abs(mine - float(theirs["keyframe_distance"]))

@@ -37,6 +37,7 @@ class Benchmarks:
     mcq_mode: str = ""
     epic_retrieval: str = ""
     epic_shards: str = ""
+    dual_softmax: bool = False
     charades: str = ""
     charades_videos: str = ""
 
@@ -105,7 +106,9 @@ def _each_benchmark(
             yield f"egomcq-{mode}", settings, Figures(accuracies[mode], missing, _accuracies)
     if benchmarks.epic_retrieval:
         annotations, shards = benchmarks.epic_retrieval, benchmarks.epic_shards
-        values, missing = epic_retrieval(Path(annotations), shards, config.data, embedder, report)
+        values, missing = epic_retrieval(
+            Path(annotations), shards, config.data, embedder, report, dual=benchmarks.dual_softmax
+        )
         yield "epic-retrieval", {"annotations": annotations, "shards": shards}, Figures(values, missing, _directions)
     if benchmarks.charades:
         annotations, videos = benchmarks.charades, benchmarks.charades_videos
@@ -120,8 +123,11 @@ def _accuracies(figures: dict[str, float]) -> str:
 
 def _directions(figures: dict[str, float]) -> str:
     lines = ["         V->T    T->V     avg"]
-    for name, title in (("map", "mAP"), ("ndcg", "nDCG")):
-        lines.append(f"  {title:<5}" + "".join(f"{figures[f'{name}_{side}']:7.2f} " for side in ("v2t", "t2v", "avg")))
+    for before, after in (("", ""), ("dual_", ", dual softmax")):
+        for name, title in (("map", "mAP"), ("ndcg", "nDCG")):
+            row = [figures.get(f"{before}{name}_{side}") for side in ("v2t", "t2v", "avg")]
+            if None not in row:
+                lines.append(f"  {title:<5}" + "".join(f"{value:7.2f} " for value in row).rstrip() + after)
     return "\n".join(lines)
 
 

@@ -50,6 +50,9 @@ def evaluate(
     epic_shards: Annotated[
         str, typer.Option("--epic-shards", metavar="PATH|URL", help="Folder of shards with its clips.")
     ] = "",
+    dual_softmax: Annotated[
+        bool, typer.Option("--dual-softmax", help="Figures of EPIC-KITCHENS-100 after a dual softmax, too.")
+    ] = False,
     charades: Annotated[
         str, typer.Option("--charades", metavar="PATH", help="Folder with the csv and class files of Charades-Ego.")
     ] = "",
@@ -85,6 +88,8 @@ def evaluate(
     )
     for pair in pairs:
         check_pair(*pair)
+    if dual_softmax and not epic_retrieval:
+        raise InputError("--dual-softmax is of --epic-retrieval: name that, too")
     if not any(pair[1] for pair in pairs):
         raise InputError(f"name a benchmark: {', '.join(pair[0] for pair in pairs)}")
     for option, folder in (
@@ -105,6 +110,8 @@ def evaluate(
 
     from egocurate.commands.jobs.evaluate import Benchmarks, evaluate_run
 
-    benchmarks = Benchmarks(mcq_json, mcq_shards, mode or "", epic_retrieval, epic_shards, charades, charades_videos)
+    benchmarks = Benchmarks(
+        mcq_json, mcq_shards, mode or "", epic_retrieval, epic_shards, dual_softmax, charades, charades_videos
+    )
     if not evaluate_run(source, benchmarks, out or run, changes):
         raise typer.Exit(EXIT_INCOMPLETE)

@@ -57,7 +57,10 @@ def read_epic(path: AnyPath, kinds: Sequence[str] | None) -> Annotations:
 
 
 def read_charades(path: AnyPath, kinds: Sequence[str] | None) -> Annotations:
-    """Read Charades-Ego's actions: a row for each action of a video, "c092 11.90 21.20;c147 0.00 12.60"."""
+    """Read Charades-Ego's actions: a row for each action of a video, "c092 11.90 21.20;c147 0.00 12.60".
+
+    The text of a clip is the phrase of its class, where the file of classes is beside.
+    """
     table = read_columns(path, ("id", "actions"))
     rows, odd = [], []
     for line, uid, actions in zip(table.index, table["id"], table["actions"], strict=True):
@@ -71,6 +74,8 @@ def read_charades(path: AnyPath, kinds: Sequence[str] | None) -> Annotations:
     if rows and not kept:
         refuse(path, places, odd, f"has actions that are none; {_AS_PUBLISHED}")
     codes = [str(int(code[1:])) for _, _, code, _, _ in kept]
+    names = _names_beside(path, {"action": _CHARADES_CLASSES})
+    phrases = dict(enumerate(names.get("action", ())))
     return annotations(
         path,
         [row[0] for row in kept],
@@ -78,7 +83,8 @@ def read_charades(path: AnyPath, kinds: Sequence[str] | None) -> Annotations:
         _chosen({"action": codes}, kinds, path),
         start=np.array([decimal(row[3]) for row in kept], np.float64),
         end=np.array([decimal(row[4]) for row in kept], np.float64),
-        names=_names_beside(path, {"action": _CHARADES_CLASSES}),
+        text=[phrases.get(int(code), "") for code in codes],
+        names=names,
         skipped=sum(odd),
     )
 

@@ -141,12 +141,24 @@ def write_epic(root: Path, config: LabeledRootConfig, report: Report = silent) -
             rows += [_epic_row(i, person, video, action, verbs, nouns) for i, action in enumerate(script.actions)]
             number += 1
         _write_csv(folder / f"EPIC_100_{name}.csv", _EPIC_HEADER, rows)
+        _write_retrieval(folder / "retrieval_annotations", "train" if name == "train" else "test", rows)
     _write_csv(folder / "EPIC_100_video_info.csv", ("video_id", "duration", "fps", "resolution"), info)
     for kind, classes in (("verb", VERBS), ("noun", NOUNS)):
         words = [[word.replace(" ", "-") for word in classes[name]] for name in sorted(classes)]
         lines = [(i, name, str(words[i]), "invented") for i, name in enumerate(sorted(classes))]
         _write_csv(folder / f"EPIC_100_{kind}_classes.csv", ("id", "key", "instances", "category"), lines)
     render_all(jobs, side=config.side, fps=config.fps, report=report)
+
+
+def _write_retrieval(folder: Path, split: str, rows: Sequence[Sequence[object]]) -> None:
+    """Write the clips of multi-instance retrieval, all of the split, and their distinct sentences."""
+    folder.mkdir(parents=True, exist_ok=True)
+    narration, first = _EPIC_HEADER.index("narration"), {}
+    for row in rows:
+        first.setdefault(row[narration], row[0])
+    _write_csv(folder / f"EPIC_100_retrieval_{split}.csv", _EPIC_HEADER, rows)
+    sentences = [(uid, sentence) for sentence, uid in first.items()]
+    _write_csv(folder / f"EPIC_100_retrieval_{split}_sentence.csv", ("narration_id", "narration"), sentences)
 
 
 def write_charades(root: Path, config: LabeledRootConfig, report: Report = silent) -> None:

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.layers.video_tower import VideoTower
 from egocurate.models.weights import LoadReport, inverted, load_state, read_weights, replace_prefix
 
 # The release's start of a name -> ours.
@@ -31,10 +32,19 @@ def load_egovlp(model: EgoVLP, source: str) -> LoadReport:
 
 def egovlp_frames(state: dict[str, Tensor], model: EgoVLP) -> dict[str, Tensor]:
     """Return weights with a temporal embedding of the model's frames: cut, or filled with zeros as the release does."""
-    frames, time = model.config.video.max_frames, state.get("video.temporal_embed")
+    return _with_frames(state, "video.temporal_embed", model.config.video.max_frames)
+
+
+def tower_frames(state: dict[str, Tensor], tower: VideoTower) -> dict[str, Tensor]:
+    """Return what `egovlp_frames` does, of a video tower alone."""
+    return _with_frames(state, "temporal_embed", tower.config.max_frames)
+
+
+def _with_frames(state: dict[str, Tensor], name: str, frames: int) -> dict[str, Tensor]:
+    time = state.get(name)
     if time is None:
         return state
-    return state | {"video.temporal_embed": F.pad(time[:, :frames], (0, 0, 0, max(0, frames - time.shape[1])))}
+    return state | {name: F.pad(time[:, :frames], (0, 0, 0, max(0, frames - time.shape[1])))}
 
 
 def egovlp_release(model: EgoVLP) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ __all__ = [
     "Contrast",
     "Distillation",
     "LockedContrast",
+    "MaxMargin",
     "NoLoss",
     "ObjectiveConfig",
     "PlainContrast",
@@ -28,6 +29,20 @@ class Contrast:
     positives: Positives = "and"
     undecided: Undecided = "mask"
     temperature: float = 0.05
+
+
+@dataclass(frozen=True)
+class MaxMargin:
+    """The max-margin loss of multi-instance retrieval, and how its test ranks."""
+
+    margin: float = 0.2
+    """by how much a clip must be nearer to its text than to the others of the batch"""
+    adaptive: bool = True
+    """whether the margin is weighted by the relevancy of the clip's text"""
+    above: float = 0.1
+    """a clip's text is drawn from the sentences of higher relevancy than this; 1: it is its own narration"""
+    dual_softmax: bool = False
+    """whether the test gives figures after a dual softmax, too"""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ RANGES: dict[str, Range] = {
     **dict.fromkeys(("objective.egonce", "objective.mlm", "objective.vtm"), ANY_COUNT),
     "objective.uniform_steps": ANY_COUNT,
     "objective.smoothing": Range(0, 1),
+    "objective.margin": POSITIVE,
+    "objective.above": Range(0, 1),
     **dict.fromkeys(("objective.test_segments", "objective.test_crops"), COUNT),
     "objective.drop": Range(0, 1),
     "objective.mask": SHARE,

@@ -17,6 +17,7 @@ from egocurate.training.config.loss_configs import (
     Contrast,
     Distillation,
     LockedContrast,
+    MaxMargin,
     NoLoss,
     ObjectiveConfig,
     PlainContrast,
@@ -42,6 +43,7 @@ AnyObjective = (
     | Distillation
     | LockedContrast
     | Classification
+    | MaxMargin
     | NoLoss
 )
 

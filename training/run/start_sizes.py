@@ -31,7 +31,11 @@ def with_sizes_of_start(config: TrainConfig) -> TrainConfig:
     if type(backbone) is not type(config.model.backbone):
         kind, ours = _CALLED.get(type(backbone), source.system), _CALLED[type(config.model.backbone)]
         raise InputError(f"start={config.start}: a {kind}, and this recipe tunes a {ours}; take the recipe of a {kind}")
-    data = replace(config.data, frames=source.data.frames, size=source.data.size)
+    data = replace(config.data, size=source.data.size)
+    if isinstance(backbone, VideoConfig):  # it takes as many frames as the recipe has, whatever it has learned from
+        backbone = replace(backbone, max_frames=max(backbone.max_frames, data.frames))
+    else:
+        data = replace(data, frames=source.data.frames)
     return replace(config, model=replace(config.model, backbone=backbone), data=data)
 
 

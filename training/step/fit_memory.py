@@ -103,7 +103,8 @@ def measure(config: TrainConfig, system: System, ranks: Ranks, classes: tuple[in
 
     def kept() -> float:
         few, more = (
-            _kept(config, system, ranks, blank_batch(config, count, classes, ranks.device)) for count in _COUNTED
+            _kept(config, system, ranks, blank_batch(config, count, classes, ranks.device, system.label_names or ()))
+            for count in _COUNTED
         )
         return (more - few) / (_COUNTED[1] - _COUNTED[0])
 

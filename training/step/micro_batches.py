@@ -81,11 +81,12 @@ class BatchGradient:
         embeddings = tuple(torch.cat(rows).requires_grad_() for rows in cached)
         with self.ranks.autocast():
             losses = self.system.compare(embeddings, batch)
-        embedding_gradients = torch.autograd.grad(losses["loss"], embeddings)
+        embedding_gradients = torch.autograd.grad(losses["loss"], embeddings, materialize_grads=True)
         sizes = [len(part.batch) for part in micro_batches]
         for part, *gradients in zip(micro_batches, *(rows.split(sizes) for rows in embedding_gradients), strict=True):
             with self._sync(part):
-                torch.autograd.backward(self._embed(part), gradients)
+                learned = [pair for pair in zip(self._embed(part), gradients, strict=True) if pair[0].requires_grad]
+                torch.autograd.backward(*zip(*learned, strict=True))
         return _detached(losses)
 
     def _by_tokens(self, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:

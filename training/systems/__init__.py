@@ -7,9 +7,12 @@ from egocurate.loaders.clip_stream import Stream
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
+from egocurate.training.systems.charades import CharadesSystem
 from egocurate.training.systems.classifier import ClassifierSystem
 from egocurate.training.systems.egovlp import EgoVLPSystem
 from egocurate.training.systems.egovlpv2 import EgoVLPv2System
+from egocurate.training.systems.retrieval import RetrievalSystem, RetrievalV2System
+from egocurate.training.systems.state_changes import StateChangeSystem
 from egocurate.training.systems.videomae import VideoMAESystem
 from egocurate.training.systems.videoprism import DistillationSystem, LockedSystem, VideoPrismSystem
 
@@ -20,6 +23,10 @@ SYSTEMS: dict[str, type[System]] = {
     "egovlpv2": EgoVLPv2System,
     "videomae": VideoMAESystem,
     **dict.fromkeys(("videomae-classifier", "egovlp-classifier", "videoprism-classifier"), ClassifierSystem),
+    "egovlp-retrieval": RetrievalSystem,
+    "egovlpv2-retrieval": RetrievalV2System,
+    "egovlp-charades": CharadesSystem,
+    "egovlp-state-changes": StateChangeSystem,
     "videoprism-stage1": VideoPrismSystem,
     "videoprism-stage2": DistillationSystem,
     "videoprism-lit": LockedSystem,

@@ -91,7 +91,10 @@ class System(ABC):
         return {}
 
     def embed(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> tuple[Tensor, ...]:
-        """Return what the losses need of the model: tensors [M, ...], each row of its own text and clip alone."""
+        """Return what the losses need of the model: tensors [M, ...], each row of its own text and clip alone.
+
+        They are of floats; some may be numbers that no parameter gives.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no embeddings to cache")
 
     def compare(self, embeddings: tuple[Tensor, ...], batch: Batch) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from egocurate.errors import InputError
 from egocurate.labels import UNKNOWN, check_label_names
+from egocurate.loaders import ShardIndex
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.loaders.device import normalize
@@ -40,13 +41,17 @@ class ClassifierSystem(System):
         exactly = isinstance(self.sizes, VideoMAEConfig)
         most = self.sizes.max_frames if isinstance(self.sizes, VideoConfig) else self.sizes.frames
         check_clips(config, self.sizes.image, most, exactly=exactly)
-        names = _names_of_run(Path(config.out)) if data is None else data.index.label_names
+        names = _names_of_run(Path(config.out)) if data is None else self.names_of_data(data.indexes, config)
         self.label_names = _chosen(names, config)
         try:
             model = Classifier(config.model, {kind: len(classes) for kind, classes in self.label_names.items()})
         except ValueError as error:
             raise InputError(str(error)) from error
         self.model = model.to(ranks.device)
+
+    def names_of_data(self, indexes: Sequence[ShardIndex], config: TrainConfig) -> Mapping[str, list[str]]:
+        """Return the classes, by kind of label, that the data have."""
+        return indexes[0].label_names
 
     def load_initial_weights(self, config: TrainConfig) -> list[str]:
         """Load the backbone of a run or a release; the head is drawn."""

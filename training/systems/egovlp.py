@@ -9,6 +9,7 @@ from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.models.all_gather import gather, local_rows
 from egocurate.models.egovlp.model import EgoVLP
+from egocurate.models.egovlpv2.dual import EgoVLPv2Dual
 from egocurate.models.layers.image_weights import load_image_tower
 from egocurate.models.losses.egonce import egonce
 from egocurate.models.losses.info_nce import info_nce
@@ -25,13 +26,14 @@ class EgoVLPSystem(System):
 
     splits_by = "embeddings"
     published_tokenizer = "distilbert-base-uncased"
+    towers: type[EgoVLP | EgoVLPv2Dual] = EgoVLP
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build the model; raises InputError for sizes, weights or a tokenizer that do not fit."""
         sizes = with_frames(config.model, config.data.frames)
         check_clips(config, sizes.video.image, sizes.video.max_frames)
         try:
-            model = EgoVLP(sizes)
+            model = self.towers(sizes)
             if config.video_weights:
                 load_image_tower(model.video, config.video_weights)
         except ValueError as error:

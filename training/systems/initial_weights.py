@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from egocurate.errors import InputError
 from egocurate.models.egovlp.model import EgoVLP
-from egocurate.models.egovlp.weights import egovlp_frames, load_egovlp
+from egocurate.models.egovlp.weights import egovlp_frames, load_egovlp, tower_frames
 from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.egovlpv2.weights import egovlpv2_frames, load_egovlpv2
 from egocurate.models.layers.video_tower import VideoTower
@@ -31,7 +31,7 @@ from egocurate.training.run.checkpoint_folders import SAVED_WEIGHTS, TOKENIZER, 
 # These read a release's names and the module's own.
 _PUBLISHED = {EgoVLP: load_egovlp, EgoVLPv2: load_egovlpv2, VideoMAE: load_videomae}
 # A run of another number of frames fits as a release does.
-_OTHER_FRAMES = {EgoVLP: egovlp_frames, EgoVLPv2: egovlpv2_frames}
+_OTHER_FRAMES = {EgoVLP: egovlp_frames, EgoVLPv2: egovlpv2_frames, VideoTower: tower_frames}
 _PRISM = (FactorizedEncoder, PrismVideoTower, VideoPrism)
 
 
@@ -49,10 +49,10 @@ def load_start(module: nn.Module, source: str, prefixes: Sequence[str] = ("",)) 
     try:
         if checkpoint is not None:
             state = _part(_read_checkpoint(checkpoint), module, prefixes)
-            fit = _OTHER_FRAMES.get(type(module))
+            fit = _of_kind(_OTHER_FRAMES, module)
             return load_state(module, fit(state, module) if fit else state, source)
-        if type(module) in _PUBLISHED:
-            return _PUBLISHED[type(module)](module, source)
+        if load := _of_kind(_PUBLISHED, module):
+            return load(module, source)
         if isinstance(module, _PRISM) and source.endswith(".npz"):
             return load_videoprism(module, source)
         own = _part(read_weights(source), module, prefixes)
@@ -116,6 +116,11 @@ def tokenizer_of(source: str) -> str:
         return ""
     made = run / TOKENIZER
     return str(made) if made.is_dir() else _saved_tokenizer(run)
+
+
+def _of_kind(functions: dict[type[nn.Module], Callable], module: nn.Module) -> Callable | None:
+    """Return the function for what a module is, or is made of."""
+    return next((function for kind, function in functions.items() if isinstance(module, kind)), None)
 
 
 def _saved_tokenizer(run: Path) -> str:

@@ -1,4 +1,4 @@
-"""Charades-Ego, zero-shot: the actions of a whole video by the cosine of its embedding with 157 phrases."""
+"""Charades-Ego, zero-shot and tuned: the actions of a whole video by the cosine of its embedding with 157 phrases."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.videos.long_videos import BadVideo, spread_frames
 from egocurate.models.metrics.average_precision import average_precision
 from egocurate.progress import Report
-from egocurate.training.tasks.embed import Embedder
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.systems.base import System
+from egocurate.training.tasks.embed import Embedder, answering
+from egocurate.training.tasks.eval_batch import embedder_of
 from egocurate.training.tasks.tables import read_rows
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")  # of which a file is called
 VIDEOS, CLASSES = "CharadesEgo_v1_test_only1st.csv", "Charades_v1_classes.txt"
+VIDEO_FOLDER = "CharadesEgo_v1_480"
 
 
 class Charades(NamedTuple):
@@ -56,6 +61,36 @@ def read_charades(folder: Path) -> Charades:
             raise InputError(f"{folder / VIDEOS}: {row['id']} shows {unknown[0]!r}, which {CLASSES} does not list")
         labels[number, [place[code] for code in codes]] = True
     return Charades([row["id"] for row in rows], labels, list(phrases.values()))
+
+
+class CharadesEvaluator:
+    """Tells the actions of the whole videos of `annotations`; without that folder there are no figures.
+
+    The videos are in CharadesEgo_v1_480 beside that folder, as they are published.
+    """
+
+    title, prefix = "Charades-Ego", "test"
+
+    def __init__(self, config: TrainConfig, system: System, ranks: Ranks, report: Report) -> None:
+        """Read the benchmark; raises InputError for files that are not as published."""
+        self.config, self.system, self.ranks, self.report = config, system, ranks, report
+        if config.test_shards:
+            raise InputError(
+                "Charades-Ego is tested on whole videos, not on --test-shards: give --annotations, the folder "
+                f"CharadesEgo with {VIDEOS}, and have the videos in {VIDEO_FOLDER} beside it"
+            )
+        if config.annotations:
+            read_charades(Path(config.annotations))
+
+    def evaluate(self) -> tuple[dict[str, float], list[str]]:
+        """Return the mAP of `charades_ego` and the videos left out, the same on every rank."""
+        if not self.config.annotations:
+            return {}, []
+        folder = Path(self.config.annotations)
+        with answering(self.system.model):
+            embedder = embedder_of(self.config, self.system, self.ranks)
+            videos = folder.absolute().parent / VIDEO_FOLDER
+            return charades_ego(folder, videos, self.config.data, embedder, self.report)
 
 
 def charades_ego(

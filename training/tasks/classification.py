@@ -11,10 +11,9 @@ from egocurate.models.metrics.classes import class_accuracies
 from egocurate.models.metrics.views import mean_of_views
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.parallel import unsharded
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
-from egocurate.training.tasks.embed import decode_batches, failures_of_ranks, sum_over_ranks
+from egocurate.training.tasks.embed import answering, decode_batches, failures_of_ranks, sum_over_ranks
 from egocurate.training.tasks.eval_batch import clips_at_once
 
 STAGE = "classes"
@@ -34,7 +33,7 @@ class ClassificationEvaluator:
         self.clips: MultiViewClips | None = None
         if config.test_shards:
             index = ShardIndex.open(config.test_shards)
-            _refuse_other_names(index, system.label_names, config.test_shards)
+            _refuse_other_names(index, self.tested_names(index), config.test_shards)
             data, objective = config.data, config.objective
             views = Views(
                 frames=data.frames,
@@ -53,14 +52,23 @@ class ClassificationEvaluator:
         if self.clips is None:
             return {}, []
         probabilities, failures = self.probabilities()
-        figures = {}
         decoded = ~np.isin(np.arange(len(self.clips)), list(failures))
+        index = self.clips.index
+        left_out = [f"{index.key(self.clips.samples[place])} ({why})" for place, why in failures.items()]
+        return self.figures(probabilities, decoded), left_out
+
+    def tested_names(self, index: ShardIndex) -> dict[str, list[str]]:
+        """Return the classes, by kind, that the labels of the test must have."""
+        return self.system.label_names
+
+    def figures(self, probabilities: dict[str, np.ndarray], decoded: np.ndarray) -> dict[str, float]:
+        """Return the figures of scores [N, classes] by kind, of those clips that decode (bool [N])."""
+        figures = {}
         for kind, scores in probabilities.items():
             found = class_accuracies(scores[decoded], self.clips.labels(kind)[decoded])
             before = f"{kind}_" if len(probabilities) > 1 else ""
             figures |= {f"{before}{name}": value for name, value in found.items()}
-        index = self.clips.index
-        return figures, [f"{index.key(self.clips.samples[place])} ({why})" for place, why in failures.items()]
+        return figures
 
     @torch.no_grad()
     def probabilities(self) -> tuple[dict[str, np.ndarray], dict[int, str]]:
@@ -68,14 +76,9 @@ class ClassificationEvaluator:
 
         Those have rows of zeros. Every rank calls this and gets all.
         """
-        model, ranks = self.system.model, self.ranks
-        training = model.training
-        model.eval()
-        try:
-            with unsharded(model):
-                rows, failures = self._scores()
-        finally:
-            model.train(training)
+        ranks = self.ranks
+        with answering(self.system.model):
+            rows, failures = self._scores()
         gathered = {kind: sum_over_ranks(scores, ranks).cpu().numpy() for kind, scores in rows.items()}
         return gathered, failures_of_ranks(failures, ranks)
 

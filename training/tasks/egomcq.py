@@ -16,10 +16,9 @@ from egocurate.models.metrics.egomcq import cosine_scores, egomcq_accuracy
 from egocurate.progress import Report
 from egocurate.questions import OPTIONS
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.parallel import unsharded
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
-from egocurate.training.tasks.embed import Embedder, decode_batches, failures_of_ranks, sum_over_ranks
+from egocurate.training.tasks.embed import Embedder, answering, decode_batches, failures_of_ranks, sum_over_ranks
 from egocurate.training.tasks.eval_batch import clips_at_once
 
 Mode = Literal["dual", "fused", "ensemble"]
@@ -98,14 +97,8 @@ class EgoMCQEvaluator:
     @torch.no_grad()
     def _scores(self, modes: Sequence[Mode]) -> tuple[np.ndarray, dict[int, str]]:
         """Return `scores` for each way to answer, float32 [M, Q, 5]."""
-        model = self.system.model
-        training = model.training
-        model.eval()
-        try:
-            with unsharded(model):
-                return self._dual_scores() if tuple(modes) == ("dual",) else self._fused_scores(modes)
-        finally:
-            model.train(training)
+        with answering(self.system.model):
+            return self._dual_scores() if tuple(modes) == ("dual",) else self._fused_scores(modes)
 
     def _at_once(self) -> int:
         return clips_at_once(self.config, self.system, self.ranks)  # what is free now: training may hold the rest

@@ -7,15 +7,17 @@ its figures, so that one damaged file neither costs the figures of a long run no
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from egocurate.progress import Report
+from egocurate.training.distributed.parallel import unsharded
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
 
@@ -78,6 +80,18 @@ class Embedder(NamedTuple):
 
     def _zeros(self, count: int) -> Tensor:
         return torch.zeros(count, self.system.embedding, device=self.ranks.device)
+
+
+@contextmanager
+def answering(model: nn.Module) -> Iterator[None]:
+    """Have a model whole on every rank and in its mode of use for the time of a block; then as it was."""
+    training = model.training
+    model.eval()
+    try:
+        with unsharded(model):
+            yield
+    finally:
+        model.train(training)
 
 
 def decode_batches(clips: Dataset, batches: Sequence[np.ndarray], workers: int) -> Iterator[DecodedClips]:

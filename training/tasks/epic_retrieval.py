@@ -14,9 +14,14 @@ from egocurate.literal_lists import class_list
 from egocurate.loaders import ShardIndex
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.evaluation_clips import EvaluationClips
+from egocurate.models.metrics.ranks import dual_softmax
 from egocurate.models.metrics.retrieval import Actions, multi_instance_retrieval, relevancy
 from egocurate.progress import Report
-from egocurate.training.tasks.embed import Embedder
+from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.systems.base import System
+from egocurate.training.tasks.embed import Embedder, answering
+from egocurate.training.tasks.eval_batch import embedder_of
 from egocurate.training.tasks.tables import read_rows
 
 CLIPS, SENTENCES = "EPIC_100_retrieval_test.csv", "EPIC_100_retrieval_test_sentence.csv"
@@ -70,12 +75,41 @@ def read_retrieval(folder: Path) -> Retrieval:
     )
 
 
+class EpicRetrievalEvaluator:
+    """Ranks the clips of `test_shards` and the sentences of `annotations`; without these two there are no figures."""
+
+    title, prefix = "EPIC-KITCHENS-100 retrieval", "test"
+
+    def __init__(self, config: TrainConfig, system: System, ranks: Ranks, report: Report) -> None:
+        """Read the benchmark; raises InputError for files that are not as published, or one of the two alone."""
+        self.config, self.system, self.ranks, self.report = config, system, ranks, report
+        if bool(config.annotations) != bool(config.test_shards):
+            raise InputError(
+                "multi-instance retrieval needs --annotations (the folder retrieval_annotations) and --test-shards"
+            )
+        if config.annotations:
+            read_retrieval(Path(config.annotations))
+            ShardIndex.open(config.test_shards)
+
+    def evaluate(self) -> tuple[dict[str, float], list[str]]:
+        """Return the figures of `epic_retrieval` and the clips left out, the same on every rank."""
+        config = self.config
+        if not config.annotations:
+            return {}, []
+        dual = config.objective.dual_softmax
+        with answering(self.system.model):
+            embedder = embedder_of(config, self.system, self.ranks)
+            folder = Path(config.annotations)
+            return epic_retrieval(folder, config.test_shards, config.data, embedder, self.report, dual=dual)
+
+
 def epic_retrieval(
-    folder: Path, shards: str, data: StreamConfig, embedder: Embedder, report: Report
+    folder: Path, shards: str, data: StreamConfig, embedder: Embedder, report: Report, *, dual: bool = False
 ) -> tuple[dict[str, float], list[str]]:
     """Return mAP and nDCG in percent (`multi_instance_retrieval`), and the narration ids left out, with the reason.
 
     A clip is left out if it is not in the shards or does not decode; sentences all stay. Similarity is (cos + 1) / 2.
+    dual: the same figures as dual_map_avg, ... beside, after a dual softmax of the cosines (`ranks.dual_softmax`).
     Raises InputError if no clip can be had.
     """
     benchmark = read_retrieval(folder)
@@ -94,12 +128,14 @@ def epic_retrieval(
     decoded = [place for place in range(len(in_shards)) if place not in failures]
     if not decoded:
         raise InputError(f"{shards}: none of its clips decodes ({failures[0]}); run `curate verify` on the shards")
-    similarity = (video[decoded] @ embedder.texts(benchmark.sentences).T + 1) / 2
+    cosines = (video[decoded] @ embedder.texts(benchmark.sentences).T).double().cpu().numpy()
     rows = [in_shards[place] for place in decoded]
     actions = Actions(benchmark.clips.verb[rows], [benchmark.clips.nouns[row] for row in rows])
-    figures = multi_instance_retrieval(
-        similarity.double().cpu().numpy(), relevancy(actions, benchmark.sentence_actions)
-    )
+    relevance = relevancy(actions, benchmark.sentence_actions)
+    figures = multi_instance_retrieval((cosines + 1) / 2, relevance)
+    if dual:
+        ranked = multi_instance_retrieval(dual_softmax(cosines), relevance)
+        figures |= {f"dual_{name}": value for name, value in ranked.items()}
     reasons = {row: "not in the shards" for row, sample in enumerate(samples) if sample is None}
     reasons |= {in_shards[place]: reason for place, reason in failures.items()}
     return figures, [f"{benchmark.ids[row]} ({reasons[row]})" for row in sorted(reasons)]

@@ -8,6 +8,7 @@ from egocurate.loaders.workers.host import free_bytes, ranks_here
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.base import System
+from egocurate.training.tasks.embed import Embedder
 
 MOST = 64  # more are not faster
 GPU_SHARE, HOST_SHARE = 0.8, 0.5  # of what is free: the host's memory has decoded clips in it, too
@@ -21,6 +22,11 @@ def clips_at_once(config: TrainConfig, system: System, ranks: Ranks) -> int:
     room = GPU_SHARE * _gpu_bytes(ranks.device) if on_gpu else HOST_SHARE * free_bytes() / ranks_here()
     fitting = max(1, min(MOST, int(room) // system.clip_bytes(config.data.frames)))
     return 1 << fitting.bit_length() - 1
+
+
+def embedder_of(config: TrainConfig, system: System, ranks: Ranks) -> Embedder:
+    """Return what embeds the clips and texts of a benchmark, as many at once as the memory that is free now holds."""
+    return Embedder(system, ranks, config.data.workers, clips_at_once(config, system, ranks))
 
 
 def _gpu_bytes(device: torch.device) -> int:

@@ -1,0 +1,153 @@
+"""What tuning brings to retrieval and state changes, on invented videos: `python -m benchmarks.downstream_retrieval`.
+
+A small EgoVLP learns from narrations of one set of videos, and then, with some seeds, from EPIC-KITCHENS-100's and
+Ego4D's files of other videos; both are tested on unseen videos. FOLDER keeps data and finished runs: the same line
+again goes on where it stopped. Rows of `benchmarks/results/downstream.json` are replaced by name, others stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.record import RESULTS, figure, write_record
+from egocurate.commands.curate import main as curate
+from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root
+from egocurate.curation.synthetic.labeled import write_epic, write_state_changes
+from egocurate.loaders import ShardIndex
+from egocurate.train import train
+from egocurate.training.config.overrides import with_setting
+from egocurate.training.config.recipes import RECIPES
+from egocurate.training.run.start_sizes import with_sizes_of_start
+from egocurate.training.tasks.state_changes import windows_of
+
+NARRATED = DemoRootConfig(train=24, val=2, video_sec=40.0, side=64, fps=15)
+EPIC = LabeledRootConfig(long_train=80, long_test=12, video_sec=32.0, side=64)
+CHANGES = LabeledRootConfig(long_train=40, long_test=16, video_sec=64.0, side=64)
+RECORD = "downstream"
+SMALL = ("model.video.width=64", "model.video.depth=2", "model.text.width=64", "model.text.depth=1")
+
+
+def run_verb(*words: object) -> None:
+    """Run the words after `curate`; raises SystemExit if they fail."""
+    try:
+        curate([str(word) for word in words])
+    except SystemExit as left:
+        if left.code:
+            raise
+
+
+def build(out: Path) -> None:
+    """Write videos and shards of narrations, of EPIC-KITCHENS-100 and of state changes, unless they are there."""
+    write_demo_root(out / "narrated", NARRATED)
+    if not (out / "epic.written").exists():
+        write_epic(out, EPIC)
+        write_state_changes(out, CHANGES)
+        (out / "epic.written").touch()
+    run_verb("egoclip", "--ego4d-root", out / "narrated", "--out", out / "egoclip")
+    epic, ego4d = out / "epic", out / "ego4d"
+    files = {"train": "EPIC_100_train.csv", "test": "retrieval_annotations/EPIC_100_retrieval_test.csv"}
+    for name, file in files.items():
+        source = ("--source", "epic-kitchens", "--root", epic, "--profile", "fast")
+        run_verb("shards", "--egoclip", epic / file, *source, "--out", out / f"mir-{name}")
+    for name in ("train", "val"):
+        file = ego4d / f"v2/annotations/fho_oscc-pnr_{name}.json"
+        source = ("--ego4d-root", ego4d, "--profile", "fast")
+        run_verb("segments", "--annotations", file, *source, "--out", out / f"changes-{name}")
+
+
+def learn(out: Path, recipe: str, shards: Path, *settings: str, **given: str) -> dict[str, dict[str, float]]:
+    """Return the figures of a run before and after, training it unless that is done."""
+    if (out / "result.json").exists():
+        return json.loads((out / "result.json").read_text())
+    paths = {"shards": (str(shards),), "out": str(out)} | given
+    config = with_sizes_of_start(replace(RECIPES[recipe](), device="cpu", eval_every=100_000, **paths))
+    for setting in settings:
+        config = with_setting(config, setting)
+    result = train(config, resume=(out / "checkpoints").exists(), say=lambda line: None)
+    return {"before": result.before, "after": result.after}
+
+
+def chance(out: Path) -> tuple[float, float]:
+    """Return what a guess without a look has of state changes: the share of the larger class, the error of the median.
+
+    The median is that of the training windows.
+    """
+    known, test = (ShardIndex.open(out / f"changes-{name}") for name in ("train", "val"))
+    changes = test.labels["state_change"]
+    larger = 100 * max(float((changes == 0).mean()), float((changes == 1).mean()))
+    learned, unseen = (windows_of(index, range(len(index))) for index in (known, test))
+    guess = np.nanmedian(learned.change_sec - learned.start_sec)
+    return larger, float(np.nanmean(np.abs(unseen.change_sec - unseen.start_sec - guess)))
+
+
+def measure(out: Path, seeds: int) -> list[dict[str, object]]:
+    """Return the figures of all tasks, means and standard deviations over seeds."""
+    build(out)
+    steps = ("data.negatives=false", "epochs=1000", "max_steps=300")
+    learn(out / "runs/narrated", "egovlp-tiny", out / "egoclip/shards", *SMALL, *steps)
+    start, rows = str(out / "runs/narrated"), []
+    tests = {
+        "mir": ("egovlp-epic-mir-tiny", "mir-train", {"test_shards": str(out / "mir-test")}),
+        "oscc": ("egovlp-oscc-tiny", "changes-train", {"test_shards": str(out / "changes-val")}),
+        "pnr": ("egovlp-pnr-tiny", "changes-train", {"test_shards": str(out / "changes-val")}),
+    }
+    tests["mir"][2]["annotations"] = str(out / "epic/retrieval_annotations")
+    found = {}
+    for task, (recipe, shards, given) in tests.items():
+        for seed in range(seeds):
+            place = out / f"runs/{task}-{seed}"
+            sizes = SMALL if task == "mir" else ()  # a classifier takes those of its start
+            found[task, seed] = learn(place, recipe, out / shards, f"data.seed={seed}", *sizes, start=start, **given)
+            print(task, seed, found[task, seed], flush=True)
+    larger, guessed = chance(out)
+
+    def over_seeds(task: str, when: str, name: str) -> tuple[float, float]:
+        values = [found[task, seed][when][name] for seed in range(seeds)]
+        return statistics.mean(values), statistics.stdev(values) if seeds > 1 else 0.0
+
+    for name, title in (("map_avg", "mAP"), ("ndcg_avg", "nDCG")):
+        before, after = (over_seeds("mir", when, name) for when in ("before", "after"))
+        goal = f">= {before[0] + 20:.1f}, zero-shot + 20" if name == "map_avg" else None
+        rows += [
+            figure(f"EPIC retrieval, {title}, zero-shot", before[0], "%"),
+            figure(f"EPIC retrieval, {title}, tuned, mean of {seeds} seeds", after[0], "%", goal),
+            figure(f"EPIC retrieval, {title}, tuned, standard deviation", after[1], "points"),
+        ]
+    for task, name, unit, alone, title in (
+        ("oscc", "accuracy", "%", larger, "OSCC accuracy"),
+        ("pnr", "error_sec", "s", guessed, "PNR error"),
+    ):
+        mean, spread = over_seeds(task, "after", name)
+        rows += [
+            figure(f"{title}, a guess without a look", alone, unit),
+            figure(f"{title}, tuned, mean of {seeds} seeds", mean, unit),
+            figure(f"{title}, tuned, standard deviation", spread, "points" if unit == "%" else unit),
+        ]
+    return rows
+
+
+def merged(rows: list[dict[str, object]], path: Path) -> list[dict[str, object]]:
+    """Return the figures of a record with some replaced, by what they are of, or added at its end."""
+    earlier = json.loads(path.read_text())["figures"] if path.exists() else []
+    own = {row["what"] for row in rows}
+    return [row for row in earlier if row["what"] not in own] + rows
+
+
+def main() -> None:
+    """Measure and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("build/downstream-retrieval"))
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    rows = measure(options.out.absolute(), options.seeds)
+    write_record(RECORD, merged(rows, RESULTS / f"{RECORD}.json"))
+
+
+if __name__ == "__main__":
+    main()
