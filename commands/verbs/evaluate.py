@@ -108,7 +108,7 @@ def evaluate(
           --epic-retrieval /data/epic/retrieval_annotations --epic-shards /data/epic-shards
       curate eval --weights EgoVLP.pth --out evals/egovlp \\
           --mcq-json /data/egoclip/egomcq.json --mcq-shards /data/egoclip/egomcq-shards
-      curate eval demo/run --zero-shot /data/labels/test
+      curate eval demo/run --zero-shot /data/labels/train
       curate eval demo/run --retrieval /data/retrieval.csv --retrieval-videos demo/ego4d/v2/full_scale
       curate eval demo/run --all --data /data/benchmarks
 

@@ -304,3 +304,46 @@ def test_two_ranks_find_what_one_finds(trained, labeled, videos, tmp_path):
     assert one == 3
     together(2, evaluate_there, [*line, tmp_path / "two"])
     assert written(tmp_path / "one") == written(tmp_path / "two")
+
+
+@pytest.fixture(scope="module")
+def benchmarks(data, labeled, videos, tmp_path_factory):
+    """A folder for --all: EgoMCQ, zero-shot, retrieval, and a Charades-Ego of which a half is there."""
+    root = tmp_path_factory.mktemp("benchmarks")
+    (root / "zero-shot").mkdir()
+    (root / "charades" / "CharadesEgo").mkdir(parents=True)
+    links = {"egomcq.json": data / "egomcq.json", "egomcq-shards": data / "shards", "zero-shot/epic": labeled}
+    links |= {"retrieval.csv": videos / "captions.csv", "retrieval-videos": videos / "videos"}
+    for name, where in links.items():
+        (root / name).symlink_to(where)
+    return root
+
+
+def test_all_benchmarks_of_a_folder(trained, benchmarks, labeled, tmp_path, capsys):
+    assert command("eval", trained, "--all", "--data", benchmarks, "--out", tmp_path / "one") == 3
+    said = capsys.readouterr().out
+    assert "charades-ego: left out: " in said
+    assert "retrieval: left out, 1 missing: gone (not there)" in said
+    found = written(tmp_path / "one")["eval-all.json"]
+    assert [task["task"] for task in found["tasks"]] == ["egomcq-dual", "zero-shot/epic", "retrieval"]
+    assert found["left_out"].keys() == {"charades-ego"}
+    assert {(one["model"], one["figure"]) for one in found["published"]} >= {("EgoVLP", "inter"), ("EgoVLPv2", "intra")}
+    assert command("eval", trained, "--zero-shot", labeled, "--out", tmp_path / "alone") == 0
+    alone = written(tmp_path / "alone")["eval-zero-shot.json"]
+    assert found["tasks"][1]["figures"].items() <= alone.items()
+    together(2, evaluate_there, [trained, "--all", "--data", benchmarks, "--out", tmp_path / "two"])
+    assert written(tmp_path / "two")["eval-all.json"] == found
+
+
+def test_one_benchmark_of_another_version_does_not_stop_the_others(trained, numbered, benchmarks, tmp_path, capsys):
+    (tmp_path / "zero-shot").mkdir()
+    (tmp_path / "zero-shot" / "mine").symlink_to(numbered)
+    for name in ("retrieval.csv", "retrieval-videos"):
+        (tmp_path / name).symlink_to((benchmarks / name).resolve())
+    assert command("eval", trained, "--all", "--data", tmp_path, "--out", tmp_path / "out") == 3
+    assert "zero-shot/mine: left out: " in capsys.readouterr().out
+    (tmp_path / "retrieval.csv").unlink()
+    said = error_of(capsys, trained, "--all", "--data", tmp_path, "--out", tmp_path / "none")
+    assert "no name but a number" in said
+    assert "--data" in error_of(capsys, trained, "--all")
+    assert "leave --zero-shot out" in error_of(capsys, trained, "--all", "--data", tmp_path, "--zero-shot", numbered)
