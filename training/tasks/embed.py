@@ -7,7 +7,7 @@ its figures, so that one damaged file neither costs the figures of a long run no
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from egocurate.progress import Report
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System
+
+if TYPE_CHECKING:  # systems are tested by tasks, and import them
+    from egocurate.training.systems.base import System
 
 TEXTS_AT_ONCE = 256
 

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -289,6 +291,11 @@ def test_captions_of_older_files_and_templates(tmp_path):
     (tmp_path / "none.txt").write_text("\n## {}\n")
     with pytest.raises(InputError, match="0 templates"):
         read_templates(tmp_path / "none.txt")
+
+
+def test_tasks_can_be_imported_before_systems():
+    line = "import egocurate.training.tasks.zero_shot.video_retrieval"
+    subprocess.run([sys.executable, "-c", line], check=True)
 
 
 def evaluate_there(arguments):
