@@ -1,8 +1,8 @@
-"""What each part of EgoVLP's method brings, on invented videos: `python -m benchmarks.ablation --out FOLDER`.
+"""What each part of EgoVLP's contrast brings, on invented videos: `python -m benchmarks.ablation --out FOLDER`.
 
 Every row is the tiny recipe trained from nothing with one thing changed, over the same clips for as many epochs, with
-some seeds, and asked the same questions of unseen videos. FOLDER keeps the data and every finished run: the same line
-again goes on where it stopped.
+some seeds, and asked the same questions of unseen videos. Windows are compared by `benchmarks.window_ablation`. FOLDER
+keeps the data and every finished run: the same line again goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import statistics
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.record import figure, write_record
@@ -28,38 +27,32 @@ from egocurate.ray_session import ray_session
 
 ROOT = DemoRootConfig(train=72, val=24)
 QUESTIONS = EgoMCQConfig(inter=800, intra=300)
-WINDOWS = {"egoclip": "egoclip", "fixed": "alpha-around", "adaptive": "adaptive"}
-CONTRAST = {
+ROWS = {
     "InfoNCE": {"objective.loss": "info_nce", "data.negatives": "false"},
     "InfoNCE + positives": {"objective.loss": "egonce", "data.negatives": "false"},
     "InfoNCE + hard negatives": {"objective.loss": "info_nce", "data.negatives": "true"},
     "EgoNCE": {},
 }
-# Row of the table -> folder of clips, settings.
-ROWS = {f"{name}, egoclip windows": ("egoclip", changes) for name, changes in CONTRAST.items()}
-ROWS |= {f"EgoNCE, {name} windows": (name, {}) for name in WINDOWS if name != "egoclip"}
 
 
 def build(out: Path) -> None:
-    """Write the videos, clips by each window rule, and questions, unless they are there."""
+    """Write the videos, clips and questions, unless they are there."""
     root, options = out / "ego4d", RunOptions(shard_clips=64)
     with ray_session(None):
         write_demo_root(root, ROOT)
         source = Ego4DSource(root)
-        for name, window in WINDOWS.items():
-            run_egoclip(source, out / name, replace(EgoClipConfig(), window=window), "auto", options, silent)
+        run_egoclip(source, out / "egoclip", EgoClipConfig(), "auto", options, silent)
         run_egomcq(source, out / "egoclip", QUESTIONS, None, "auto", options, silent)
 
 
 def run(out: Path, row: str, seed: int) -> dict[str, float]:
     """Return EgoMCQ accuracy of a row with a seed, training it unless that is done."""
-    clips, changes = ROWS[row]
-    where = out / "runs" / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
-    mcq = out / "egoclip"
+    where = out / "runs" / f"{row.replace(' ', '_')}-{seed}"
+    data = out / "egoclip"
     command = [sys.executable, "train.py", "egovlp-tiny", "--out", str(where), "--resume"]
-    command += ["--shards", str(out / clips / SHARDS), "--mcq-json", str(mcq / "egomcq.json")]
-    command += ["--mcq-shards", str(mcq / MCQ_SHARDS), "--set", f"data.seed={seed}", "--set", "eval_every=100000"]
-    for key, value in changes.items():
+    command += ["--shards", str(data / SHARDS), "--mcq-json", str(data / "egomcq.json")]
+    command += ["--mcq-shards", str(data / MCQ_SHARDS), "--set", f"data.seed={seed}", "--set", "eval_every=100000"]
+    for key, value in ROWS[row].items():
         command += ["--set", f"{key}={value}"]
     if not (where / "result.json").exists():
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[1])

@@ -99,7 +99,9 @@ TITLES = {
     "huge_repair": "Repair of a folder of millions of clips (invented)",
     "models_speed": "Models, forward and backward on one CPU thread, against others on equal weights",
     "parity": "The same numbers as the authors' own code, on random weights under the released names",
-    "ablation": "What each part of the method brings, on invented videos (tiny recipe, unseen videos)",
+    "ablation": "What each part of the contrast brings, on invented videos (tiny recipe, unseen videos)",
+    "window_ablation": "What each window strategy brings, by two quizzes (tiny recipe, unseen invented videos)",
+    "leaderboard": "Every benchmark, of the tiny recipe on invented data (`curate eval --all`)",
     "spine": "All the way",
 }
 
@@ -116,6 +118,13 @@ COLUMNS = {
         "with other workers": "same tensors, 1 worker",
     },
     "ablation": {"EgoMCQ, mean of seeds, %": "value", "standard deviation": "spread"},
+    "window_ablation": {
+        "EgoMCQ with clips cut by its own windows, %": "value",
+        "standard deviation": "own_spread",
+        "with clips cut by gold segments, %": "gold",
+        "its standard deviation": "gold_spread",
+    },
+    "leaderboard": {"figure": "value", "unit": "unit", "published by others, on the real data": "published"},
 }
 # Records of which other rows tell more than those with a target: what these rows look like.
 SHOWN = {

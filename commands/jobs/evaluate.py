@@ -3,51 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
+from egocurate.commands.evaluation.answers import Answer, Asked, each_benchmark
+from egocurate.commands.evaluation.benchmarks import Benchmarks
+from egocurate.commands.evaluation.data_root import find_data
+from egocurate.commands.evaluation.leaderboard import leaderboard, lines_of
+from egocurate.commands.evaluation.published import read_published
 from egocurate.console import progress
 from egocurate.errors import InputError
-from egocurate.progress import Report
 from egocurate.storage.atomic import write_json
 from egocurate.training.config.train_config import TrainConfig
-from egocurate.training.distributed.ranks import Ranks, open_ranks
-from egocurate.training.run.model_source import ModelSource
+from egocurate.training.distributed.ranks import open_ranks
+from egocurate.training.run.model_source import Loaded, ModelSource
 from egocurate.training.run.run_inputs import source_fingerprint
-from egocurate.training.systems import System
-from egocurate.training.tasks.charades import charades_ego
-from egocurate.training.tasks.egomcq import MODES, EgoMCQEvaluator
-from egocurate.training.tasks.embed import Embedder
-from egocurate.training.tasks.epic_retrieval import epic_retrieval
-from egocurate.training.tasks.eval_batch import clips_at_once
 from egocurate.training.tasks.tables import named
+
+ALL_FILE = "eval-all.json"
 
 
 @dataclass(frozen=True)
-class Benchmarks:
-    """What is to be evaluated: annotations and clips of each benchmark, "" for one that is not asked for.
+class _Opened:
+    """A model that is loaded, and digests of what its figures are of."""
 
-    `mcq_mode` is how EgoMCQ is answered, "all" for each way, "" for that of the run.
-    """
+    loaded: Loaded
+    asked: Asked
+    inputs: dict[str, str]
 
-    mcq_json: str = ""
-    mcq_shards: str = ""
-    mcq_mode: str = ""
-    epic_retrieval: str = ""
-    epic_shards: str = ""
-    dual_softmax: bool = False
-    charades: str = ""
-    charades_videos: str = ""
-
-
-class Figures(NamedTuple):
-    """What a benchmark gives: numbers by name, the clips they leave out, and how the numbers are printed."""
-
-    values: dict[str, float]
-    missing: list[str]
-    table: Callable[[dict[str, float]], str]
+    @property
+    def is_main(self) -> bool:
+        return self.asked.ranks.main
 
 
 def evaluate_run(source: ModelSource, benchmarks: Benchmarks, out: Path, changes: list[str]) -> bool:
@@ -55,6 +43,58 @@ def evaluate_run(source: ModelSource, benchmarks: Benchmarks, out: Path, changes
 
     The first rank prints the figures and writes them to the folder `out`. Raises InputError for a user's mistake.
     """
+    whole = True
+    with _opened(source, benchmarks, out, changes) as opened:
+        for _, answer in each_benchmark(benchmarks, opened.asked):
+            for one in answer():
+                whole &= not one.missing
+                if opened.is_main:
+                    head = opened.loaded.origin | one.settings | {"frames": opened.asked.config.data.frames}
+                    record = head | _rounded(one.values) | {"missing": one.missing, "inputs": opened.inputs}
+                    write_json(out / f"eval-{one.name.replace('/', '-')}.json", record)
+                    print(f"{one.name}, {opened.loaded.title}\n{one.table(one.values)}", flush=True)
+                    _name_missing(one, "")
+    return whole
+
+
+def evaluate_all(source: ModelSource, root: Path, mcq_mode: str, out: Path, changes: list[str]) -> bool:
+    """Evaluate a model on every benchmark whose data are in a folder; returns whether nothing was missing.
+
+    A benchmark whose data cannot be used is left out with its reason, and the others are answered. Every rank calls
+    this; the first one prints one table and writes it to eval-all.json in `out`. Raises InputError as `evaluate_run`,
+    if there is no data, and if not one benchmark can be answered.
+    """
+    benchmarks, left_out = find_data(root, mcq_mode)
+    answers: list[Answer] = []
+    with _opened(source, benchmarks, out, changes) as opened:
+        for name, answer in each_benchmark(benchmarks, opened.asked):
+            try:
+                answers += answer()
+            except InputError as error:  # of its data: all ranks read the same
+                left_out[name] = str(error)
+        if not answers:
+            raise InputError("; ".join(f"{name}: {reason}" for name, reason in left_out.items()))
+        if opened.is_main:
+            _keep_all(opened, answers, left_out, out)
+    return not left_out and not any(answer.missing for answer in answers)
+
+
+def _keep_all(opened: _Opened, answers: list[Answer], left_out: dict[str, str], out: Path) -> None:
+    lines = lines_of(answers, read_published())
+    tasks = [
+        {"task": one.name, **one.settings, "figures": _rounded(one.values), "missing": one.missing} for one in answers
+    ]
+    record = opened.loaded.origin | {"frames": opened.asked.config.data.frames, "tasks": tasks, "left_out": left_out}
+    theirs = [one._asdict() for line in lines for one in line.published]
+    write_json(out / ALL_FILE, record | {"published": theirs, "inputs": opened.inputs})
+    print(leaderboard(opened.loaded.title, lines, left_out), flush=True)
+    for one in answers:
+        _name_missing(one, f"{one.name}: ")
+
+
+@contextmanager
+def _opened(source: ModelSource, benchmarks: Benchmarks, out: Path, changes: list[str]) -> Iterator[_Opened]:
+    """Have a model loaded on every rank, and the folder `out` there; raises InputError for one without texts."""
     config = source.read(changes)
     config = replace(
         config,
@@ -62,24 +102,15 @@ def evaluate_run(source: ModelSource, benchmarks: Benchmarks, out: Path, changes
         mcq_shards=benchmarks.mcq_shards,
         mcq_mode="ensemble" if benchmarks.mcq_mode == "all" else benchmarks.mcq_mode or config.mcq_mode,
     )
-    whole = True
     with open_ranks(config) as ranks, progress(ranks.main) as report:
         loaded = source.load(config, ranks)
-        system = loaded.system
         inputs = _inputs(loaded.digest, config) if ranks.main else {}
-        if not system.embedding:
+        if not loaded.system.embedding:
             raise InputError(f"{config.system} has no text tower: of it there are only features (`curate features`)")
         if ranks.main:
             out.mkdir(parents=True, exist_ok=True)
-        for name, settings, figures in _each_benchmark(benchmarks, config, system, ranks, report):
-            whole &= not figures.missing
-            if ranks.main:
-                record = {**loaded.origin, **settings, "frames": config.data.frames, **_rounded(figures.values)}
-                write_json(out / f"eval-{name}.json", record | {"missing": figures.missing, "inputs": inputs})
-                print(f"{name}, {loaded.title}\n{figures.table(figures.values)}", flush=True)
-                if figures.missing:
-                    print(f"left out, {len(figures.missing):,} missing: {named(figures.missing)}", flush=True)
-    return whole
+        asked = Asked(config, source.release is not None, loaded.system, ranks, report)
+        yield _Opened(loaded, asked, inputs)
 
 
 def _inputs(weights: str, config: TrainConfig) -> dict[str, str]:
@@ -92,43 +123,9 @@ def _inputs(weights: str, config: TrainConfig) -> dict[str, str]:
     return inputs
 
 
-def _each_benchmark(
-    benchmarks: Benchmarks, config: TrainConfig, system: System, ranks: Ranks, report: Report
-) -> Iterator[tuple[str, dict[str, str], Figures]]:
-    """Give name, settings and figures of each benchmark that is asked for."""
-    embedder = Embedder(system, ranks, config.data.workers, clips_at_once(config, system, ranks))
-    if benchmarks.mcq_json:
-        modes = MODES if benchmarks.mcq_mode == "all" else (config.mcq_mode,)
-        accuracies, missing = EgoMCQEvaluator(config, system, ranks, report).evaluate_modes(modes)
-        for mode in modes:
-            settings = {"mode": mode, "text": config.data.text}
-            settings |= {"questions": config.mcq_json, "shards": config.mcq_shards}
-            yield f"egomcq-{mode}", settings, Figures(accuracies[mode], missing, _accuracies)
-    if benchmarks.epic_retrieval:
-        annotations, shards = benchmarks.epic_retrieval, benchmarks.epic_shards
-        values, missing = epic_retrieval(
-            Path(annotations), shards, config.data, embedder, report, dual=benchmarks.dual_softmax
-        )
-        yield "epic-retrieval", {"annotations": annotations, "shards": shards}, Figures(values, missing, _directions)
-    if benchmarks.charades:
-        annotations, videos = benchmarks.charades, benchmarks.charades_videos
-        values, missing = charades_ego(Path(annotations), Path(videos), config.data, embedder, report)
-        settings = {"annotations": annotations, "videos": videos}
-        yield "charades-ego", settings, Figures(values, missing, lambda figures: f"  mAP  {figures['map']:6.2f}")
-
-
-def _accuracies(figures: dict[str, float]) -> str:
-    return "\n".join(f"  {name}  {value:6.2f} %" for name, value in figures.items())
-
-
-def _directions(figures: dict[str, float]) -> str:
-    lines = ["         V->T    T->V     avg"]
-    for before, after in (("", ""), ("dual_", ", dual softmax")):
-        for name, title in (("map", "mAP"), ("ndcg", "nDCG")):
-            row = [figures.get(f"{before}{name}_{side}") for side in ("v2t", "t2v", "avg")]
-            if None not in row:
-                lines.append(f"  {title:<5}" + "".join(f"{value:7.2f} " for value in row).rstrip() + after)
-    return "\n".join(lines)
+def _name_missing(answer: Answer, before: str) -> None:
+    if answer.missing:
+        print(f"{before}left out, {len(answer.missing):,} missing: {named(answer.missing)}", flush=True)
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float | None]:

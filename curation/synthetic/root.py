@@ -46,14 +46,14 @@ def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Re
     annotations.mkdir(parents=True, exist_ok=True)
     videos_dir.mkdir(parents=True, exist_ok=True)
 
-    roles = ["train"] * config.train + ["val"] * config.val + ["stereo", "test"]
-    uids = [str(uuid.uuid5(uuid.NAMESPACE_URL, f"egocurate-demo/{config.seed}/{i}")) for i in range(len(roles))]
-    scripts = [write_script(np.random.default_rng((config.seed, i)), config.video_sec) for i in range(len(roles))]
-    jobs = [RenderJob(scripts[i], videos_dir / f"{uids[i]}.mp4", i) for i in range(len(roles))]
+    roles = _roles(config)
+    scripts = demo_scripts(config)
+    uids = list(scripts)
+    jobs = [RenderJob(script, videos_dir / f"{uid}.mp4", i) for i, (uid, script) in enumerate(scripts.items())]
     render_all(jobs, side=config.side, fps=config.fps, report=report)
 
     narration, videos = {}, []
-    for i, (uid, role, script) in enumerate(zip(uids, roles, scripts, strict=True)):
+    for i, (uid, role, script) in enumerate(zip(uids, roles, scripts.values(), strict=True)):
         passes = {f"narration_pass_{p}": _pass(script, uid, p, config.seed, i) for p in ((1,) if i == 1 else (1, 2))}
         narration[uid] = {**passes, "status": "complete"}
         redacted = [{"start_sec": 10.0, "end_sec": 14.0, "start_frame": 300, "end_frame": 420}] if i == 0 else []
@@ -78,6 +78,20 @@ def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Re
     _write_taxonomy(annotations / "narration_noun_taxonomy.csv", NOUNS)
     write_json(root / "ego4d.json", metadata)
     write_json(stamp, asdict(config))
+
+
+def demo_scripts(config: DemoRootConfig) -> dict[str, Script]:
+    """Return what happens in each video of a synthetic root, by video_uid, in the order of ego4d.json."""
+    return {
+        str(uuid.uuid5(uuid.NAMESPACE_URL, f"egocurate-demo/{config.seed}/{i}")): write_script(
+            np.random.default_rng((config.seed, i)), config.video_sec
+        )
+        for i in range(len(_roles(config)))
+    }
+
+
+def _roles(config: DemoRootConfig) -> list[str]:
+    return ["train"] * config.train + ["val"] * config.val + ["stereo", "test"]
 
 
 def _pass(script: Script, uid: str, annotator: int, seed: int, video: int) -> dict:

@@ -19,6 +19,18 @@ def answer_ranks(similarity: np.ndarray, answers: np.ndarray | None = None) -> n
     return (similarity >= own[:, None]).sum(axis=1)
 
 
+def best_answer_ranks(similarity: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """Return the rank int64 [Q], from 1, of the first of each query's own columns: those that `owners` int [N] tells.
+
+    similarity: [Q, N]. As Frozen in Time and EgoVLP rank the captions of a video: among all of them its best one
+    counts. Ties and what is not a number are as in `answer_ranks`, but for a query's own columns among each other.
+    """
+    similarity = np.where(np.isnan(similarity), -np.inf, similarity)
+    own = owners == np.arange(len(similarity))[:, None]
+    best = np.where(own, similarity, -np.inf).max(axis=1)
+    return 1 + ((similarity >= best[:, None]) & ~own).sum(axis=1)
+
+
 def retrieval_figures(ranks: np.ndarray, *, top: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
     """Return the percentage of queries whose answer is among the first k as "r@k", and the "median_rank"."""
     recalls = {f"r@{k}": 100 * float((ranks <= k).mean()) for k in top}

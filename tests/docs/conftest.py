@@ -16,6 +16,7 @@ import egocurate.commands.jobs.demo
 import egocurate.train
 from egocurate.commands.curate import main
 from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root, write_labeled_root
+from egocurate.shards.read.index import ShardIndex
 from egocurate.training.run import run_folder
 from tests.training.tasks.test_evaluate import HEADER, SEGMENTS, row, write_csv, write_video
 
@@ -123,6 +124,7 @@ def filled(tmp_path_factory):
     (folder / "egoclip.csv").symlink_to("data/egoclip/egoclip.csv")
     write_table(folder / "data" / "narrations.csv", folder / "demo" / "ego4d")
     write_stretches(folder / "data", folder / "demo" / "ego4d")
+    write_benchmarks(folder / "data")
     return made
 
 
@@ -151,6 +153,28 @@ def write_stretches(folder: Path, root: Path) -> None:
     lines = [f"{video.stem},{start},{start + 1.5}\n" for video in videos for start in (0.5, 4.0)]
     (folder / "stretches.csv").write_text("video,start_sec,end_sec\n" + "".join(lines))
     (folder / "texts.txt").write_text("#C C lifts the cup\npushes a box\n")
+
+
+def write_benchmarks(data: Path) -> None:
+    """Write captions of two videos, and a folder of benchmarks as links to what is there."""
+    shards = ShardIndex.open(data / "egoclip" / "shards")
+    uids = sorted({shards.row(sample).video_uid for sample in range(len(shards))})[:2]
+    videos = [data / "ego4d" / "v2" / "full_scale" / f"{uid}.mp4" for uid in uids]
+    lines = [f"{uid},lifts the cup\n{uid},pushes a box {i}\n" for i, uid in enumerate(uids)]
+    (data / "retrieval-shards").symlink_to("egoclip/shards")
+    (data / "retrieval.csv").write_text("video_id,sentence\n" + "".join(lines))
+    root = data / "benchmarks"
+    (root / "zero-shot").mkdir(parents=True)
+    (root / "retrieval-videos").mkdir()
+    for video in videos:
+        (root / "retrieval-videos" / video.name).symlink_to(video.resolve())
+    for name, where in {
+        "egomcq.json": "egoclip/egomcq.json",
+        "egomcq-shards": "egoclip/egomcq-shards",
+        "retrieval.csv": "retrieval.csv",
+        "zero-shot/motions": "labels/train",
+    }.items():
+        (root / name).symlink_to((data / where).resolve())
 
 
 def write_table(path: Path, root: Path) -> None:

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
 from egocurate.errors import InputError
 from egocurate.loaders.config import StreamConfig
-from egocurate.loaders.videos.long_videos import BadVideo, spread_frames
+from egocurate.loaders.videos.whole_videos import WholeVideos
 from egocurate.models.metrics.average_precision import average_precision
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
@@ -106,7 +104,9 @@ def charades_ego(
     paths = [videos / f"{benchmark.ids[row]}.mp4" for row in rows]
     if not any(path.is_file() for path in paths):
         raise InputError(f"{videos}: none of the {len(paths)} videos is there, as {paths[0].name if paths else 'any'}")
-    video, failures = embedder.clips(_WholeVideos(paths, data), "Charades-Ego videos", report)
+    video, failures = embedder.clips(
+        WholeVideos(paths, frames=data.frames, size=data.size), "Charades-Ego videos", report
+    )
     decoded = [place for place in range(len(rows)) if place not in failures]
     if not decoded:
         raise InputError(f"{videos}: no video can be read ({failures[0]})")
@@ -114,22 +114,3 @@ def charades_ego(
     precisions = average_precision(scores.double().cpu().numpy(), benchmark.labels[rows[decoded]])
     left_out = [f"{benchmark.ids[rows[place]]} ({reason})" for place, reason in failures.items()]
     return {"map": 100 * float(np.nanmean(precisions))}, left_out
-
-
-class _WholeVideos(Dataset):
-    """Frames spread over whole videos, or why there are none, as `Embedder.clips` takes them."""
-
-    def __init__(self, paths: list[Path], data: StreamConfig) -> None:
-        self._paths, self._data = paths, data
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, place: int) -> torch.Tensor | str:
-        path = self._paths[place]
-        if not path.is_file():
-            return "not there"
-        try:
-            return spread_frames(path, frames=self._data.frames, size=self._data.size)
-        except BadVideo as error:
-            return str(error)

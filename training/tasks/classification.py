@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
@@ -12,9 +14,11 @@ from egocurate.models.metrics.views import mean_of_views
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import answering, decode_batches, failures_of_ranks, sum_over_ranks
 from egocurate.training.tasks.eval_batch import clips_at_once
+
+if TYPE_CHECKING:  # systems are tested by tasks, and import them
+    from egocurate.training.systems.base import System
 
 STAGE = "classes"
 

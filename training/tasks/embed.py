@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 from egocurate.progress import Report
 from egocurate.training.distributed.parallel import unsharded
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System
+
+if TYPE_CHECKING:  # systems are tested by tasks, and import them
+    from egocurate.training.systems.base import System
 
 TEXTS_AT_ONCE = 256
 
@@ -28,7 +30,7 @@ class DecodedClips(NamedTuple):
     """Some clips of a data set: the places of those that decode, their frames, and why the others do not."""
 
     places: np.ndarray  # int64 [B]
-    frames: Tensor  # uint8 [B, T, 3, S, S]
+    frames: Tensor  # uint8 [B, T, 3, S, S], or [B, V, T, 3, S, S] of clips of V views
     failures: dict[int, str]
 
 
@@ -55,7 +57,12 @@ class Embedder(NamedTuple):
 
     @torch.no_grad()
     def frames(self, frames: Tensor) -> Tensor:
-        """Embed clips uint8 [B, T, 3, S, S] as float32 [B, D], not yet of length 1; their features without texts."""
+        """Embed clips uint8 [B, T, 3, S, S] as float32 [B, D], not yet of length 1; their features without texts.
+
+        Of clips of several views, uint8 [B, V, T, 3, S, S], it is the mean of the views' embeddings of length 1.
+        """
+        if frames.ndim == 6:
+            return unit_rows(self.frames(frames.flatten(0, 1))).unflatten(0, frames.shape[:2]).mean(1)
         embed = self.system.embed_clips if self.system.embedding else self.system.features
         with self.ranks.autocast():
             return embed(frames.to(self.ranks.device)).float()
@@ -64,7 +71,8 @@ class Embedder(NamedTuple):
     def clips(self, clips: Dataset, stage: str, report: Report) -> tuple[Tensor, dict[int, str]]:
         """Embed the clips of a map-style data set as float32 [M, D] of length 1, and say which do not decode, and why.
 
-        An item is uint8 [T, 3, S, S], or a text that says why the clip cannot be had: then its row is 0.
+        An item is uint8 [T, 3, S, S], [V, T, 3, S, S] for V views, or a text that says why the clip cannot be had: then
+        its row is 0.
         """
         total = len(clips)
         rows, failures, done = self._zeros(total), {}, 0

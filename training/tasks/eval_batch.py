@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from egocurate.loaders.workers.host import free_bytes, ranks_here
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder
+
+if TYPE_CHECKING:  # systems are tested by tasks, and import them
+    from egocurate.training.systems.base import System
 
 MOST = 64  # more are not faster
 GPU_SHARE, HOST_SHARE = 0.8, 0.5  # of what is free: the host's memory has decoded clips in it, too
