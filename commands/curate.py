@@ -27,7 +27,7 @@ from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
 from egocurate.commands.verbs.export_model import export_model
 from egocurate.commands.verbs.features import features
-from egocurate.commands.verbs.localize import nlq
+from egocurate.commands.verbs.localize import mq, nlq
 from egocurate.commands.verbs.look import report, show, windows
 from egocurate.commands.verbs.plan import plan
 from egocurate.commands.verbs.search import search
@@ -98,7 +98,7 @@ def curate(
 for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, plan, train):
     app.command()(verb)
 app.command("eval")(evaluate)
-for verb in (features, nlq):
+for verb in (features, nlq, mq):
     app.command()(verb)
 app.command("export-model")(export_model)
 for verb in (search, template, doctor, demo):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -12,13 +12,16 @@ import torch
 from egocurate.commands.jobs.features import name_bad
 from egocurate.console import progress
 from egocurate.curation.text.marks import normalize
+from egocurate.models.localization.config import DetectorConfig, VSLNetConfig
 from egocurate.progress import Report
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.training.localization.clip_features import ClipFeatures, load_clips
 from egocurate.training.localization.ego4d_json import ClipEntry, check_one_version
 from egocurate.training.localization.feature_folders import open_features
-from egocurate.training.localization.loop import Fit, LoopConfig, claim, learn
-from egocurate.training.localization.nlq_json import read_queries
+from egocurate.training.localization.loop import Fit, Localizer, LoopConfig, claim, learn
+from egocurate.training.localization.moment_task import MomentTask
+from egocurate.training.localization.moments_json import read_moments
+from egocurate.training.localization.nlq_json import Query, read_queries
 from egocurate.training.localization.query_task import Embed, QueryTask
 from egocurate.training.run.load_model import load_model
 
@@ -39,6 +42,8 @@ class LocalizeRequest:
     resume: bool = False
     gpu: bool = True
     """take a GPU where there is one"""
+    sizes: VSLNetConfig | DetectorConfig | None = None
+    """of the model; none: those of its paper"""
 
 
 def run_nlq(request: LocalizeRequest, config: LoopConfig) -> bool:
@@ -55,10 +60,26 @@ def run_nlq(request: LocalizeRequest, config: LoopConfig) -> bool:
     return not clips.bad
 
 
-def _query_task(train: list, test: list, clips: ClipFeatures, request: LocalizeRequest, seed: int) -> QueryTask:
+def run_mq(request: LocalizeRequest, config: LoopConfig) -> bool:
+    """Learn and test moment queries; returns whether all clips had features. Raises InputError for a mistake."""
+    train, test = read_moments(request.train), read_moments(request.test)
+    check_one_version([(request.train, train.version), (request.test, test.version)])
+    for path, read in ((request.train, train), (request.test, test)):
+        moments = sum(len(clip.labels) for clip in read.clips)
+        print(f"{path.name}: {len(read.clips):,} clips, {moments:,} moments{_left_out(read.left_out)}", flush=True)
+    with progress() as report:
+        clips = _clips(request, [clip.clip for clip in (*train.clips, *test.clips)], report)
+        torch.manual_seed(config.seed)
+        _learn(MomentTask(train.clips, test.clips, clips, request.sizes), request, config, report)
+    return not clips.bad
+
+
+def _query_task(
+    train: list[Query], test: list[Query], clips: ClipFeatures, request: LocalizeRequest, seed: int
+) -> QueryTask:
     embed = _embed(request) if request.text else None
     torch.manual_seed(seed)
-    return QueryTask(train, test, clips, embed)
+    return QueryTask(train, test, clips, embed, request.sizes)
 
 
 def _embed(request: LocalizeRequest) -> Embed:
@@ -84,13 +105,14 @@ def _clips(request: LocalizeRequest, entries: Sequence[ClipEntry], report: Repor
     return clips
 
 
-def _learn(task: QueryTask, request: LocalizeRequest, config: LoopConfig, report: Report) -> None:
+def _learn(task: Localizer, request: LocalizeRequest, config: LoopConfig, report: Report) -> None:
     device = torch.device("cuda" if request.gpu and torch.cuda.is_available() else "cpu")
     made_by = {
         "task": type(task).__name__,
         "features": [str(folder.resolve()) for folder in request.features],
         "positions": request.positions,
         "text": request.text,
+        "sizes": asdict(request.sizes) if request.sizes else "as published",
         "train": fingerprint(request.train),
         "test": fingerprint(request.test),
     }

@@ -61,9 +61,8 @@ def nlq(
 
     \b
     Examples:
-      curate nlq --features demo/features --annotations long/nlq_train.json long/nlq_val.json --out runs/nlq
-      curate nlq --features features/egovlp --features features/slowfast --text runs/egovlp \\
-          --annotations /data/nlq_train.json /data/nlq_val.json --out runs/nlq
+      curate nlq --features features/long --text demo/run --epochs 25 --out runs/nlq-long \\
+          --annotations long/v2/annotations/nlq_train.json long/v2/annotations/nlq_val.json
 
     OUT gets predictions.json in the form of Ego4D's challenge, result.json with R1 and R5 at IoU .3 and .5 in percent,
     losses.csv and checkpoint.pt. Clips without features are named and left out, and the exit status is 3. With
@@ -76,6 +75,40 @@ def nlq(
 
     request = LocalizeRequest(features, rate, *annotations, out, positions, text, resume, not cpu)
     if not run_nlq(request, LoopConfig(epochs, batch_size, lr, seed)):
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def mq(
+    features: Features,
+    annotations: Annotations,
+    out: OutOfRun,
+    rate: Rate = None,
+    positions: Annotated[int, typer.Option("--positions", min=16, help="A clip's rows are pooled to so many.")] = 2304,
+    epochs: Epochs = 30,
+    batch_size: Batch = 2,
+    lr: LearningRate = 5e-4,
+    seed: Seed = 0,
+    cpu: Cpu = False,
+    resume: Resume = False,
+) -> None:
+    """Learn Ego4D's moment queries from features, by an anchor-free detector of ActionFormer's kind, and test them.
+
+    \b
+    Examples:
+      curate mq --features features/long --epochs 15 --out runs/mq-long \\
+          --annotations long/v2/annotations/moments_train.json long/v2/annotations/moments_val.json
+
+    OUT gets predictions.json in the form of Ego4D's challenge, result.json with mAP at tIoU .1 to .5 and recall at 1x
+    and 5x in percent, losses.csv and checkpoint.pt. Primary labels count. Clips without features are named and left
+    out, and the exit status is 3. With moments_test_unannotated.json as TEST there are predictions only.
+    """
+    _check(features, annotations, out, "mq", lr)
+
+    from egocurate.commands.jobs.localize import LocalizeRequest, run_mq
+    from egocurate.training.localization.loop import LoopConfig
+
+    request = LocalizeRequest(features, rate, *annotations, out, positions, resume=resume, gpu=not cpu)
+    if not run_mq(request, LoopConfig(epochs, batch_size, lr, seed)):
         raise typer.Exit(EXIT_INCOMPLETE)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egocurate.models.localization.config import VSLNetConfig
+from egocurate.models.localization.self_attention import SelfAttention
 
 OUT_OF_SIGHT = -1e4
 """logit of a position behind the end of its row"""
@@ -84,26 +85,23 @@ class _Encoder(nn.Module):
     def __init__(self, config: VSLNetConfig) -> None:
         super().__init__()
         width = config.width
-        self.convolutions = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv1d(width, width, config.kernel, padding=config.kernel // 2, groups=width, bias=False),
-                nn.Conv1d(width, width, 1),
-                nn.ReLU(),
-            )
+        self.along = nn.ModuleList(
+            nn.Conv1d(width, width, config.kernel, padding=config.kernel // 2, groups=width, bias=False)
             for _ in range(config.convolutions)
         )
+        self.across = nn.ModuleList(nn.Linear(width, width) for _ in range(config.convolutions))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(config.convolutions + 2))
-        self.attention = nn.MultiheadAttention(width, config.heads, dropout=config.dropout, batch_first=True)
+        self.attention = SelfAttention(width, config.heads)
         self.feed = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         x = x + places(x.shape[1], x.shape[2], x.device)
         keep = mask[..., None]
-        for norm, convolution in zip(self.norms, self.convolutions, strict=False):
-            x = x + self.dropout(convolution((norm(x) * keep).transpose(1, 2)).transpose(1, 2))
-        y = self.norms[-2](x)
-        x = x + self.dropout(self.attention(y, y, y, key_padding_mask=~mask, need_weights=False)[0])
+        for norm, along, across in zip(self.norms, self.along, self.across, strict=False):
+            y = along((norm(x) * keep).transpose(1, 2)).transpose(1, 2)
+            x = x + self.dropout(across(y).relu())
+        x = x + self.dropout(self.attention(self.norms[-2](x), mask[:, None, None]))
         return (x + self.dropout(self.feed(self.norms[-1](x)))) * keep
 
 

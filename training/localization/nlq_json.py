@@ -68,7 +68,7 @@ def write_predictions(path: Path, queries: Sequence[Query], windows: Sequence[np
             "clip_uid": query.clip.uid,
             "annotation_uid": query.annotation,
             "query_idx": query.place,
-            "predicted_times": np.asarray(window).round(4).tolist(),
+            "predicted_times": np.asarray(window).tolist(),
         }
         for query, window in zip(queries, windows, strict=True)
     ]
