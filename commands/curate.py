@@ -27,6 +27,7 @@ from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
 from egocurate.commands.verbs.export_model import export_model
 from egocurate.commands.verbs.features import features
+from egocurate.commands.verbs.localize import mq, nlq
 from egocurate.commands.verbs.look import report, show, windows
 from egocurate.commands.verbs.plan import plan
 from egocurate.commands.verbs.search import search
@@ -41,6 +42,8 @@ _GOES_ON = "what is finished is kept, and the same command goes on from there"
 _HOW_TO_GO_ON = {
     "train": "the same command with --resume goes on from the newest checkpoint",
     "eval": "the same command starts again",
+    "nlq": "the same command with --resume goes on from the newest epoch",
+    "mq": "the same command with --resume goes on from the newest epoch",
     "search": "what is in the index is kept, and the same command goes on from there",
 }
 
@@ -95,7 +98,8 @@ def curate(
 for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, plan, train):
     app.command()(verb)
 app.command("eval")(evaluate)
-app.command()(features)
+for verb in (features, nlq, mq):
+    app.command()(verb)
 app.command("export-model")(export_model)
 for verb in (search, template, doctor, demo):
     app.command()(verb)

@@ -79,7 +79,7 @@ def _long_videos(request: FeatureRequest, paths: dict[str, Path], model: _Model,
     job = FeatureJob(paths, out, request.rate, data.frames, data.size, data.workers, model.at_once, request.form)
     bad = write_features(job, model.made_by, model.system, model.ranks, report)
     if model.ranks.main:
-        _name_bad([f"{paths[name]} ({reason})" for name, reason in bad.items()], out / "failed")
+        name_bad([f"{paths[name]} ({reason})" for name, reason in bad.items()], out / "failed")
         print(f"{len(paths) - len(bad):,} of {len(paths):,} videos have features in {out}", flush=True)
     return not bad
 
@@ -103,7 +103,7 @@ def _stretches(
         where = {row: (videos[table.videos[row]], *table.stretches[row]) for row in failed}
         lines = [f"row {row + 1}, {where[row][0]}, {where[row][1]:g} to {where[row][2]:g} s" for row in failed]
         bad = [f"{line} ({reason})" for line, reason in zip(lines, failed.values(), strict=True)]
-        _name_bad(bad, request.out / FAILED)
+        name_bad(bad, request.out / FAILED)
         print(f"{len(table) - len(failed):,} of {len(table):,} stretches have features in {job.file}", flush=True)
     return not failed
 
@@ -118,8 +118,10 @@ def _texts(request: FeatureRequest, texts: list[str], model: _Model) -> None:
         print(f"{len(texts):,} texts have features in {path}, read {form}", flush=True)
 
 
-def _name_bad(bad: Sequence[str], where: Path) -> None:
+def name_bad(bad: Sequence[str], where: Path | None) -> None:
+    """Say on stderr what is bad, up to NAMED of it; `where` names them all, if there is such a file."""
     for one in bad[:NAMED]:
         print(f"bad: {one}", file=sys.stderr)
     if len(bad) > NAMED:
-        print(f"and {len(bad) - NAMED:,} more bad ones: {where} names them", file=sys.stderr)
+        rest = f": {where} names them" if where else ""
+        print(f"and {len(bad) - NAMED:,} more bad ones{rest}", file=sys.stderr)

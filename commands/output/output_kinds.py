@@ -27,13 +27,14 @@ _KINDS = {
     "ego4d.json": _Kind("", "Ego4D's annotations"),
     "recipe.json": _Kind("train", "a training run", "objective"),
     "features.json": _Kind("features", "features", "rate"),
+    "localization.json": _Kind("nlq", "a run of `curate nlq` or `curate mq`", "task"),
     "egocurate.json": _Kind("export-model", "a model given away", "form"),
     "stretches.json": _Kind("features", "features of stretches", "stretches"),
     "texts.json": _Kind("features", "features of texts", "texts"),
     "search.json": _Kind("search", "an index of `curate search`", "window_sec"),
     "manifest.json": _Kind("shards", "shards", "planned"),
 }
-_TOGETHER = ({"egoclip", "egomcq"}, {"shards", "segments"})
+_TOGETHER = ({"egoclip", "egomcq"}, {"shards", "segments"}, {"nlq", "mq"})
 
 
 def refuse_other_kind(folder: AnyPath, verb: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from egocurate.commands.verbs.options import Json, Out, check_out
 from egocurate.console import print_summary, progress
@@ -10,6 +13,12 @@ from egocurate.console import print_summary, progress
 
 def demo(
     out: Out = Path("demo"),
+    long: Annotated[
+        bool,
+        typer.Option(
+            "--long", help="In place of all this, make long videos with questions and moments, for nlq and mq."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run the whole way on invented videos.
@@ -18,7 +27,13 @@ def demo(
     """
     check_out(out, "demo")
 
-    from egocurate.commands.jobs.demo import run_demo
+    from egocurate.commands.jobs.demo import run_demo, run_long_demo
+
+    if long:
+        with progress(not json) as on_progress:
+            print_summary("Long videos", run_long_demo(out, on_progress), json)
+        return
+
     from egocurate.commands.report import write_report
     from egocurate.train import train_demo
 

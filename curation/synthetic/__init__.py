@@ -1,6 +1,15 @@
 """Small invented data: real layouts and schemas, rendered first-person scenes that show what is narrated or labeled."""
 
 from egocurate.curation.synthetic.labeled import LabeledRootConfig, write_labeled_root
+from egocurate.curation.synthetic.long_videos import LongRootConfig, write_long_root
 from egocurate.curation.synthetic.root import DemoRootConfig, demo_scripts, write_demo_root
 
-__all__ = ["DemoRootConfig", "LabeledRootConfig", "demo_scripts", "write_demo_root", "write_labeled_root"]
+__all__ = [
+    "DemoRootConfig",
+    "LabeledRootConfig",
+    "LongRootConfig",
+    "demo_scripts",
+    "write_demo_root",
+    "write_labeled_root",
+    "write_long_root",
+]

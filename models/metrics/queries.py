@@ -18,3 +18,8 @@ def query_recall(
     """
     overlap = np.nan_to_num(interval_iou(predicted, true[:, None]))
     return {(k, iou): 100 * float((overlap[:, :k] > iou).any(1).mean()) for k in top for iou in ious}
+
+
+def mean_iou(predicted: np.ndarray, true: np.ndarray) -> float:
+    """Return the mean IoU of the best windows in percent; predicted [Q, K, 2], best first, true [Q, 2]."""
+    return 100 * float(np.nan_to_num(interval_iou(predicted[:, 0], true)).mean())

@@ -15,7 +15,14 @@ import pytest
 import egocurate.commands.jobs.demo
 import egocurate.train
 from egocurate.commands.curate import main
-from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root, write_labeled_root
+from egocurate.curation.synthetic import (
+    DemoRootConfig,
+    LabeledRootConfig,
+    LongRootConfig,
+    write_demo_root,
+    write_labeled_root,
+    write_long_root,
+)
 from egocurate.shards.read.index import ShardIndex
 from egocurate.training.run import run_folder
 from tests.training.tasks.test_evaluate import HEADER, SEGMENTS, row, write_csv, write_video
@@ -29,6 +36,8 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     "curate demo --out demo",
     'curate search demo/run --videos demo/ego4d/v2/full_scale "lift the cup" "push the box" --sheet found.png '
     "--page found.html",
+    "curate demo --long --out long",
+    "curate features demo/run --videos long/v2/full_scale --out features/long",
     "curate egoclip --ego4d-root /data/ego4d --out /data/egoclip",
     "curate egomcq --ego4d-root /data/ego4d --out /data/egoclip",
     "curate egoclip --ego4d-root demo/ego4d --out mine --tables-only",
@@ -40,6 +49,7 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     "curate segments --csv /data/labeled/motions/train.txt --label-names /data/labeled/motions/classes.txt "
     "--out /data/labels/train",
 )
+SMALL_LONG_ROOT = LongRootConfig(train=3, val=1, video_sec=16.0, side=48, fps=10)
 really_train = egocurate.train.train
 really_find_checkpoint = run_folder.find_checkpoint
 
@@ -91,9 +101,12 @@ def small() -> Iterator[None]:
     small_demo = mock.patch.object(
         egocurate.commands.jobs.demo, "write_demo_root", partial(write_demo_root, config=SMALL_ROOT)
     )
+    small_long = mock.patch.object(
+        egocurate.commands.jobs.demo, "write_long_root", partial(write_long_root, config=SMALL_LONG_ROOT)
+    )
     little = mock.patch.object(egocurate.train, "train", train_a_little)
     looks = mock.patch.object(run_folder, "find_checkpoint", find_checkpoint_a_little)
-    with small_demo, little, looks:
+    with small_demo, small_long, little, looks:
         yield
 
 

@@ -1,4 +1,4 @@
-"""Losses of a few steps of pre-training by every tiny recipe, fixed seed: `python -m tests.training.golden` writes them.
+"""First losses of pre-training by every tiny recipe: `python -m tests.training.golden` writes them anew.
 
 A change that is not meant to alter numbers must leave golden.json as it is; one that is writes it and says why.
 """

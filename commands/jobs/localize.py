@@ -1,0 +1,126 @@
+"""Jobs of the verbs nlq and mq: files and features into a task, the task learned, its figures said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from egocurate.commands.jobs.features import name_bad
+from egocurate.console import progress
+from egocurate.curation.text.marks import normalize
+from egocurate.models.localization.config import DetectorConfig, VSLNetConfig
+from egocurate.progress import Report
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.training.localization.clip_features import ClipFeatures, load_clips
+from egocurate.training.localization.ego4d_json import ClipEntry, check_one_version
+from egocurate.training.localization.feature_folders import open_features
+from egocurate.training.localization.loop import Fit, Localizer, LoopConfig, claim, learn
+from egocurate.training.localization.moment_task import MomentTask
+from egocurate.training.localization.moments_json import read_moments
+from egocurate.training.localization.nlq_json import Query, read_queries
+from egocurate.training.localization.query_task import Embed, QueryTask
+from egocurate.training.run.load_model import load_model
+
+
+@dataclass(frozen=True)
+class LocalizeRequest:
+    """Folders of features, the files to learn from and to test on, and the folder of the run."""
+
+    features: Sequence[Path]
+    rate: float | None
+    train: Path
+    test: Path
+    out: Path
+    positions: int
+    """a clip's features are pooled to at most so many"""
+    text: str = ""
+    """a run or weights that embed the questions; none: their words are learned from nothing"""
+    resume: bool = False
+    gpu: bool = True
+    """take a GPU where there is one"""
+    sizes: VSLNetConfig | DetectorConfig | None = None
+    """of the model; none: those of its paper"""
+
+
+def run_nlq(request: LocalizeRequest, config: LoopConfig) -> bool:
+    """Learn and test natural language queries; returns whether all clips had features. InputError for mistakes."""
+    train, test = read_queries(request.train), read_queries(request.test)
+    check_one_version([(request.train, train.version), (request.test, test.version)])
+    for path, read in ((request.train, train), (request.test, test)):
+        untold = "" if read is test else f", {sum(not q.has_answer for q in read.queries):,} with no stretch to learn"
+        print(f"{path.name}: {len(read.queries):,} questions{untold}{_left_out(read.left_out)}", flush=True)
+    with progress() as report:
+        clips = _clips(request, [query.clip for query in (*train.queries, *test.queries)], report)
+        task = _query_task(train.queries, test.queries, clips, request, config.seed)
+        _learn(task, request, config, report)
+    return not clips.bad
+
+
+def run_mq(request: LocalizeRequest, config: LoopConfig) -> bool:
+    """Learn and test moment queries; returns whether all clips had features. Raises InputError for a mistake."""
+    train, test = read_moments(request.train), read_moments(request.test)
+    check_one_version([(request.train, train.version), (request.test, test.version)])
+    for path, read in ((request.train, train), (request.test, test)):
+        moments = sum(len(clip.labels) for clip in read.clips)
+        print(f"{path.name}: {len(read.clips):,} clips, {moments:,} moments{_left_out(read.left_out)}", flush=True)
+    with progress() as report:
+        clips = _clips(request, [clip.clip for clip in (*train.clips, *test.clips)], report)
+        torch.manual_seed(config.seed)
+        _learn(MomentTask(train.clips, test.clips, clips, request.sizes), request, config, report)
+    return not clips.bad
+
+
+def _query_task(
+    train: list[Query], test: list[Query], clips: ClipFeatures, request: LocalizeRequest, seed: int
+) -> QueryTask:
+    embed = _embed(request) if request.text else None
+    torch.manual_seed(seed)
+    return QueryTask(train, test, clips, embed, request.sizes)
+
+
+def _embed(request: LocalizeRequest) -> Embed:
+    """Return what embeds questions in the form of the texts that its model has learned from."""
+    model = load_model(request.text, device="auto" if request.gpu else "cpu")
+    prepare = str if model.config.data.text == "raw" else normalize
+    return lambda texts: model.embed_text([prepare(text) for text in texts])
+
+
+def _left_out(reasons: dict[str, int]) -> str:
+    return "".join(f"; left out: {count:,} that {reason}" for reason, count in reasons.items())
+
+
+def _clips(request: LocalizeRequest, entries: Sequence[ClipEntry], report: Report) -> ClipFeatures:
+    folders = open_features(request.features, request.rate)
+    clips = load_clips(entries, folders, request.positions, report)
+    count = len({entry.uid for entry in entries})
+    print(
+        f"{len(clips.pooled):,} of {count:,} clips have features, {clips.width} wide, {folders.rate:g} a second",
+        flush=True,
+    )
+    name_bad(list(clips.bad.values()), None)
+    return clips
+
+
+def _learn(task: Localizer, request: LocalizeRequest, config: LoopConfig, report: Report) -> None:
+    device = torch.device("cuda" if request.gpu and torch.cuda.is_available() else "cpu")
+    made_by = {
+        "task": type(task).__name__,
+        "features": [str(folder.resolve()) for folder in request.features],
+        "positions": request.positions,
+        "text": request.text,
+        "sizes": asdict(request.sizes) if request.sizes else "as published",
+        "train": fingerprint(request.train),
+        "test": fingerprint(request.test),
+    }
+    fit = Fit(task, config, request.out, made_by, request.resume)
+    claim(fit)
+    figures = learn(fit, device, lambda line: print(line, flush=True), report)
+    for name, value in figures.items():
+        print(f"  {name:<12} {value:6.2f} %")
+    if not figures:
+        print("the answers are not told: predictions only", file=sys.stderr)
+    print(f"predictions, ready to submit: {request.out / 'predictions.json'}")

@@ -1,0 +1,1 @@
+"""Models that find stretches of long videos, from features of the videos."""
