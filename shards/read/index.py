@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from egocurate.errors import InputError
 from egocurate.labels import label_column
+from egocurate.shards.adopt.adopted import ADOPTED, tar_folder
 from egocurate.shards.manifest import read_manifest
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.read.open_index import open_columns
 from egocurate.shards.read.sample import Sample
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
 from egocurate.shards.read.shard_reader import ShardReader, Span
-from egocurate.shards.shard_format import INDEX_FILE, MP4, member_suffixes
+from egocurate.shards.shard_format import INDEX_FILE, MP4, VIDEO_KINDS, member_suffixes
 from egocurate.shards.write.parts import Part, parts_fingerprint
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
@@ -60,11 +61,13 @@ class ShardIndex:
         folder = as_path(folder)
         manifest = read_manifest(folder)
         path = folder / INDEX_FILE
+        tars, is_own = tar_folder(folder, manifest), ADOPTED not in manifest
         try:
             shards = [
-                StoredShard(folder / entry["file"], entry["sha256"], entry["bytes"]) for entry in manifest["shards"]
+                StoredShard(tars / entry["file"], entry["sha256"], entry["bytes"], is_own)
+                for entry in manifest["shards"]
             ]
-            reader = ShardReader(shards, cache if is_remote(folder) else None)
+            reader = ShardReader(shards, cache if is_remote(tars) else None)
             index = cls(folder, manifest, open_columns(path, manifest), reader)
         except (OSError, KeyError, UnicodeDecodeError, pa.ArrowException) as error:
             first_line = str(error).partition("\n")[0]
@@ -194,7 +197,7 @@ class ShardIndex:
 
         Raises InputError too if the clips are stored as pictures: `read_members` reads those.
         """
-        if self.members != MP4:
+        if self.members not in VIDEO_KINDS:
             raise InputError(f"{self.folder} holds {self.members} pictures, not mp4 videos: read the frames one by one")
         return self.read_members(sample, [1])[0]
 
