@@ -33,6 +33,7 @@ from egocurate.commands.verbs.plan import plan
 from egocurate.commands.verbs.search import search
 from egocurate.commands.verbs.shards import export, segments, shards
 from egocurate.commands.verbs.tables import egoclip, egomcq, template
+from egocurate.commands.verbs.tags import lexicon, tag
 from egocurate.commands.verbs.train import train
 from egocurate.errors import InputError, ProcessEnds
 from egocurate.extras import way_to_install
@@ -93,7 +94,22 @@ def curate(
     """Options of the command itself; its help is the one given above."""
 
 
-for verb in (egoclip, egomcq, shards, segments, adopt, export, windows, verify, show, report, plan, train):
+for verb in (
+    egoclip,
+    egomcq,
+    shards,
+    segments,
+    adopt,
+    lexicon,
+    tag,
+    export,
+    windows,
+    verify,
+    show,
+    report,
+    plan,
+    train,
+):
     app.command()(verb)
 app.command("eval")(evaluate)
 app.command()(features)

@@ -24,6 +24,7 @@ _KINDS = (
     ("shards.run.json", _Kind("shards", "a run of `curate shards`")),
     ("segments.run.json", _Kind("segments", "a run of `curate segments`")),
     ("export.run.json", _Kind("export", "a run of `curate export`")),
+    ("lexicon.run.json", _Kind("lexicon", "a lexicon of `curate lexicon`")),
     ("ego4d.json", _Kind("", "Ego4D's annotations")),
     ("recipe.json", _Kind("train", "a training run", "objective")),
     ("features.json", _Kind("features", "features", "rate")),

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from egocurate.errors import InputError
 from egocurate.labels import label_column
 from egocurate.progress import Report, silent
 from egocurate.shards.adopt.adopted import ADOPTED
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.open_index import DamagedIndex
 from egocurate.shards.read.read_frames import check_frames
+from egocurate.shards.read.tag_file import note_file, tag_names
 from egocurate.shards.shard_format import CLIP_COLUMNS, FAILED_FILE, INDEX_FILE
 from egocurate.shards.write.shard_folder import PLAN_FILE, UNFINISHED
 from egocurate.shards.write.tar import BLOCK, member_header
@@ -71,6 +73,11 @@ def _problems_of_files(index: ShardIndex, report: Report) -> Iterator[Problem]:
         report(STAGE, shard, len(entries))
         yield from _check_shard(index, shard, entry, range(bounds[shard], bounds[shard + 1]))
     report(STAGE, len(entries), len(entries))
+    for name in tag_names(index.folder):
+        try:
+            index.take_tags(name)
+        except InputError as error:
+            yield Problem(note_file(index.folder, name).name, None, str(error))
     if index.manifest["failed"] and not (index.folder / FAILED_FILE).is_file():
         yield Problem(FAILED_FILE, None, "is not there, though the manifest counts failed clips")
     known = {entry["file"] for entry in entries}
