@@ -133,7 +133,7 @@ def report(
       curate report demo/egoclip
       curate report demo/egoclip mine
       curate report demo/run
-      curate report demo/run demo/run2
+      curate report demo/run runs/first
 
     With OTHER it is report-beside-<name>.html: both side by side, on the same scales. Of an output folder the page has
     charts, timelines and clips that play. Of a run it has curves, the answers to EgoMCQ that its newest checkpoint is
