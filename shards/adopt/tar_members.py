@@ -79,9 +79,10 @@ class TarStream:
             if count == MOST_MEMBERS:
                 raise TarEnds(f"it has more than {MOST_MEMBERS:,} members")
             if self._at == self.size:
-                return
+                raise TarEnds("it has no end mark: it may be cut off")
             block = self._take(BLOCK)
             if not any(block):
+                self._check_end()
                 return
             header = _header(block)
             if header.type == _LONG_NAME:
@@ -118,6 +119,14 @@ class TarStream:
             return Member(name, offset, size, fault=too_large)
         content = self._content(size, most, name)
         return Member(name, offset, size, content, zlib.crc32(content))
+
+    def _check_end(self) -> None:
+        """Raise TarEnds where something stands behind the end mark, which other readers do not read either."""
+        if self._at == self.size:
+            raise TarEnds("its end mark is not whole: it may be cut off")
+        while self._at < self.size:
+            if any(self._take(min(self.size - self._at, PIECE_BYTES)).lstrip(b"\0")):
+                raise TarEnds("more stands behind its end mark, which is not read")
 
     def _content(self, size: int, most: int, what: str) -> bytes:
         if size > most:

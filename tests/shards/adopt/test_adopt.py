@@ -183,6 +183,14 @@ def test_a_run_that_is_killed_goes_on_from_the_tars_that_it_has_read(video_set, 
     assert verify(out) == [] and not (out / ".unfinished").exists()
 
 
+def test_many_tars_are_read_by_processes_to_the_same_index(video_set, tmp_path, monkeypatch):
+    adopted(video_set, tmp_path / "here")
+    monkeypatch.setattr("egocurate.shards.adopt.adopt._AT_ONCE_SEC", 0.0)
+    adopted(video_set, tmp_path / "apart")
+    for name in ("index.parquet", "manifest.json"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "apart" / name).read_bytes()
+
+
 @pytest.fixture(scope="module")
 def s3():
     server = S3Server()

@@ -71,6 +71,9 @@ def test_names_that_lead_out_or_cannot_be_printed_are_none(name):
         member("a", b"30 size=-5\n", tarfile.XHDTYPE) + member("b"),
         tarfile.TarInfo("a").tobuf(tarfile.GNU_FORMAT)[:124] + b"\xff" * 12 + bytes(376),
         b"\0" * 100,
+        member("a.mp4"),
+        member("a.mp4") + END[:BLOCK],
+        member("a.mp4") + END + member("b.mp4") + END,
     ],
 )
 def test_a_tar_that_ends_early_or_lies_of_its_sizes_ends_in_a_reason(data):
