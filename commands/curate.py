@@ -22,6 +22,7 @@ import typer.core
 
 from egocurate.commands.ending import ended_by_signals
 from egocurate.commands.exit_status import explain
+from egocurate.commands.verbs.adopt import adopt
 from egocurate.commands.verbs.check import doctor, verify
 from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
@@ -33,6 +34,7 @@ from egocurate.commands.verbs.plan import plan
 from egocurate.commands.verbs.search import search
 from egocurate.commands.verbs.shards import export, segments, shards
 from egocurate.commands.verbs.tables import egoclip, egomcq, template
+from egocurate.commands.verbs.tags import lexicon, tag
 from egocurate.commands.verbs.train import train
 from egocurate.errors import InputError, ProcessEnds
 from egocurate.extras import way_to_install
@@ -95,7 +97,22 @@ def curate(
     """Options of the command itself; its help is the one given above."""
 
 
-for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, plan, train):
+for verb in (
+    egoclip,
+    egomcq,
+    shards,
+    segments,
+    adopt,
+    lexicon,
+    tag,
+    export,
+    windows,
+    verify,
+    show,
+    report,
+    plan,
+    train,
+):
     app.command()(verb)
 app.command("eval")(evaluate)
 for verb in (features, nlq, mq):

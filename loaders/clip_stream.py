@@ -66,7 +66,9 @@ def stream(
     config = with_workers(with_settings(config or preset or "egovlp", settings), batch_size // world)
     cache = ShardCache(config.cache_dir, config.cache_bytes) if config.cache_dir is not None else None
     folders = [folder] if isinstance(folder, str) or not isinstance(folder, Sequence) else folder
-    indexes = [ShardIndex.open(each, cache) for each in folders]
+    indexes = [
+        ShardIndex.open(each, cache, config.of_source(number, len(folders))[1]) for number, each in enumerate(folders)
+    ]
     return Stream(indexes, batch_size, config, rank=rank, world=world, weights=weights)
 
 
@@ -361,7 +363,8 @@ _WAY_OUT = {
     "seed": "resume with the seed of the run",
     "batch_size": "resume with the batch size of the run (any number of ranks that divides it)",
     "fingerprint": "these are other shards than the run was trained on, so its place in them means nothing",
-    "index": "other tags, negatives or texts than those of the run: put index.parquet and manifest.json back",
+    "index": "other tags, negatives or texts than those of the run: put index.parquet and manifest.json back, or name "
+    "the run's tags",
     "weights": "resume with the weights of the run",
     "order": "clips of several folders are drawn by other rules now: begin a new run from its weights (start=RUN)",
 }

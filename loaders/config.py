@@ -29,6 +29,10 @@ class StreamConfig:
     """which frames: a name of `loaders.frame_sampling.frame_sampler`"""
     text: TextForm = "normalized"
     """form of the narrations: normalized ("opens the fridge"), or raw, with marks ("#C C opens the fridge.")."""
+    texts: tuple[TextForm, ...] = ()
+    """form of the narrations of each folder, in their order, where they differ"""
+    tags: tuple[str, ...] = ()
+    """classes that `curate tag` has written: a name for all folders, or one for each; "own" are those of the index"""
     scale: tuple[float, float] = (0.5, 1.0)
     """range of the crop's share of the frame's area"""
     flip: bool = True
@@ -51,12 +55,26 @@ class StreamConfig:
     cache_bytes: int = 64 * 10**9
     """how much the cache may hold; best all shards, or some 16 for each stream of `loaders.order.epoch_order`"""
 
+    def of_source(self, number: int, sources: int) -> tuple[TextForm, str]:
+        """Return the form of the text and the name of the tags of a folder, one of several.
+
+        Raises InputError where there are not as many forms or names as folders.
+        """
+        for name, values in (("data.texts", self.texts), ("data.tags", self.tags)):
+            if len(values) not in (0, 1, sources):
+                raise InputError(
+                    f"{name} has {len(values)} values for {sources} folders: give one for each, or for all"
+                )
+        text = self.texts[number if len(self.texts) > 1 else 0] if self.texts else self.text
+        return text, self.tags[number if len(self.tags) > 1 else 0] if self.tags else ""
+
     def __post_init__(self) -> None:
         frame_sampler(self.pick)
         if self.decoder not in ("auto", *DECODERS):
             raise InputError(f"no decoder is called {self.decoder!r}: take one of auto, {', '.join(DECODERS)}")
-        if self.text not in TEXT_COLUMNS:
-            raise InputError(f"text {self.text!r} is neither normalized nor raw")
+        for form in (self.text, *self.texts):
+            if form not in TEXT_COLUMNS:
+                raise InputError(f"text {form!r} is neither normalized nor raw")
         for name, where in (("crop", self.crop), ("decode", self.decode)):
             if where not in ("host", "device"):
                 raise InputError(f"{name} {where!r} is neither host nor device")

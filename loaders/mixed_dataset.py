@@ -21,10 +21,7 @@ class MixedDataset(Dataset):
 
     def __init__(self, indexes: Sequence[ShardIndex], config: StreamConfig) -> None:
         """Show the samples of each index as the config says."""
-        self.sets = [
-            ClipDataset(index, replace(config, seed=set_seed(config.seed, number)))
-            for number, index in enumerate(indexes)
-        ]
+        self.sets = [ClipDataset(index, _of_set(config, number, len(indexes))) for number, index in enumerate(indexes)]
         self.status = self.sets[0].status
         labels = list(dict.fromkeys(kind for index in indexes for kind in index.labels))
         for dataset in self.sets:
@@ -71,6 +68,11 @@ class MixedDataset(Dataset):
         return collated, bad
 
 
+def _of_set(config: StreamConfig, number: int, sets: int) -> StreamConfig:
+    text, _ = config.of_source(number, sets)
+    return replace(config, seed=set_seed(config.seed, number), text=text)
+
+
 class BatchRequest(NamedTuple):
     """What a worker is asked for: a batch by its anchors, and a buffer for its frames if one is free."""
 
@@ -91,7 +93,7 @@ def check_lexicons(indexes: Sequence[ShardIndex]) -> None:
             if counts[0] != counts[1] or (known and one.lexicon != other.lexicon):
                 raise InputError(
                     f"{_classes(one)}, {_classes(other)}: their classes mean different things; "
-                    "make both with the same --lexicon to mix them"
+                    "make both with the same --lexicon to mix them, or give them the classes of one with `curate tag`"
                 )
             check_same_labels(one, other)
 

@@ -1,7 +1,7 @@
 """The manifest of a finished shard folder: read as what it is, a stranger's data.
 
-What it names are files of its own folder, and what it counts adds up; whatever else stands there is refused, so that no
-reader has to ask again.
+What it names are files of its own folder, or of the one place whose tars it has adopted, and what it counts adds up;
+whatever else stands there is refused, so that no reader has to ask again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from egocurate.errors import InputError
 from egocurate.labels import check_label_names
+from egocurate.shards.adopt.adopted import ADOPTED, check_adopted
 from egocurate.shards.shard_format import FORMAT, MANIFEST_FILE, MEMBER_KINDS, MP4, shard_file
 from egocurate.shards.write.parts import Part
 from egocurate.storage.paths import AnyPath, as_path, read_bytes
@@ -59,7 +60,7 @@ def _check(manifest: dict[str, Any]) -> None:
     _check_digest("plan", manifest["plan"])
     if not (isinstance(planned, dict) and all(isinstance(value, str) for value in planned.values())):
         raise ValueError("planned holds no texts")
-    if not _COUNT.fullmatch(planned["clips per shard"]):
+    if ADOPTED not in manifest and not _COUNT.fullmatch(planned["clips per shard"]):
         raise ValueError(f"clips per shard are {planned['clips per shard']!r}, no count")
     if "index" in manifest:
         _check_count("bytes of the index", manifest["index"]["bytes"])
@@ -67,11 +68,13 @@ def _check(manifest: dict[str, Any]) -> None:
     if not isinstance(manifest["shards"], list):
         raise ValueError("shards are no list")
     for number, entry in enumerate(manifest["shards"]):
-        if entry["file"] != shard_file(manifest["name"], number):
+        if ADOPTED not in manifest and entry["file"] != shard_file(manifest["name"], number):
             raise ValueError(f"shard {number} is called {entry['file']!r}")
         for name in ("samples", "bytes"):
             _check_count(f"{name} of {entry['file']}", entry[name])
         _check_digest(f"sha256 of {entry['file']}", entry["sha256"])
+    if ADOPTED in manifest:
+        check_adopted(manifest[ADOPTED], manifest["shards"])
     for name in ("samples", "bytes"):
         total = sum(entry[name] for entry in manifest["shards"])
         if total != manifest[name]:

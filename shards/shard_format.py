@@ -7,7 +7,9 @@ from egocurate.labels import LABEL_TYPE, PREFIX
 
 FORMAT = "egocurate-shards/1"
 MP4 = "mp4"
-MEMBER_KINDS = (MP4, "jpg", "webp")
+VIDEO_KINDS = (MP4, "webm")
+"""A clip as one video; what is cut here is mp4, webm is in tars of others alone."""
+MEMBER_KINDS = (*VIDEO_KINDS, "jpg", "webp")
 """What a clip can be stored as: one video, or a picture for each frame."""
 
 INDEX_FILE, MANIFEST_FILE, FAILED_FILE = "index.parquet", "manifest.json", "failed.parquet"
@@ -61,7 +63,7 @@ def shard_file(name: str, number: int) -> str:
 
 
 def member_suffixes(members: str, frame_count: int) -> list[str]:
-    """Return what follows the key in the names of a sample's members: json, then mp4 or a number and kind per frame."""
-    if members == MP4:
-        return ["json", MP4]
+    """Return the endings of a sample's members: json, then the video, or a number and kind for each frame."""
+    if members in VIDEO_KINDS:
+        return ["json", members]
     return ["json", *(f"{frame:03d}.{members}" for frame in range(frame_count))]

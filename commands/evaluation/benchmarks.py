@@ -32,8 +32,8 @@ class ZeroShotRequest:
 class Benchmarks:
     """What is to be evaluated: annotations and clips of each benchmark, "" for one that is not asked for.
 
-    `mcq_mode` is how EgoMCQ is answered, "all" for each way, "" for that of the run; `dual_softmax` asks for EPIC's figures
-    after a dual softmax beside.
+    `mcq_mode` is how EgoMCQ is answered, "all" for each way, "" for that of the run; `dual_softmax` asks for
+    EPIC's figures after a dual softmax beside.
     """
 
     mcq_json: str = ""

@@ -28,7 +28,8 @@ class RunOptions:
 
     `profile` names the encoding, `shard_clips` is what one shard holds, `tables_only` stops before the video work,
     `ray_address` is the Ray cluster to use (None: this machine), `tags_from` an earlier egoclip folder whose texts need
-    not be tagged again. With `strict` a job that waits for videos has not written everything.
+    not be tagged again. With `strict` a job that waits for videos has not written everything. With `retry_failed` clips
+    that could not be cut are tried again, though their video has not changed.
     """
 
     profile: str = "train"
@@ -37,6 +38,7 @@ class RunOptions:
     ray_address: str | None = None
     tags_from: AnyPath | None = None
     strict: bool = False
+    retry_failed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a profile that is not there; raises InputError."""
@@ -97,6 +99,7 @@ def cut_clips(
         lexicon=classes.lexicon,
         looked_in=source.looked_in(),
         waiting=dict(waiting or {}),
+        retry_failed=options.retry_failed,
     )
     done = write_shards(job, report)
     summary: dict[str, object] = {"shards": done.shards, "samples": done.samples, "megabytes": done.bytes / 1e6}

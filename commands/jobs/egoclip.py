@@ -56,6 +56,8 @@ def run_egoclip(
             else:
                 egoclip = grow_egoclip(source, config, lexicon, out, earlier["beta"], "; ".join(run.changes), report)
             _write_tables(egoclip, source, out, run)
+            if egoclip.kept_windows:
+                summary["windows_kept_in_videos"] = egoclip.kept_windows
         run.let_go()
         summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
         summary["alpha"] = f"{run.counts['beta']['alpha']:.2f} s"

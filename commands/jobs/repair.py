@@ -14,6 +14,7 @@ from egocurate.errors import InputError
 from egocurate.labels import table_label_names
 from egocurate.progress import Report
 from egocurate.questions import CLIPS_FILE
+from egocurate.shards.adopt.adopted import ADOPTED
 from egocurate.shards.check.repair import Repaired, repair, settings_of
 from egocurate.shards.manifest import read_manifest
 from egocurate.shards.profiles import profile
@@ -31,6 +32,7 @@ def repair_folder(
 
     `options` counts only where the manifest is gone. Raises InputError if there is no such table.
     """
+    _refuse_adopted(folder)
     table = find_clips(clips if clips else _table_beside(folder))
     settings = settings_of(folder)
     if settings is None:
@@ -47,6 +49,18 @@ def repair_folder(
         **settings,
     )
     return repair(job, report)
+
+
+def _refuse_adopted(folder: AnyPath) -> None:
+    try:
+        is_adopted = ADOPTED in read_manifest(folder)
+    except InputError:
+        return  # which is what is to be repaired
+    if is_adopted:
+        raise InputError(
+            f"{folder}: its tars are of others, and are not written: bring back what has changed there, or adopt them "
+            "as they are into another --out"
+        )
 
 
 def _clips(table: AnyPath, folder: AnyPath) -> pa.Table:

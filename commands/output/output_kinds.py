@@ -18,22 +18,24 @@ class _Kind(NamedTuple):
 
 
 # Every folder of shards has a manifest, whichever verb cut it.
-_KINDS = {
-    "egoclip.run.json": _Kind("egoclip", "a run of `curate egoclip`"),
-    "egomcq.run.json": _Kind("egomcq", "a run of `curate egomcq`"),
-    "shards.run.json": _Kind("shards", "a run of `curate shards`"),
-    "segments.run.json": _Kind("segments", "a run of `curate segments`"),
-    "export.run.json": _Kind("export", "a run of `curate export`"),
-    "ego4d.json": _Kind("", "Ego4D's annotations"),
-    "recipe.json": _Kind("train", "a training run", "objective"),
-    "features.json": _Kind("features", "features", "rate"),
-    "localization.json": _Kind("nlq", "a run of `curate nlq` or `curate mq`", "task"),
-    "egocurate.json": _Kind("export-model", "a model given away", "form"),
-    "stretches.json": _Kind("features", "features of stretches", "stretches"),
-    "texts.json": _Kind("features", "features of texts", "texts"),
-    "search.json": _Kind("search", "an index of `curate search`", "window_sec"),
-    "manifest.json": _Kind("shards", "shards", "planned"),
-}
+_KINDS = (
+    ("egoclip.run.json", _Kind("egoclip", "a run of `curate egoclip`")),
+    ("egomcq.run.json", _Kind("egomcq", "a run of `curate egomcq`")),
+    ("shards.run.json", _Kind("shards", "a run of `curate shards`")),
+    ("segments.run.json", _Kind("segments", "a run of `curate segments`")),
+    ("export.run.json", _Kind("export", "a run of `curate export`")),
+    ("lexicon.run.json", _Kind("lexicon", "a lexicon of `curate lexicon`")),
+    ("ego4d.json", _Kind("", "Ego4D's annotations")),
+    ("recipe.json", _Kind("train", "a training run", "objective")),
+    ("features.json", _Kind("features", "features", "rate")),
+    ("localization.json", _Kind("nlq", "a run of `curate nlq` or `curate mq`", "task")),
+    ("egocurate.json", _Kind("export-model", "a model given away", "form")),
+    ("stretches.json", _Kind("features", "features of stretches", "stretches")),
+    ("texts.json", _Kind("features", "features of texts", "texts")),
+    ("search.json", _Kind("search", "an index of `curate search`", "window_sec")),
+    ("manifest.json", _Kind("adopt", "an index of tars of others", "adopted")),
+    ("manifest.json", _Kind("shards", "shards", "planned")),
+)
 _TOGETHER = ({"egoclip", "egomcq"}, {"shards", "segments"}, {"nlq", "mq"})
 
 
@@ -43,9 +45,10 @@ def refuse_other_kind(folder: AnyPath, verb: str) -> None:
     Files of other origin are no reason.
     """
     own = next((verbs for verbs in _TOGETHER if verb in verbs), {verb})
-    for name in sorted(file_sizes(folder).keys() & _KINDS.keys()):
-        kind = _KINDS[name]
-        if kind.verb not in own and _has(folder / name, kind.key):
+    for name in sorted(file_sizes(folder).keys() & {name for name, _ in _KINDS}):
+        kinds = (kind for file, kind in _KINDS if file == name and _has(folder / name, kind.key))
+        kind = next(kinds, None)
+        if kind is not None and kind.verb not in own:
             raise InputError(f"{folder} holds {kind.what} ({name}): name another --out")
 
 

@@ -14,6 +14,7 @@ from egocurate.commands.report import charts, clips, left_out, questions, strips
 from egocurate.commands.report.folder import Folder, count_tars, open_folder, shard_facts
 from egocurate.commands.report.panels import (
     Sections,
+    caption_panels,
     draw_sections,
     negative_panels,
     question_panels,
@@ -126,6 +127,7 @@ def _cards(folder: Folder) -> list[Card]:
 def _sections(folder: Folder, rng: np.random.Generator) -> Sections:
     return {
         "windows": window_panels(folder.table, folder.rejected, folder.path),
+        "texts": caption_panels(folder.table),
         "tags": tag_panels(folder.table, folder.lexicon),
         "negatives": negative_panels(folder.table, rng),
         "questions": question_panels(folder.asked),

@@ -83,6 +83,15 @@ def window_panels(table: pa.Table, rejected: pa.Table, folder: AnyPath) -> list[
     return panels
 
 
+def caption_panels(table: pa.Table) -> list[Panel]:
+    """How many words the texts have, and how many of them are said more than once."""
+    texts = table["text"].cast(pa.large_string()).combine_chunks()
+    words = pc.list_value_length(pc.utf8_split_whitespace(texts)).to_numpy()
+    distinct = len(pc.unique(texts))
+    line = f"{distinct:,} different texts for {len(texts):,} clips; {words.mean():.1f} words on average."
+    return [Panel("Words of a text", words, partial(charts.whole_numbers, unit="words"), line)]
+
+
 def tag_panels(table: pa.Table, lexicon: Lexicon) -> list[Panel]:
     """How often classes occur, how many clips have any, and the words that have none."""
     verb, noun = tags.has_verb_and_noun(table)

@@ -70,6 +70,26 @@ def curve_panels(curves: Mapping[str, Curve]) -> list[DrawnPanel]:
     return [panel for panel in panels if panel is not None]
 
 
+def shared_panels(runs: Mapping[str, Mapping[str, Curve]]) -> list[DrawnPanel]:
+    """Draw each figure that the runs have, a line for each run: first the loss, then EgoMCQ, then the others."""
+    names = dict.fromkeys(name for curves in runs.values() for name in curves if name not in ("step", *_SHARED))
+    percents = {"mcq_inter": "EgoMCQ inter-video, right answers", "mcq_intra": "EgoMCQ intra-video, right answers"}
+    shares = {"data_wait": "Time waiting for data", "mfu": "MFU"}
+
+    def of(name: str, times: float = 1.0) -> dict[str, Curve]:
+        return {run: (curves[name][0], curves[name][1] * times) for run, curves in runs.items() if name in curves}
+
+    panels = [_panel(name.replace("_", " ").capitalize(), of(name), "{:.3f}".format, name, low=None) for name in names]
+    panels += [
+        _panel(title, of(name), _percent, "%", top=100.0, chance=CHANCE, note="Dashed: by guessing, 20 %.")
+        for name, title in percents.items()
+    ]
+    panels.append(_panel("Speed", of("clips_per_sec"), lambda value: f"{rate(value)}/s", "clips/s"))
+    panels += [_panel(title, of(name, 100.0), _percent, "%", at_least=10.0) for name, title in shares.items()]
+    panels.append(_panel("Learning rate", of("lr"), "{:.1e}".format, "learning rate"))
+    return [panel for panel in panels if panel is not None]
+
+
 def _of(curves: Mapping[str, Curve], name: str) -> dict[str, Curve]:
     return {name: curves[name]} if name in curves else {}
 

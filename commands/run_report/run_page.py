@@ -53,13 +53,7 @@ def write_run_report(run: Path, mcq_json: str, mcq_shards: str, most: int, repor
     mcq_json, mcq_shards: the questions, "" for those of the run. most: how many of them are answered. Raises InputError
     for a folder without a run, or a run that has not logged anything yet.
     """
-    config = read_run(run, [])
-    table = run / "metrics.csv"
-    curves = read_curves(table) if table.is_file() else {}
-    if not curves:
-        raise InputError(
-            f"{run}: has logged no figures yet (metrics.csv); it does so each log_every={config.log_every}"
-        )
+    config, curves = read_figures(run)
     given = bool(mcq_json)
     config = replace(config, mcq_json=mcq_json or config.mcq_json, mcq_shards=mcq_shards or config.mcq_shards)
     state = _state(run, config, most)
@@ -70,15 +64,27 @@ def write_run_report(run: Path, mcq_json: str, mcq_shards: str, most: int, repor
     steps = max(int(curve[0][-1]) for curve in curves.values())
     facts = {
         "title": run.resolve().name,
-        "about": _about(run, config, steps),
+        "about": about_run(run, config, steps),
         "state": state,
-        "cards": [*_cards(curves), *drawn.cards],
+        "cards": [*figure_cards(curves), *drawn.cards],
         "panels": curve_panels(curves),
         "missing": drawn.missing,
-        "settings": _settings(config),
+        "settings": settings_by_part(config),
     }
     write_page(out, "run.html.j2", {"answers": None, "neighbors": [], "restored": []} | facts | drawn.said)
     return out, False
+
+
+def read_figures(run: Path) -> tuple[TrainConfig, dict[str, Curve]]:
+    """Return what a run depends on and what it has logged; raises InputError as `write_run_report`."""
+    config = read_run(run, [])
+    table = run / "metrics.csv"
+    curves = read_curves(table) if table.is_file() else {}
+    if not curves:
+        raise InputError(
+            f"{run}: has logged no figures yet (metrics.csv); it does so each log_every={config.log_every}"
+        )
+    return config, curves
 
 
 def _state(run: Path, config: TrainConfig, most: int) -> str:
@@ -162,7 +168,8 @@ def _at_hand(where: str) -> bool:
     return bool(where) and (is_remote(path) or path.exists())
 
 
-def _about(run: Path, config: TrainConfig, steps: int) -> str:
+def about_run(run: Path, config: TrainConfig, steps: int) -> str:
+    """Say what was trained, for how long, when and on what."""
     said = f"{config.system} · {steps:,} steps of {config.batch_size:,} clips"
     try:
         start = json.loads((run / "versions.json").read_text())[0]
@@ -172,7 +179,9 @@ def _about(run: Path, config: TrainConfig, steps: int) -> str:
         return said  # of another version, or not whole
 
 
-def _cards(curves: dict[str, Curve]) -> list[Card]:
+def figure_cards(curves: dict[str, Curve]) -> list[Card]:
+    """Return the last value of each figure that counts."""
+
     def card(name: str, title: str, show: Callable[[float], str], chance: str = "") -> list[Card]:
         if name not in curves:
             return []
@@ -195,7 +204,7 @@ def _cards(curves: dict[str, Curve]) -> list[Card]:
     ]
 
 
-def _settings(config: TrainConfig) -> dict[str, dict[str, str]]:
+def settings_by_part(config: TrainConfig) -> dict[str, dict[str, str]]:
     """Return every setting by the part that it belongs to."""
     groups: dict[str, dict[str, str]] = {"run": {}}
 

@@ -107,14 +107,18 @@ def report(
             help="Output folder of `curate egoclip` and `curate egomcq`, or the folder of a training run.",
         ),
     ],
+    other: Annotated[
+        Path | None,
+        typer.Argument(
+            parser=path_or_url,
+            metavar="[OTHER]",
+            help="Another of the same kind: its charts next to these, and the settings that differ.",
+            show_default=False,
+        ),
+    ] = None,
     beside: Annotated[
         Path | None,
-        typer.Option(
-            "--beside",
-            parser=path_or_url,
-            metavar="PATH|URL",
-            help="Another output folder: its charts next to these, and the settings that differ.",
-        ),
+        typer.Option("--beside", parser=path_or_url, metavar="PATH|URL", help="The same as OTHER."),
     ] = None,
     mcq_json: McqJson = "",
     mcq_shards: McqShards = "",
@@ -127,19 +131,28 @@ def report(
     \b
     Examples:
       curate report demo/egoclip
-      curate report demo/egoclip --beside mine
+      curate report demo/egoclip mine
       curate report demo/run
+      curate report demo/run runs/first
 
-    Of an output folder it has charts, timelines and clips that play; with --beside it is report-beside-<name>.html. Of
-    a run it has curves, the answers to EgoMCQ that its newest checkpoint is most and least sure of, which verbs it
-    takes for which, and the nearest clips of some texts; of a VideoMAE, clips that it fills in. The questions are the
-    run's own unless --mcq-json and --mcq-shards name others.
+    With OTHER it is report-beside-<name>.html: both side by side, on the same scales. Of an output folder the page has
+    charts, timelines and clips that play. Of a run it has curves, the answers to EgoMCQ that its newest checkpoint is
+    most and least sure of, which verbs it takes for which, and the nearest clips of some texts; of a VideoMAE, clips
+    that it fills in. The questions are the run's own unless --mcq-json and --mcq-shards name others.
     """
     from egocurate.commands.output.output_folder import find_clip_table, is_run
 
+    if other is not None and beside is not None:
+        raise InputError(f"{other} and --beside {beside}: two folders are compared; name one of them")
+    beside = other or beside
+    if beside is not None and is_run(folder) != is_run(beside):
+        raise InputError(
+            f"{folder} and {beside}: a training run and a folder of clips cannot be compared; give two alike"
+        )
     if is_run(folder):
         if beside is not None:
-            raise InputError(f"--beside {beside}: {folder} is a training run, which has a page of its own alone")
+            _compare_runs(folder, beside)
+            return
         _report_run(folder, mcq_json, mcq_shards, questions)
         return
     if mcq_json or mcq_shards:
@@ -151,6 +164,16 @@ def report(
     from egocurate.commands.report import write_comparison, write_report
 
     print(write_report(folder) if beside is None else write_comparison(folder, beside))
+
+
+def _compare_runs(run: Path, other: Path) -> None:
+    check_torch()
+    for one in (run, other):
+        check_run(one, [])
+
+    from egocurate.commands.run_report import write_run_comparison
+
+    print(write_run_comparison(run, other))
 
 
 def _report_run(run: Path, mcq_json: str, mcq_shards: str, questions: int) -> None:

@@ -61,6 +61,12 @@ VideosDirs = Annotated[
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 if clips wait for videos that are not on disk.")]
+RetryFailed = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failed", help="Try clips again that could not be cut, also where their video has not changed since."
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option(

@@ -14,6 +14,7 @@ from egocurate.commands.verbs.options import (
     Out,
     ProfileName,
     RayAddress,
+    RetryFailed,
     Root,
     ShardClips,
     SourceName,
@@ -73,6 +74,7 @@ def shards(
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
     strict: Strict = False,
+    retry_failed: RetryFailed = False,
     json: Json = False,
 ) -> None:
     """Cut the clips of a table into tar shards.
@@ -92,7 +94,7 @@ def shards(
     if label_names and not labels:
         raise InputError("--label-names needs --labels")
     asked = LabelOptions(egoclip, label_kinds(labels), tuple(label_names or ())) if labels else None
-    options = RunOptions(profile, shard_clips, ray_address=ray_address, strict=strict)
+    options = RunOptions(profile, shard_clips, ray_address=ray_address, strict=strict, retry_failed=retry_failed)
     with progress(not json) as report:
         outcome = run_shards(egoclip, open_source(source, ego4d_root, videos_dir or ()), out, options, report, asked)
     finish("Shards", outcome, json)
@@ -113,6 +115,7 @@ def segments(
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
     strict: Strict = False,
+    retry_failed: RetryFailed = False,
     json: Json = False,
 ) -> None:
     """Cut whole videos into text-free clips, or cut labeled segments.
@@ -136,7 +139,7 @@ def segments(
     if csv is None and (labels or label_names or tables_only):
         raise InputError("--labels, --label-names and --tables-only go with --csv FILE")
     videos = open_source(source, ego4d_root, videos_dir or ()) if ego4d_root else None
-    options = RunOptions(profile, shard_clips, tables_only, ray_address, strict=strict)
+    options = RunOptions(profile, shard_clips, tables_only, ray_address, strict=strict, retry_failed=retry_failed)
     with progress(not json) as report:
         if csv is not None:
             asked = LabelOptions(csv, label_kinds(labels), tuple(label_names or ()))

@@ -15,6 +15,7 @@ from egocurate.commands.verbs.options import (
     Out,
     ProfileName,
     RayAddress,
+    RetryFailed,
     Root,
     ShardClips,
     SourceName,
@@ -66,6 +67,7 @@ def egoclip(
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
     strict: Strict = False,
+    retry_failed: RetryFailed = False,
     json: Json = False,
 ) -> None:
     """Build EgoClip: windows, tags, negatives, then shards.
@@ -85,7 +87,7 @@ def egoclip(
     from egocurate.commands.jobs.egoclip import run_egoclip
     from egocurate.curation.sources.open import open_source
 
-    options = RunOptions(profile, shard_clips, tables_only, ray_address, tags_from, strict)
+    options = RunOptions(profile, shard_clips, tables_only, ray_address, tags_from, strict, retry_failed)
     with progress(not json) as report:
         outcome = run_egoclip(open_source(source, ego4d_root, videos_dir or ()), out, config, lexicon, options, report)
     finish("EgoClip", outcome, json)
@@ -128,6 +130,7 @@ def egomcq(
     shard_clips: ShardClips = 256,
     ray_address: RayAddress = None,
     strict: Strict = False,
+    retry_failed: RetryFailed = False,
     json: Json = False,
 ) -> None:
     """Build EgoMCQ: five-way questions from unseen videos.
@@ -143,7 +146,7 @@ def egomcq(
     from egocurate.commands.jobs.egomcq import run_egomcq
     from egocurate.curation.sources.open import open_source
 
-    options = RunOptions(profile, shard_clips, tables_only, ray_address, strict=strict)
+    options = RunOptions(profile, shard_clips, tables_only, ray_address, strict=strict, retry_failed=retry_failed)
     with progress(not json) as report:
         outcome = run_egomcq(
             open_source(source, ego4d_root, videos_dir or ()), out, config, egoclip, lexicon, options, report

@@ -19,6 +19,7 @@ from egocurate.commands.verbs.options import (
     check_shards,
     check_torch,
 )
+from egocurate.errors import InputError
 from egocurate.training.config.recipes import RECIPES
 
 
@@ -38,11 +39,17 @@ def train(
     recipe: Annotated[
         Literal[*RECIPES], typer.Argument(metavar="RECIPE", help="What is trained; --settings tells what it sets.")
     ],
-    shards: Annotated[
-        list[str],
-        typer.Option("--shards", metavar="PATH|URL", help="Folder of tar shards to learn from; may be repeated."),
-    ],
     out: Annotated[str, typer.Option("--out", metavar="PATH", help="Folder of the run.")],
+    shards: Annotated[
+        list[str] | None,
+        typer.Option("--shards", metavar="PATH|URL", help="Folder of tar shards to learn from; may be repeated."),
+    ] = None,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="FILE", help="YAML file that names several, with their weights, texts and tags."
+        ),
+    ] = "",
     mcq_json: McqJson = "",
     mcq_shards: McqShards = "",
     test_shards: Annotated[
@@ -86,6 +93,8 @@ def train(
           -m egocurate.train egovlp --shards /data/egoclip/shards --out demo/runs/2
     Three clips of one folder for each one of another:
       curate train egovlp --shards /data/egoclip/shards --shards /data/more/shards --set weights=3,1 --out demo/runs/3
+    Many folders, with their weights, by a file (docs, "Adopt"):
+      curate train egovlp --data data.yaml --out demo/runs/5
     Other settings than the recipe's, and which there are:
       curate train egovlp --shards /data/egoclip/shards --out demo/runs/4 \\
           --set optimizer.lr=1e-4 --set model.video.depth=6
@@ -102,27 +111,31 @@ def train(
     changes = check_changes(change)
 
     # All that can be said without torch, which takes its seconds to load, is said before.
+    from egocurate.training.config.data_file import with_data_file
     from egocurate.training.config.overrides import with_setting
     from egocurate.training.run.run_folder import find_checkpoint
     from egocurate.training.run.start_sizes import with_sizes_of_start
 
+    if bool(shards) == bool(data):
+        raise InputError("name what to learn from: --shards FOLDER, once or more, or --data FILE")
     config = replace(
         RECIPES[recipe](),
-        shards=tuple(shards),
+        shards=tuple(shards or ()),
         mcq_json=mcq_json,
         mcq_shards=mcq_shards,
         test_shards=test_shards,
         annotations=annotations,
         out=out,
     )
+    config = with_data_file(config, data) if data else config
     starts = [setting for setting in changes if setting.startswith("start=")]
     for setting in starts:
         config = with_setting(config, setting)
     config = with_sizes_of_start(config)  # before other settings, which change them
     for setting in changes:
         config = with_setting(config, setting)
-    for folder in shards:
-        check_shards("--shards", folder)
+    for folder in config.shards:
+        check_shards("--data" if data else "--shards", folder)
     check_shards("--mcq-shards", mcq_shards)
     check_shards("--test-shards", test_shards)
     check_file("--mcq-json", mcq_json, MCQ_HINT)

@@ -53,6 +53,8 @@ class EgoClip:
     reasons: dict[str, int]
     lexicon: Lexicon
     beta: dict[str, float]
+    kept_windows: int = 0
+    """videos with clips of an earlier run, which keep their windows, though others would be theirs now"""
 
     @cached_property
     def table(self) -> pa.Table:

@@ -20,7 +20,10 @@ from egocurate.progress import Report, silent
 from egocurate.storage.paths import AnyPath
 from egocurate.storage.typed_parquet import read_typed
 
-_NUMBERED = ("clip_idx", "neighbourhood", "negatives")  # they depend on what else is in the table
+# These depend on what else is in the table, and on what else was narrated in the video or how long it is: what is there
+# keeps what it has.
+_KEPT = ("clip_idx", "neighbourhood", "negatives")
+_WINDOWS = ("video_dur", "window_start", "window_end", "clip_start", "clip_end")
 _NAMED = 3  # of the videos that have changed
 
 
@@ -37,8 +40,9 @@ def grow_egoclip(
 
     What the earlier run measured over all narrations holds for what is added: the lexicon if it was built from them,
     and `beta`, its alpha and its mean gap in seconds. `changes` says what is new, for an error. Raises InputError,
-    naming the videos, if clips that are there would be others now; a video that has gone from the disk meanwhile keeps
-    its clips.
+    naming the videos, if the narrations of clips that are there have changed; a video that has gone from the disk
+    meanwhile keeps its clips. Clips of a video that has gained narrations, or whose file was replaced by one of another
+    length, keep their windows, too.
     """
     old = read_typed(out / "egoclip.parquet", CLIP_SCHEMA)
     is_built = lexicon == "wordnet" or (lexicon == "auto" and source.lexicon_dir() is None)
@@ -47,7 +51,7 @@ def grow_egoclip(
     new = build_egoclip(source, fixed, classes, report, out / "egoclip.parquet")
     lacks_length = pc.equal(new.rejected["reason"], "no_video")
     gone = set(new.rejected.filter(lacks_length)["video_uid"].to_pylist())
-    _refuse_changes(old, new.table, gone, f"{out} ({changes})" if changes else str(out))
+    kept_windows = _refuse_changes(old, new.table, gone, f"{out} ({changes})" if changes else str(out))
     kept = pc.is_in(new.rejected["video_uid"], value_set=pc.unique(old["video_uid"]))
     rejected = new.rejected.filter(pc.invert(pc.and_(lacks_length, kept)))
     table = add_clips(old, new.table).cast(new.table.schema)  # as it was written at first, not as it was read
@@ -59,6 +63,7 @@ def grow_egoclip(
         videos=len(pc.unique(table["video_uid"])),
         reasons=_counted(rejected["reason"]),
         beta=dict(beta),
+        kept_windows=kept_windows,
     )
 
 
@@ -103,25 +108,30 @@ def _renumbered(negatives: pa.ListArray, was: np.ndarray, becomes: np.ndarray) -
     return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), becomes[place])
 
 
-def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], where: str) -> None:
-    """Raise InputError if clips of `old` have other values in `new`, or are missing there, but for videos `gone`."""
+def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], where: str) -> int:
+    """Raise InputError if clips of `old` have other values in `new`, or are missing there, but for videos `gone`.
+
+    Returns how many videos have clips that only have other windows there.
+    """
     place = _rows_of(old["key"], new["key"])
     is_there = pc.is_valid(place)
     uids = old["video_uid"].filter(pc.invert(is_there)).to_pylist()
     changed = {"narrations": set(uids) - gone}
     before, now = old.filter(is_there), new.take(place.drop_null())
     for name in CLIP_SCHEMA.names:
-        if name not in _NUMBERED:
+        if name not in _KEPT:
             differs = pc.not_equal(_comparable(before[name]), _comparable(now[name]))
             changed[name] = set(before["video_uid"].filter(differs).to_pylist())
+    kept = set().union(*(changed.pop(name) for name in _WINDOWS))
     videos = sorted(set().union(*changed.values()))
     if videos:
         what = ", ".join(name for name, of in changed.items() if of)
         listed = ", ".join(videos[:_NAMED]) + (", ..." if len(videos) > _NAMED else "")
         raise InputError(
             f"{where}: the clips of {len(videos)} videos there would be others now ({listed}: {what}), and clips are "
-            "only added; name another --out, or bring back what was narrated and how long these videos were"
+            "only added; bring back what was narrated, or name another --out, with --tags-from to tag only what is new"
         )
+    return len(kept)
 
 
 def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:

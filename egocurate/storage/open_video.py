@@ -23,10 +23,21 @@ def open_video(path: AnyPath) -> av.container.InputContainer:
     return av.open(where, metadata_errors="replace", container_options=options)
 
 
+def container_of(data: bytes) -> str | None:
+    """Return how FFmpeg calls the container of a clip, by its first bytes: mp4, matroska (webm too), None for others.
+
+    Of others some are playlists and the like, and what these name would be opened as well.
+    """
+    if data[4:8] == b"ftyp":
+        return "mp4"
+    return "matroska" if data[:4] == b"\x1a\x45\xdf\xa3" else None
+
+
 def open_clip(data: bytes) -> av.container.InputContainer:
     """Open a stored clip, of which nothing is decoded to learn what it is; raises av.error.FFmpegError."""
+    kind = container_of(data) or "mp4"  # which says what is wrong with other bytes
     # Opening would decode the first frame, to learn what the decoder learns for itself: a sixth of the time.
-    return av.open(io.BytesIO(data), format="mp4", metadata_errors="replace", options={"skip_frame": "all"})
+    return av.open(io.BytesIO(data), format=kind, metadata_errors="replace", options={"skip_frame": "all"})
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:

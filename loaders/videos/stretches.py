@@ -11,7 +11,7 @@ from egocurate.loaders.crops import center_view, crop_and_resize
 from egocurate.loaders.decode_clip import as_tensor
 from egocurate.loaders.frame_sampling import segments_middle
 from egocurate.shards.profiles import profile as profile_of
-from egocurate.shards.shard_format import MP4
+from egocurate.shards.shard_format import VIDEO_KINDS
 from egocurate.shards.video.cut import EncodedClip, Failure, cut_clips
 from egocurate.shards.video.decode import decode_frames, frames_at
 from egocurate.shards.video.decode_pictures import decode_pictures
@@ -76,6 +76,6 @@ def shown_or_why_not(
 def _shown(clip: EncodedClip, members: str, frames: int) -> torch.Tensor:
     """Return the middle frames of T equal parts of a stored clip as uint8 [T, 3, H, W]."""
     indices = segments_middle(clip.frame_count, frames)
-    if members == MP4:
+    if members in VIDEO_KINDS:
         return as_tensor(decode_frames(clip.members[0], indices))
     return as_tensor(frames_at(indices, lambda distinct: decode_pictures([clip.members[i] for i in distinct])))

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from egocurate.errors import InputError
 from egocurate.labels import label_column
 from egocurate.progress import Report, silent
+from egocurate.shards.adopt.adopted import ADOPTED
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.open_index import DamagedIndex
 from egocurate.shards.read.read_frames import check_frames
+from egocurate.shards.read.tag_file import note_file, tag_names
 from egocurate.shards.shard_format import CLIP_COLUMNS, FAILED_FILE, INDEX_FILE
 from egocurate.shards.write.shard_folder import PLAN_FILE, UNFINISHED
 from egocurate.shards.write.tar import BLOCK, member_header
@@ -68,31 +71,47 @@ def _problems_of_files(index: ShardIndex, report: Report) -> Iterator[Problem]:
     bounds = np.searchsorted(index.shard, np.arange(len(entries) + 1))
     for shard, entry in enumerate(entries):
         report(STAGE, shard, len(entries))
-        yield from _check_shard(index, entry, range(bounds[shard], bounds[shard + 1]))
+        yield from _check_shard(index, shard, entry, range(bounds[shard], bounds[shard + 1]))
     report(STAGE, len(entries), len(entries))
+    for name in tag_names(index.folder):
+        try:
+            index.take_tags(name)
+        except InputError as error:
+            yield Problem(note_file(index.folder, name).name, None, str(error))
     if index.manifest["failed"] and not (index.folder / FAILED_FILE).is_file():
         yield Problem(FAILED_FILE, None, "is not there, though the manifest counts failed clips")
     known = {entry["file"] for entry in entries}
+    if ADOPTED in index.manifest:
+        return
     if not (index.folder / UNFINISHED / PLAN_FILE).exists():  # what is there while it grows is not published yet
         strays = sorted(name for name in file_sizes(index.folder) if name.endswith(".tar") and name not in known)
         yield from (Problem(name, None, "is not in the manifest: move it elsewhere") for name in strays)
 
 
-def _check_shard(index: ShardIndex, entry: dict, samples: range) -> list[Problem]:
-    path = index.folder / entry["file"]
+def _check_shard(index: ShardIndex, shard: int, entry: dict, samples: range) -> list[Problem]:
+    path = index.reader.shards[shard].path
     if not path.is_file():
-        return [Problem(path.name, None, "is not there")]
+        return [Problem(entry["file"], None, "is not there")]
     size = path.stat().st_size
     if size != entry["bytes"]:
-        return [Problem(path.name, None, f"has {size} bytes, the manifest says {entry['bytes']}")]
+        return [Problem(entry["file"], None, f"has {size} bytes, the manifest says {entry['bytes']}")]
     if len(samples) != entry["samples"]:
         what = f"the index has {len(samples)} samples of it, the manifest says {entry['samples']}"
-        return [Problem(path.name, None, what)]
+        return [Problem(entry["file"], None, what)]
+    check = _check_bytes if ADOPTED in index.manifest else _check_members
     with whole_file(path, entry["bytes"]) as data:
-        changed = [problem for sample in samples for problem in _check_members(index, data, path.name, sample)]
+        changed = [problem for sample in samples for problem in check(index, data, entry["file"], sample)]
         if not changed and hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            changed = [Problem(path.name, None, "bytes between the clips have changed")]
+            changed = [Problem(entry["file"], None, "bytes between the clips have changed")]
     return changed
+
+
+def _check_bytes(index: ShardIndex, data: Bytes, shard: str, sample: int) -> list[Problem]:
+    """Compare what stands where the index says with its checksums: of a tar of others, whose headers are theirs."""
+    spans = zip(index.spans(sample), index.crc32(sample), strict=True)
+    if all(zlib.crc32(data[offset : offset + size]) == crc32 for (offset, size), crc32 in spans):
+        return []
+    return [Problem(shard, index.key(sample), "its bytes have changed")]
 
 
 def _check_members(index: ShardIndex, data: Bytes, shard: str, sample: int) -> list[Problem]:

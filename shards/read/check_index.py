@@ -8,7 +8,7 @@ import numpy as np
 
 from egocurate.labels import UNKNOWN, label_column
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
-from egocurate.shards.shard_format import MP4
+from egocurate.shards.shard_format import MP4, VIDEO_KINDS
 
 PIECE_SAMPLES = 1 << 20
 _NUMBERS = ("shard", "frame_count", "fps")
@@ -33,10 +33,10 @@ def check_index(read_column: ReadColumn, manifest: dict[str, Any]) -> None:
     if not np.array_equal(counts, [entry["samples"] for entry in shards]):
         raise ValueError("column shard counts otherwise than the manifest")
     shard_bytes = np.array([entry["bytes"] for entry in shards], np.int64)
-    is_mp4 = manifest["profile"].get("members", MP4) == MP4
+    is_video = manifest["profile"].get("members", MP4) in VIDEO_KINDS
     for piece in pieces:
         of_piece = {name: _rows(column, piece) for name, column in columns.items()}
-        _check_members(of_piece, shard_bytes, is_mp4)
+        _check_members(of_piece, shard_bytes, is_video)
         for name, limit in limits.items():
             values = of_piece[name].values
             if len(values) and not 0 <= values.min() <= values.max() < limit:
@@ -54,12 +54,12 @@ def _rows(column: np.ndarray | ListColumn, rows: slice) -> np.ndarray | ListColu
     return ListColumn(column.values[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
-def _check_members(columns: dict[str, Any], shard_bytes: np.ndarray, is_mp4: bool) -> None:
+def _check_members(columns: dict[str, Any], shard_bytes: np.ndarray, is_video: bool) -> None:
     """Raise ValueError unless every sample has the members that it should, inside its shard of so many bytes."""
     frames, fps, offsets, sizes = (columns[name] for name in ("frame_count", "fps", "offsets", "sizes"))
     if not ((frames > 0).all() and np.isfinite(fps).all() and (fps > 0).all()):
         raise ValueError("columns frame_count and fps are not positive throughout")
-    members = 1 + (np.ones(len(frames), np.int64) if is_mp4 else frames)
+    members = 1 + (np.ones(len(frames), np.int64) if is_video else frames)
     for name in _MEMBERS:
         column = columns[name]
         if not np.array_equal(np.diff(column.offsets), members):

@@ -7,15 +7,19 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from egocurate.clip_table import TEXT_COLUMNS as TEXT_COLUMNS_OF_FORMS
+from egocurate.clip_table import TextForm
 from egocurate.errors import InputError
 from egocurate.labels import label_column
+from egocurate.shards.adopt.adopted import ADOPTED, tar_folder
 from egocurate.shards.manifest import read_manifest
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.read.open_index import open_columns
 from egocurate.shards.read.sample import Sample
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
 from egocurate.shards.read.shard_reader import ShardReader, Span
-from egocurate.shards.shard_format import INDEX_FILE, MP4, member_suffixes
+from egocurate.shards.read.tag_file import OWN, TagNote, read_tags
+from egocurate.shards.shard_format import INDEX_FILE, MP4, VIDEO_KINDS, member_suffixes
 from egocurate.shards.write.parts import Part, parts_fingerprint
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
@@ -36,6 +40,9 @@ class ShardIndex:
     def __init__(self, folder: AnyPath, manifest: dict, read_column: ReadColumn, reader: ShardReader) -> None:
         """Use `ShardIndex.open`."""
         self.folder, self.manifest, self.reader, self._read_column = folder, manifest, reader, read_column
+        self.tags = OWN
+        """name of the classes that its clips have"""
+        self._tag_note: TagNote | None = None
         self.shard: np.ndarray = numbers(read_column("shard"))
         self.neighbourhood: np.ndarray = numbers(read_column("neighbourhood"))
         self._offsets, self._sizes = lists(read_column("offsets")), lists(read_column("sizes"))
@@ -52,28 +59,39 @@ class ShardIndex:
             raise pa.ArrowInvalid(f"column {short[0]} has {rows[short[0]]} rows, column shard {len(self.shard)}")
 
     @classmethod
-    def open(cls, folder: str | AnyPath, cache: ShardCache | None = None) -> "ShardIndex":
+    def open(cls, folder: str | AnyPath, cache: ShardCache | None = None, tags: str = "") -> "ShardIndex":
         """Open a finished shard folder; raises InputError if it is none, or was written by another version.
 
-        Shards of a store are read through `cache`, if there is one; those of this machine where they are.
+        Shards of a store are read through `cache`, if there is one; those of this machine where they are. `tags` names
+        classes that `curate tag` has written beside the index ("", "own": those of the index).
         """
         folder = as_path(folder)
         manifest = read_manifest(folder)
         path = folder / INDEX_FILE
+        tars, is_own = tar_folder(folder, manifest), ADOPTED not in manifest
         try:
             shards = [
-                StoredShard(folder / entry["file"], entry["sha256"], entry["bytes"]) for entry in manifest["shards"]
+                StoredShard(tars / entry["file"], entry["sha256"], entry["bytes"], is_own)
+                for entry in manifest["shards"]
             ]
-            reader = ShardReader(shards, cache if is_remote(folder) else None)
+            reader = ShardReader(shards, cache if is_remote(tars) else None)
             index = cls(folder, manifest, open_columns(path, manifest), reader)
         except (OSError, KeyError, UnicodeDecodeError, pa.ArrowException) as error:
             first_line = str(error).partition("\n")[0]
             raise InputError(f"{path} cannot be read ({first_line}): write the shards again") from error
+        if tags not in ("", OWN):
+            index.take_tags(tags)
         return index
+
+    def take_tags(self, name: str) -> None:
+        """Have the classes that `curate tag` has written under a name, in place of the index's own; InputError."""
+        self._tag_note, columns = read_tags(self.folder, name, self._written_fingerprint, len(self))
+        self.tags = name
+        self._lists |= columns
 
     def __reduce__(self) -> tuple:
         """Pickle as the path."""
-        return ShardIndex.open, (self.folder, self.reader.cache)
+        return ShardIndex.open, (self.folder, self.reader.cache, self.tags)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -91,17 +109,17 @@ class ShardIndex:
     @property
     def num_verbs(self) -> int:
         """Number of verb classes."""
-        return self.manifest["num_verbs"]
+        return self._tag_note.num_verbs if self._tag_note else self.manifest["num_verbs"]
 
     @property
     def num_nouns(self) -> int:
         """Number of noun classes."""
-        return self.manifest["num_nouns"]
+        return self._tag_note.num_nouns if self._tag_note else self.manifest["num_nouns"]
 
     @property
     def lexicon(self) -> str:
         """Digest of what the classes are called; "" where that is not known."""
-        return self.manifest.get("lexicon", "")
+        return self._tag_note.lexicon if self._tag_note else self.manifest.get("lexicon", "")
 
     @property
     def label_names(self) -> dict[str, list[str]]:
@@ -118,9 +136,17 @@ class ShardIndex:
         """Digest of the plan and of every shard's bytes; another one when the folder has grown."""
         return self._digest(self.manifest["plan"], len(self.reader.shards))
 
-    @cached_property
+    @property
     def index_fingerprint(self) -> str:
-        """ "size:sha256" of the index itself: of tags, negatives and texts, which the shards' bytes do not all tell."""
+        """ "size:sha256" of the index itself: of tags, negatives and texts, which the shards' bytes do not all tell.
+
+        Of tags that stand beside the index theirs follows.
+        """
+        written = self._written_fingerprint
+        return f"{written} {self._tag_note.sha256}" if self._tag_note else written
+
+    @cached_property
+    def _written_fingerprint(self) -> str:
         written = self.manifest.get("index")  # folders of the first releases do not tell
         path = self.folder / INDEX_FILE
         return fingerprint(path) if written is None else f"{written['bytes']}:{written['sha256']}"
@@ -171,6 +197,14 @@ class ShardIndex:
             raise InputError(f"{self.folder} has no clip {key!r}")
         return sample
 
+    def texts(self, form: TextForm) -> pa.Array:
+        """Return the text of every sample, in a form."""
+        return self._texts[TEXT_COLUMNS_OF_FORMS[form]]
+
+    def tagged(self, column: str) -> int:
+        """Return how many samples have a class in `tag_verb` or `tag_noun`."""
+        return int((np.diff(self._lists[column].offsets) > 0).sum())
+
     def negatives(self, sample: int) -> np.ndarray:
         """Return the samples int64[K] that are a sample's hard negatives, nearest first."""
         return self._lists["negatives"].row(self._checked(sample))
@@ -194,7 +228,7 @@ class ShardIndex:
 
         Raises InputError too if the clips are stored as pictures: `read_members` reads those.
         """
-        if self.members != MP4:
+        if self.members not in VIDEO_KINDS:
             raise InputError(f"{self.folder} holds {self.members} pictures, not mp4 videos: read the frames one by one")
         return self.read_members(sample, [1])[0]
 

@@ -17,7 +17,7 @@ class _File:
     """A file descriptor that closes when the last user lets go of it."""
 
     def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY)
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
 
     def __del__(self) -> None:
         if hasattr(self, "descriptor"):

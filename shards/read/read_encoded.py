@@ -8,11 +8,11 @@ import numpy as np
 
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import FIRST_MEMBER, BadSample, or_why_not, sound_pictures
-from egocurate.shards.shard_format import MP4
+from egocurate.shards.shard_format import VIDEO_KINDS
 from egocurate.shards.video.decode import decode_frames, frames_at
 from egocurate.shards.video.decode_pictures import decode_pictures, picture_size
 from egocurate.shards.video.decoder_protocol import DecodeError, check_size
-from egocurate.storage.open_video import open_clip
+from egocurate.storage.open_video import container_of, open_clip
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class EncodedClip:
     files: Sequence[bytes | memoryview]
     """the mp4 alone, or the pictures of the distinct frames, ascending"""
     is_mp4: bool
+    """whether it is one video, mp4 or webm, and not pictures"""
     indices: np.ndarray
     """int64[T], the frames shown: any order, repeats too"""
     size: tuple[int, int]
@@ -35,7 +36,7 @@ def read_encoded(index: ShardIndex, sample: int, indices: np.ndarray) -> Encoded
     """
 
     def read() -> EncodedClip:
-        if index.members == MP4:
+        if index.members in VIDEO_KINDS:
             files = index.read_members(sample, [FIRST_MEMBER])
             return EncodedClip(files, True, indices, _or_none(_video_size, files[0]))
         distinct = np.unique(indices).tolist()
@@ -63,9 +64,9 @@ def _or_none(size_of: Callable[[bytes], tuple[int, int]], file: bytes) -> tuple[
 
 
 def _video_size(file: bytes) -> tuple[int, int]:
-    """Return height and width of an mp4's frames, of which none is decoded; raises DecodeError."""
-    if file[4:8] != b"ftyp":
-        raise DecodeError("no mp4 file")
+    """Return height and width of a video's frames, of which none is decoded; raises DecodeError."""
+    if container_of(file) is None:
+        raise DecodeError("no mp4 or webm file")
     try:
         with open_clip(file) as container:
             stream = container.streams.video[0]

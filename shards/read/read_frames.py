@@ -8,7 +8,7 @@ import numpy as np
 
 from egocurate.errors import InputError, StoreError
 from egocurate.shards.read.index import ShardIndex
-from egocurate.shards.shard_format import MP4
+from egocurate.shards.shard_format import VIDEO_KINDS
 from egocurate.shards.video.count_frames import count_frames
 from egocurate.shards.video.decode import decode_frames, frames_at
 from egocurate.shards.video.decode_pictures import decode_pictures
@@ -42,7 +42,7 @@ def read_frames(index: ShardIndex, sample: int, indices: np.ndarray, decoder: st
     """
 
     def read() -> np.ndarray:
-        if index.members == MP4:
+        if index.members in VIDEO_KINDS:
             return decode_frames(index.read_members(sample, [FIRST_MEMBER])[0], indices, decoder)
         return frames_at(indices, lambda distinct: decode_pictures(sound_pictures(index, sample, distinct)))
 

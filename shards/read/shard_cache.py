@@ -53,6 +53,8 @@ class StoredShard:
     path: AnyPath
     sha256: str
     bytes: int
+    is_own: bool = True
+    """whether it was cut here, and not adopted: what is lost of it can be cut again"""
 
 
 class ShardCache:

@@ -60,9 +60,8 @@ class ShardReader:
             data = self.cache.read(stored, span.size, span.offset) if self._is_cached(shard, anew) else None
             return self._files.read(stored.path, span.size, span.offset) if data is None else data
         except FileNotFoundError as error:
-            raise InputError(
-                f"{stored.path} is not there: write the shards again, only what is missing is cut"
-            ) from error
+            way_out = "write the shards again, only what is missing is cut" if stored.is_own else "bring the tar back"
+            raise InputError(f"{stored.path} is not there: {way_out}") from error
 
     def _is_cached(self, shard: int, anew: bool) -> bool:
         """Tell whether to read from the cache: a damaged copy is fetched anew once, then the store itself is read."""
@@ -77,8 +76,9 @@ class ShardReader:
         for span, data in zip(spans, members, strict=True):
             if len(data) < span.size:
                 end = span.offset + span.size
-                path = self.shards[shard].path
-                return f"{path} ends before byte {end} of its index: delete it and write the shards again"
+                stored = self.shards[shard]
+                way_out = "delete it and write the shards again" if stored.is_own else "bring the whole tar back"
+                return f"{stored.path} ends before byte {end} of its index: {way_out}"
         return "its bytes are not those that were written"
 
 

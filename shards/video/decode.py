@@ -17,6 +17,7 @@ import numpy as np
 from egocurate.errors import InputError
 from egocurate.shards.video import decode_decord, decode_pyav, decode_torchcodec
 from egocurate.shards.video.decoder_protocol import DecodeError, DecodeFrames, first_line
+from egocurate.storage.open_video import container_of
 
 Frames = TypeVar("Frames")  # an array or a tensor; its first dimension counts the frames
 
@@ -44,13 +45,13 @@ class Loaded:
 
 
 def decode_frames(data: bytes, indices: np.ndarray, decoder: str = "auto") -> np.ndarray:
-    """Return the frames at indices int64[T] (any order, repeats too) of an mp4 as uint8 [T, H, W, 3].
+    """Return the frames at indices int64[T] (any order, repeats too) of an mp4 or webm as uint8 [T, H, W, 3].
 
     Raises DecodeError if the clip does not open, is damaged or too short; InputError if no such decoder loads.
     """
     decode = load(first_loading(decoder)).frames
-    if data[4:8] != b"ftyp":  # decoders open playlists and the like as well, and what these name
-        raise DecodeError("no mp4 file")
+    if container_of(data) is None:  # decoders open playlists and the like as well, and what these name
+        raise DecodeError("no mp4 or webm file")
     return frames_at(indices, lambda distinct: decode(data, distinct))
 
 

@@ -64,6 +64,8 @@ class ShardJob:
     stall_sec: float = 120.0
     looked_in: str = ""
     waiting: dict[str, int] = field(default_factory=dict)
+    retry_failed: bool = False
+    """try clips again that could not be cut, though their video file has not changed"""
 
     @property
     def label_names(self) -> dict[str, list[str]]:
@@ -176,9 +178,11 @@ def refuse_without_videos(checked: CheckedJob) -> None:
     )
 
 
-def grown_parts(checked: CheckedJob, parts: Sequence[Part], failed: Mapping[str, Sequence[str]]) -> tuple[Part, ...]:
+def grown_parts(
+    checked: CheckedJob, parts: Sequence[Part], failed: Mapping[str, Sequence[str]], retry: bool = False
+) -> tuple[Part, ...]:
     """Return the parts of a folder and, where there is something to add, one more; see `new_part`."""
-    more = new_part(checked.clips, checked.sizes, parts, failed)
+    more = new_part(checked.clips, checked.sizes, parts, failed, retry)
     return (*parts, more) if more else tuple(parts)
 
 

@@ -91,12 +91,16 @@ def claimed_rows(clips: pa.Table, parts: Sequence[Part]) -> tuple[list[np.ndarra
 
 
 def new_part(
-    clips: pa.Table, sizes: Mapping[str, int], parts: Sequence[Part], failed: Mapping[str, Collection[str]]
+    clips: pa.Table,
+    sizes: Mapping[str, int],
+    parts: Sequence[Part],
+    failed: Mapping[str, Collection[str]],
+    retry: bool = False,
 ) -> Part | None:
     """Return the part that a folder of `parts` lacks: the clips of no part, and those to try again; None for none.
 
     `sizes` has the bytes of each video, or NOT_ON_DISK: clips of such videos wait. `failed` has the keys that could not
-    be cut, by video; they are tried again if the video has other bytes than at that time.
+    be cut, by video; they are tried again if the video has other bytes than at that time or, with `retry`, is there.
     """
     _, last_part = claimed_rows(clips, parts)
     unclaimed = pc.unique(clips["video_uid"].filter(pa.array(last_part < 0))).to_pylist()
@@ -105,7 +109,8 @@ def new_part(
     again: dict[str, list[str] | None] = {}
     for uid in sorted(failed):
         was = next((part.videos[uid] for part in reversed(parts) if uid in part.videos), NOT_ON_DISK)
-        if sizes.get(uid, NOT_ON_DISK) not in (NOT_ON_DISK, was):
+        now = sizes.get(uid, NOT_ON_DISK)
+        if now != NOT_ON_DISK and (retry or now != was):
             again[uid] = None if len(failed[uid]) == counts[uid] else sorted(failed[uid])
     if not new and not again:
         return None

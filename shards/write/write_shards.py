@@ -25,6 +25,7 @@ from egocurate.shards.write.publish_index import count_gone, publish, publish_wa
 from egocurate.shards.write.shard_folder import (
     ShardFolder,
     failed_clips,
+    finished_parts,
     is_finished,
     known_parts,
     locked_folder,
@@ -52,7 +53,10 @@ def write_shards(job: ShardJob, report: Report = silent) -> ShardSummary:
     if not is_finished(as_path(job.out)):
         refuse_without_videos(checked)  # before a folder is made
     with locked_folder(as_path(job.out)) as lock:
-        parts = grown_parts(checked, known_parts(checked), failed_clips(as_path(job.out)))
+        known = known_parts(checked)
+        # A run that was killed while it tried them again goes on with these.
+        retry = job.retry_failed and len(known) == len(finished_parts(checked))
+        parts = grown_parts(checked, known, failed_clips(as_path(job.out)), retry)
         return finish_folder(ShardFolder(job, plan_parts(checked, parts)), lock, report, began)
 
 

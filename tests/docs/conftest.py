@@ -25,6 +25,7 @@ from egocurate.curation.synthetic import (
 )
 from egocurate.shards.read.index import ShardIndex
 from egocurate.training.run import run_folder
+from tests.shards.adopt.conftest import write_tar
 from tests.training.tasks.test_evaluate import HEADER, SEGMENTS, row, write_csv, write_video
 
 SMALL_ROOT = DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15)
@@ -46,6 +47,8 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     f"curate train egovlp-tiny --shards mine/shards {ASK} --out runs/first",
     "curate shards --egoclip /data/epic/retrieval_annotations/EPIC_100_retrieval_test.csv "
     "--source epic-kitchens --root /data/epic --out /data/epic-shards",
+    "curate adopt /data/webvid --out /data/adopted",
+    "curate lexicon /data/egoclip /data/adopted --out /data/lexicon",
     "curate segments --csv /data/labeled/motions/train.txt --label-names /data/labeled/motions/classes.txt "
     "--out /data/labels/train",
 )
@@ -129,9 +132,15 @@ def filled(tmp_path_factory):
         )
     (folder / "P01_01.mp4").symlink_to("data/labeled/epic/P01/videos/P01_01.mp4")
 
+    (folder / "data" / "webvid").mkdir()
+    for place in (folder / "data.yaml", folder / "data" / "mix.yaml"):
+        place.write_text(f"sources: [{{shards: {folder}/data/egoclip/shards}}, {{shards: {folder}/data/adopted}}]\n")
+
     made = World(folder)
     with small():
         for command in FIRST:
+            if " adopt " in command:
+                write_webvid(folder / "data" / "webvid", folder / "demo" / "ego4d")
             status = made.curate(command.removeprefix("curate "))
             assert status == 0, command
     (folder / "egoclip.csv").symlink_to("data/egoclip/egoclip.csv")
@@ -188,6 +197,17 @@ def write_benchmarks(data: Path) -> None:
         "zero-shot/motions": "labels/train",
     }.items():
         (root / name).symlink_to((data / where).resolve())
+
+
+def write_webvid(folder: Path, root: Path) -> None:
+    """Write a tar of two videos with texts, as video2dataset does."""
+    videos = sorted((root / "v2" / "full_scale").glob("*.mp4"))[:2]
+    texts = (b"Someone cuts an onion.", b"A man opens the fridge.")
+    samples = [
+        (f"00000{i:04d}", {"mp4": video.read_bytes(), "txt": text})
+        for i, (video, text) in enumerate(zip(videos, texts, strict=True))
+    ]
+    write_tar(folder / "00000.tar", samples)
 
 
 def write_table(path: Path, root: Path) -> None:

@@ -73,7 +73,7 @@ def entry(name, value):
         (lambda manifest: manifest["parts"][0].update(shards=True), "a part has counts that are none"),
         (lambda manifest: manifest["parts"][0].update(shards=1), "its parts have 1 shards"),
         (lambda manifest: manifest.update(shards=[1]), "not a manifest"),
-        (lambda manifest: manifest["profile"].update(members="exe"), "'exe' are not one of mp4, jpg, webp"),
+        (lambda manifest: manifest["profile"].update(members="exe"), "'exe' are not one of mp4, webm, jpg, webp"),
         (lambda manifest: manifest.pop("samples"), "lacks 'samples'"),
         (lambda manifest: manifest["shards"].pop(), "its shards have"),
         (lambda manifest: manifest.update(format="egocurate-shards/9"), "this version reads"),

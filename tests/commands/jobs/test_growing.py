@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import av
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -228,6 +229,52 @@ def test_narrations_of_earlier_videos_that_changed_are_refused_by_name(own, run,
     assert "(table changed): the clips of 1 videos there would be others now (b: clip_text" in error
     assert "name another --out" in error
     assert tars(tmp_path / "O" / "shards") == before
+
+
+def test_a_video_that_gains_narrations_keeps_its_clips_and_their_tars(own, run, tmp_path):
+    bring, write = own
+    bring("a", "b")
+    out = tmp_path / "O"
+    command = ("egoclip", "--source", "table", "--out", out)
+    run(*command, "--root", write(narrated("a") + narrated("b")))
+    before, table = tars(out / "shards"), pq.read_table(out / "egoclip.parquet")
+    prints = stream_print(out)
+    # At the end of the video, which makes the mean gap of its narrations, and so every window, another.
+    status, summary, error = run(
+        *command, "--root", write([*narrated("a"), *narrated("b"), ("b.mp4", 9.5, "#C C washes a plate")])
+    )
+    assert (status, error, summary["new_clips"], summary["windows_kept_in_videos"]) == (0, "", 1, 1)
+    grown = pq.read_table(out / "egoclip.parquet")
+    assert grown.slice(0, len(table)).equals(table) and grown["clip_text"][-1].as_py() == "#C C washes a plate"
+    assert before.items() <= tars(out / "shards").items()
+    assert streamed(out / "shards") == set(grown["key"].to_pylist())
+    # The order is another now, and says so.
+    assert ShardIndex.open(out / "shards").earlier_fingerprints == [prints] != [stream_print(out)]
+
+
+def stream_print(out: Path) -> str:
+    return ShardIndex.open(out / "shards").fingerprint
+
+
+def test_a_video_that_was_cut_short_is_tried_again_in_the_same_folder_when_it_is_whole(own, run, tmp_path):
+    bring, write = own
+    bring("a", "b")
+    whole = (tmp_path / "own" / "b.mp4").read_bytes()
+    with av.open(tmp_path / "own" / "b.mp4", "w") as short:
+        stream = short.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(32):
+            short.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        short.mux(stream.encode(None))
+    out = tmp_path / "O"
+    command = ("egoclip", "--source", "table", "--out", out, "--root", write(narrated("a") + narrated("b")))
+    status, first, _ = run(*command)
+    assert first["clips"] == 4
+    before = tars(out / "shards")
+    (tmp_path / "own" / "b.mp4").write_bytes(whole)
+    status, second, error = run(*command)
+    assert (status, error, second["clips"], second["samples"]) == (0, "", 6, 6)
+    assert before.items() <= tars(out / "shards").items() and verify(out / "shards") == []
 
 
 def test_segments_grow(partial_root, run, tmp_path):

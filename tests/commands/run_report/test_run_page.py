@@ -114,7 +114,8 @@ def test_what_a_stranger_wrote_is_text(copy):
     ("arguments", "said"),
     [
         (["--mcq-json", "x"], "--mcq-json needs --mcq-shards"),
-        (["--beside", "RUN"], "is a training run"),
+        (["--beside", "nowhere"], "a training run and a folder of clips cannot be compared"),
+        (["RUN", "--beside", "RUN"], "two folders are compared; name one of them"),
         (["--questions", "0"], "'--questions': Input should be"),
     ],
 )
@@ -125,6 +126,23 @@ def test_a_mistake_is_one_line_and_writes_nothing(copy, arguments, said, capsys)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
     assert not (copy / "report.html").exists()
+
+
+def test_two_runs_are_compared_on_the_same_axes_with_what_was_set_otherwise(copy, tiny, tmp_path, capsys):
+    other = shutil.copytree(copy, tmp_path / "longer")
+    recipe = other / "recipe.json"
+    recipe.write_text(recipe.read_text().replace('"max_steps": 4', '"max_steps": 5'))
+    table = (other / "metrics.csv").read_text().splitlines()
+    (other / "metrics.csv").write_text("\n".join(table[:-1]) + "\n")  # it has not come as far
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(copy), str(other)])
+    out = copy / "report-beside-longer.html"
+    assert not ended.value.code and capsys.readouterr().out == f"{out}\n"
+    page = out.read_text()
+    (loss,) = re.findall(r'aria-label="Loss by step".*?</section>', page, re.DOTALL)
+    assert re.findall(r"</i>(\S+) <b>", loss) == ["run", "longer"] and loss.count('<polyline class="curve l') == 2
+    assert "<td>run: max steps</td><td>4</td><td>5</td>" in page.replace("max_steps", "max steps")
+    assert not (other / out.name).exists()
 
 
 def test_a_run_that_has_logged_nothing(copy, capsys):

@@ -75,8 +75,10 @@ finally:
 def test_report_writes_one_page_or_a_comparison(made, capsys):
     status, printed, _ = curate(capsys, "report", made)
     assert (status, printed) == (0, f"{made / 'report.html'}\n")
-    status, printed, _ = curate(capsys, "report", made, "--beside", made)
-    assert (status, printed) == (0, f"{made / 'report-beside-O.html'}\n")
+    for other in (("--beside", made), (made,)):
+        status, printed, _ = curate(capsys, "report", made, *other)
+        assert (status, printed) == (0, f"{made / 'report-beside-O.html'}\n")
+        (made / "report-beside-O.html").unlink()
 
 
 def test_windows_explains_its_strategies_and_columns_and_advises(tiny_root, capsys):

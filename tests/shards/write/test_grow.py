@@ -354,3 +354,16 @@ def test_a_partial_folder_of_the_first_releases_goes_on_and_grows(job, fetch):
     assert [part["again"] for part in parts] == [{}, {"ash": None, "dogwood": None}]
     files = contents(job.out)
     assert write_shards(job).already_done and contents(job.out) == files and verify(job.out) == []
+
+
+def test_clips_that_failed_are_tried_again_when_it_is_asked_for_though_the_file_is_as_long(job, fetch, all_videos):
+    fetch("ash")
+    job.videos["cedar"].path.write_bytes(bytes(all_videos["cedar"].stat().st_size))
+    assert write_shards(job).failed == 4
+    before = tars(job.out)
+    fetch("cedar")
+    assert write_shards(job).already_done
+    again = write_shards(replace(job, retry_failed=True))
+    assert (again.samples, again.failed, again.new_samples) == (8, 0, 4) and is_in(before, tars(job.out))
+    assert write_shards(replace(job, retry_failed=True)).already_done
+    assert verify(job.out) == []
