@@ -192,7 +192,7 @@ def _list(value: object, read: Callable[[str], list | None]) -> list | None:
 def _weights(path: AnyPath, column: pd.Series, texts: list[list[str]]) -> pd.Series:
     lists = column.map(lambda value: _list(value, lambda text: None))
     wrong = [
-        one is None or (one and (len(one) != len(row) or not all(0 < number(weight) < math.inf for weight in one)))
+        one is None or bool(one and (len(one) != len(row) or not all(0 < number(weight) < math.inf for weight in one)))
         for one, row in zip(lists, texts, strict=True)
     ]
     _refuse(path, column, wrong, "which is no list of weights above 0, one for each text")
