@@ -22,6 +22,7 @@ import typer.core
 
 from egocurate.commands.ending import ended_by_signals
 from egocurate.commands.exit_status import explain
+from egocurate.commands.verbs.captions import captions
 from egocurate.commands.verbs.check import doctor, verify
 from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
@@ -92,7 +93,7 @@ def curate(
     """Options of the command itself; its help is the one given above."""
 
 
-for verb in (egoclip, egomcq, shards, segments, export, windows, verify, show, report, plan, train):
+for verb in (egoclip, egomcq, captions, shards, segments, export, windows, verify, show, report, plan, train):
     app.command()(verb)
 app.command("eval")(evaluate)
 app.command()(features)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from egocurate.clip_table import TEXT_COLUMNS, TextForm
 from egocurate.errors import InputError
+from egocurate.loaders.caption_draw import CAPTION_CHOICES, FIRST
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.shards.video.decode import DECODERS
 
@@ -29,6 +30,9 @@ class StreamConfig:
     """which frames: a name of `loaders.frame_sampling.frame_sampler`"""
     text: TextForm = "normalized"
     """form of the narrations: normalized ("opens the fridge"), or raw, with marks ("#C C opens the fridge.")."""
+    captions: str = FIRST
+    """which of several captions of a clip, with its own tags: first; draw, any by its weight; or one of a kind: human,
+    rephrased, narrator, caption (the first where a clip has none of that kind)"""
     scale: tuple[float, float] = (0.5, 1.0)
     """range of the crop's share of the frame's area"""
     flip: bool = True
@@ -57,6 +61,8 @@ class StreamConfig:
             raise InputError(f"no decoder is called {self.decoder!r}: take one of auto, {', '.join(DECODERS)}")
         if self.text not in TEXT_COLUMNS:
             raise InputError(f"text {self.text!r} is neither normalized nor raw")
+        if self.captions not in CAPTION_CHOICES:
+            raise InputError(f"captions {self.captions!r} is none of {', '.join(CAPTION_CHOICES)}")
         for name, where in (("crop", self.crop), ("decode", self.decode)):
             if where not in ("host", "device"):
                 raise InputError(f"{name} {where!r} is neither host nor device")

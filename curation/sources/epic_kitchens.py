@@ -44,6 +44,7 @@ class EpicKitchensSource:
     """
 
     splits_in = "EPIC_100_validation.csv"
+    segmented = False
 
     def __init__(self, root: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         self.root = as_path(root)

@@ -63,7 +63,7 @@ def egovlpv2_tiny() -> TrainConfig:
         max_tokens=16,
         batch_size=32,
         optimizer=OptimizerConfig(
-            lr=2e-3, warmup_steps=20, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
+            lr=3e-3, warmup_steps=20, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
         ),
         epochs=7,
         eval_every=130,
