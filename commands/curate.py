@@ -23,6 +23,7 @@ import typer.core
 from egocurate.commands.ending import ended_by_signals
 from egocurate.commands.exit_status import explain
 from egocurate.commands.verbs.adopt import adopt
+from egocurate.commands.verbs.captions import captions
 from egocurate.commands.verbs.check import doctor, verify
 from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
@@ -100,6 +101,7 @@ def curate(
 for verb in (
     egoclip,
     egomcq,
+    captions,
     shards,
     segments,
     adopt,

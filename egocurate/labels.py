@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.captions import caption_fields
 from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.errors import InputError
 from egocurate.storage.parquet import parquet_file
@@ -52,6 +53,14 @@ def clip_schema(kinds: Iterable[str]) -> pa.Schema:
     return pa.schema([*CLIP_SCHEMA, *label_fields(kinds)])
 
 
+def table_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the columns that a clip table with this schema has to have: with its labels and its captions.
+
+    Raises ValueError for label names that are none.
+    """
+    return pa.schema([*clip_schema(table_label_names(schema)), *caption_fields(schema)])
+
+
 def table_label_names(schema: pa.Schema) -> dict[str, list[str]]:
     """Return the label names of a clip table, {} for one without labels; raises ValueError for what are none."""
     written = (schema.metadata or {}).get(LABELS_KEY)
@@ -73,12 +82,12 @@ def read_clip_table(path: AnyPath) -> pa.Table:
     """
     try:
         with parquet_file(path) as file:
-            names = table_label_names(file.schema_arrow)
+            names, schema = table_label_names(file.schema_arrow), table_schema(file.schema_arrow)
     except (ValueError, RecursionError, OSError, pa.ArrowException) as error:
         if isinstance(error, PermissionError | FileNotFoundError):
             raise
         raise InputError(f"{path}: not a readable clip table ({error}); write it again") from error
-    table = read_typed(path, clip_schema(names))
+    table = read_typed(path, schema)
     for kind, classes in names.items():
         column = table[label_column(kind)]
         wrong = pc.or_(pc.less(column, UNKNOWN), pc.greater_equal(column, len(classes)))

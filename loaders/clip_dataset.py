@@ -9,15 +9,18 @@ from torch.utils.data import Dataset
 
 from egocurate.errors import StoreError
 from egocurate.loaders.batch import Batch, Clip, collate
+from egocurate.loaders.caption_draw import FIRST, draw_caption
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import crop_and_resize, random_view
 from egocurate.loaders.decode_clip import read_clip
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.loaders.order.counter_rng import Purpose, below, generator, permutation
 from egocurate.loaders.workers.worker_status import WorkerStatus
+from egocurate.shards.read.caption_columns import Caption
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_encoded import read_encoded
 from egocurate.shards.read.read_frames import BadSample
+from egocurate.shards.read.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class ClipDataset(Dataset):
 
     def _item(self, epoch: int, sample: int, bad: list[BadSample]) -> Item:
         for candidate in self._with_replacements(epoch, sample):
-            anchor = self._clip(candidate, self._rng(epoch, Purpose.VIEW, candidate), bad)
+            anchor = self._clip(epoch, candidate, self._rng(epoch, Purpose.VIEW, candidate), bad)
             if anchor is not None:
                 negative = self._negative(epoch, candidate, bad) if self.config.negatives else None
                 return Item(anchor, negative, bad)
@@ -104,12 +107,13 @@ class ClipDataset(Dataset):
         """Return one of the anchor's negatives, all equally likely; where one fails, the next one drawn."""
         candidates = same_shard_first(self.index.negatives(anchor), self.index.shard, anchor)
         for choice in permutation(self._rng(epoch, Purpose.NEGATIVE, anchor), len(candidates)):
-            clip = self._clip(int(candidates[choice]), self._rng(epoch, Purpose.NEGATIVE_VIEW, anchor), bad)
+            view = self._rng(epoch, Purpose.NEGATIVE_VIEW, anchor)
+            clip = self._clip(epoch, int(candidates[choice]), view, bad)
             if clip is not None:
                 return clip
         return None
 
-    def _clip(self, sample: int, rng: np.random.Generator, bad: list[BadSample]) -> Clip | None:
+    def _clip(self, epoch: int, sample: int, rng: np.random.Generator, bad: list[BadSample]) -> Clip | None:
         if sample in self._known_bad:
             bad.append(self._known_bad[sample])
             return None
@@ -131,16 +135,25 @@ class ClipDataset(Dataset):
         stored = frames.shape[-2:] if decoded else frames.size
         view = random_view(rng, *stored, scale=config.scale, flip=config.flip)
         cropped = decoded and config.crop == "host"
+        said = self._caption(epoch, row)
         return Clip(
             crop_and_resize(frames, view, config.size) if cropped else frames,
-            row.text_as(config.text),
-            row.tag_verb,
-            row.tag_noun,
+            said.text_as(config.text),
+            said.tag_verb,
+            said.tag_noun,
             sample,
             None if cropped else view,
             repeats=place if decoded and len(distinct) < len(place) else None,
             labels=row.labels,
         )
+
+    def _caption(self, epoch: int, row: Sample) -> Sample | Caption:
+        """Return what holds the text and the tags that a clip is shown with: the same for each place of an epoch."""
+        choice, captions = self.config.captions, self.index.captions
+        if choice == FIRST or captions is None:
+            return row
+        rng = self._rng(epoch, Purpose.CAPTION, row.sample)
+        return captions.caption(row.sample, draw_caption(captions, row.sample, choice, rng))
 
     def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
         return generator(self.config.seed, epoch, purpose, sample)

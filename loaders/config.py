@@ -6,7 +6,9 @@ from typing import Literal
 
 from egocurate.clip_table import TEXT_COLUMNS, TextForm
 from egocurate.errors import InputError
+from egocurate.loaders.caption_draw import CAPTION_CHOICES, FIRST
 from egocurate.loaders.frame_sampling import frame_sampler
+from egocurate.shards.read.tag_file import OWN
 from egocurate.shards.video.decode import DECODERS
 
 AUTO_WORKERS = -1
@@ -33,6 +35,9 @@ class StreamConfig:
     """form of the narrations of each folder, in their order, where they differ"""
     tags: tuple[str, ...] = ()
     """classes that `curate tag` has written: a name for all folders, or one for each; "own" are those of the index"""
+    captions: str = FIRST
+    """which of several captions of a clip, with its own tags: first; draw, any by its weight; or one of a kind: human,
+    rephrased, narrator, caption (the first where a clip has none of that kind)"""
     scale: tuple[float, float] = (0.5, 1.0)
     """range of the crop's share of the frame's area"""
     flip: bool = True
@@ -75,6 +80,10 @@ class StreamConfig:
         for form in (self.text, *self.texts):
             if form not in TEXT_COLUMNS:
                 raise InputError(f"text {form!r} is neither normalized nor raw")
+        if self.captions not in CAPTION_CHOICES:
+            raise InputError(f"captions {self.captions!r} is none of {', '.join(CAPTION_CHOICES)}")
+        if self.captions != FIRST and any(name not in ("", OWN) for name in self.tags):
+            raise InputError("captions and tags: each caption has its own classes, which `curate tag` does not change")
         for name, where in (("crop", self.crop), ("decode", self.decode)):
             if where not in ("host", "device"):
                 raise InputError(f"{name} {where!r} is neither host nor device")

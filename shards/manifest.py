@@ -52,6 +52,8 @@ def _check(manifest: dict[str, Any]) -> None:
     if not isinstance(manifest.get("lexicon", ""), str):
         raise ValueError("lexicon is no text")
     check_label_names(manifest.get("labels", {}))
+    if type(manifest.get("captions", False)) is not bool:
+        raise ValueError(f"captions is {manifest['captions']!r}, not true")
     profile, planned = manifest["profile"], manifest["planned"]
     if not (isinstance(profile, dict) and isinstance(profile["name"], str)):
         raise ValueError("profile is none")

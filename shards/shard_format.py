@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from egocurate.captions import CAPTION_TYPES
 from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.labels import LABEL_TYPE, PREFIX
 
@@ -16,6 +17,9 @@ INDEX_FILE, MANIFEST_FILE, FAILED_FILE = "index.parquet", "manifest.json", "fail
 WAITING_FILE = "waiting.csv"
 PARTS_KEY = "egocurate.parts"
 """Key of the index's metadata under which a folder that has grown keeps the manifest's parts."""
+
+ITEMS = ".items"
+"""What the name of a column of lists ends in to mean what the lists hold."""
 
 VIDEO_NOT_ON_DISK = "video not on disk"
 """Reason of a failure that ends by itself when the video comes."""
@@ -53,7 +57,14 @@ FAILED_SCHEMA = pa.schema(
 
 
 def index_type(name: str) -> pa.DataType:
-    """Return the type of a column of the index; one of labels is there where the clips have them."""
+    """Return the type of a column of the index; those of labels and captions are there where the clips have them.
+
+    "captions.items" is what the lists of column captions hold, one after the other.
+    """
+    if name.endswith(ITEMS):
+        return index_type(name.removesuffix(ITEMS)).value_type
+    if name in CAPTION_TYPES:
+        return CAPTION_TYPES[name]
     return LABEL_TYPE if name.startswith(PREFIX) else INDEX_SCHEMA.field(name).type
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.jobs.cutting import Outcome, RunOptions, count_values, cut_clips, running_ray
 from egocurate.commands.jobs.given_egoclip import refuse_other_lexicon
 from egocurate.commands.output.output_folder import SHARDS
@@ -19,6 +18,7 @@ from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.curation.sources.videos_table import VIDEO_FACTS_FILE, facts_fingerprint, write_video_facts
 from egocurate.errors import InputError
+from egocurate.labels import read_clip_table
 from egocurate.progress import Report
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath
@@ -60,12 +60,13 @@ def run_egoclip(
                 summary["windows_kept_in_videos"] = egoclip.kept_windows
         run.let_go()
         summary |= {name: run.counts[name] for name in ("clips", "videos", "rejected")}
-        summary["alpha"] = f"{run.counts['beta']['alpha']:.2f} s"
+        if not source.segmented:
+            summary["alpha"] = f"{run.counts['beta']['alpha']:.2f} s"
         if earlier is not None and run.counts["clips"] > earlier["clips"]:
             summary["new_clips"] = run.counts["clips"] - earlier["clips"]
         whole = True
         if not options.tables_only:
-            table, classes = read_typed(out / "egoclip.parquet", CLIP_SCHEMA), read_classes(out / LEXICON)
+            table, classes = read_clip_table(out / "egoclip.parquet"), read_classes(out / LEXICON)
             waiting = _without_length(source, out)
             cut = cut_clips("egoclip", table, source, classes, out / SHARDS, options, report, waiting)
             summary |= cut.summary

@@ -57,7 +57,7 @@ def run_egomcq(
         if not run.done:
             job = _Job(source, out, config, lexicon, given, trained_on)
             run.finish(*_write_tables(job, report))
-        summary |= _in_words(run.counts, given)
+        summary |= _in_words(run.counts, given, source.segmented)
         whole = True
         if not options.tables_only:
             table, classes = read_typed(out / CLIPS_FILE, CLIP_SCHEMA), read_classes(out / LEXICON)
@@ -114,11 +114,12 @@ def _with_pace_of_source(narrations: pd.DataFrame, videos: pd.DataFrame, config:
     return replace(config, alpha=gaps["alpha"], mean_gap_sec=gaps["mean"]) if "mean" in gaps else config
 
 
-def _in_words(counts: dict[str, object], egoclip: GivenEgoClip | None) -> dict[str, object]:
+def _in_words(counts: dict[str, object], egoclip: GivenEgoClip | None, segmented: bool) -> dict[str, object]:
     """Return the rows of a summary that the counts of a run are."""
     rows = {name: value for name, value in counts.items() if name not in ("alpha", "mean_gap_sec", "short", "leak")}
     same = egoclip is not None and egoclip.alpha == counts["alpha"]
-    rows["alpha"] = f"{counts['alpha']:.2f} s" + (", as EgoClip" if same else "")
+    if not segmented:
+        rows["alpha"] = f"{counts['alpha']:.2f} s" + (", as EgoClip" if same else "")
     if counts["short"]:
         rows["fewer_than_asked"] = counts["short"]
     if counts["leak"]:

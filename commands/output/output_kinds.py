@@ -21,6 +21,7 @@ class _Kind(NamedTuple):
 _KINDS = (
     ("egoclip.run.json", _Kind("egoclip", "a run of `curate egoclip`")),
     ("egomcq.run.json", _Kind("egomcq", "a run of `curate egomcq`")),
+    ("captions.run.json", _Kind("captions", "a run of `curate captions`")),
     ("shards.run.json", _Kind("shards", "a run of `curate shards`")),
     ("segments.run.json", _Kind("segments", "a run of `curate segments`")),
     ("export.run.json", _Kind("export", "a run of `curate export`")),

@@ -26,6 +26,7 @@ from egocurate.commands.verbs.options import (
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
+    from egocurate.shards.read.caption_columns import Caption
     from egocurate.shards.read.index import ShardIndex
     from egocurate.storage.paths import AnyPath
 
@@ -47,7 +48,10 @@ def windows(
     from egocurate.curation.clips.window_rules import WINDOWS
     from egocurate.curation.sources.open import open_source
 
-    table = compare_windows(open_source(source, ego4d_root, videos_dir or ()), gold)
+    opened = open_source(source, ego4d_root, videos_dir or ())
+    if opened.segmented:
+        raise InputError(f"--source {source}: its clips have their own start and end; windows are for points in time")
+    table = compare_windows(opened, gold)
     if json:
         print(table.to_json(orient="records"))
         return
@@ -85,6 +89,8 @@ def show(
     clip = ("key", "video_uid", "clip_start", "clip_end", "clip_text", "tag_verb", "tag_noun", "frame_count", "fps")
     for name in clip:
         print(f"{name:<14} {getattr(sample, name)}")
+    for place, caption in enumerate(index.captions.of(number) if index.captions else [], 1):
+        print(f"{f'caption {place}':<14} {caption.clip_text} ({_said_by(caption)})")
     for kind, label in sample.labels.items():
         name = index.label_names[kind][label] if label >= 0 else "not known"
         print(f"{f'label {kind}':<14} {label} ({name})")
@@ -189,6 +195,12 @@ def _report_run(run: Path, mcq_json: str, mcq_shards: str, questions: int) -> No
     with progress() as report:
         page, already_there = write_run_report(run, mcq_json, mcq_shards, questions, report)
     print(f"{page}{' (already there, unchanged)' if already_there else ''}")
+
+
+def _said_by(caption: Caption) -> str:
+    """Say who wrote a caption, what it is tagged with and, unless it is 1, its weight."""
+    tags = f"{caption.kind}, verbs {caption.tag_verb.tolist()}, nouns {caption.tag_noun.tolist()}"
+    return tags if caption.weight == 1 else f"{tags}, weight {caption.weight:g}"
 
 
 def _print_legend(title: str, meanings: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from egocurate.commands.jobs.cutting import Outcome
+    from egocurate.curation.sources import Source
     from egocurate.curation.sources.open import SourceKind
     from egocurate.shards.export.chunk_layouts import ChunkLayout
     from egocurate.shards.profiles import Profile
@@ -43,6 +44,17 @@ Root = Annotated[
     typer.Option(
         "--ego4d-root",
         "--root",
+        parser=path_or_url,
+        metavar="PATH|URL",
+        help="The data, narrations and videos: of the kind that --source names.",
+    ),
+]
+NarrationRoot = Annotated[
+    Path,
+    typer.Option(
+        "--ego4d-root",
+        "--root",
+        "--csv",
         parser=path_or_url,
         metavar="PATH|URL",
         help="The data, narrations and videos: of the kind that --source names.",
@@ -142,6 +154,17 @@ def read_alpha(text: str) -> float | str:
     if not seconds > 0:
         raise InputError(f"--alpha {text}: give seconds above 0, or auto")
     return seconds
+
+
+def refuse_windows(ctx: typer.Context, source: Source) -> None:
+    """Raise InputError if a strategy for windows is asked for where every clip has its own start and end."""
+    for name in ("window", "alpha"):
+        given = ctx.get_parameter_source(name)
+        if source.segmented and given is not None and given.name != "DEFAULT":
+            raise InputError(
+                f"--{name} {ctx.params[name]}: the clips of --source {ctx.params['source']} have their own start and "
+                f"end, which are kept as published; leave --{name} out"
+            )
 
 
 def check_lexicon(lexicon: str) -> None:

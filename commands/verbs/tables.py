@@ -12,11 +12,11 @@ from egocurate.commands.verbs.options import (
     Alpha,
     Json,
     Lexicon,
+    NarrationRoot,
     Out,
     ProfileName,
     RayAddress,
     RetryFailed,
-    Root,
     ShardClips,
     SourceName,
     Strict,
@@ -28,6 +28,7 @@ from egocurate.commands.verbs.options import (
     finish,
     path_or_url,
     read_alpha,
+    refuse_windows,
 )
 from egocurate.console import progress
 from egocurate.curation.config import DEFAULT_FILTERS, FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
@@ -37,7 +38,8 @@ Filter = StrEnum("Filter", {name: name for name in DEFAULT_FILTERS if name not i
 
 
 def egoclip(
-    ego4d_root: Root,
+    ctx: typer.Context,
+    ego4d_root: NarrationRoot,
     out: Out,
     source: SourceName = "ego4d",
     videos_dir: VideosDirs = None,
@@ -89,12 +91,15 @@ def egoclip(
 
     options = RunOptions(profile, shard_clips, tables_only, ray_address, tags_from, strict, retry_failed)
     with progress(not json) as report:
-        outcome = run_egoclip(open_source(source, ego4d_root, videos_dir or ()), out, config, lexicon, options, report)
+        opened = open_source(source, ego4d_root, videos_dir or ())
+        refuse_windows(ctx, opened)
+        outcome = run_egoclip(opened, out, config, lexicon, options, report)
     finish("EgoClip", outcome, json)
 
 
 def egomcq(
-    ego4d_root: Root,
+    ctx: typer.Context,
+    ego4d_root: NarrationRoot,
     out: Out,
     source: SourceName = "ego4d",
     videos_dir: VideosDirs = None,
@@ -148,9 +153,9 @@ def egomcq(
 
     options = RunOptions(profile, shard_clips, tables_only, ray_address, strict=strict, retry_failed=retry_failed)
     with progress(not json) as report:
-        outcome = run_egomcq(
-            open_source(source, ego4d_root, videos_dir or ()), out, config, egoclip, lexicon, options, report
-        )
+        opened = open_source(source, ego4d_root, videos_dir or ())
+        refuse_windows(ctx, opened)
+        outcome = run_egomcq(opened, out, config, egoclip, lexicon, options, report)
     finish("EgoMCQ", outcome, json)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.captions import caption_fault, has_captions
 from egocurate.clip_table import CLIP_ID, CLIP_SCHEMA, column_codes
 from egocurate.curation.sources.cells import LONGEST_SEC
 from egocurate.errors import InputError
@@ -29,6 +30,8 @@ def check_clips(path: AnyPath, table: pa.Table, what: str = "row") -> None:
             row = int(np.argmax(np.asarray(bad)))
             value = table[name][row].as_py()
             raise InputError(f"{path}: {what} {row + 1}: {name} has {value!r}, {why}; mend or delete that row")
+    if has_captions(table.schema) and (fault := caption_fault(table)):
+        raise InputError(f"{path}: {what} {fault[0] + 1}: {fault[1]}; mend or delete that row")
 
 
 def _doubts(table: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray, str]]:

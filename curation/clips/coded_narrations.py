@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from egocurate.curation.sources import SEGMENT_COLUMNS
 from egocurate.curation.text.marks import clean_text, is_unsure, word_count
 
 BLOCK_ROWS = 250_000
@@ -32,6 +33,8 @@ class CodedNarrations:
         self._video, self._source = video.astype(np.int32), source.astype(np.int32)
         self._index = narrations["narration_ind"].to_numpy(np.int64)
         self._time = narrations["narration_time"].to_numpy(np.float64)
+        given = [name for name in SEGMENT_COLUMNS if name in narrations.columns]
+        self._segment = {name: narrations[name].to_numpy(np.float64) for name in given}
         raw, distinct = pd.factorize(narrations["narration_text"])
         cleaned, self.texts = _cleaned(distinct)
         self._text = cleaned.astype(np.int32)[raw]
@@ -52,7 +55,8 @@ class CodedNarrations:
     def frame(self, block: slice) -> pd.DataFrame:
         """Return the narrations of a block: codes `video`, `source`, `text`; narration_ind, narration_time, video_dur.
 
-        `group` numbers the passes, by video and source.
+        `group` numbers the passes, by video and source, `row` is the narration's place in what was read. Narrations of
+        segments have start_sec and end_sec, too.
         """
         rows = self._order[block]
         video, source = self._video[rows].astype(np.int64), self._source[rows].astype(np.int64)
@@ -64,8 +68,13 @@ class CodedNarrations:
             "narration_time": self._time[rows],
             "text": self._text[rows].astype(np.int64),
             "video_dur": self._of_videos("video_dur", self._place[video], np.nan),
-        }
+            "row": rows.astype(np.int64),
+        } | {name: seconds[rows] for name, seconds in self._segment.items()}
         return pd.DataFrame(columns)
+
+    def rows(self, chosen: np.ndarray) -> np.ndarray:
+        """Return which of the narrations that were read are chosen, bool[N] in order."""
+        return self._order[chosen]
 
     def facts(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return a block's frame with what the filters read besides: see `curation.clips.filters`."""

@@ -9,17 +9,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from egocurate.clip_table import CLIP_SCHEMA
-from egocurate.curation.clips.read_clips import complete_clips, normalized
+from egocurate.curation.clips.captions import NarratedCaptions
+from egocurate.curation.clips.read_clips import complete_clips
 from egocurate.curation.clips.selection import Selection, select_clips, to_micro
 from egocurate.curation.clips.write_csv import write_csv_header, write_csv_rows
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.lexicon.induce import build_lexicon
 from egocurate.curation.sources import Source
 from egocurate.curation.text.marks import clean_text
+from egocurate.curation.text.normalized import normalized
 from egocurate.curation.text.tag_table import TAGGED_WITH, earlier_tags, tag_distinct, tagging_digest
 from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE, Lexicon, load_lexicon, write_lexicon
 from egocurate.errors import InputError
+from egocurate.labels import table_schema
 from egocurate.progress import Report, silent
 from egocurate.storage.atomic import atomic_file
 from egocurate.storage.fingerprint import value_fingerprint
@@ -96,6 +98,8 @@ def open_lexicon(source: Source, lexicon: str | AnyPath, narrations: pd.DataFram
     if folder is not None:
         return load_lexicon(folder)
     texts = {clean_text(text) for text in narrations["narration_text"].unique()}
+    if "captions" in narrations.columns:
+        texts |= {clean_text(text) for captions in narrations["captions"] for text in captions}
     return build_lexicon(sorted(texts - {""}))
 
 
@@ -137,8 +141,11 @@ def build_tables(
     earlier = earlier_tags(tags_from, lexicon) if tags_from else None
     pa.default_memory_pool().release_unused()  # the tagger's processes can use it
     texts = _Texts(selection, lexicon, report, earlier)
+    captions = None
+    if NarratedCaptions.are_told(narrations):
+        captions = NarratedCaptions(narrations, selection.is_clip, lexicon, report)
     return EgoClip(
-        pieces=lambda: _pieces(selection, config, texts, report),
+        pieces=lambda: _pieces(selection, config, texts, captions, report),
         rejected_pieces=lambda: map(partial(_rejected, selection), selection.rejected_blocks()),
         clips=selection.clip_count,
         videos=selection.video_count,
@@ -183,7 +190,9 @@ class _Texts:
         self.digest = tagging_digest(lexicon)
 
 
-def _pieces(selection: Selection, config: EgoClipConfig, texts: _Texts, report: Report) -> Iterator[pa.Table]:
+def _pieces(
+    selection: Selection, config: EgoClipConfig, texts: _Texts, captions: NarratedCaptions | None, report: Report
+) -> Iterator[pa.Table]:
     """Yield the clip table, with the numbers that the whole of it gives; negatives are of the same video."""
     clip_idx, neighbourhood = 0, 0
     for clips in selection.clip_blocks():
@@ -194,12 +203,11 @@ def _pieces(selection: Selection, config: EgoClipConfig, texts: _Texts, report: 
         numbers = piece["neighbourhood"].to_numpy() + neighbourhood
         clip_idx, neighbourhood = clip_idx + len(piece), int(numbers.max()) + 1
         place = piece.schema.get_field_index("neighbourhood")
+        piece = piece.set_column(place, "neighbourhood", pa.array(numbers))
+        if captions is not None:
+            piece = captions.add_to(piece, clips["row"].to_numpy())
         # Parquet names the elements of lists in its own way: tags of an earlier table must not show in what is written.
-        yield (
-            piece.set_column(place, "neighbourhood", pa.array(numbers))
-            .cast(CLIP_SCHEMA)
-            .replace_schema_metadata({TAGGED_WITH: texts.digest})
-        )
+        yield piece.cast(table_schema(piece.schema)).replace_schema_metadata({TAGGED_WITH: texts.digest})
     report(TABLE_STAGE, clip_idx, selection.clip_count)
 
 

@@ -10,15 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
-from egocurate.labels import clip_schema, table_label_names
+from egocurate.labels import read_clip_table, table_schema
 from egocurate.progress import Report, silent
 from egocurate.storage.paths import AnyPath
-from egocurate.storage.typed_parquet import read_typed
 
 # These depend on what else is in the table, and on what else was narrated in the video or how long it is: what is there
 # keeps what it has.
@@ -44,7 +42,7 @@ def grow_egoclip(
     meanwhile keeps its clips. Clips of a video that has gained narrations, or whose file was replaced by one of another
     length, keep their windows, too.
     """
-    old = read_typed(out / "egoclip.parquet", CLIP_SCHEMA)
+    old = read_clip_table(out / "egoclip.parquet")
     is_built = lexicon == "wordnet" or (lexicon == "auto" and source.lexicon_dir() is None)
     fixed = replace(config, alpha=beta["alpha"], mean_gap_sec=beta.get("mean", math.nan))
     classes = out / LEXICON if is_built and (out / LEXICON).exists() else lexicon
@@ -83,7 +81,7 @@ def add_clips(old: pa.Table, new: pa.Table) -> pa.Table:
     new_rows = is_new.to_numpy()
     numbers[new_rows] = pc.max(old["clip_idx"]).as_py() + 1 + np.arange(len(added))
     _, hoods = np.unique(added["neighbourhood"].to_numpy(), return_inverse=True)
-    schema = clip_schema(table_label_names(new.schema))
+    schema = table_schema(new.schema)
     columns = {name: added[name] for name in schema.names} | {
         "clip_idx": pa.array(numbers[new_rows]),
         "neighbourhood": pa.array(pc.max(old["neighbourhood"]).as_py() + 1 + hoods),
@@ -113,12 +111,16 @@ def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], where: str) ->
 
     Returns how many videos have clips that only have other windows there.
     """
+    if old.schema.names != new.schema.names:
+        raise InputError(
+            f"{where}: clips have one caption there and several now, or the other way round; name another --out"
+        )
     place = _rows_of(old["key"], new["key"])
     is_there = pc.is_valid(place)
     uids = old["video_uid"].filter(pc.invert(is_there)).to_pylist()
     changed = {"narrations": set(uids) - gone}
     before, now = old.filter(is_there), new.take(place.drop_null())
-    for name in CLIP_SCHEMA.names:
+    for name in table_schema(new.schema).names:
         if name not in _KEPT:
             differs = pc.not_equal(_comparable(before[name]), _comparable(now[name]))
             changed[name] = set(before["video_uid"].filter(differs).to_pylist())
@@ -138,4 +140,6 @@ def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column as Arrow can compare it: lists as text."""
     if not pa.types.is_list(column.type):
         return column
+    if pa.types.is_list(column.type.value_type):
+        return pa.chunked_array([[str(lists) for lists in column.to_pylist()]], pa.string())
     return pc.binary_join(column.cast(pa.list_(pa.string())), ",")

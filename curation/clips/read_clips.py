@@ -16,13 +16,13 @@ from egocurate.curation.clips.negatives import ClipArrays, nearby_negatives, nei
 from egocurate.curation.clips.read_csv import read_published_csv
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources.epic_segments import holds_segments, read_segments
-from egocurate.curation.text.marks import normalize
+from egocurate.curation.text.normalized import normalized
 from egocurate.curation.text.taxonomy import load_lexicon
 from egocurate.errors import InputError
 from egocurate.labels import read_clip_table
 from egocurate.storage.paths import AnyPath, as_path
 
-_TEXTS_AT_ONCE, _ROWS_AT_ONCE = 100_000, 100_000
+_ROWS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,6 @@ def read_classes(folder: AnyPath) -> ClassCounts:
     verbs, nouns = lexicon.verbs.labels, lexicon.nouns.labels
     digest = hashlib.sha256(json.dumps([verbs, nouns]).encode()).hexdigest()
     return ClassCounts(len(verbs), len(nouns), digest[:16])
-
-
-def normalized(texts: pa.Array) -> pa.DictionaryArray:
-    """Normalize texts, so many at a time that Python's strings, twice the size of Arrow's, are few."""
-    starts = range(0, len(texts), _TEXTS_AT_ONCE)
-    parts = [pa.array(map(normalize, texts.slice(at, _TEXTS_AT_ONCE).to_pylist()), pa.large_string()) for at in starts]
-    return pa.chunked_array(parts, pa.large_string()).combine_chunks().dictionary_encode()
 
 
 def _normalized_column(texts: pa.ChunkedArray) -> pa.DictionaryArray:

@@ -22,6 +22,7 @@ from egocurate.curation.clips.filters import (
 from egocurate.curation.clips.verb_durations import fitted
 from egocurate.curation.clips.windows import clamp, clip_windows, mean_gap
 from egocurate.curation.config import PUBLISHED_ALPHA, EgoClipConfig
+from egocurate.curation.sources import SEGMENT_COLUMNS
 
 if TYPE_CHECKING:
     from egocurate.curation.clips.filters import Mask
@@ -109,7 +110,7 @@ class Selection:
 
     Frames are made a block of videos at a time, in the order of the clips, and have codes: rows of `videos`, `sources`
     and `texts`. `counts` has the narrations left after each filter, `reasons` those that each took out, `is_used`
-    bool[texts] the texts of clips. gaps as in `Narrated`.
+    bool[texts] the texts of clips, `is_clip` bool[N] the narrations, as they were read. gaps as in `Narrated`.
     """
 
     def __init__(self, coded: CodedNarrations, config: EgoClipConfig) -> None:
@@ -128,19 +129,21 @@ class Selection:
             of_block[of_block == 0] = np.where(place, place + len(NARRATION_FILTERS), 0)
             self.is_used[frame["text"][place == 0]] = True
             has_clips[frame["video"][place == 0]] = True
+        self.is_clip = np.zeros(len(coded), bool)
+        self.is_clip[coded.rows(self._reason == 0)] = True
         self.clip_count, self.video_count = int((self._reason == 0).sum()), int(has_clips.sum())
         self.counts, self.reasons = self._counted()
 
     @property
     def clips(self) -> pd.DataFrame:
-        """All rows that become clips: the codes, narration_ind, narration_time, video_dur, and the window's bounds."""
+        """All rows that become clips: the codes, narration_ind, narration_time, row, video_dur, the window's bounds."""
         return pd.concat(list(self.clip_blocks()), ignore_index=True)
 
     def clip_blocks(self) -> Iterator[pd.DataFrame]:
         """Yield the rows of `clips`, block after block."""
         for block in self._coded.blocks:
             frame = self._with_windows(block, self._reason[block] == 0)
-            yield frame[[*_NARRATION, "video_dur", *_BOUNDS]].reset_index(drop=True)
+            yield frame[[*_NARRATION, "row", "video_dur", *_BOUNDS]].reset_index(drop=True)
 
     def rejected_blocks(self) -> Iterator[pd.DataFrame]:
         """Yield the rows that become no clips, with their reason, block after block."""
@@ -155,7 +158,7 @@ class Selection:
         frame = frame.assign(verb=self._verb[frame["text"].to_numpy()])
         usable, beta = _usable_and_beta(frame, self._config, self._pace)
         bounds = _windows(frame, self._config.window, usable, beta, self._pace.alpha)
-        return pd.concat([frame, bounds], axis=1)[chosen]
+        return pd.concat([frame, as_published(bounds, frame)], axis=1)[chosen]
 
     def _counted(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return how many are left after each filter, and how many each took out, most first."""
@@ -173,6 +176,16 @@ class Selection:
 def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Selection:
     """Decide for every narration whether it becomes a clip, and when that begins and ends."""
     return Selection(CodedNarrations(narrations, videos), config)
+
+
+def as_published(bounds: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return windows, with those that are published segments exactly as they are: neither rounded nor clamped."""
+    if not set(SEGMENT_COLUMNS) <= set(frame.columns):
+        return bounds
+    start, end = (frame[name].to_numpy() for name in SEGMENT_COLUMNS)
+    is_given = np.isfinite(start) & np.isfinite(end)
+    columns = dict(zip(_BOUNDS, (start, end, start, end), strict=True))
+    return bounds.assign(**{name: np.where(is_given, columns[name], bounds[name]) for name in _BOUNDS})
 
 
 def first_filter(frame: pd.DataFrame, filters: Mapping[str, Mask], names: Sequence[str]) -> np.ndarray:

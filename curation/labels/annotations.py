@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import numpy as np
 
 from egocurate.curation.sources.cells import LONGEST_SEC
+from egocurate.curation.sources.video_folders import video_name
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".m4v", ".webm")
 SOURCE = "labels"
 """narration_source of clips that a file of labels names, where the data set has no name of its own for it."""
 
@@ -84,13 +83,6 @@ def annotations(
             )
     filled = {"text": [""] * count, "time": nothing, "number": _numbered(uids)} | more
     return Annotations(path, places, video, uids, start, end, labels, **filled)
-
-
-def video_name(path: str) -> str:
-    """Return what a video is called by its path: the file's name without the ending of a video."""
-    name = PurePosixPath(path.replace("\\", "/")).name
-    stem, dot, ending = name.rpartition(".")
-    return stem if dot + ending.lower() in VIDEO_SUFFIXES else name
 
 
 def refuse(path: AnyPath, places: list[str], wrong: object, what: str) -> None:

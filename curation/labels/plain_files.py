@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from egocurate.curation.labels.annotations import VIDEO_SUFFIXES, Annotations, annotations, refuse
+from egocurate.curation.labels.annotations import Annotations, annotations, refuse
 from egocurate.curation.sources.cells import clock_or_seconds
 from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.sources.video_folders import VIDEO_SUFFIXES
 from egocurate.errors import InputError
 from egocurate.storage.paths import TABLE_BYTES, AnyPath, read_bytes
 

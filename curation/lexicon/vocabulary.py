@@ -34,11 +34,12 @@ def count_words(narrations: Iterable[Parsed]) -> Vocabulary:
     vocabulary = Vocabulary()
     for parsed in narrations:
         actions = action_positions(parsed)
-        named = [verb for position in actions if (verb := _verb(parsed, position, actions))]
-        verbs, nouns = {name for name, _ in named}, _nouns(parsed, set(actions))
-        vocabulary.verbs.update(verbs)
-        vocabulary.nouns.update(nouns)
-        vocabulary.pairs.update((verb, noun) for verb in verbs for noun in nouns)
+        verbs = [(at, verb) for at in actions if (verb := _verb(parsed, at, actions))]
+        named = [verb for _, verb in verbs]
+        nouns = _nouns(parsed, set(actions))
+        vocabulary.verbs.update({name for name, _ in named})
+        vocabulary.nouns.update({noun for _, noun in nouns})
+        vocabulary.pairs.update({(name, noun) for at, (name, _) in verbs for noun in _objects(at, actions, nouns)})
         for name, used in named:
             vocabulary.usage[name][used] += 1
     return vocabulary
@@ -85,9 +86,21 @@ def is_put_in(base: str) -> bool:
     return bool(senses(base, VERB) and senses(within, VERB)) and is_kind(within, base, VERB)
 
 
-def _nouns(parsed: Parsed, actions: set[int]) -> set[str]:
-    """Name the things by their base form; two nouns in a row are one thing if WordNet knows them as such."""
-    nouns, at = set(), 0
+def _objects(at: int, actions: Iterable[int], nouns: list[tuple[int, str]]) -> set[str]:
+    """Return the nouns between the verb at `at` and the next verb that has nouns of its own, else all of the text.
+
+    Of "hold the bowl and stir the soup", the soup is not held; of "open and close the tap", it is opened too.
+    """
+    for end in (*(other for other in actions if other > at), None):
+        own = {noun for place, noun in nouns if place > at and (end is None or place < end)}
+        if own:
+            return own
+    return {noun for _, noun in nouns}
+
+
+def _nouns(parsed: Parsed, actions: set[int]) -> list[tuple[int, str]]:
+    """Name the things by position and base form; two nouns in a row are one if WordNet knows them as such."""
+    nouns, at = [], 0
     while at < len(parsed.words):
         name, at = _base(parsed, at, NOUN) if _is_noun(parsed, at, actions) else None, at + 1
         if name and at < len(parsed.words) and _is_noun(parsed, at, actions):
@@ -95,7 +108,7 @@ def _nouns(parsed: Parsed, actions: set[int]) -> set[str]:
             if senses(both, NOUN):
                 name, at = both, at + 1
         if name:
-            nouns.add(name)
+            nouns.append((at, name))
     return nouns
 
 

@@ -26,6 +26,29 @@ _SHORTEST_HEAD = 3  # letters: "pan" of "saucepan"
 # "take in liquids" does not begin with "take".
 _PARTICLES = frozenset({"away", "back", "down", "in", "off", "on", "out", "over", "up"})
 _JOINS = frozenset({"and", "or", ","})
+# "Turn on or around an axis" does not begin with "turn on".
+_PREPOSITIONS = frozenset({"about", "against", "along", "around", "between", "into", "onto", "through", "under"})
+# What follows tells the meaning, not these: "make dry", "cause to be rough", "come to the boiling point".
+_LIGHT = frozenset(
+    {
+        "act",
+        "be",
+        "become",
+        "bring",
+        "cause",
+        "come",
+        "do",
+        "get",
+        "give",
+        "go",
+        "have",
+        "let",
+        "make",
+        "perform",
+        "provide",
+        "undergo",
+    }
+)
 # A noun's definition begins with its kind, and one of these words ends it: "a deep pan with a handle".
 # fmt: off
 _END_OF_KIND = frozenset({
@@ -116,15 +139,17 @@ def defining_words(definition: str, part: str) -> frozenset[str]:
 
 def _first_verbs(words: list[str]) -> set[str]:
     verbs: set[str] = set()
-    for word, following in pairwise([*words, ""]):
+    for at, (word, following) in enumerate(pairwise([*words, ""])):
         if word in _JOINS:
             continue
         bases = verb_bases(word)
-        units = [f"{base} {following}" for base in bases] if following in _PARTICLES else []
+        joined, second = (*words[at + 2 : at + 4], "", "")[:2]
+        place = joined in _JOINS and second in _PREPOSITIONS
+        units = [f"{base} {following}" for base in bases] if following in _PARTICLES and not place else []
         verbs.update([unit for unit in units if senses(unit, VERB)] or bases)
         if following not in _JOINS:
             break
-    return verbs
+    return verbs - _LIGHT
 
 
 def _first_kinds(words: list[str]) -> set[str]:

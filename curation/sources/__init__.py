@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 NARRATION_COLUMNS = ("video_uid", "narration_source", "narration_ind", "narration_time", "narration_text")
 """Columns of `Source.narrations`."""
 
+SEGMENT_COLUMNS = ("start_sec", "end_sec")
+"""Further columns of `Source.narrations`: where a clip begins and ends, NaN where the window strategy decides."""
+
+CAPTION_COLUMNS = ("kind", "captions", "caption_weights")
+"""Further columns of `Source.narrations`: who wrote the texts (a CAPTION_KIND), further texts, weights of all."""
+
 FIRST_PASS = "narration_pass_1"
 """The narration_source of data with one annotator a video, as Ego4D calls the first of its two."""
 
@@ -20,12 +26,15 @@ class Source(Protocol):
 
     splits_in: str
     """where it says which split a video is of, in words"""
+    segmented: bool
+    """whether its narrations have a start and an end of their own, which no window strategy may change"""
 
     def narrations(self) -> pd.DataFrame:
         """Return one row per narration in the order of the file, with NARRATION_COLUMNS.
 
         narration_time is in seconds, NaN where the file has no number; narration_text is raw, "" where there is none.
-        Strings may be categories, uids and passes then in the order of their names.
+        Strings may be categories, uids and passes then in the order of their names. A segmented source has
+        SEGMENT_COLUMNS and CAPTION_COLUMNS besides.
         """
         ...
 

@@ -43,6 +43,7 @@ class Ego4DSource:
     """
 
     splits_in = "split_* of ego4d.json and the *_val.json files"
+    segmented = False
 
     def __init__(self, root: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         self.root = as_path(root)

@@ -44,6 +44,7 @@ class EpicKitchensSource:
     """
 
     splits_in = "EPIC_100_validation.csv"
+    segmented = False
 
     def __init__(self, root: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         self.root = as_path(root)
@@ -165,7 +166,7 @@ class EpicKitchensSource:
     def _lexicon(self) -> tempfile.TemporaryDirectory | None:
         if not self._class_files:
             return None
-        verbs, nouns = (_read_classes(path) for path in self._class_files)
+        verbs, nouns = (read_classes(path) for path in self._class_files)
         folder = tempfile.TemporaryDirectory(prefix="epic-classes-")
         write_lexicon(Lexicon(verbs=verbs, nouns=nouns), folder.name)
         return folder
@@ -197,7 +198,7 @@ def clock_seconds(texts: pd.Series) -> pd.Series:
     return clock[0] * 3600 + clock[1] * 60 + clock[2]
 
 
-def _read_classes(path: AnyPath) -> Taxonomy:
+def read_classes(path: AnyPath) -> Taxonomy:
     """Read a file of classes so that the class of a word is EPIC's id; raises InputError for gaps and bad lists."""
     table = read_columns(path, ("id", "key", "instances"))
     if table["id"].tolist() != [str(row) for row in range(len(table))]:

@@ -30,6 +30,12 @@ SOURCES = {
     "table": SourceKind(
         "a csv or parquet file with columns video, time, text", "egocurate.curation.sources.table", "TableSource"
     ),
+    "segments": SourceKind(
+        "a csv, parquet or jsonl file with columns video, start_sec, end_sec, text",
+        "egocurate.curation.segments.data_sets",
+        "TableOfSegments",
+    ),
+    "lavila": SourceKind("a pickle of LaViLa's narrator", "egocurate.curation.segments.data_sets", "LaViLaSource"),
     "labels": SourceKind("a file of labeled videos", "egocurate.curation.labels.source", "LabelSource"),
 }
 """Every kind of source; to add one, write a module with a class as `sources.Source` says, and name it here."""

@@ -41,6 +41,7 @@ class TableSource:
     """
 
     splits_in = "the table's column split"
+    segmented = False
 
     def __init__(self, path: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         self.path = as_path(path)

@@ -1,7 +1,8 @@
 """The table of a source's videos: its columns, what is known of one video, and `videos.parquet`, which keeps it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import av
@@ -30,6 +31,7 @@ VIDEO_COLUMNS = (
 )
 """Columns of `Source.videos`, which says what they hold."""
 
+PROBE_THREADS = 16
 VIDEO_FACTS_FILE = "videos.parquet"
 _PLAIN = tuple(name for name in VIDEO_COLUMNS if name not in ("path", "scenarios", "redacted"))
 
@@ -64,6 +66,12 @@ class VideoFacts:
                     self.width, self.height = stream.width, stream.height
         except (av.FFmpegError, OSError):
             return
+
+
+def probe_all(videos: Iterable[VideoFacts]) -> None:
+    """Read what is not known of many videos from their files."""
+    with ThreadPoolExecutor(PROBE_THREADS) as pool:  # hundreds of thousands of files, on a server often
+        list(pool.map(VideoFacts.probe, videos))
 
 
 def videos_table(videos: Mapping[str, VideoFacts], scenes: np.ndarray | None = None) -> pd.DataFrame:

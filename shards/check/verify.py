@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from egocurate.captions import CAPTION_KINDS
 from egocurate.errors import InputError
 from egocurate.labels import label_column
 from egocurate.progress import Report, silent
@@ -133,10 +134,25 @@ def _check_columns(index: ShardIndex, data: Bytes, shard: str, sample: int) -> l
     try:
         written = json.loads(data[offset : offset + size])
         wrong = [name for name in COMPARED if not _same(written[name], _plain(getattr(row, name)))]
+        wrong += [name for name, value in _captions(index, sample).items() if written[name] != value]
         wrong += [label_column(kind) for kind, label in row.labels.items() if written[label_column(kind)] != label]
     except (ValueError, KeyError, TypeError) as error:
         return [Problem(shard, row.key, f"its json member is none ({error!r})")]
     return [Problem(shard, row.key, f"the index has another {', '.join(wrong)} than its json member")] if wrong else []
+
+
+def _captions(index: ShardIndex, sample: int) -> dict[str, list]:
+    """Return what the json member of a clip says of its captions, by the index; nothing where it has one alone."""
+    if index.captions is None:
+        return {}
+    captions = index.captions.of(sample)
+    return {
+        "captions": [one.clip_text for one in captions],
+        "caption_kinds": [CAPTION_KINDS.index(one.kind) for one in captions],
+        "caption_weights": [one.weight for one in captions],
+        "caption_verbs": [one.tag_verb.tolist() for one in captions],
+        "caption_nouns": [one.tag_noun.tolist() for one in captions],
+    }
 
 
 def _same(one: object, other: object) -> bool:

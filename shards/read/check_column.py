@@ -11,5 +11,7 @@ def check_piece(piece: pa.Array, name: str) -> None:
     if piece.type != kind:
         raise pa.ArrowInvalid(f"column {name} is of type {piece.type}, not {kind}")
     piece.validate(full=True)
-    if piece.null_count or (pa.types.is_list(kind) and piece.flatten().null_count):
-        raise pa.ArrowInvalid(f"column {name} has a row without a value")
+    while piece is not None:
+        if piece.null_count:
+            raise pa.ArrowInvalid(f"column {name} has a row without a value")
+        piece = piece.flatten() if pa.types.is_list(piece.type) else None

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from egocurate.captions import CAPTION_KINDS
 from egocurate.labels import UNKNOWN, label_column
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
-from egocurate.shards.shard_format import MP4, VIDEO_KINDS
+from egocurate.shards.shard_format import ITEMS, MP4, VIDEO_KINDS
 
 PIECE_SAMPLES = 1 << 20
 _NUMBERS = ("shard", "frame_count", "fps")
@@ -22,6 +23,8 @@ def check_index(read_column: ReadColumn, manifest: dict[str, Any]) -> None:
     labels = {label_column(kind): len(names) for kind, names in manifest.get("labels", {}).items()}
     columns = {name: numbers(read_column(name)) for name in (*_NUMBERS, *labels)}
     columns |= {name: lists(read_column(name)) for name in (*_MEMBERS, *limits)}
+    if manifest.get("captions"):
+        _check_captions(read_column, manifest)
     shard = columns["shard"]
     if len(shard) != samples:
         raise ValueError(f"it has {len(shard)} samples, the manifest {samples}")
@@ -45,6 +48,22 @@ def check_index(read_column: ReadColumn, manifest: dict[str, Any]) -> None:
             values = of_piece[name]
             if len(values) and not UNKNOWN <= values.min() <= values.max() < classes:
                 raise ValueError(f"column {name} has a number that is not among {UNKNOWN} to {classes - 1}")
+
+
+def _check_captions(read_column: ReadColumn, manifest: dict[str, Any]) -> None:
+    """Raise ValueError for captions without a kind, a weight or classes that there are, and samples without any."""
+    kinds, weights = lists(read_column("caption_kinds")), lists(read_column("caption_weights"))
+    if len(kinds.offsets) != manifest["samples"] + 1 or not (np.diff(kinds.offsets) > 0).all():
+        raise ValueError("column caption_kinds has not a caption of each sample")
+    if not np.array_equal(kinds.offsets, weights.offsets):
+        raise ValueError("column caption_weights has not a weight of each caption")
+    limits = {"caption_verbs": manifest["num_verbs"], "caption_nouns": manifest["num_nouns"]}
+    values = {name: (lists(read_column(name + ITEMS)).values, limit) for name, limit in limits.items()}
+    for name, (of_name, limit) in (values | {"caption_kinds": (kinds.values, len(CAPTION_KINDS))}).items():
+        if len(of_name) and not 0 <= of_name.min() <= of_name.max() < limit:
+            raise ValueError(f"column {name} has a number that is not among 0 to {limit - 1}")
+    if not ((weights.values > 0) & np.isfinite(weights.values)).all():
+        raise ValueError("column caption_weights has a number that is no weight")
 
 
 def _rows(column: np.ndarray | ListColumn, rows: slice) -> np.ndarray | ListColumn:

@@ -13,6 +13,7 @@ from egocurate.errors import InputError
 from egocurate.labels import label_column
 from egocurate.shards.adopt.adopted import ADOPTED, tar_folder
 from egocurate.shards.manifest import read_manifest
+from egocurate.shards.read.caption_columns import CaptionColumns
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.read.open_index import open_columns
 from egocurate.shards.read.sample import Sample
@@ -53,6 +54,8 @@ class ShardIndex:
             kind: numbers(read_column(label_column(kind))) for kind in self.label_names
         }
         """class numbers int32[N] of each kind of label, -1 where it is not known; empty without labels"""
+        self.captions = CaptionColumns.read(read_column) if manifest.get("captions") else None
+        """all captions of each sample, None where it has one, its text"""
         rows = {name: len(column.offsets) - 1 for name, column in self._lists.items()}
         rows |= {name: len(column) for name, column in (self._numbers | self._texts | self.labels).items()}
         if short := [name for name, count in rows.items() if count != len(self.shard)]:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from egocurate.shards.read.check_column import check_piece
-from egocurate.shards.shard_format import index_type
+from egocurate.shards.shard_format import ITEMS, index_type
 
 ReadColumn = Callable[[str], pa.Array]
 """name -> the column"""
@@ -49,7 +49,7 @@ def one_array(pieces: Iterable[pa.Array], name: str) -> pa.Array:
 
 
 def checked_pieces(pieces: Iterable[pa.Array], name: str) -> Iterator[pa.Array]:
-    """Yield the pieces of a column; raises as `check_piece`."""
+    """Yield the pieces of a column, or what their lists hold if the name ends in ITEMS; raises as `check_piece`."""
     for piece in pieces:
-        check_piece(piece, name)
-        yield piece
+        check_piece(piece, name.removesuffix(ITEMS))
+        yield piece.flatten() if name.endswith(ITEMS) else piece

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from egocurate.errors import InputError
 from egocurate.shards.read.check_index import check_index
 from egocurate.shards.read.index_columns import ReadColumn, checked_pieces, column_kind, one_array
+from egocurate.shards.shard_format import ITEMS
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.mapped_columns import MappedColumns, cache_folder
 from egocurate.storage.parquet import pieces_of
@@ -45,7 +46,7 @@ def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
             _check_bytes(path, f"{len(data)}:{hashlib.sha256(data).hexdigest()}", written)
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             table = file.read()
-        return _checked(path, lambda name: one_array(table[name].chunks, name), manifest)
+        return _checked(path, lambda name: one_array(table[name.removesuffix(ITEMS)].chunks, name), manifest)
     found = fingerprint(path) if written is None else f"{written['bytes']}:{written['sha256']}"
     content = f"{LAYOUT} {found} {json.dumps(manifest, sort_keys=True)}"
     digest = hashlib.sha256(content.encode()).hexdigest()
@@ -59,8 +60,9 @@ def open_columns(path: AnyPath, manifest: dict[str, Any]) -> ReadColumn:
         return mapped.open(name, column_kind(name), lambda: checked_pieces(pieces(name), name))
 
     def pieces(name: str) -> Iterator[pa.Array]:
-        for piece in pieces_of(table(), [name]):
-            yield from piece[name].chunks
+        column = name.removesuffix(ITEMS)
+        for piece in pieces_of(table(), [column]):
+            yield from piece[column].chunks
 
     if not mapped.is_checked:
         table()

@@ -9,6 +9,7 @@ from itertools import groupby
 
 import pyarrow as pa
 
+from egocurate.captions import IN_JSON
 from egocurate.labels import PREFIX
 from egocurate.shards.profiles import Profile
 from egocurate.shards.shard_format import VIDEO_NOT_ON_DISK, member_suffixes
@@ -134,7 +135,7 @@ def sample_json(row: dict, clip: EncodedClip) -> bytes:
     """Return the text member of a sample: one JSON object, keys sorted, no spaces, UTF-8."""
     names = ("key", "video_uid", "video_dur", "narration_source", "narration_ind", "narration_time")
     names += ("clip_start", "clip_end", "clip_text", "text", "tag_verb", "tag_noun", "clip_idx")
-    names += tuple(name for name in row if name.startswith(PREFIX))
+    names += tuple(name for name in row if name.startswith(PREFIX) or name in IN_JSON)
     content = {name: row[name] for name in names} | {"frame_count": clip.frame_count, "fps": clip.fps}
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 

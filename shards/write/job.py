@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.captions import caption_fault, has_captions
 from egocurate.errors import InputError
-from egocurate.labels import UNKNOWN, clip_schema, label_column, table_label_names
+from egocurate.labels import UNKNOWN, label_column, table_label_names, table_schema
 from egocurate.shards.profiles import Profile
 from egocurate.shards.shard_format import FORMAT
 from egocurate.shards.write.ordered_clips import PIECE_CLIPS, OrderedClips
@@ -150,12 +151,26 @@ class CheckedJob:
 def check_job(job: ShardJob) -> CheckedJob:
     """Look at the clips and the videos of a job; raises InputError for clips that cannot be planned."""
     clips = _checked(job.clips)
-    for name, count in (("tag_verb", job.num_verbs), ("tag_noun", job.num_nouns)):
-        bounds = pc.min_max(pc.list_flatten(clips[name])).as_py()
+    for name, count in _class_columns(clips, job):
+        bounds = pc.min_max(_flat(clips[name])).as_py()
         if bounds["max"] is not None and not 0 <= bounds["min"] <= bounds["max"] < count:
             wrong = bounds["max"] if bounds["max"] >= count else bounds["min"]
             raise InputError(f"clip table has {name} {wrong}, which is not among its {count} classes: name its lexicon")
     return CheckedJob(job, clips, _video_sizes(clips, job.videos))
+
+
+def _class_columns(clips: pa.Table, job: ShardJob) -> list[tuple[str, int]]:
+    """Return the columns of classes, and how many classes each counts in."""
+    columns = [("tag_verb", job.num_verbs), ("tag_noun", job.num_nouns)]
+    more = [("caption_verbs", job.num_verbs), ("caption_nouns", job.num_nouns)]
+    return columns + (more if has_captions(clips.schema) else [])
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return what the innermost lists of a column hold."""
+    while pa.types.is_list(column.type):
+        column = pc.list_flatten(column)
+    return column
 
 
 def make_shard_plan(job: ShardJob) -> ShardPlan:
@@ -235,7 +250,7 @@ def _brief(value: str | None) -> str:
 
 def _checked(clips: pa.Table) -> pa.Table:
     label_names = table_label_names(clips.schema)
-    schema = clip_schema(label_names)
+    schema = table_schema(clips.schema)
     missing = [name for name in schema.names if name not in clips.column_names]
     if missing:
         raise InputError(f"clip table has no column {', '.join(missing)}: write it with `curate egoclip`")
@@ -253,6 +268,8 @@ def _checked(clips: pa.Table) -> pa.Table:
         bounds = pc.min_max(clips[label_column(kind)]).as_py()
         if not UNKNOWN <= bounds["min"] <= bounds["max"] < len(names):
             raise InputError(f"clip table has a {label_column(kind)} that is not among its {len(names)} classes")
+    if has_captions(schema) and (fault := caption_fault(clips)):
+        raise InputError(f"clip table, row {fault[0] + 1}: {fault[1]}")
     key = _repeated(clips["key"])
     if key is not None:
         raise InputError(f"clip table has key {key!r} twice: keys must be unique")

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.captions import CAPTION_TYPES
 from egocurate.labels import PREFIX
 from egocurate.shards.video.clip_frames import MICROSECONDS_PER_SECOND
 from egocurate.shards.write.ordered_clips import OrderedClips
@@ -26,7 +27,8 @@ _COLUMNS = {
 def plan_digests(clips: OrderedClips, videos: Mapping[str, int]) -> dict[str, str]:
     """Return a digest of each thing that decides the bytes of shards, given its clips and the bytes of videos."""
     labels = [name for name in clips.table.column_names if name.startswith(PREFIX)]
-    decided_by = _COLUMNS | ({"labels": labels} if labels else {})
+    captions = [name for name in clips.table.column_names if name in CAPTION_TYPES]
+    decided_by = _COLUMNS | ({"labels": labels} if labels else {}) | ({"captions": captions} if captions else {})
     columns = {name: _columns_digest(clips, of) for name, of in decided_by.items()}
     return {"videos": videos_digest(videos)} | columns
 
@@ -46,7 +48,10 @@ def _columns_digest(clips: OrderedClips, names: list[str]) -> str:
     digest = hashlib.sha256()
     for name in names:
         column = clips.table[name]
-        if pa.types.is_list(column.type):
+        if name in CAPTION_TYPES:
+            for piece in clips.pieces(name):
+                digest.update(json.dumps(piece.to_pylist()).encode())
+        elif pa.types.is_list(column.type):
             digest.update(pc.list_value_length(column).to_numpy()[clips.rows])
             for piece in clips.pieces(name):
                 digest.update(np.ascontiguousarray(piece.flatten().to_numpy()))

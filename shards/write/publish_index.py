@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from egocurate.captions import CAPTION_TYPES, has_captions
 from egocurate.errors import InputError
-from egocurate.labels import LABEL_TYPE, PREFIX
+from egocurate.labels import PREFIX
 from egocurate.shards.shard_format import (
     CLIP_COLUMNS,
     FAILED_FILE,
@@ -23,6 +24,7 @@ from egocurate.shards.shard_format import (
     PARTS_KEY,
     VIDEO_NOT_ON_DISK,
     WAITING_FILE,
+    index_type,
 )
 from egocurate.shards.write.job import ShardPlan
 from egocurate.shards.write.ordered_clips import OrderedClips
@@ -85,6 +87,8 @@ def publish(folder: ShardFolder) -> None:
         "index": {"bytes": index.bytes, "sha256": index.sha256},
         "shards": written.entries,
     } | ({"labels": job.label_names} if job.label_names else {})
+    if has_captions(plan.clips.table.schema):
+        manifest["captions"] = True
     write_text(folder.out / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
 
 
@@ -157,13 +161,13 @@ def _write_index(file: BinaryIO, clips: OrderedClips, written: _Written, about: 
     """Write the index a row group at a time, so that the texts are never in memory twice; `about` is its metadata."""
     clip_idx = clips.numbers("clip_idx")[written.rows]
     order = np.argsort(clip_idx, kind="stable")
-    labels = [name for name in clips.table.column_names if name.startswith(PREFIX)]
-    schema = pa.schema([*INDEX_SCHEMA, *(pa.field(name, LABEL_TYPE) for name in labels)], about)
+    more = [name for name in clips.table.column_names if name.startswith(PREFIX) or name in CAPTION_TYPES]
+    schema = pa.schema([*INDEX_SCHEMA, *(pa.field(name, index_type(name)) for name in more)], about)
     with pq.ParquetWriter(file, schema) as writer:
         for first in range(0, max(1, len(written.rows)), INDEX_ROW_GROUP):
             part = slice(first, first + INDEX_ROW_GROUP)
             rows = clips.take(written.rows[part])
-            columns = {name: rows[name].combine_chunks() for name in (*CLIP_COLUMNS, "key", "neighbourhood", *labels)}
+            columns = {name: rows[name].combine_chunks() for name in (*CLIP_COLUMNS, "key", "neighbourhood", *more)}
             columns["sample"] = np.arange(first, first + len(rows))
             columns["shard"] = written.shard[part]
             columns["negatives"] = _as_samples(rows["negatives"].combine_chunks(), clip_idx, order)

@@ -89,6 +89,26 @@ def test_words_that_mean_and_are_used_alike_share_a_class():
     assert nouns["onion"] == {"onion"} and nouns["knife"] == {"knife"}
 
 
+INSTRUCTIONS = [
+    f"Use your left hand to hold the {held}, use the {tool} in your right hand to {verb} the {noun}, "
+    f"and then {second} the {other}."
+    for verb, tool, nouns in (
+        ("cut", "knife", ("radish", "ham", "pear", "leek")),
+        ("fry", "spatula", ("egg", "shrimp", "noodle", "onion")),
+        ("fill", "ladle", ("jar", "kettle", "mug", "bucket")),
+        ("season", "spoon", ("beef", "fish", "broth", "rice")),
+    )
+    for noun in nouns
+    for held, second, other in (("bowl", "add", "salt"), ("plate", "dry", "board"), ("pot", "make", "sauce"))
+]
+
+
+def test_instructions_that_name_the_same_things_in_every_sentence_join_no_verbs_by_it():
+    verbs = groups(build_lexicon(INSTRUCTIONS).verbs)
+    for verb in ("use", "hold", "cut", "fry", "fill", "season", "add", "dry", "make"):
+        assert verbs[verb] == {verb}
+
+
 def test_use_keeps_apart_what_wordnet_alone_would_join():
     # "close" is defined as "move so that ...", but other things are closed than moved.
     moved = [f"#C C moves the {noun}" for noun in ("chair", "lamp", "sofa", "plant", "rug", "bench", "crate", "desk")]

@@ -36,6 +36,11 @@ def test_texts_are_counted_once_per_word_and_pair():
     assert found.pairs == {("take", "cup"): 2, ("take", "knife"): 1}
 
 
+def test_a_verb_stands_with_the_nouns_of_its_own_clause():
+    found = count_words([parsed("hold/VB bowl/NN and/CC stir/VB soup/NN"), parsed("open/VB and/CC close/VB lid/NN")])
+    assert found.pairs == {("hold", "bowl"): 1, ("stir", "soup"): 1, ("open", "lid"): 1, ("close", "lid"): 1}
+
+
 def test_which_particles_turn_a_verb():
     assert is_switched("turn") and is_switched("switch")
     assert not is_switched("put") and not is_switched("frobnicate")

@@ -33,6 +33,8 @@ def test_senses_are_of_the_base_form_and_the_most_frequent_weighs_one():
         ("(of a person) wash off soap; cleanse", VERB, {"wash off", "cleanse"}),
         ("a deep pan with a handle; used for stewing or boiling", NOUN, {"pan"}),
         ("a small room or cabinet used for storage space", NOUN, {"room", "cabinet"}),
+        ("turn on or around an axis", VERB, {"turn"}),
+        ("take off or remove", VERB, {"take off"}),
         ("", NOUN, set()),
     ],
 )
@@ -40,6 +42,11 @@ def test_definitions_begin_with_what_they_define_by(definition, part, words):
     assert words <= defining_words(definition, part)
     assert not {"solid", "food", "suddenly", "handle", "storage"} & defining_words(definition, part)
     assert ("take" in defining_words(definition, part)) == ("take" in words)
+
+
+@pytest.mark.parametrize("definition", ["make dry", "become soft", "come to the boiling point", "cause to be rough"])
+def test_a_verb_whose_complement_tells_the_meaning_defines_nothing(definition):
+    assert not defining_words(definition, VERB)
 
 
 def test_synonyms_outweigh_kinds_and_kinds_of_wide_words_hardly_count():

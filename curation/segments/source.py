@@ -1,0 +1,77 @@
+"""Segments as a source: each becomes a clip from its own start to its own end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from egocurate.curation.segments.segments import Segments
+from egocurate.curation.sources import CAPTION_COLUMNS, NARRATION_COLUMNS, SEGMENT_COLUMNS
+from egocurate.curation.sources.video_folders import NamedVideos, looked_in
+from egocurate.curation.sources.videos_table import VideoFacts, probe_all, videos_table
+from egocurate.storage.fingerprint import fingerprint
+from egocurate.storage.paths import AnyPath
+
+
+class SegmentSource:
+    """Take what a reader of a data set gives, and look for its videos in `videos_dirs`, then beside the annotations.
+
+    Raises InputError for a folder of videos that is not there.
+    """
+
+    splits_in = "the column split"
+    segmented = True
+
+    def __init__(self, segments: Segments, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
+        self.segments = segments
+        self._files = NamedVideos(segments.beside, videos_dirs)
+
+    def narrations(self) -> pd.DataFrame:
+        """Return a row for each segment, with its start and end and its further captions; see `Source`."""
+        table = self.segments.table.rename(columns={"text": "narration_text"})
+        return table[[*NARRATION_COLUMNS, *SEGMENT_COLUMNS, *CAPTION_COLUMNS]].reset_index(drop=True)
+
+    def videos(self) -> pd.DataFrame:
+        """Return the videos of the segments in their order, probed where the duration is not given; see `Source`."""
+        return self._videos.copy(deep=False)
+
+    def lexicon_dir(self) -> Path | None:
+        """Return the folder with the data set's own classes, None where they are built from the texts."""
+        lexicon = self.segments.lexicon
+        return None if lexicon is None else Path(lexicon)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return "size:sha256" of every annotation file by its name."""
+        return {name: fingerprint(path) for name, path in self.segments.files.items()}
+
+    def notes(self) -> list[str]:
+        """Return how many segments and videos there are, and what was left out."""
+        videos, count = self._videos, len(self.segments)
+        on_disk = videos["path"].notna().sum()
+        more = int(self.segments.table["captions"].map(len).sum())
+        name, skipped = self.segments.path.name, self.segments.skipped
+        notes = [f"{name} has {count:,} segments of {len(videos):,} videos, {on_disk:,} of them on disk"]
+        if more:
+            notes.append(f"{more:,} further captions of them")
+        if skipped:
+            notes.append(f"{skipped:,} entries are no segments and were left out")
+        return notes + self.segments.notes
+
+    def looked_in(self) -> str:
+        """Say where videos were looked for."""
+        return looked_in(self._files.folders, "what the segments name")
+
+    @cached_property
+    def _videos(self) -> pd.DataFrame:
+        known: dict[str, VideoFacts] = {}
+        firsts = self.segments.table.drop_duplicates("video_uid")
+        for row in firsts.itertuples():
+            path = self._files.find(row.video) if row.video else None
+            known[row.video_uid] = VideoFacts(
+                path=None if path is None else str(path), video_dur=float(row.duration), split=row.split
+            )
+        probe_all(known.values())
+        return videos_table(known)
