@@ -11,6 +11,11 @@ from egocurate.shards.read.index import ShardIndex
 
 
 @pytest.fixture(scope="module")
+def ray():
+    """No Ray: for so few clips none is started."""
+
+
+@pytest.fixture(scope="module")
 def segments(tiny_root, tmp_path_factory):
     """A jsonl of segments: of each narration of the tiny root, with two captions."""
     source = Ego4DSource(tiny_root)
