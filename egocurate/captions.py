@@ -25,8 +25,8 @@ CAPTION_TYPES = {
 }
 """Columns of captions: as written, normalized, numbers of CAPTION_KINDS, weights of a draw, and each one's own tags."""
 
-IN_JSON = tuple(name for name in CAPTION_TYPES if name != "caption_texts")
-"""Those that the json member of a clip has: what is normalized follows from what is written."""
+IN_JSON = ("captions", "caption_kinds", "caption_verbs", "caption_nouns")
+"""Those that the json member of a clip has: what the captions are, not how often they are shown."""
 
 
 def has_captions(schema: pa.Schema) -> bool:

@@ -37,6 +37,7 @@ class Strip:
     tags: Sequence[str] = ()
     mark: str = ""
     answer: bool = False
+    captions: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -146,4 +147,12 @@ def clip_strip(
         tags=[labels[i] for labels, classes in tags if labels for i in classes],
         mark=mark,
         answer=answer,
+        captions=_further_captions(index, sample.sample),
     )
+
+
+def _further_captions(index: ShardIndex, sample: int) -> list[str]:
+    """Return the captions of a clip after its first, each with who wrote it."""
+    if index.captions is None:
+        return []
+    return [f"{one.clip_text} ({one.kind})" for one in index.captions.of(sample)[1:]]

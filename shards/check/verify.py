@@ -149,7 +149,6 @@ def _captions(index: ShardIndex, sample: int) -> dict[str, list]:
     return {
         "captions": [one.clip_text for one in captions],
         "caption_kinds": [CAPTION_KINDS.index(one.kind) for one in captions],
-        "caption_weights": [one.weight for one in captions],
         "caption_verbs": [one.tag_verb.tolist() for one in captions],
         "caption_nouns": [one.tag_noun.tolist() for one in captions],
     }

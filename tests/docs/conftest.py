@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import pickle
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 import egocurate.commands.jobs.demo
 import egocurate.train
 from egocurate.commands.curate import main
+from egocurate.curation.clips.read_clips import read_clips
 from egocurate.curation.synthetic import (
     DemoRootConfig,
     LabeledRootConfig,
@@ -147,6 +149,8 @@ def filled(tmp_path_factory):
     write_table(folder / "data" / "narrations.csv", folder / "demo" / "ego4d")
     write_stretches(folder / "data", folder / "demo" / "ego4d")
     write_benchmarks(folder / "data")
+    write_captions(folder / "data", folder / "demo" / "egoclip")
+    (folder / "rephrased.pkl").symlink_to("data/rephrased.pkl")
     return made
 
 
@@ -208,6 +212,19 @@ def write_webvid(folder: Path, root: Path) -> None:
         for i, (video, text) in enumerate(zip(videos, texts, strict=True))
     ]
     write_tar(folder / "00000.tar", samples)
+
+
+def write_captions(folder: Path, egoclip: Path) -> None:
+    """Write a table of segments, and pickles of LaViLa's rephraser and narrator, of the clips of an EgoClip."""
+    clips = read_clips(egoclip).select(["video_uid", "clip_start", "clip_end", "clip_text"]).to_pylist()
+    rows = [tuple(clip.values()) for clip in clips]
+    for name, said in (("rephrased", "slowly"), ("narrator", "a model says")):
+        content = [(*row[:3], [f"{row[3]} {said}", f"the person {said}"]) for row in rows]
+        (folder / f"{name}.pkl").write_bytes(pickle.dumps(content))
+    root = egoclip.parent / "ego4d" / "v2" / "full_scale"
+    with (folder / "segments.csv").open("w", newline="") as file:
+        lines = [(root / f"{row[0]}.mp4", *row[1:], f"{row[3]} again") for row in rows]
+        csv.writer(file).writerows([("video", "start_sec", "end_sec", "text", "text_2"), *lines])
 
 
 def write_table(path: Path, root: Path) -> None:
