@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     ODD = 6  # in which order these come
     MODEL = 7  # what a training step draws for an anchor, such as masks
     MODEL_NEGATIVE = 8  # and for a negative
+    MODEL_STEP = 9  # what a training step draws once, for all clips
 
 
 def generator(seed: int, epoch: int, purpose: Purpose, sample: int = 0, *, drawn: int = 0) -> np.random.Generator:

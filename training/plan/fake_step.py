@@ -73,7 +73,7 @@ def training_step(config: TrainConfig, anchors: int, device: torch.device, *, bf
     network = wrap_for_ranks(system.model, own, ranks)
     return TrainingStep(
         system,
-        build_optimizer(system.model, own.optimizer, system.new_parameters),
+        build_optimizer(system.model, own.optimizer, system.new_parameters, system.layers_above),
         BatchGradient(own, system, network, ranks),
         blank_batch(own, anchors, CLASSES, device),
         StepRng(0, 0, anchors),

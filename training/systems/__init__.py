@@ -19,7 +19,9 @@ SYSTEMS: dict[str, type[System]] = {
     "egovlp": EgoVLPSystem,
     "egovlpv2": EgoVLPv2System,
     "videomae": VideoMAESystem,
-    **dict.fromkeys(("videomae-classifier", "egovlp-classifier", "videoprism-classifier"), ClassifierSystem),
+    **dict.fromkeys(
+        (f"{name}-classifier" for name in ("videomae", "egovlp", "videoprism", "encoder")), ClassifierSystem
+    ),
     "videoprism-stage1": VideoPrismSystem,
     "videoprism-stage2": DistillationSystem,
     "videoprism-lit": LockedSystem,

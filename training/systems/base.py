@@ -67,6 +67,10 @@ class System(ABC):
                 f"mean other words: --set tokenizer={self.published_tokenizer}, or the one of these weights"
             )
 
+    def layers_above(self, name: str) -> int:
+        """Return how many layers are above a parameter, by its name, where lower ones may step at lower rates."""
+        return 0
+
     @abstractmethod
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return scalars: "loss", which is learned from, and the parts to show beside it.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
 
 from egocurate.errors import InputError
+from egocurate.labels import UNKNOWN, LabelNames
 from egocurate.loaders import MultiViewClips, ShardIndex, Views
-from egocurate.models.metrics.classes import class_accuracies
+from egocurate.models.metrics.classes import action_scores, class_accuracies, class_mean_recall
 from egocurate.models.metrics.views import mean_of_views
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
@@ -18,6 +21,7 @@ from egocurate.training.tasks.embed import decode_batches, failures_of_ranks, su
 from egocurate.training.tasks.eval_batch import clips_at_once
 
 STAGE = "classes"
+VERB, NOUN, ACTION = "verb", "noun", "action"
 
 
 class ClassificationEvaluator:
@@ -46,20 +50,24 @@ class ClassificationEvaluator:
             self.clips = MultiViewClips(index, range(len(index)), views, decoder=data.decoder)
 
     def evaluate(self) -> tuple[dict[str, float], list[str]]:
-        """Return top-1, top-5 and mean class accuracy in percent, and the clips left out; the same on every rank.
+        """Return top-1, top-5, mean class accuracy and class-mean recall at 5, in percent, and the clips left out.
 
-        Of several kinds of labels the names begin with the kind, as verb_top1.
+        The same on every rank. Of several kinds of labels the names begin with the kind, as verb_top1. Where verbs and
+        nouns are learned and the shards have actions, these get figures too (`with_actions`).
         """
         if self.clips is None:
             return {}, []
         probabilities, failures = self.probabilities()
-        figures = {}
-        decoded = ~np.isin(np.arange(len(self.clips)), list(failures))
-        for kind, scores in probabilities.items():
-            found = class_accuracies(scores[decoded], self.clips.labels(kind)[decoded])
-            before = f"{kind}_" if len(probabilities) > 1 else ""
-            figures |= {f"{before}{name}": value for name, value in found.items()}
         index = self.clips.index
+        labels = {kind: self.clips.labels(kind) for kind in index.label_names}
+        scored, labels = with_actions(probabilities, labels, index.label_names)
+        decoded = ~np.isin(np.arange(len(self.clips)), list(failures))
+        figures = {}
+        for kind, scores in scored.items():
+            here, known = scores[decoded], labels[kind][decoded]
+            found = class_accuracies(here, known) | {"recall5": class_mean_recall(here, known, k=5)}
+            before = f"{kind}_" if len(scored) > 1 else ""
+            figures |= {f"{before}{name}": value for name, value in found.items()}
         return figures, [f"{index.key(self.clips.samples[place])} ({why})" for place, why in failures.items()]
 
     @torch.no_grad()
@@ -103,6 +111,35 @@ class ClassificationEvaluator:
             done = min(done + len(batch) * ranks.size, total)
             self.report(STAGE, done, total)
         return {kind: scores.to(ranks.device) for kind, scores in rows.items()}, failures
+
+
+def with_actions(
+    scores: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], names: LabelNames
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return scores and labels with those of actions, where verbs and nouns have scores and actions have names.
+
+    An action is a pair that training has, called "verb,noun" by its numbers, and its score is the product of the two
+    (EPIC-KITCHENS-100, 2006.13256, section 5.1). A clip of another pair counts as wrong: it is a class without scores.
+    """
+    scores, labels = dict(scores), dict(labels)
+    pairs = _pairs(names.get(ACTION, ()))
+    if not {VERB, NOUN} <= scores.keys() or ACTION in scores or pairs is None:
+        return scores, labels
+    if (pairs >= [scores[VERB].shape[1], scores[NOUN].shape[1]]).any():
+        return scores, labels  # called by other numbers
+    verbs, nouns = labels[VERB], labels[NOUN]
+    is_new = (labels[ACTION] == UNKNOWN) & (verbs != UNKNOWN) & (nouns != UNKNOWN)
+    scores[ACTION] = action_scores(scores[VERB], scores[NOUN], pairs)
+    labels[ACTION] = np.where(is_new, len(pairs) + verbs * len(names[NOUN]) + nouns, labels[ACTION])
+    return scores, labels
+
+
+def _pairs(names: Sequence[str]) -> np.ndarray | None:
+    """Return the numbers int64 [A, 2] that actions are called by; None for other names, or none at all."""
+    pairs = [name.split(",") for name in names]
+    if not pairs or not all(len(pair) == 2 and all(part.isdecimal() for part in pair) for pair in pairs):
+        return None
+    return np.array(pairs).astype(np.int64)
 
 
 def _refuse_other_names(index: ShardIndex, names: dict[str, list[str]], folder: str) -> None:

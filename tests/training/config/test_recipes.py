@@ -17,5 +17,8 @@ def test_no_recipe_hides_the_module_that_it_is_in(name):
 
 
 def test_every_system_has_a_recipe_of_its_size_and_a_tiny_one():
-    assert RECIPES.keys() == {f"{system}{size}" for system in SYSTEMS for size in ("", "-tiny")}
-    assert all(RECIPES[name]().system == name.removesuffix("-tiny") for name in RECIPES)
+    systems = {name: RECIPES[name]().system for name in RECIPES}
+    for tiny in (False, True):
+        assert {systems[name] for name in RECIPES if name.endswith("-tiny") == tiny} == set(SYSTEMS)
+    pretraining = {name for name in SYSTEMS if not name.endswith("-classifier")}
+    assert all(systems[f"{name}{size}"] == name for name in pretraining for size in ("", "-tiny"))
