@@ -17,7 +17,7 @@ from egocurate.training.systems.step_rng import StepRng
 
 
 class Shown(NamedTuple):
-    """Pixels [R, T, 3, S, S], all M clips once, then all again; what their branches are scaled by; how they are mixed."""
+    """Pixels [R, T, 3, S, S], all clips once, then all again; what scales their branches; how they are mixed."""
 
     pixels: Tensor
     scales: Tensor | None
