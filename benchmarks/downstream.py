@@ -5,8 +5,8 @@ Each row is a function; its figures replace those of the same name in benchmarks
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,20 +28,20 @@ from egocurate.training.config.train_config import TrainConfig
 Figures = list[dict[str, object]]
 
 SEEDS = (0, 1, 2)
-FRAMES, SIZE = 8, 64
+FRAMES, SIZE = 8, 32
 MODEL = VideoMAEConfig(
     image=SIZE,
-    patch=16,
+    patch=8,
     frames=FRAMES,
-    width=96,
-    depth=4,
+    width=64,
+    depth=3,
     heads=4,
-    decoder_width=96,
-    decoder_depth=2,
+    decoder_width=48,
+    decoder_depth=1,
     decoder_heads=4,
     mask_ratio=0.75,
 )
-PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 400, 150, 150
+PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 300, 120, 120
 CHANCE = 100 / 6
 VIDEOS = LabeledRootConfig(train=384, test=120, side=80)
 
@@ -135,7 +135,7 @@ def tuning(
 def probe(data: Path, out: Path, seed: int, start: Path) -> dict[str, float]:
     """Return the test figures of a MAP probe on the frozen encoder of a run."""
     recipe = RECIPES["videomae-probe-tiny"]()
-    model = ClassifierConfig(MODEL, head="map", head_channels=24, frozen=True)
+    model = ClassifierConfig(MODEL, head="map", head_channels=16, frozen=True)
     changes = {"model": model, "start": str(start), "objective": Classification(test_segments=2)}
     return run(recipe, data, out, seed, PROBE_STEPS, test_shards=str(data / "test"), **changes)
 
@@ -185,13 +185,18 @@ def merge_record(name: str, figures: Figures, folder: Path = RESULTS) -> Path:
     return write_record(name, [row for row in earlier if row["what"] not in new] + figures, folder)
 
 
-def main(rows: list[str]) -> None:
-    """Measure some rows, all if none is named, in a temporary folder."""
+def main() -> None:
+    """Measure some rows, all if none is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--folder", type=Path, help="keep data and runs there, and take those that it has")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        data = make_data(Path(scratch) / "data")
-        for name in rows or ROWS:
-            merge_record("downstream", ROWS[name](data, Path(scratch)))
+        folder = asked.folder or Path(scratch)
+        data = make_data(folder / "data")
+        for name in asked.rows or ROWS:
+            merge_record("downstream", ROWS[name](data, folder / "runs"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from egocurate.commands.curate import main
-from egocurate.curation.synthetic import LabeledRootConfig, write_labeled_root
 from egocurate.errors import InputError
 from egocurate.labels import UNKNOWN
 from egocurate.models.classifier.config import ClassifierConfig
@@ -62,20 +60,10 @@ def test_cls_is_the_token_that_the_tower_gives():
         Classifier(ClassifierConfig(PRISM, "cls"), {"verb": 3})
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Shards of labeled motions, and of unseen ones with the same numbers."""
-    folder = tmp_path_factory.mktemp("labeled")
-    config = LabeledRootConfig(
-        train=12, test=6, long_train=2, long_test=1, motion_sec=1.0, video_sec=16.0, side=48, fps=10
-    )
-    write_labeled_root(folder, config)
-    for name, names in (("train", folder / "motions/classes.txt"), ("test", folder / "train")):
-        arguments = ["segments", "--csv", folder / f"motions/{name}.txt", "--label-names", names]
-        with pytest.raises(SystemExit) as left:
-            main([*map(str, arguments), "--out", str(folder / name), "--profile", "fast"])
-        assert not left.value.code
-    return folder
+@pytest.fixture
+def data(labeled):
+    """Shards of labeled motions."""
+    return labeled
 
 
 def config_of(data, out, **changes):
