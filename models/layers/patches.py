@@ -21,6 +21,19 @@ def cubes(frames: Tensor, depth: int, side: int) -> Tensor:
     return x.permute(0, 1, 4, 6, 2, 5, 7, 3).reshape(batch, -1, depth * side * side, channels)
 
 
+def from_cubes(parts: Tensor, depth: int, side: int, size: int) -> Tensor:
+    """Return the frames [B, T, 3, size, size] that `cubes` has cut into parts [B, N, depth*side*side, 3]."""
+    rows = size // side
+    x = parts.unflatten(1, (-1, rows, rows)).unflatten(4, (depth, side, side))  # [B, t, r, c, depth, side, side, 3]
+    return (
+        x.permute(0, 1, 4, 7, 2, 5, 3, 6)
+        .flatten(5, 6)
+        .flatten(4, 5)
+        .flatten(1, 2)
+        .reshape(len(parts), -1, 3, size, size)
+    )
+
+
 def tube_mask(noise: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
     """Hide the places of a frame whose noise is lowest, in all frames of a clip; return visible and hidden, ascending.
 

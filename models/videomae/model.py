@@ -9,7 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from egocurate.models.layers.patches import check_hidden, cubes, pick_tokens, sine_cosine, tube_mask, tube_tokens
+from egocurate.models.layers.patches import (
+    check_hidden,
+    cubes,
+    from_cubes,
+    pick_tokens,
+    sine_cosine,
+    tube_mask,
+    tube_tokens,
+)
 from egocurate.models.layers.transformer import LayerNorm, vit_blocks
 from egocurate.models.videomae.config import VideoMAEConfig
 
@@ -18,12 +26,18 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def draw_mask(config: VideoMAEConfig, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return tube masks: indices of visible and of hidden cubes, [B, V] and [B, M], the same places at all times.
+    """Return indices of visible and of hidden cubes, [B, V] and [B, M], as many of each clip.
 
-    noise [B, places]: uniform random numbers.
+    Tube masks hide the same places at all times; random ones any cubes, frame masks all places of some times (figure 3
+    of the paper). noise [B, config.mask_draws]: uniform random numbers.
     """
-    visible, masked = tube_mask(noise, config.hidden)
-    return tube_tokens(visible, config.slots, config.places), tube_tokens(masked, config.slots, config.places)
+    visible, masked = tube_mask(noise, config.mask_hides)
+    if config.mask == "tube":
+        return tube_tokens(visible, config.slots, config.places), tube_tokens(masked, config.slots, config.places)
+    if config.mask == "frame":
+        places = torch.arange(config.places, device=noise.device)
+        return tuple((times[..., None] * config.places + places).flatten(1) for times in (visible, masked))
+    return visible, masked
 
 
 class CubeEmbed(nn.Module):
@@ -102,7 +116,7 @@ class VideoMAE(nn.Module):
 
     def __init__(self, config: VideoMAEConfig) -> None:
         super().__init__()
-        check_hidden(config.hidden, config.places)
+        check_hidden(config.mask_hides, config.mask_draws)
         self.config = config
         self.encoder = Encoder(config)
         self.encoder_to_decoder = nn.Linear(config.width, config.decoder_width, bias=False)
@@ -122,6 +136,21 @@ class VideoMAE(nn.Module):
         prediction = self.predict(parts, visible, masked)
         target = pixel_target(pick_tokens(parts, masked))
         return F.mse_loss(prediction.to(target.dtype), target), prediction
+
+    @torch.no_grad()
+    def fill_in(self, frames: Tensor, visible: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
+        """Return normalized frames [B, T, 3, S, S] twice: hidden cubes in gray, and as they are predicted.
+
+        A prediction is of each cube's pixels less their mean, divided by their deviation; both are taken from what is
+        hidden, as figures of masked autoencoders do.
+        """
+        sizes = self.config
+        parts = cubes(frames, sizes.tubelet, sizes.patch)
+        guess = self.predict(parts, visible, masked).unflatten(2, (-1, 3))
+        var, mean = torch.var_mean(pick_tokens(parts, masked), dim=2, correction=1, keepdim=True)
+        index = masked[..., None, None].expand_as(guess)
+        gray, filled = (parts.scatter(1, index, one) for one in (torch.zeros_like(guess), guess * var.sqrt() + mean))
+        return tuple(from_cubes(one, sizes.tubelet, sizes.patch, sizes.image) for one in (gray, filled))
 
     def predict(self, parts: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
         """Predict the cubes at masked [B, M] from those of [B, N, pixels, 3] at visible [B, V]: [B, M, cube]."""

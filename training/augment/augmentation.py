@@ -11,7 +11,7 @@ from egocurate.loaders.batch import Batch
 from egocurate.loaders.device import to_device
 from egocurate.models.layers.drop_path import branch_scales
 from egocurate.training.augment import erasing, rand_augment
-from egocurate.training.augment.mixing import Mixing, draw_mixing
+from egocurate.training.augment.mixing import Mixing, check_pairs, draw_mixing
 from egocurate.training.config.loss_configs import Classification
 from egocurate.training.systems.step_rng import StepRng
 
@@ -40,6 +40,7 @@ class Augmentation:
             frames = frames.repeat(objective.repeats, 1, 1, 1, 1)
         mixing = None
         if objective.mixup or objective.cutmix:
+            check_pairs(len(batch))
             mixing = draw_mixing(step_rng.of_step(), objective.mixup, objective.cutmix, *frames.shape[-2:])
         if not sum(self.draws):
             pixels = normalize(frames)

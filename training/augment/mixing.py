@@ -58,13 +58,17 @@ def beta(rng: np.random.Generator, parameter: float) -> float:
             return one / (one + other)
 
 
-def neighbors(rows: Tensor) -> Tensor:
-    """Return the neighbor of each row [B, ...]; InputError for an odd number, in which one has none."""
-    if len(rows) % 2:
+def check_pairs(clips: int) -> None:
+    """Raise InputError for an odd number of clips, in which one has no neighbor."""
+    if clips % 2:
         raise InputError(
-            f"mixup and cutmix mix the clips of a batch in pairs, and a rank's micro-batch has {len(rows)}: take a "
+            f"mixup and cutmix mix the clips of a batch in pairs, and a rank's micro-batch has {clips}: take a "
             "batch_size of which it has an even number, or objective.mixup=0 and objective.cutmix=0"
         )
+
+
+def neighbors(rows: Tensor) -> Tensor:
+    """Return the neighbor of each of an even number of rows [B, ...]."""
     return rows.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
 
 

@@ -15,6 +15,9 @@ from egocurate.models.videoprism.config import EncoderConfig
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.run_folder import RECIPE, read_run
 
+MODEL_CONFIG = "config.json"
+"""What a folder of transformers has, and a run has not."""
+
 _CALLED = {
     VideoMAEConfig: "videomae",
     VideoConfig: "egovlp",
@@ -64,7 +67,7 @@ def _read_start(start: str) -> TrainConfig:
     path = Path(start)
     if path.name.startswith("step-") and (path.parent.parent / RECIPE).is_file():  # a checkpoint of a run
         path = path.parent.parent
-    if path.is_dir():
+    if path.is_dir() and not (path / MODEL_CONFIG).is_file():
         return read_run(path, [])
     from egocurate.training.run.load_release import Release  # needs torch, which takes its seconds to load
 

@@ -119,6 +119,33 @@ def test_published_sizes(config, pretraining, tuned):
         assert round(count(classifier(config, 400)) / 1e6, 1) == tuned
 
 
+@pytest.mark.parametrize("mask", ["tube", "random", "frame"])
+def test_masks_hide_what_they_are_called_by(mask):
+    config = replace(TINY, frames=8, mask_ratio=0.75, mask=mask)
+    visible, masked = draw_mask(config, noise(3, config.mask_draws))
+    hidden = torch.zeros(3, config.slots * config.places, dtype=torch.bool).scatter(1, masked, True)
+    assert not hidden.gather(1, visible).any()
+    assert hidden.float().mean(1).tolist() == [0.75] * 3
+    by_time = hidden.unflatten(1, (config.slots, config.places))
+    same_places, whole_times = (by_time == by_time[:, :1]).all(), (by_time == by_time[:, :, :1]).all()
+    assert (same_places.item(), whole_times.item()) == (mask == "tube", mask == "frame")
+    model, frames = VideoMAE(config), torch.randn(3, 8, 3, 32, 32, generator=seeded())
+    assert model(frames, visible, masked)[0].isfinite()
+
+
+def test_what_is_seen_stays_and_a_perfect_guess_is_the_clip():
+    model, frames = VideoMAE(TINY).eval(), torch.randn(2, 4, 3, 32, 32, generator=seeded())
+    visible, masked = draw_mask(TINY, noise(2, TINY.places))
+    gray, filled = model.fill_in(frames, visible, masked)
+    parts = cubes(frames, TINY.tubelet, TINY.patch)
+    for shown in (gray, filled):
+        found = cubes(shown, TINY.tubelet, TINY.patch)
+        assert torch.equal(pick_tokens(found, visible), pick_tokens(parts, visible))
+    assert not pick_tokens(cubes(gray, TINY.tubelet, TINY.patch), masked).any()
+    model.predict = lambda *_: pixel_target(pick_tokens(parts, masked))
+    torch.testing.assert_close(model.fill_in(frames, visible, masked)[1], frames, atol=1e-4, rtol=0)
+
+
 def test_base_sees_160_cubes():
     visible, masked = draw_mask(VideoMAEConfig.base(), noise(2, 196))
     assert visible.shape == (2, 160)

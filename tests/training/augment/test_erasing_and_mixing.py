@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from egocurate.errors import InputError
 from egocurate.training.augment.erasing import DRAWS, Box, box_of, erase
-from egocurate.training.augment.mixing import Mixing, beta, draw_mixing, neighbors
+from egocurate.training.augment.mixing import Mixing, beta, check_pairs, draw_mixing, neighbors
 
 
 def test_boxes_are_of_the_published_shares_and_in_the_picture():
@@ -76,7 +76,7 @@ def test_pairs_are_mixed_by_the_share_or_in_the_box():
     parts = [Mixing(0.75).frames(part) for part in frames.split(2)]
     assert torch.equal(torch.cat(parts), Mixing(0.75).frames(frames))
     with pytest.raises(InputError, match="in pairs, and a rank's micro-batch has 3"):
-        neighbors(frames[:3])
+        check_pairs(3)
 
 
 def test_the_loss_of_mixed_labels_is_that_of_the_mixed_target():

@@ -35,7 +35,7 @@ def tuning_of(labeled, out, **changes):
     published = RECIPES["videomae-tune"]()
     return replace(
         config,
-        model=replace(config.model, drop_path=0.3),
+        model=replace(config.model, backbone=replace(config.model.backbone, depth=2), drop_path=0.3),
         objective=replace(published.objective, test_segments=1, test_crops=1),
         optimizer=replace(config.optimizer, layer_decay=0.75),
         **changes,
