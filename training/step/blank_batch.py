@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 
 from egocurate.loaders.batch import Batch
 from egocurate.training.config.train_config import TrainConfig
 
 
-def blank_batch(config: TrainConfig, anchors: int, classes: tuple[int, int], device: torch.device) -> Batch:
+def blank_batch(
+    config: TrainConfig, anchors: int, classes: tuple[int, int], device: torch.device, labels: Iterable[str] = ()
+) -> Batch:
     """Return a batch of so many anchors, with their negatives, on a device, with the longest texts.
 
-    classes: how many verbs and nouns the data has.
+    classes: how many verbs and nouns the data has. labels: the kinds of labels that each clip has, of the first class.
     """
     data = config.data
     rows = anchors * (2 if data.negatives else 1)
@@ -24,4 +28,5 @@ def blank_batch(config: TrainConfig, anchors: int, classes: tuple[int, int], dev
         valid=torch.ones(rows, dtype=torch.bool),
         sample=torch.arange(rows),
         source=torch.zeros(rows, dtype=torch.int64),
+        labels={kind: torch.zeros(rows, dtype=torch.int64) for kind in labels},
     ).to(device)

@@ -43,6 +43,8 @@ class System(ABC):
     """how the names of parameters begin that start from nothing and may step faster (`OptimizerConfig.new_lr`)"""
     can_fuse: bool = False
     """whether it can look at a text and a clip together and tell if they match (`match_probability`)"""
+    rows_together: int = 1
+    """how many rows of a batch belong together: a micro-batch has a multiple of them"""
     splits_by: Literal["rows", "embeddings", "tokens", "whole"] = "whole"
     """how a batch may go through the model in micro-batches (`TrainConfig.micro_batches`) and give the same gradient
 

@@ -51,6 +51,7 @@ class ClassifierSystem(System):
             model = Classifier(config.model, {kind: len(classes) for kind, classes in self.label_names.items()})
         except ValueError as error:
             raise InputError(str(error)) from error
+        self.rows_together = 2 if self.objective.mixup or self.objective.cutmix else 1
         self.model, drop_path = model.to(ranks.device), config.model.drop_path
         self.augmentation = Augmentation(self.objective, drop_path, self.sizes.depth if drop_path else 0)
 

@@ -62,3 +62,11 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = _Recipes(
     }
 )
 """Name -> recipe; no function has the name of a module, or it would hide that."""
+
+PRETRAINING = tuple(
+    name
+    for name in RECIPES
+    if name.removesuffix("-tiny").startswith(("egovlp", "videomae", "videoprism"))
+    and name.removesuffix("-tiny").partition("-")[2] in ("", "stage1", "stage2", "lit")
+)
+"""Names of the recipes that learn from clips and narrations alone; the others are of tasks, and called after them."""
