@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -116,30 +116,30 @@ class ClassificationEvaluator:
 def with_actions(
     scores: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], names: LabelNames
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return scores and labels with those of actions, where verbs and nouns have scores and actions have names.
+    """Return scores and labels with those of actions, where actions are called by the numbers of verbs and nouns.
 
-    An action is a pair that training has, called "verb,noun" by its numbers, and its score is the product of the two
-    (EPIC-KITCHENS-100, 2006.13256, section 5.1). A clip of another pair counts as wrong: it is a class without scores.
+    An action is a pair that training has, called "verb,noun" by its numbers. A clip of another pair counts as wrong: it
+    is a class without scores. Where no action has been learned its score is the product of its verb's and its noun's
+    (EPIC-KITCHENS-100, 2006.13256, section 5.1).
     """
-    scores, labels = dict(scores), dict(labels)
-    pairs = _pairs(names.get(ACTION, ()))
-    if not {VERB, NOUN} <= scores.keys() or ACTION in scores or pairs is None:
+    scores, labels, pairs = dict(scores), dict(labels), _pairs(names)
+    if pairs is None:
         return scores, labels
-    if (pairs >= [scores[VERB].shape[1], scores[NOUN].shape[1]]).any():
-        return scores, labels  # called by other numbers
     verbs, nouns = labels[VERB], labels[NOUN]
     is_new = (labels[ACTION] == UNKNOWN) & (verbs != UNKNOWN) & (nouns != UNKNOWN)
-    scores[ACTION] = action_scores(scores[VERB], scores[NOUN], pairs)
     labels[ACTION] = np.where(is_new, len(pairs) + verbs * len(names[NOUN]) + nouns, labels[ACTION])
+    if {VERB, NOUN} <= scores.keys() and ACTION not in scores:
+        scores[ACTION] = action_scores(scores[VERB], scores[NOUN], pairs)
     return scores, labels
 
 
-def _pairs(names: Sequence[str]) -> np.ndarray | None:
-    """Return the numbers int64 [A, 2] that actions are called by; None for other names, or none at all."""
-    pairs = [name.split(",") for name in names]
+def _pairs(names: LabelNames) -> np.ndarray | None:
+    """Return the numbers int64 [A, 2] that actions are called by; None without verbs and nouns of these numbers."""
+    pairs = [name.split(",") for name in names.get(ACTION, ())]
     if not pairs or not all(len(pair) == 2 and all(part.isdecimal() for part in pair) for pair in pairs):
         return None
-    return np.array(pairs).astype(np.int64)
+    numbers = np.array(pairs).astype(np.int64)
+    return numbers if (numbers < [len(names.get(VERB, ())), len(names.get(NOUN, ()))]).all() else None
 
 
 def _refuse_other_names(index: ShardIndex, names: dict[str, list[str]], folder: str) -> None:

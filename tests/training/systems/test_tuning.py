@@ -15,11 +15,14 @@ from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.training.config.loss_configs import Classification
 from egocurate.training.config.optimizer import build_optimizer
 from egocurate.training.config.recipes import RECIPES
+from egocurate.training.monitor.mfu import step_flops
 from egocurate.training.run.load_run import restore
 from egocurate.training.run.run_folder import read_run
 from egocurate.training.run.start_sizes import with_sizes_of_start
 from egocurate.training.step.batches import open_stream
+from egocurate.training.step.fit_memory import measure
 from egocurate.training.systems.classifier import ClassifierSystem
+from egocurate.training.systems.step_rng import StepRng
 from tests.models.frozen.tiny_encoders import write_encoder
 from tests.training.ranks import together
 from tests.training.run.test_load_release import tuned_names
@@ -69,7 +72,6 @@ def test_epochs_steps_and_copies_differ(labeled, tmp_path):
     config = tuning_of(labeled, tmp_path / "run")
     data = open_stream(config, HERE)
     system, batch = ClassifierSystem(config, data, HERE), next(iter(data))
-    from egocurate.training.systems.step_rng import StepRng
 
     def shown(epoch, step):
         return system.augmentation(batch, StepRng(0, epoch, len(batch), step), system.pixels)
@@ -168,3 +170,15 @@ def test_the_published_recipes():
         *(2, "segments-random"),
         *(False, 40),
     )
+
+
+def test_a_step_is_counted_and_its_memory_measured(labeled, tmp_path):
+    """As a GPU's run does before its first step: on a few rows, which have labels too."""
+    config = tuning_of(labeled, tmp_path / "run")
+    data = open_stream(config, HERE)
+    system, batch = ClassifierSystem(config, data, HERE), next(iter(data))
+    step_rng = StepRng(0, 0, len(batch))
+    half = replace(config, objective=replace(config.objective, repeats=1))
+    once = step_flops(ClassifierSystem(half, data, HERE), batch, step_rng, HERE)
+    assert step_flops(system, batch, step_rng, HERE) == pytest.approx(2 * once, rel=1e-6)
+    assert measure(config, system, HERE, (0, 0)).anchor > 0

@@ -43,7 +43,10 @@ def test_actions_that_are_learned_or_called_otherwise_stay():
         assert with_actions(scores, labels, names)[0].keys() == scores.keys()
     assert "action" not in with_actions({"verb": scores["verb"]}, labels, NAMES)[0]
     learned = np.full((1, 3), 0.5)
-    assert with_actions({**scores, "action": learned}, labels, NAMES)[0]["action"] is learned
+    labels["action"][0] = -1  # a pair that training has not is wrong of these, too
+    scored, known = with_actions({**scores, "action": learned}, labels, NAMES)
+    assert scored["action"] is learned
+    assert class_accuracies(learned, known["action"])["top1"] == 0
 
 
 @pytest.fixture(scope="module")
