@@ -49,7 +49,11 @@ def measure(shards: Path, config: TrainConfig, steps: int = 20) -> list[dict[str
 
 def _rate(system: System, config: TrainConfig, batches: Iterator[Batch], steps: int) -> float:
     """Return clips per second of steps after the first."""
-    optimizer, clips, began = build_optimizer(system.model, config.optimizer, system.new_parameters), 0, 0.0
+    optimizer, clips, began = (
+        build_optimizer(system.model, config.optimizer, system.new_parameters, system.layers_above),
+        0,
+        0.0,
+    )
     step_rng = StepRng(config.data.seed, 0, config.batch_size)
     for batch in batches:
         device = batch.frames.device

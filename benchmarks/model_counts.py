@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
+from egocurate.models.classifier.config import ClassifierConfig
+from egocurate.models.classifier.model import Classifier
+from egocurate.models.classifier.weights import LABEL
 from egocurate.models.counting import FlopCounter, count_parameters
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlp.model import EgoVLP
@@ -17,7 +20,7 @@ from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.layers.configs import VideoConfig
 from egocurate.models.videomae.config import VideoMAEConfig
-from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
+from egocurate.models.videomae.model import VideoMAE
 from egocurate.models.videoprism.config import EncoderConfig, VideoPrismConfig
 from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import VideoPrism
@@ -98,7 +101,10 @@ def egovlpv2_counts(shared: bool = False) -> list[Count]:
 
 def videomae_counts(size: str, config: VideoMAEConfig) -> list[Count]:
     """Count VideoMAE's pre-training, where nine tenths of the cubes are hidden, and its classifier on one clip."""
-    model, classifier = _meta(lambda: VideoMAE(config)), _meta(lambda: VideoMAEClassifier(config, CLASSES))
+    model, classifier = (
+        _meta(lambda: VideoMAE(config)),
+        _meta(lambda: Classifier(ClassifierConfig(config), {LABEL: CLASSES})),
+    )
     frames = torch.empty(1, config.frames, 3, config.image, config.image, device="meta")
     hidden = int(config.mask_ratio * config.places)
     visible, masked = (

@@ -21,6 +21,9 @@ from torch.utils.benchmark import Timer
 
 from benchmarks.models_naive import egovlpv2_loss, video_tower
 from benchmarks.record import figure, write_record
+from egocurate.models.classifier.config import ClassifierConfig
+from egocurate.models.classifier.model import Classifier
+from egocurate.models.classifier.weights import LABEL, classifier_names
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.egovlpv2.masking_and_matching import Vocabulary, mask_tokens
 from egocurate.models.egovlpv2.model import EgoVLPv2, TrainingBatch
@@ -29,7 +32,7 @@ from egocurate.models.layers.distilbert import TextTower
 from egocurate.models.layers.roberta import RobertaTower
 from egocurate.models.layers.video_tower import VideoTower
 from egocurate.models.videomae.config import VideoMAEConfig
-from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier, draw_mask
+from egocurate.models.videomae.model import VideoMAE, draw_mask
 from egocurate.models.videomae.weights import videomae_names
 from egocurate.models.videoprism.config import EncoderConfig, PrismTextConfig, VideoPrismConfig
 from egocurate.models.videoprism.model import VideoPrism
@@ -140,7 +143,7 @@ def videomae(config: VideoMAEConfig, batch: int) -> tuple[Step, Step]:
     """Pre-training on one drawn mask."""
     ours = VideoMAE(config)
     theirs = transformers.VideoMAEForPreTraining(_videomae(config, use_mean_pooling=False))
-    ours.load_state_dict(videomae_names(theirs.state_dict(), ours))
+    ours.load_state_dict(videomae_names(theirs.state_dict()))
     frames = torch.randn(batch, config.frames, 3, config.image, config.image)
     visible, masked = draw_mask(config, torch.rand(batch, config.places, generator=torch.Generator().manual_seed(0)))
     hidden = torch.zeros(batch, config.slots * config.places, dtype=torch.bool).scatter(1, masked, True)
@@ -149,13 +152,13 @@ def videomae(config: VideoMAEConfig, batch: int) -> tuple[Step, Step]:
 
 def videomae_classifier(config: VideoMAEConfig, batch: int) -> tuple[Step, Step]:
     """Fine-tuning to 174 classes."""
-    ours = VideoMAEClassifier(config, 174)
+    ours = Classifier(ClassifierConfig(config), {LABEL: 174})
     theirs = transformers.VideoMAEForVideoClassification(_videomae(config, num_labels=174))
-    ours.load_state_dict(videomae_names(theirs.state_dict(), ours))
+    ours.load_state_dict(classifier_names(theirs.state_dict()))
     frames = torch.randn(batch, config.frames, 3, config.image, config.image)
     labels = torch.arange(batch)
     return (
-        lambda: torch.nn.functional.cross_entropy(ours(frames), labels),
+        lambda: torch.nn.functional.cross_entropy(ours(frames)[LABEL], labels),
         lambda: theirs(frames, labels=labels).loss,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from egocurate.commands.jobs.plan import feed_columns
-from egocurate.training.config.recipes import RECIPES
+from egocurate.training.config.recipes import PRETRAINING, RECIPES
 from egocurate.training.monitor.gpu_specs import Gpu, find_gpu
 from egocurate.training.plan.feed import RATES
 from egocurate.training.plan.fit import USABLE, Fit
@@ -20,7 +20,7 @@ from egocurate.training.plan.fit_apart import fit_apart
 from egocurate.training.plan.run_plan import EGOCLIP_CLIPS, MFU, Hardware, RunPlan, plan_run
 
 PAGE = Path(__file__).parents[1] / "docs" / "planning.md"
-RECIPE_NAMES = [name for name in RECIPES if not name.endswith("-tiny")]
+RECIPE_NAMES = [name for name in PRETRAINING if not name.endswith("-tiny")]
 GPU_NAMES = ("h100", "h200", "b200", "a100", "a100-40", "rtx-6000", "4090")
 GPUS, CORES = 8, 16
 TEXT = """# Planning a run

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from egocurate.lazy_face import attach
 
 if TYPE_CHECKING:
+    from egocurate.models.classifier.config import ClassifierConfig as ClassifierConfig
+    from egocurate.models.classifier.model import Classifier as Classifier
     from egocurate.models.egovlp.config import EgoVLPConfig as EgoVLPConfig
     from egocurate.models.egovlp.model import EgoVLP as EgoVLP
     from egocurate.models.egovlpv2.config import EgoVLPv2Config as EgoVLPv2Config
@@ -16,19 +18,19 @@ if TYPE_CHECKING:
     from egocurate.models.losses.sigmoid import sigmoid_loss as sigmoid_loss
     from egocurate.models.videomae.config import VideoMAEConfig as VideoMAEConfig
     from egocurate.models.videomae.model import VideoMAE as VideoMAE
-    from egocurate.models.videomae.model import VideoMAEClassifier as VideoMAEClassifier
     from egocurate.models.videoprism.config import VideoPrismConfig as VideoPrismConfig
     from egocurate.models.videoprism.model import VideoPrism as VideoPrism
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "Classifier": "egocurate.models.classifier.model",
+            "ClassifierConfig": "egocurate.models.classifier.config",
             "EgoVLP": "egocurate.models.egovlp.model",
             "EgoVLPConfig": "egocurate.models.egovlp.config",
             "EgoVLPv2": "egocurate.models.egovlpv2.model",
             "EgoVLPv2Config": "egocurate.models.egovlpv2.config",
             "VideoMAE": "egocurate.models.videomae.model",
-            "VideoMAEClassifier": "egocurate.models.videomae.model",
             "VideoMAEConfig": "egocurate.models.videomae.config",
             "VideoPrism": "egocurate.models.videoprism.model",
             "VideoPrismConfig": "egocurate.models.videoprism.config",

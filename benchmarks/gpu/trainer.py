@@ -36,7 +36,9 @@ class Trainer:
         data = open_stream(replace(config, data=replace(config.data, workers=0)), ranks)
         self.system = build_system(config, data, ranks)
         self.network = wrap_for_ranks(self.system.model, config, ranks)
-        self.optimizer = build_optimizer(self.system.model, config.optimizer, self.system.new_parameters)
+        self.optimizer = build_optimizer(
+            self.system.model, config.optimizer, self.system.new_parameters, self.system.layers_above
+        )
         self.sample = next(data.epoch(0)).to(ranks.device)
         data.close()
 

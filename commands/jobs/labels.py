@@ -14,6 +14,7 @@ from egocurate.curation.clips.read_clips import ClassCounts
 from egocurate.curation.labels.label_names import read_names
 from egocurate.curation.labels.labeled_clips import LabeledClips, attach_labels, labeled_clips
 from egocurate.curation.labels.read_annotations import read_annotations
+from egocurate.curation.labels.windows_before import Before
 from egocurate.curation.sources import Source
 from egocurate.curation.sources.epic_segments import holds_segments
 from egocurate.curation.sources.videos_table import stereo_fingerprint
@@ -29,12 +30,14 @@ from egocurate.storage.paths import AnyPath, as_path, folder_exists
 class LabelOptions:
     """A file of labels, which of its kinds are wanted (none: the format's own), and where their names come from.
 
-    `names` are as --label-names has them: a shard folder, a file, or KIND=FILE.
+    `names` are as --label-names has them: a shard folder, a file, or KIND=FILE. `before`: the clips are not the rows
+    but what comes before them.
     """
 
     file: AnyPath
     kinds: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    before: Before | None = None
 
     def inputs(self, names: dict[str, list[str]]) -> dict[str, str]:
         """Return digests of what decides the labels, for the record of a run."""
@@ -47,6 +50,8 @@ def run_labeled(labels: LabelOptions, source: Source, out: AnyPath, options: Run
     Raises InputError as `read_annotations` and `number_labels`, and if no clip can be planned.
     """
     rows = read_annotations(labels.file, labels.kinds)
+    if labels.before:
+        rows = labels.before.rows(rows)
     given, videos = given_names(labels.names, rows.labels), source.videos()
     clips = labeled_clips(rows, videos, given)
     if not len(clips.table):
@@ -56,9 +61,12 @@ def run_labeled(labels: LabelOptions, source: Source, out: AnyPath, options: Run
         )
     names = table_label_names(clips.table.schema)
     settings = options.cut_settings() | {"labels": list(names)}
+    before = f"{labels.before}, " if labels.before else ""
     inputs = {"stereo": stereo_fingerprint(videos)} | labels.inputs(names)
     run = open_run(out, "segments", settings, inputs)
-    table = keep_table(marked(clips.table, f"the rows of {labels.file.name}, digest {inputs['labels'][-12:]}"), out)
+    table = keep_table(
+        marked(clips.table, f"the rows of {labels.file.name}, {before}digest {inputs['labels'][-12:]}"), out
+    )
     summary = {"clips": len(table)} | describe_labels(table, clips.unknown)
     if rows.skipped:
         summary["skipped"] = rows.skipped

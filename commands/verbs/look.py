@@ -67,12 +67,18 @@ def show(
     ],
     key: Annotated[str, typer.Argument(help="Key of a clip, or its number in the index.")],
     out: Annotated[Path | None, typer.Option("--out", help="PNG to draw its frames into.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="A run of videomae: draw what it hides of the clip, and how it fills that in."),
+    ] = None,
 ) -> None:
     """Print what is known of a clip; draw its frames.
 
     Example: curate show demo/egoclip/shards 0 --out demo/clip.png
     """
     check_picture(out)
+    if run and not out:
+        raise InputError("--run draws: name a picture, --out FILE.png")
 
     from egocurate.commands.output.output_folder import find_shard_folders
 
@@ -95,7 +101,12 @@ def show(
         name = index.label_names[kind][label] if label >= 0 else "not known"
         print(f"{f'label {kind}':<14} {label} ({name})")
     print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
-    if out:
+    if out and run:
+        from egocurate.commands.report.reconstruction import draw_reconstruction  # needs torch
+
+        draw_reconstruction(run, index, number, out)
+        print(f"{'filled in':<14} {out}")
+    elif out:
         shown = np.unique(uniform(sample.frame_count, MOST_FRAMES))  # of fewer frames each is drawn once
         frames = read_frames(index, number, shown)
         if isinstance(frames, BadSample):

@@ -110,6 +110,14 @@ def segments(
     csv: LabelFile = None,
     labels: Labels = "",
     label_names: LabelNamesFrom = None,
+    before: Annotated[
+        float | None,
+        typer.Option(
+            "--before",
+            min=0.0,
+            help="With --csv: not the segments, but --seconds that end so many seconds before each, to foretell it.",
+        ),
+    ] = None,
     tables_only: TablesOnly = False,
     profile: ProfileName = "train",
     shard_clips: ShardClips = 256,
@@ -126,23 +134,27 @@ def segments(
     Its videos are looked for beside it, in --videos-dir, or in a root.
 
     Example: curate segments --csv labels.csv --labels verb,noun --out labeled
+
+    With --before 1, the clips are the seconds that end 1 s before each segment.
     """
     check_out(out, "segments", ego4d_root)
 
     from egocurate.commands.jobs.cutting import RunOptions
     from egocurate.commands.jobs.labels import LabelOptions, run_labeled
     from egocurate.commands.jobs.segments import run_segments
+    from egocurate.curation.labels.windows_before import Before
     from egocurate.curation.sources.open import open_source
 
     if csv is None and ego4d_root is None:
         raise InputError("name what is to be cut: --ego4d-root ROOT for whole videos, or --csv FILE for labeled ones")
-    if csv is None and (labels or label_names or tables_only):
-        raise InputError("--labels, --label-names and --tables-only go with --csv FILE")
+    if csv is None and (labels or label_names or tables_only or before is not None):
+        raise InputError("--labels, --label-names, --before and --tables-only go with --csv FILE")
     videos = open_source(source, ego4d_root, videos_dir or ()) if ego4d_root else None
     options = RunOptions(profile, shard_clips, tables_only, ray_address, strict=strict, retry_failed=retry_failed)
     with progress(not json) as report:
         if csv is not None:
-            asked = LabelOptions(csv, label_kinds(labels), tuple(label_names or ()))
+            ahead = None if before is None else Before(before, seconds)
+            asked = LabelOptions(csv, label_kinds(labels), tuple(label_names or ()), ahead)
             outcome = run_labeled(asked, videos or open_source("labels", csv, videos_dir or ()), out, options, report)
         else:
             outcome = run_segments(videos, out, seconds, stride, options, report)

@@ -9,13 +9,18 @@ from pathlib import Path
 from torch import Tensor
 
 from egocurate.errors import InputError
+from egocurate.models.classifier.weights import classifier_names
 from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.frozen.encoder import Encoder, Sizes
 from egocurate.models.frozen.folder import WEIGHTS
-from egocurate.models.frozen.released_classifier import ReleasedClassifier, read_classifier_sizes
+from egocurate.models.frozen.released_classifier import (
+    ReleasedClassifier,
+    read_classifier_sizes,
+    read_encoder_sizes,
+)
 from egocurate.models.frozen.released_clip import ReleasedClip, clip_state, read_sizes
 from egocurate.models.released_names import is_of_layer
-from egocurate.models.videomae.weights import videomae_names
+from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.weights import load_state, read_weights
 
 _BPE = "openai/clip-vit-base-patch16"
@@ -41,8 +46,7 @@ def build_released(config: FrozenConfig, size: int, frames: int) -> Encoder:
     with _one_line(config):
         if config.kind == "videomae-classifier":
             encoder = ReleasedClassifier(_shapes(state), size, frames)
-            named = videomae_names(state, encoder.classifier)
-            named = {f"classifier.{name}": value for name, value in named.items()}
+            named = {f"classifier.{name}": value for name, value in classifier_names(state).items()}
         else:
             encoder = ReleasedClip(config.kind, _shapes(state))
             named = clip_state(config.kind, state)
@@ -58,6 +62,13 @@ def build_released(config: FrozenConfig, size: int, frames: int) -> Encoder:
             "one: a model of another kind"
         )
     return encoder.eval().requires_grad_(False)
+
+
+def released_encoder(config: FrozenConfig) -> VideoMAEConfig:
+    """Return the sizes of the encoder of a fine-tuned VideoMAE; raises InputError for tensors of another model."""
+    shapes = _shapes(_read(config.source))
+    with _one_line(config):
+        return read_encoder_sizes(shapes)
 
 
 def _read(where: str) -> dict[str, Tensor]:

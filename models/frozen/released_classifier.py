@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from egocurate.models.classifier.config import ClassifierConfig
+from egocurate.models.classifier.model import Classifier
+from egocurate.models.classifier.weights import LABEL
 from egocurate.models.frozen.encoder import IMAGENET_PIXELS, Encoder, Sizes
 from egocurate.models.released_names import count_layers
 from egocurate.models.videomae.config import VideoMAEConfig
-from egocurate.models.videomae.model import VideoMAEClassifier
 
 _HUGE, _HEAD = VideoMAEConfig.huge(), 64  # channels of a head in all other sizes
 _PATCHES = ("patch_embed.proj.weight", "videomae.embeddings.patch_embeddings.projection.weight")
@@ -24,18 +26,9 @@ class ReleasedClassifier(Encoder):
         """Build the model in the sizes of its tensors, for so many frames of so many pixels."""
         super().__init__()
         self.sizes = read_classifier_sizes(shapes)
-        width = self.sizes.width
         self.sizes.check(size, frames)
-        config = VideoMAEConfig(
-            image=size,
-            patch=self.sizes.patch,
-            frames=frames,
-            tubelet=self.sizes.tubelet,
-            width=width,
-            depth=count_layers(r"(?:encoder\.|videomae\.encoder\.)?(?:blocks|layer)", shapes),
-            heads=_HUGE.heads if width == _HUGE.width else max(1, width // _HEAD),
-        )
-        self.classifier = VideoMAEClassifier(config, _shape(_CLASSES, shapes)[0])
+        config = ClassifierConfig(read_encoder_sizes(shapes, size, frames))
+        self.classifier = Classifier(config, {LABEL: _shape(_CLASSES, shapes)[0]})
         self.look_through(IMAGENET_PIXELS)
 
     def embed(self, clips: Tensor) -> Tensor:
@@ -44,13 +37,27 @@ class ReleasedClassifier(Encoder):
 
     def logits(self, clips: Tensor) -> Tensor:
         """Map normalized clips [B, T, 3, S, S] to the logits of the classes it was tuned to, [B, classes]."""
-        return self.classifier(clips)
+        return self.classifier(clips)[LABEL]
 
 
 def read_classifier_sizes(shapes: Mapping[str, Sequence[int]]) -> Sizes:
     """Return what a classifier takes and gives; KeyError or ValueError for shapes of another model."""
     width, _, tubelet, patch, _ = _shape(_PATCHES, shapes)
     return Sizes(_PUBLISHED.image, patch, width, width, _PUBLISHED.frames, tubelet)
+
+
+def read_encoder_sizes(shapes: Mapping[str, Sequence[int]], size: int = 0, frames: int = 0) -> VideoMAEConfig:
+    """Return the sizes of a classifier's encoder, for clips of so many frames and pixels, the published ones if 0."""
+    sizes = read_classifier_sizes(shapes)
+    return VideoMAEConfig(
+        image=size or sizes.image,
+        patch=sizes.patch,
+        frames=frames or sizes.frames,
+        tubelet=sizes.tubelet,
+        width=sizes.width,
+        depth=count_layers(r"(?:encoder\.|videomae\.encoder\.)?(?:blocks|layer)", shapes),
+        heads=_HUGE.heads if sizes.width == _HUGE.width else max(1, sizes.width // _HEAD),
+    )
 
 
 def _shape(names: Sequence[str], shapes: Mapping[str, Sequence[int]]) -> Sequence[int]:

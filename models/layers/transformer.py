@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from egocurate.models.layers.attention import attention, split_heads
+from egocurate.models.layers.drop_path import scaled
 from egocurate.models.layers.flex_capped_attention import flex_capped_attention, has_flex_kernel
 
 LayerNorm = partial(nn.LayerNorm, eps=1e-6)
@@ -121,10 +122,16 @@ class TransformerBlock(nn.Module):
         self.norm2 = LayerNorm(width)
         self.mlp = mlp
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, mean: bool = False) -> Tensor:
-        """Map tokens x [B, L, D] to the same shape, or to their mean [B, D]; mask as in `SelfAttention`."""
-        x = x + self.attn(self.norm1(x), mask)
-        return (x.mean(dim=1) if mean else x) + self.mlp(self.norm2(x), mean)
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, mean: bool = False, scales: Tensor | None = None
+    ) -> Tensor:
+        """Map tokens x [B, L, D] to the same shape, or to their mean [B, D]; mask as in `SelfAttention`.
+
+        scales [B, 2]: what multiplies the two branches of each clip (`drop_path.branch_scales`).
+        """
+        of_attention, of_mlp = (None, None) if scales is None else scales.unbind(1)
+        x = x + scaled(self.attn(self.norm1(x), mask), of_attention)
+        return (x.mean(dim=1) if mean else x) + scaled(self.mlp(self.norm2(x), mean), of_mlp)
 
 
 def vit_blocks(depth: int, width: int, heads: int, hidden: int = 0) -> nn.ModuleList:

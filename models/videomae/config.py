@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class VideoMAEConfig:
     decoder_depth: int = 4  # table 1a: best of 1, 2, 4, 8
     decoder_heads: int = 6
     mask_ratio: float = 0.9  # of the places of a frame, rounded down
+    mask: Literal["tube", "random", "frame"] = "tube"  # table 1b: the same places at all times is best
 
     @property
     def slots(self) -> int:
@@ -35,6 +37,18 @@ class VideoMAEConfig:
     def hidden(self) -> int:
         """Places that are hidden in pre-training."""
         return int(self.mask_ratio * self.places)
+
+    @property
+    def mask_draws(self) -> int:
+        """Random numbers that say what is hidden of a clip: one for a place, a cube, or a time."""
+        return {"tube": self.places, "random": self.slots * self.places, "frame": self.slots}[self.mask]
+
+    @property
+    def mask_hides(self) -> int:
+        """How many of those places, cubes or times are hidden."""
+        return {"tube": self.hidden, "random": self.slots * self.hidden, "frame": int(self.mask_ratio * self.slots)}[
+            self.mask
+        ]
 
     @property
     def cube(self) -> int:

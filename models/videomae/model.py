@@ -9,7 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from egocurate.models.layers.patches import check_hidden, cubes, pick_tokens, sine_cosine, tube_mask, tube_tokens
+from egocurate.models.layers.patches import (
+    check_hidden,
+    cubes,
+    from_cubes,
+    pick_tokens,
+    sine_cosine,
+    tube_mask,
+    tube_tokens,
+)
 from egocurate.models.layers.transformer import LayerNorm, vit_blocks
 from egocurate.models.videomae.config import VideoMAEConfig
 
@@ -18,12 +26,18 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def draw_mask(config: VideoMAEConfig, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return tube masks: indices of visible and of hidden cubes, [B, V] and [B, M], the same places at all times.
+    """Return indices of visible and of hidden cubes, [B, V] and [B, M], as many of each clip.
 
-    noise [B, places]: uniform random numbers.
+    Tube masks hide the same places at all times; random ones any cubes, frame masks all places of some times (figure 3
+    of the paper). noise [B, config.mask_draws]: uniform random numbers.
     """
-    visible, masked = tube_mask(noise, config.hidden)
-    return tube_tokens(visible, config.slots, config.places), tube_tokens(masked, config.slots, config.places)
+    visible, masked = tube_mask(noise, config.mask_hides)
+    if config.mask == "tube":
+        return tube_tokens(visible, config.slots, config.places), tube_tokens(masked, config.slots, config.places)
+    if config.mask == "frame":
+        places = torch.arange(config.places, device=noise.device)
+        return tuple((times[..., None] * config.places + places).flatten(1) for times in (visible, masked))
+    return visible, masked
 
 
 class CubeEmbed(nn.Module):
@@ -48,19 +62,36 @@ class CubeEmbed(nn.Module):
 class Encoder(nn.Module):
     """A ViT over the visible cubes, with fixed positions and without [CLS]."""
 
-    def __init__(self, config: VideoMAEConfig) -> None:
+    def __init__(self, config: VideoMAEConfig, *, last_norm: bool = True) -> None:
+        """Build the encoder; ValueError for sizes that do not fit. Without its last LayerNorm another takes its place.
+
+        So it is in fine-tuning, where the mean of the tokens is normalized instead of each.
+        """
         super().__init__()
+        _check_sizes(config)
         self.config = config
         self.patch_embed = CubeEmbed(config)
         self.register_buffer("pos", sine_cosine(config.slots * config.places, config.width), persistent=False)
         self.blocks = vit_blocks(config.depth, config.width, config.heads)
-        self.norm = LayerNorm(config.width)
+        self.norm = LayerNorm(config.width) if last_norm else nn.Identity()
 
     def forward(self, parts: Tensor, visible: Tensor) -> Tensor:
         """Map the cubes [B, N, pixels, 3] at visible [B, V] to tokens [B, V, D]."""
         x = self.patch_embed.chosen(pick_tokens(parts, visible)) + self.pos[0, visible]
         for block in self.blocks:
             x = block(x)
+        return self.norm(x)
+
+    def see(self, frames: Tensor, *, mean: bool = False, scales: Tensor | None = None) -> Tensor:
+        """Map normalized frames [B, T, 3, S, S] with nothing hidden to tokens [B, N, D], or to their mean [B, D].
+
+        scales [B, depth, 2] multiply the blocks' branches. Raises ValueError for frames of another number or size.
+        """
+        _check(frames, self.config)
+        x = self.patch_embed(frames) + self.pos
+        for number, block in enumerate(self.blocks):
+            last = block is self.blocks[-1]  # whose MLP is worked out for the mean alone
+            x = block(x, mean=mean and last, scales=None if scales is None else scales[:, number])
         return self.norm(x)
 
 
@@ -85,15 +116,14 @@ class VideoMAE(nn.Module):
 
     def __init__(self, config: VideoMAEConfig) -> None:
         super().__init__()
-        _check_sizes(config)
-        check_hidden(config.hidden, config.places)
+        check_hidden(config.mask_hides, config.mask_draws)
         self.config = config
         self.encoder = Encoder(config)
         self.encoder_to_decoder = nn.Linear(config.width, config.decoder_width, bias=False)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, config.decoder_width))
         self.register_buffer("pos", sine_cosine(config.slots * config.places, config.decoder_width), persistent=False)
         self.decoder = Decoder(config)
-        _reset(self)
+        draw_linear(self)
         nn.init.trunc_normal_(self.mask_token, std=0.02, a=-0.02, b=0.02)
 
     def forward(self, frames: Tensor, visible: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,6 +136,21 @@ class VideoMAE(nn.Module):
         prediction = self.predict(parts, visible, masked)
         target = pixel_target(pick_tokens(parts, masked))
         return F.mse_loss(prediction.to(target.dtype), target), prediction
+
+    @torch.no_grad()
+    def fill_in(self, frames: Tensor, visible: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
+        """Return normalized frames [B, T, 3, S, S] twice: hidden cubes in gray, and as they are predicted.
+
+        A prediction is of each cube's pixels less their mean, divided by their deviation; both are taken from what is
+        hidden, as figures of masked autoencoders do.
+        """
+        sizes = self.config
+        parts = cubes(frames, sizes.tubelet, sizes.patch)
+        guess = self.predict(parts, visible, masked).unflatten(2, (-1, 3))
+        var, mean = torch.var_mean(pick_tokens(parts, masked), dim=2, correction=1, keepdim=True)
+        index = masked[..., None, None].expand_as(guess)
+        gray, filled = (parts.scatter(1, index, one) for one in (torch.zeros_like(guess), guess * var.sqrt() + mean))
+        return tuple(from_cubes(one, sizes.tubelet, sizes.patch, sizes.image) for one in (gray, filled))
 
     def predict(self, parts: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
         """Predict the cubes at masked [B, M] from those of [B, N, pixels, 3] at visible [B, V]: [B, M, cube]."""
@@ -128,37 +173,6 @@ def pixel_target(parts: Tensor) -> Tensor:
     return ((parts - mean) / (var.sqrt() + eps)).flatten(2)
 
 
-class VideoMAEClassifier(nn.Module):
-    """The encoder on all cubes, the mean of its tokens, LayerNorm, a linear map to classes: the paper's fine-tuning.
-
-    The encoder's own last LayerNorm is left out, as published. Layer-wise learning rates, drop path and mixup belong
-    to a recipe.
-    """
-
-    def __init__(self, config: VideoMAEConfig, classes: int) -> None:
-        super().__init__()
-        _check_sizes(config)
-        self.config = config
-        self.patch_embed = CubeEmbed(config)
-        self.register_buffer("pos", sine_cosine(config.slots * config.places, config.width), persistent=False)
-        self.blocks = vit_blocks(config.depth, config.width, config.heads)
-        self.fc_norm = LayerNorm(config.width)
-        self.head = nn.Linear(config.width, classes)
-        _reset(self)
-
-    def features(self, frames: Tensor) -> Tensor:
-        """Map normalized frames [B, T, 3, S, S] to what the classes are read from, [B, width]."""
-        _check(frames, self.config)
-        x = self.patch_embed(frames) + self.pos
-        for block in self.blocks[:-1]:
-            x = block(x)
-        return self.fc_norm(self.blocks[-1](x, mean=True))
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map normalized frames [B, T, 3, S, S] to logits [B, classes]; ValueError for another number or size."""
-        return self.head(self.features(frames))
-
-
 def _check_sizes(config: VideoMAEConfig) -> None:
     if config.image % config.patch or config.frames % config.tubelet:
         raise ValueError(
@@ -173,7 +187,7 @@ def _check(frames: Tensor, config: VideoMAEConfig) -> None:
         raise ValueError(f"frames of shape {tuple(frames.shape[1:])}, but the config says {expected}")
 
 
-def _reset(model: nn.Module) -> None:
+def draw_linear(model: nn.Module) -> None:
     """Draw linear maps by Xavier's uniform rule with zero biases; the cube embedding stays as torch draws it."""
     for module in model.modules():
         if isinstance(module, nn.Linear):

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
+from egocurate.models.videomae.model import VideoMAE
 from egocurate.models.weights import LoadReport, load_state, read_weights, replace_patterns
 
+_TUNED = ("patch_embed.", "blocks.")  # how the encoder's names begin in the release's fine-tuned weights
 # transformers' name of a part -> the release's, tried in turn.
 _HF_NAMES = (
     (r"^videomae\.embeddings\.patch_embeddings\.projection\.", "encoder.patch_embed.proj."),
@@ -27,21 +28,23 @@ _HF_NAMES = (
 )
 
 
-def load_videomae(model: VideoMAE | VideoMAEClassifier, source: str) -> LoadReport:
+def load_videomae(model: VideoMAE, source: str) -> LoadReport:
     """Load a checkpoint (file .pth/.safetensors, or a hub name such as MCG-NJU/videomae-base); ValueError if none fits.
 
-    Pre-training weights fit a classifier too: it takes the encoder and keeps its own head.
+    Of fine-tuned weights that is the encoder without its last LayerNorm.
     """
-    return load_state(model, videomae_names(read_weights(source), model), source)
+    return load_state(model, videomae_names(read_weights(source)), source)
 
 
-def videomae_names(state: dict[str, Tensor], model: VideoMAE | VideoMAEClassifier) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint, the release's or transformers', under the names that the model has."""
+def videomae_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint, pre-trained or fine-tuned, the release's or transformers', in one spelling.
+
+    It is that of the release's pre-training, whose encoder's names begin with "encoder."; beside it fine-tuned weights
+    have fc_norm and head.
+    """
     if any(name.startswith("videomae.") for name in state):
         state = _from_transformers(state)
-    if isinstance(model, VideoMAEClassifier):
-        return {name.removeprefix("encoder."): value for name, value in state.items()}
-    return state
+    return {f"encoder.{name}" if name.startswith(_TUNED) else name: value for name, value in state.items()}
 
 
 def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,9 +13,11 @@ from benchmarks.model_counts import (
     videoprism_counts,
     videoprism_pair_counts,
 )
+from egocurate.models.classifier.config import ClassifierConfig
+from egocurate.models.classifier.model import Classifier
 from egocurate.models.counting import count_parameters
 from egocurate.models.videomae.config import VideoMAEConfig
-from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
+from egocurate.models.videomae.model import VideoMAE
 from egocurate.models.videoprism.config import EncoderConfig, VideoPrismConfig
 from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import VideoPrism
@@ -72,7 +74,7 @@ def test_egovlpv2_has_the_published_size_and_its_steps_cost_less():
 )
 def test_videomae_has_the_published_sizes(config, pretraining, classifier):
     with torch.device("meta"):
-        whole, tuned = VideoMAE(config), VideoMAEClassifier(config, 400)
+        whole, tuned = VideoMAE(config), Classifier(ClassifierConfig(config), {"label": 400})
     assert round(count_parameters(whole) / 1e6, 2) == pretraining
     assert count_parameters(tuned) / 1e6 == pytest.approx(classifier, abs=0.06)
 

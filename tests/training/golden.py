@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 
 from egocurate.training.config.loss_configs import Distillation, LockedContrast
-from egocurate.training.config.recipes import RECIPES
+from egocurate.training.config.recipes import PRETRAINING, RECIPES
 from egocurate.training.config.train_config import TrainConfig
 from tests.training.runs import rows, run, write_data
 
 GOLDEN = Path(__file__).with_name("golden.json")
-SYSTEMS = ("egovlp", "egovlpv2", "videomae", "videoprism-stage1", "videoprism-stage2", "videoprism-lit")
+SYSTEMS = [name.removesuffix("-tiny") for name in PRETRAINING if name.endswith("-tiny")]
 STEPS = 5
 
 

@@ -84,6 +84,18 @@ class Classification:
     """kinds of labels that are learned; none named: all that the shards have"""
     smoothing: float = 0.0
     """share of the target that is spread over all classes"""
+    repeats: int = 1
+    """how often each clip of a batch is shown, augmented anew each time"""
+    rand_augment: int = 0
+    """operations of RandAugment, each of which happens half of the time"""
+    magnitude: float = 7.0
+    """of RandAugment's operations, up to 10"""
+    erasing: float = 0.0
+    """share of the clips in which a box is replaced by noise"""
+    mixup: float = 0.0
+    """a of Beta(a, a), of which the share is drawn by which two clips are mixed; 0: they are not"""
+    cutmix: float = 0.0
+    """the same for a box of one clip in the other; with mixup, either in half of the steps"""
     test_segments: int = 1
     """views of a test, one behind the other in time"""
     test_crops: int = 1

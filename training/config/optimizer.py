@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +25,8 @@ class OptimizerConfig:
     """rate at which it steps, after the warm-up"""
     new_lr: float = 0.0
     """of the parts that a system starts from nothing; 0: lr"""
+    layer_decay: float = 1.0
+    """each layer of a classifier steps at this share of the rate of the layer above it"""
     warmup_steps: int = 0
     """steps over which the rate rises to lr"""
     warmup_epochs: float = 0.0
@@ -45,10 +47,16 @@ class OptimizerConfig:
     """largest norm of the gradient; 0 leaves it as it is"""
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig, new: Sequence[str] = ()) -> torch.optim.Optimizer:
+def build_optimizer(
+    model: nn.Module,
+    config: OptimizerConfig,
+    new: Sequence[str] = (),
+    layers_above: Callable[[str], int] = lambda name: 0,
+) -> torch.optim.Optimizer:
     """Return an optimizer of what learns; only matrices decay, not biases, norms and embeddings.
 
-    new: how the names of parameters begin that step at `new_lr`. `set_learning_rate` sets the rates of its groups.
+    new: how the names of parameters begin that step at `new_lr`. layers_above: how many layers are above a parameter,
+    by its name, for each of which the rate is multiplied by `layer_decay`. `set_learning_rate` sets the rates.
     """
     import torch  # not above: settings are read, and mistakes in them found, without it
 
@@ -58,6 +66,7 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, new: Sequence[str
             continue
         decays = parameter.ndim >= 2 and not name.endswith(_EMBEDDINGS)
         rate = config.new_lr / config.lr if config.new_lr and name.startswith(tuple(new)) else 1.0
+        rate *= config.layer_decay ** layers_above(name)
         groups.setdefault((config.weight_decay if decays else 0.0, rate), []).append(parameter)
     parts = [{"params": part, "weight_decay": decay, "rate": rate} for (decay, rate), part in groups.items()]
     if config.kind == "adafactor":

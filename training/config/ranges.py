@@ -45,7 +45,11 @@ RANGES: dict[str, Range] = {
     **dict.fromkeys(("optimizer.beta1", "optimizer.beta2"), Range(0, 0.999999)),
     **dict.fromkeys(("objective.egonce", "objective.mlm", "objective.vtm"), ANY_COUNT),
     "objective.uniform_steps": ANY_COUNT,
-    "objective.smoothing": Range(0, 1),
+    **dict.fromkeys(("objective.smoothing", "objective.erasing"), Range(0, 1)),
+    **dict.fromkeys(("objective.rand_augment", "objective.mixup", "objective.cutmix"), ANY_COUNT),
+    "objective.magnitude": Range(0, 10),
+    "objective.repeats": COUNT,
+    "optimizer.layer_decay": Range(0, 1),
     "objective.margin": POSITIVE,
     "objective.above": Range(0, 1),
     **dict.fromkeys(("objective.test_segments", "objective.test_crops"), COUNT),
@@ -55,10 +59,11 @@ RANGES: dict[str, Range] = {
 """Range by key, as `--set` spells it; a key that a config lacks is of another system."""
 MODEL_RANGES: dict[str, Range] = {
     **dict.fromkeys(("image", "patch", "frames", "max_frames", "tubelet", "vocab", "max_tokens", "projection"), COUNT),
-    **dict.fromkeys(("width", "depth", "heads", "hidden", "time_depth"), COUNT),
+    **dict.fromkeys(("width", "depth", "heads", "head_channels", "hidden", "time_depth"), COUNT),
     **dict.fromkeys(("decoder_width", "decoder_depth", "decoder_heads"), COUNT),
     **dict.fromkeys(("auxiliary_depth", "fused_layers", "cap"), ANY_COUNT),
     **dict.fromkeys(("dropout", "mask_ratio"), Range(0, 1)),
+    "drop_path": Range(0, 0.999999),
     "eps": POSITIVE,
 }
 """Range of a model's sizes by the last part of the key: the same in whatever tower."""

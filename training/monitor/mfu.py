@@ -48,4 +48,5 @@ def _first_rows(batch: Batch, anchors: int) -> tuple[Batch, float]:
     rows = [start + row for start in range(0, len(batch), anchors) for row in range(count)]
     values = {field.name: getattr(batch, field.name) for field in fields(batch)}
     tensors = {name: value[rows] for name, value in values.items() if isinstance(value, Tensor)}
-    return replace(batch, texts=[batch.texts[row] for row in rows], **tensors), anchors / count
+    labels = {kind: of_kind[rows] for kind, of_kind in batch.labels.items()}
+    return replace(batch, texts=[batch.texts[row] for row in rows], labels=labels, **tensors), anchors / count

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,10 +17,13 @@ from egocurate.loaders.clip_stream import Stream
 from egocurate.models.tokenizer import train_tokenizer
 from egocurate.models.videoprism.distillation import frozen_teacher
 from egocurate.models.videoprism.model import PrismVideoTower
+from egocurate.storage.atomic import write_json
+from egocurate.training.config.loss_configs import Classification
 from egocurate.training.config.optimizer import build_optimizer
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.parallel import wrap_for_ranks
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.checkpoint_folders import LABEL_NAMES
 from egocurate.training.step.blank_batch import blank_batch
 from egocurate.training.step.micro_batches import BatchGradient
 from egocurate.training.systems import SYSTEMS, System
@@ -27,6 +31,7 @@ from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.systems.videoprism import DistillationSystem
 
 CLASSES = 118, 582  # verbs and nouns of Ego4D's taxonomy
+LABELS = 400  # classes of Kinetics
 
 
 @dataclass
@@ -73,9 +78,9 @@ def training_step(config: TrainConfig, anchors: int, device: torch.device, *, bf
     network = wrap_for_ranks(system.model, own, ranks)
     return TrainingStep(
         system,
-        build_optimizer(system.model, own.optimizer, system.new_parameters),
+        build_optimizer(system.model, own.optimizer, system.new_parameters, system.layers_above),
         BatchGradient(own, system, network, ranks),
-        blank_batch(own, anchors, CLASSES, device),
+        blank_batch(own, anchors, CLASSES, device, system.label_names or ()),
         StepRng(0, 0, anchors),
     )
 
@@ -85,6 +90,11 @@ def _self_contained(config: TrainConfig) -> Iterator[TrainConfig]:
     """Give the config with nothing to load: a tokenizer of its own, a model of the same size with new weights."""
     own = replace(config, start="", video_weights="", model=_new(config.model))
     with tempfile.TemporaryDirectory() as folder:
+        if isinstance(config.objective, Classification):
+            names = {kind: [str(number) for number in range(LABELS)] for kind in config.objective.labels or ("label",)}
+            write_json(Path(folder) / LABEL_NAMES, names)
+            # What is done to pixels before the model takes no part of its memory, and draws on a real device.
+            own = replace(own, out=folder, objective=replace(config.objective, rand_augment=0, erasing=0.0))
         train_tokenizer(["puts a cup on the table"]).save_pretrained(folder)
         yield replace(own, tokenizer=folder)
 

@@ -8,13 +8,22 @@ from typing import Any
 
 from egocurate.errors import InputError
 from egocurate.models.classifier.config import Backbone, ClassifierConfig
+from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.layers.configs import VideoConfig
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import EncoderConfig
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.run_folder import RECIPE, read_run
 
-_CALLED = {VideoMAEConfig: "videomae", VideoConfig: "egovlp", EncoderConfig: "videoprism"}
+MODEL_CONFIG = "config.json"
+"""What a folder of transformers has, and a run has not."""
+
+_CALLED = {
+    VideoMAEConfig: "videomae",
+    VideoConfig: "egovlp",
+    EncoderConfig: "videoprism",
+    FrozenConfig: "folder of transformers",
+}
 
 
 def with_sizes_of_start(config: TrainConfig) -> TrainConfig:
@@ -28,6 +37,8 @@ def with_sizes_of_start(config: TrainConfig) -> TrainConfig:
     out = Path(config.out)
     source = read_run(out, []) if config.out and (out / RECIPE).is_file() else _read_start(config.start)
     backbone = backbone_of(source.model)
+    if isinstance(backbone, FrozenConfig):
+        backbone = _tower_of_others(backbone)
     if type(backbone) is not type(config.model.backbone):
         kind, ours = _CALLED.get(type(backbone), source.system), _CALLED[type(config.model.backbone)]
         raise InputError(f"start={config.start}: a {kind}, and this recipe tunes a {ours}; take the recipe of a {kind}")
@@ -43,6 +54,17 @@ def backbone_of(model: Any) -> Backbone | None:  # noqa: ANN401 (any model's con
     """Return the sizes of a model's video tower; None for a model without one that can be tuned."""
     parts = (getattr(model, name, None) for name in ("backbone", "video", "encoder"))
     return next((part for part in (model, *parts) if isinstance(part, Backbone)), None)
+
+
+def _tower_of_others(encoder: FrozenConfig) -> Backbone:
+    """Return an encoder of transformers as it is, of a tuned VideoMAE its sizes; InputError for one without tokens."""
+    from egocurate.models.frozen.released import RELEASED, released_encoder  # needs torch
+
+    if encoder.kind == "videomae-classifier":
+        return released_encoder(encoder)
+    if encoder.kind in RELEASED:
+        raise InputError(f"start={encoder.source}: of a release of {encoder.kind} no tokens are read here, only clips")
+    return encoder
 
 
 def _read_start(start: str) -> TrainConfig:

@@ -226,7 +226,7 @@ def open_run(
         if told:
             say(told)
     network = wrap_for_ranks(system.model, split, ranks)
-    optimizer = build_optimizer(system.model, config.optimizer, system.new_parameters)
+    optimizer = build_optimizer(system.model, config.optimizer, system.new_parameters, system.layers_above)
     run = TrainingRun(
         config=config,
         ranks=ranks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 import torch
 
@@ -11,11 +11,11 @@ from egocurate.training.config.train_config import TrainConfig
 
 
 def blank_batch(
-    config: TrainConfig, anchors: int, classes: tuple[int, int], device: torch.device, kinds: Collection[str] = ()
+    config: TrainConfig, anchors: int, classes: tuple[int, int], device: torch.device, labels: Iterable[str] = ()
 ) -> Batch:
     """Return a batch of so many anchors, with their negatives, on a device, with the longest texts.
 
-    classes: how many verbs and nouns the data has; kinds: of which labels, each of class 0.
+    classes: how many verbs and nouns the data has. labels: the kinds of labels that each clip has, of the first class.
     """
     data = config.data
     rows = anchors * (2 if data.negatives else 1)
@@ -28,5 +28,5 @@ def blank_batch(
         valid=torch.ones(rows, dtype=torch.bool),
         sample=torch.arange(rows),
         source=torch.zeros(rows, dtype=torch.int64),
-        labels={kind: torch.zeros(rows, dtype=torch.int64) for kind in kinds},
+        labels={kind: torch.zeros(rows, dtype=torch.int64) for kind in labels},
     ).to(device)

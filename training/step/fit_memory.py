@@ -102,11 +102,10 @@ def measure(config: TrainConfig, system: System, ranks: Ranks, classes: tuple[in
     parts = ranks.size if config.parallel == "fsdp" else 1
 
     def kept() -> float:
-        few, more = (
-            _kept(config, system, ranks, blank_batch(config, count, classes, ranks.device, system.label_names or ()))
-            for count in _COUNTED
-        )
-        return (more - few) / (_COUNTED[1] - _COUNTED[0])
+        counts = [system.rows_together * count for count in _COUNTED]
+        batches = (blank_batch(config, count, classes, ranks.device, system.label_names or ()) for count in counts)
+        few, more = (_kept(config, system, ranks, batch) for batch in batches)
+        return (more - few) / (counts[1] - counts[0])
 
     plain = kept()
     with recomputed_blocks(system.model) as blocks:

@@ -22,7 +22,9 @@ SYSTEMS: dict[str, type[System]] = {
     "egovlp": EgoVLPSystem,
     "egovlpv2": EgoVLPv2System,
     "videomae": VideoMAESystem,
-    **dict.fromkeys(("videomae-classifier", "egovlp-classifier", "videoprism-classifier"), ClassifierSystem),
+    **dict.fromkeys(
+        (f"{name}-classifier" for name in ("videomae", "egovlp", "videoprism", "encoder")), ClassifierSystem
+    ),
     "egovlp-retrieval": RetrievalSystem,
     "egovlpv2-retrieval": RetrievalV2System,
     "egovlp-charades": CharadesSystem,

@@ -43,6 +43,8 @@ class System(ABC):
     """how the names of parameters begin that start from nothing and may step faster (`OptimizerConfig.new_lr`)"""
     can_fuse: bool = False
     """whether it can look at a text and a clip together and tell if they match (`match_probability`)"""
+    rows_together: int = 1
+    """how many rows of a batch belong together: a micro-batch has a multiple of them"""
     splits_by: Literal["rows", "embeddings", "tokens", "whole"] = "whole"
     """how a batch may go through the model in micro-batches (`TrainConfig.micro_batches`) and give the same gradient
 
@@ -66,6 +68,10 @@ class System(ABC):
                 f"{source} has learned texts by a tokenizer that is not given, and one made from the narrations would "
                 f"mean other words: --set tokenizer={self.published_tokenizer}, or the one of these weights"
             )
+
+    def layers_above(self, name: str) -> int:
+        """Return how many layers are above a parameter, by its name, where lower ones may step at lower rates."""
+        return 0
 
     @abstractmethod
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:

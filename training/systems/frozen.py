@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from egocurate.errors import InputError
 from egocurate.loaders.batch import Batch
 from egocurate.models.frozen.build import build_encoder
-from egocurate.models.frozen.encoder import Encoder
+from egocurate.models.frozen.encoder import Encoder, Sizes
 from egocurate.models.frozen.released_classifier import ReleasedClassifier
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
@@ -39,8 +39,7 @@ class FrozenSystem(System):
 
     def clip_bytes(self, frames: int) -> int:
         """Return the bytes of a clip in a layer: of all frames, seen together or one beside the other."""
-        tokens = -(-frames // self.sizes.tubelet) * (1 + self.sizes.grid(self.size) ** 2)
-        return frames_bytes(frames, self.size) + layer_bytes(tokens, self.sizes.width)
+        return frozen_bytes(self.sizes, frames, self.size)
 
     def pixels(self, frames: Tensor) -> Tensor:
         """Return uint8 frames [B, T, 3, S, S] as the encoder has learned to see them."""
@@ -62,3 +61,9 @@ class FrozenSystem(System):
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Embed texts as [B, E]."""
         return self.model.encode_text(*self.tokens(texts, full=self.sizes.pads_texts))
+
+
+def frozen_bytes(sizes: Sizes, frames: int, size: int) -> int:
+    """Return the bytes of a clip of so many frames of so many pixels a side in a layer of such an encoder."""
+    tokens = -(-frames // sizes.tubelet) * (1 + sizes.grid(size) ** 2)
+    return frames_bytes(frames, size) + layer_bytes(tokens, sizes.width)

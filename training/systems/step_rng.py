@@ -33,6 +33,10 @@ class StepRng:
         """Return float32 [M, count] in [0, 1) on the batch's device: numbers of its clip and of being an anchor."""
         return to_device(self.on_host(batch, count), batch.frames.device)
 
+    def of_step(self) -> np.random.Generator:
+        """Return a generator of what a step draws once: its numbers are the same on every rank."""
+        return generator(self.seed, self.step, Purpose.MODEL_STEP)
+
     def on_host(self, batch: Batch, count: int) -> Tensor:
         """Return what `uniform` does, on the CPU."""
         with self.timed():

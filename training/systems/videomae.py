@@ -35,7 +35,7 @@ class VideoMAESystem(System):
 
     def losses(self, network: nn.Module, batch: Batch, step_rng: StepRng) -> dict[str, Tensor]:
         """Return the mean squared error: all clips hide as many cubes, so it is a mean over clips."""
-        mask = draw_mask(self.sizes, step_rng.uniform(batch, self.sizes.places))
+        mask = draw_mask(self.sizes, step_rng.uniform(batch, self.sizes.mask_draws))
         return {"loss": network(self.pixels(batch.frames), *mask)[0]}
 
     def baselines(self, batches: Iterator[Batch]) -> dict[str, float]:

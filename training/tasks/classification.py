@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from egocurate.errors import InputError
+from egocurate.labels import UNKNOWN, LabelNames
 from egocurate.loaders import MultiViewClips, ShardIndex, Views
-from egocurate.models.metrics.classes import class_accuracies
+from egocurate.models.metrics.classes import action_scores, class_accuracies, class_mean_recall
 from egocurate.models.metrics.views import mean_of_views
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # systems are tested by tasks, and import them
     from egocurate.training.systems.base import System
 
 STAGE = "classes"
+VERB, NOUN, ACTION = "verb", "noun", "action"
 
 
 class ClassificationEvaluator:
@@ -49,9 +52,10 @@ class ClassificationEvaluator:
             self.clips = MultiViewClips(index, range(len(index)), views, decoder=data.decoder)
 
     def evaluate(self) -> tuple[dict[str, float], list[str]]:
-        """Return top-1, top-5 and mean class accuracy in percent, and the clips left out; the same on every rank.
+        """Return top-1, top-5, mean class accuracy and class-mean recall at 5, in percent, and the clips left out.
 
-        Of several kinds of labels the names begin with the kind, as verb_top1.
+        The same on every rank. Of several kinds of labels the names begin with the kind, as verb_top1. Where verbs and
+        nouns are learned and the shards have actions, these get figures too (`with_actions`).
         """
         if self.clips is None:
             return {}, []
@@ -67,10 +71,13 @@ class ClassificationEvaluator:
 
     def figures(self, probabilities: dict[str, np.ndarray], decoded: np.ndarray) -> dict[str, float]:
         """Return the figures of scores [N, classes] by kind, of those clips that decode (bool [N])."""
+        labels = {kind: self.clips.labels(kind) for kind in self.clips.index.label_names}
+        scored, labels = with_actions(probabilities, labels, self.clips.index.label_names)
         figures = {}
-        for kind, scores in probabilities.items():
-            found = class_accuracies(scores[decoded], self.clips.labels(kind)[decoded])
-            before = f"{kind}_" if len(probabilities) > 1 else ""
+        for kind, scores in scored.items():
+            here, known = scores[decoded], labels[kind][decoded]
+            found = class_accuracies(here, known) | {"recall5": class_mean_recall(here, known, k=5)}
+            before = f"{kind}_" if len(scored) > 1 else ""
             figures |= {f"{before}{name}": value for name, value in found.items()}
         return figures
 
@@ -110,6 +117,35 @@ class ClassificationEvaluator:
             done = min(done + len(batch) * ranks.size, total)
             self.report(STAGE, done, total)
         return {kind: scores.to(ranks.device) for kind, scores in rows.items()}, failures
+
+
+def with_actions(
+    scores: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], names: LabelNames
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return scores and labels with those of actions, where actions are called by the numbers of verbs and nouns.
+
+    An action is a pair that training has, called "verb,noun" by its numbers. A clip of another pair counts as wrong: it
+    is a class without scores. Where no action has been learned its score is the product of its verb's and its noun's
+    (EPIC-KITCHENS-100, 2006.13256, section 5.1).
+    """
+    scores, labels, pairs = dict(scores), dict(labels), _pairs(names)
+    if pairs is None:
+        return scores, labels
+    verbs, nouns = labels[VERB], labels[NOUN]
+    is_new = (labels[ACTION] == UNKNOWN) & (verbs != UNKNOWN) & (nouns != UNKNOWN)
+    labels[ACTION] = np.where(is_new, len(pairs) + verbs * len(names[NOUN]) + nouns, labels[ACTION])
+    if {VERB, NOUN} <= scores.keys() and ACTION not in scores:
+        scores[ACTION] = action_scores(scores[VERB], scores[NOUN], pairs)
+    return scores, labels
+
+
+def _pairs(names: LabelNames) -> np.ndarray | None:
+    """Return the numbers int64 [A, 2] that actions are called by; None without verbs and nouns of these numbers."""
+    pairs = [name.split(",") for name in names.get(ACTION, ())]
+    if not pairs or not all(len(pair) == 2 and all(part.isdecimal() for part in pair) for pair in pairs):
+        return None
+    numbers = np.array(pairs).astype(np.int64)
+    return numbers if (numbers < [len(names.get(VERB, ())), len(names.get(NOUN, ()))]).all() else None
 
 
 def _refuse_other_names(index: ShardIndex, names: dict[str, list[str]], folder: str) -> None:

@@ -5,11 +5,13 @@ import torch
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from egocurate.errors import InputError
+from egocurate.models.classifier.config import ClassifierConfig
+from egocurate.models.classifier.model import Classifier
+from egocurate.models.classifier.weights import LABEL, classifier_names
 from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.frozen.released import build_released, released_sizes
 from egocurate.models.released_names import recognize
 from egocurate.models.videomae.config import VideoMAEConfig as OurConfig
-from egocurate.models.videomae.model import VideoMAEClassifier
 
 torch.set_num_threads(1)
 KIND = "videomae-classifier"
@@ -47,7 +49,7 @@ def release_of(model):
         for ours, their in pairs.items():
             for part in ("weight", "bias"):
                 named[f"{own}.{ours}.{part}"] = state[f"{block}.{their}.{part}"]
-    assert named.keys() == VideoMAEClassifier(config, 5).state_dict().keys()
+    assert classifier_names(named).keys() == Classifier(ClassifierConfig(config), {LABEL: 5}).state_dict().keys()
     return named
 
 

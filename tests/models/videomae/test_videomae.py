@@ -11,11 +11,15 @@ from safetensors.torch import save_file
 from transformers import VideoMAEConfig as PublishedConfig
 from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
 
+from egocurate.models.classifier.config import ClassifierConfig
+from egocurate.models.classifier.model import Classifier
+from egocurate.models.classifier.weights import LABEL, classifier_names
 from egocurate.models.layers.patches import cubes, pick_tokens, sine_cosine, tube_mask, tube_tokens
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videomae.mean_guesses import MeanGuesses
-from egocurate.models.videomae.model import IMAGENET_STD, VideoMAE, VideoMAEClassifier, draw_mask, pixel_target
+from egocurate.models.videomae.model import IMAGENET_STD, VideoMAE, draw_mask, pixel_target
 from egocurate.models.videomae.weights import load_videomae, videomae_names
+from egocurate.models.weights import load_state, read_weights
 
 torch.set_num_threads(1)
 TINY = VideoMAEConfig.tiny()
@@ -66,6 +70,10 @@ def as_bool(masked):
     return torch.zeros(len(masked), TINY.slots * TINY.places, dtype=torch.bool).scatter(1, masked, True)
 
 
+def classifier(config, classes):
+    return Classifier(ClassifierConfig(config), {LABEL: classes})
+
+
 def count(module):
     return sum(parameter.numel() for parameter in module.parameters())
 
@@ -73,7 +81,7 @@ def count(module):
 def test_pretraining_equals_transformers():
     theirs = published(VideoMAEForPreTraining, mean_pooling=False)
     ours = VideoMAE(TINY).eval()
-    ours.load_state_dict(videomae_names(theirs.state_dict(), ours))
+    ours.load_state_dict(videomae_names(theirs.state_dict()))
     frames = torch.randn(3, 4, 3, 32, 32, generator=seeded())
     visible, masked = draw_mask(TINY, noise(3, TINY.places))
     expected = theirs(frames, as_bool(masked))
@@ -82,21 +90,21 @@ def test_pretraining_equals_transformers():
     torch.testing.assert_close(loss, expected.loss, atol=1e-5, rtol=1e-5)
     expected.loss.backward()
     loss.backward()
-    gradients = videomae_names({name: p.grad for name, p in theirs.named_parameters()}, ours)
+    gradients = videomae_names({name: p.grad for name, p in theirs.named_parameters()})
     for name, parameter in ours.named_parameters():
         torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-5, rtol=1e-3, msg=name)
 
 
 def test_classifier_equals_transformers():
     theirs = published(VideoMAEForVideoClassification, mean_pooling=True)
-    ours = VideoMAEClassifier(TINY, 5).eval()
-    ours.load_state_dict(videomae_names(theirs.state_dict(), ours))
+    ours = classifier(TINY, 5).eval()
+    ours.load_state_dict(classifier_names(theirs.state_dict()))
     frames = torch.randn(3, 4, 3, 32, 32, generator=seeded())
-    torch.testing.assert_close(ours(frames), theirs(frames).logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours(frames)[LABEL], theirs(frames).logits, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("config", "pretraining", "classifier"),
+    ("config", "pretraining", "tuned"),
     [
         (VideoMAEConfig.small(), 24.03, 22.0),
         (VideoMAEConfig.base(), 94.21, 86.5),
@@ -104,11 +112,38 @@ def test_classifier_equals_transformers():
         (VideoMAEConfig.huge(), 653.10, 632.1),
     ],
 )
-def test_published_sizes(config, pretraining, classifier):
+def test_published_sizes(config, pretraining, tuned):
     """Millions of parameters; the classifiers are those of Kinetics-400."""
     with torch.device("meta"):
         assert round(count(VideoMAE(config)) / 1e6, 2) == pretraining
-        assert round(count(VideoMAEClassifier(config, 400)) / 1e6, 1) == classifier
+        assert round(count(classifier(config, 400)) / 1e6, 1) == tuned
+
+
+@pytest.mark.parametrize("mask", ["tube", "random", "frame"])
+def test_masks_hide_what_they_are_called_by(mask):
+    config = replace(TINY, frames=8, mask_ratio=0.75, mask=mask)
+    visible, masked = draw_mask(config, noise(3, config.mask_draws))
+    hidden = torch.zeros(3, config.slots * config.places, dtype=torch.bool).scatter(1, masked, True)
+    assert not hidden.gather(1, visible).any()
+    assert hidden.float().mean(1).tolist() == [0.75] * 3
+    by_time = hidden.unflatten(1, (config.slots, config.places))
+    same_places, whole_times = (by_time == by_time[:, :1]).all(), (by_time == by_time[:, :, :1]).all()
+    assert (same_places.item(), whole_times.item()) == (mask == "tube", mask == "frame")
+    model, frames = VideoMAE(config), torch.randn(3, 8, 3, 32, 32, generator=seeded())
+    assert model(frames, visible, masked)[0].isfinite()
+
+
+def test_what_is_seen_stays_and_a_perfect_guess_is_the_clip():
+    model, frames = VideoMAE(TINY).eval(), torch.randn(2, 4, 3, 32, 32, generator=seeded())
+    visible, masked = draw_mask(TINY, noise(2, TINY.places))
+    gray, filled = model.fill_in(frames, visible, masked)
+    parts = cubes(frames, TINY.tubelet, TINY.patch)
+    for shown in (gray, filled):
+        found = cubes(shown, TINY.tubelet, TINY.patch)
+        assert torch.equal(pick_tokens(found, visible), pick_tokens(parts, visible))
+    assert not pick_tokens(cubes(gray, TINY.tubelet, TINY.patch), masked).any()
+    model.predict = lambda *_: pixel_target(pick_tokens(parts, masked))
+    torch.testing.assert_close(model.fill_in(frames, visible, masked)[1], frames, atol=1e-4, rtol=0)
 
 
 def test_base_sees_160_cubes():
@@ -263,12 +298,14 @@ def test_checkpoints_load_in_both_spellings(tmp_path):
     report = load_videomae(ours, str(tmp_path / "transformers.safetensors"))
     assert report.missing == report.unused == []
     torch.save({"model": ours.state_dict(), "epoch": 800}, tmp_path / "release.pth")
-    classifier = VideoMAEClassifier(TINY, 5)
-    report = load_videomae(classifier, str(tmp_path / "release.pth"))
-    assert report.missing == ["fc_norm.bias", "fc_norm.weight", "head.bias", "head.weight"]
-    assert {name.split(".")[0] for name in report.unused} == {"decoder", "encoder_to_decoder", "mask_token", "norm"}
+    tuned = classifier(TINY, 5)
+    report = load_state(tuned, classifier_names(read_weights(str(tmp_path / "release.pth"))), "release.pth")
+    assert report.missing == ["norm.bias", "norm.weight", "scores.label.bias", "scores.label.weight"]
+    assert {name for name in report.unused if not name.startswith("decoder.")} == {
+        *("backbone.norm.bias", "backbone.norm.weight", "encoder_to_decoder.weight", "mask_token"),
+    }
     assert torch.equal(
-        classifier.blocks[1].attn.q_bias, theirs.videomae.encoder.layer[1].attention.attention.query.bias
+        tuned.backbone.blocks[1].attn.q_bias, theirs.videomae.encoder.layer[1].attention.attention.query.bias
     )
 
 
@@ -285,7 +322,7 @@ def test_names_are_those_of_the_release():
 
 def test_bad_sizes_are_named():
     with pytest.raises(ValueError, match=r"\(2, 3, 32, 32\), but the config says \(4, 3, 32, 32\)"):
-        VideoMAEClassifier(TINY, 2)(torch.zeros(1, 2, 3, 32, 32))
+        classifier(TINY, 2)(torch.zeros(1, 2, 3, 32, 32))
     with pytest.raises(ValueError, match="do not divide into cubes of 2x8x8"):
         cubes(torch.zeros(1, 3, 3, 32, 32), 2, 8)
     with pytest.raises(ValueError, match="3 frames of 32 pixels do not divide into cubes of 2 frames of 8"):

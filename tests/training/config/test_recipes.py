@@ -16,10 +16,11 @@ def test_no_recipe_hides_the_module_that_it_is_in(name):
     assert isinstance(getattr(recipes, name), ModuleType)
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if not name.endswith("-tiny")])
-def test_a_recipe_has_a_tiny_twin(name):
-    assert RECIPES[name]().system == RECIPES[f"{name}-tiny"]().system
-
-
 def test_every_recipe_is_of_a_system():
     assert {RECIPES[name]().system for name in RECIPES} <= SYSTEMS.keys()
+
+
+def test_every_system_has_a_recipe_of_its_size_and_a_tiny_one():
+    systems = {name: RECIPES[name]().system for name in RECIPES}
+    for tiny in (False, True):
+        assert {systems[name] for name in RECIPES if name.endswith("-tiny") == tiny} == set(SYSTEMS)

@@ -17,14 +17,18 @@ import egocurate.models.tokenizer
 import egocurate.models.weights
 from egocurate.commands.curate import app, main
 from egocurate.errors import InputError
+from egocurate.models.classifier.config import ClassifierConfig
+from egocurate.models.classifier.model import Classifier
+from egocurate.models.classifier.weights import LABEL
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
 from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.tokenizer import train_tokenizer
 from egocurate.models.videomae.config import VideoMAEConfig
-from egocurate.models.videomae.model import VideoMAE, VideoMAEClassifier
+from egocurate.models.videomae.model import VideoMAE
 from egocurate.models.videoprism.config import VideoPrismConfig
 from egocurate.models.videoprism.model import VideoPrism
+from egocurate.models.weights import replace_prefix
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run import load_release
@@ -205,16 +209,22 @@ def test_releases_of_dual_encoders_are_models(folder, data, capsys):
 
 def test_a_fine_tuned_videomae_gives_features_and_classes(folder):
     config = VideoMAEConfig(image=32, patch=8, frames=4, width=128, depth=2, heads=2)
-    ours = VideoMAEClassifier(config, 5).eval()
-    torch.save({"module": ours.state_dict()}, folder / "tuned.pth")
+    ours = Classifier(ClassifierConfig(config), {LABEL: 5}).eval()
+    torch.save({"module": tuned_names(ours)}, folder / "tuned.pth")
     release = Release(str(folder / "tuned.pth"))
     assert (release.read([]).data.size, release.read([]).data.frames) == (224, 16)
     system = release.restore(release.read(["data.size=32", "data.frames=4"]), CPU)
     frames = clips(32)
     with torch.no_grad():
-        torch.testing.assert_close(system.logits(frames)["label"], ours(system.pixels(frames)))
+        torch.testing.assert_close(system.logits(frames)[LABEL], ours(system.pixels(frames))[LABEL])
         torch.testing.assert_close(system.features(frames), ours.features(system.pixels(frames)))
     assert not system.embedding
+
+
+def tuned_names(model):
+    """The tensors of a classifier under the names of VideoMAE's release."""
+    names = {"backbone.": "", "norm.": "fc_norm.", "scores.label.": "head."}
+    return {replace_prefix(name, names): value for name, value in model.state_dict().items()}
 
 
 def test_releases_of_videoprism_are_a_model_and_an_encoder(folder, tokenizer):

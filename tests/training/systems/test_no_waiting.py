@@ -55,7 +55,7 @@ def built(name, parts, tiny):
 def test_a_step_waits_for_nothing(name, parts, tiny):
     config, system, batch = built(name, parts, tiny)
     gradient = BatchGradient(config, system, system.model, ALONE)
-    optimizer = build_optimizer(system.model, config.optimizer, system.new_parameters)
+    optimizer = build_optimizer(system.model, config.optimizer, system.new_parameters, system.layers_above)
     with Waits() as waits:
         gradient.backward(batch, StepRng(0, 0, 4))
         torch.nn.utils.clip_grad_norm_(system.model.parameters(), 1.0)

@@ -7,15 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from egocurate.commands.report.film_strip import CAPTION_PX
+from egocurate.commands.report.reconstruction import draw_reconstruction
 from egocurate.errors import InputError
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.videomae.config import VideoMAEConfig
+from egocurate.shards.read.index import ShardIndex
 from egocurate.train import train
 from egocurate.training.config.loss_configs import Reconstruction
 from egocurate.training.config.optimizer import OptimizerConfig, learning_rate
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.run_folder import read_run
 from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
 from egocurate.training.systems.step_rng import StepRng
@@ -162,3 +167,24 @@ def test_the_published_recipe():
     rates = [learning_rate(optimizer, step, 800 * steps, steps) for step in (0, 399, 7999)]
     assert rates == pytest.approx([6e-4 / 400, 6e-4, 4e-5], rel=1e-3)
     assert (config.data.frames, config.data.size, config.data.pick) == (16, 224, "stride-1")
+
+
+@pytest.mark.parametrize("mask", ["random", "frame"])
+def test_other_masks_are_a_setting(small, tmp_path, mask):
+    config = replace(small, model=replace(small.model, mask=mask), max_steps=1, out=str(tmp_path / "run"))
+    assert run(config).steps == 1
+    assert read_run(tmp_path / "run", []).model.mask == mask
+
+
+def test_a_picture_shows_what_a_run_fills_in(straight, tmp_path):
+    index = ShardIndex.open(straight.shards[0])
+    draw_reconstruction(Path(straight.out), index, 0, tmp_path / "filled.png")
+    with Image.open(tmp_path / "filled.png") as picture:
+        assert picture.size == (4 * 64, 3 * (64 + CAPTION_PX))
+        frames, hidden, filled = (
+            np.asarray(picture)[top + CAPTION_PX : top + CAPTION_PX + 64] for top in range(0, 240, 64 + CAPTION_PX)
+        )
+    seen = (frames == hidden).all(-1)
+    assert 0.05 < seen.mean() < 0.6
+    assert (filled[seen] == frames[seen]).all()
+    assert not (filled[~seen] == hidden[~seen]).all()

@@ -36,7 +36,6 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = _Recipes(
         "egovlpv2-tiny": "egovlpv2.egovlpv2_tiny",
         "videomae": "videomae.videomae_base",
         "videomae-tiny": "videomae.videomae_tiny",
-        "videomae-tune-tiny": "classify.videomae_tune_tiny",
         "egovlp-epic-mir": "retrieve.egovlp_epic_mir",
         "egovlp-epic-mir-tiny": "retrieve.egovlp_epic_mir_tiny",
         "egovlpv2-epic-mir": "retrieve.egovlpv2_epic_mir",
@@ -53,6 +52,31 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = _Recipes(
         "videoprism-stage2-tiny": "videoprism.videoprism_stage2_tiny",
         "videoprism-lit": "videoprism.videoprism_lit_base",
         "videoprism-lit-tiny": "videoprism.videoprism_lit_tiny",
+        "videomae-tune": "classify.videomae_tune",
+        "videomae-tune-ssv2": "classify.videomae_tune_ssv2",
+        "videomae-tune-tiny": "classify.videomae_tune_tiny",
+        "egovlp-probe": "probes.egovlp_probe",
+        "egovlp-probe-tiny": "probes.egovlp_probe_tiny",
+        "videomae-probe": "probes.videomae_probe",
+        "videomae-probe-tiny": "probes.videomae_probe_tiny",
+        "videoprism-probe": "probes.videoprism_probe",
+        "videoprism-probe-tiny": "probes.videoprism_probe_tiny",
+        "encoder-probe": "probes.encoder_probe",
+        "encoder-probe-tiny": "probes.encoder_probe_tiny",
+        "egovlp-epic-actions": "actions.egovlp_epic_actions",
+        "egovlp-epic-actions-tiny": "actions.egovlp_epic_actions_tiny",
+        "egovlp-egtea": "actions.egovlp_egtea",
+        "egovlp-egtea-tiny": "actions.egovlp_egtea_tiny",
+        "egovlp-anticipation": "actions.egovlp_anticipation",
+        "egovlp-anticipation-tiny": "actions.egovlp_anticipation_tiny",
     }
 )
 """Name -> recipe; no function has the name of a module, or it would hide that."""
+
+PRETRAINING = tuple(
+    name
+    for name in RECIPES
+    if name.removesuffix("-tiny").startswith(("egovlp", "videomae", "videoprism"))
+    and name.removesuffix("-tiny").partition("-")[2] in ("", "stage1", "stage2", "lit")
+)
+"""Names of the recipes that learn from clips and narrations alone; the others are of tasks, and called after them."""
