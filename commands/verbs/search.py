@@ -90,7 +90,7 @@ def search(
     source = check_source(run, weights, recipe, changes)
     check_out_here(index, "search")
 
-    from egocurate.commands.jobs.search import SearchJob, run_search
+    from egocurate.commands.search.job import SearchJob, run_search
 
     job = SearchJob(source, changes, index, videos, window, stride, texts, top, json, sheet, page, serve, port)
     if not run_search(job):
