@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Collection, Sequence
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -42,11 +41,6 @@ CLIP_SCHEMA = pa.schema(
 )
 """Columns of egoclip.parquet: the published ones and what later steps need (docs/formats.md)."""
 
-TextForm = Literal["normalized", "raw"]
-"""How a model reads a narration: without its marks and in lower case, or as the annotator wrote it."""
-
-TEXT_COLUMNS: dict[TextForm, str] = {"normalized": "text", "raw": "clip_text"}
-"""Column with each form of a narration, in clip tables and in the index of shards."""
 
 # With ".json" a key still fits the 100 characters of a tar member's name.
 KEY_LIMIT = 90

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from egocurate.captions import CAPTION_KINDS
 from egocurate.shards.read.caption_columns import CaptionColumns
-
-FIRST, DRAW = "first", "draw"
-CAPTION_CHOICES = (FIRST, DRAW, *CAPTION_KINDS)
-"""What `StreamConfig.captions` may be."""
+from egocurate.text_choices import CAPTION_KINDS, DRAW
 
 
 def draw_caption(captions: CaptionColumns, sample: int, choice: str, rng: np.random.Generator) -> int:

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from egocurate.errors import StoreError
 from egocurate.loaders.batch import Batch, Clip, collate
-from egocurate.loaders.caption_draw import FIRST, draw_caption
+from egocurate.loaders.caption_draw import draw_caption
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import crop_and_resize, random_view
 from egocurate.loaders.decode_clip import read_clip
@@ -21,6 +21,7 @@ from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_encoded import read_encoded
 from egocurate.shards.read.read_frames import BadSample
 from egocurate.shards.read.sample import Sample
+from egocurate.text_choices import FIRST
 
 
 @dataclass(frozen=True)

@@ -310,7 +310,8 @@ class EpochBatches(Iterator[Batch]):
 
     def pull(self) -> Batch:
         """Return the next batch uncounted; see `loaders.device.Counted`."""
-        return self.decode(self.pull_encoded())
+        batch = self.pull_encoded()
+        return self.decode(batch) if self._owner.config.decode == "device" else batch
 
     def decode_on(self, device: torch.device) -> None:
         """Say where batches go, for the stream to decode there if it may."""

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from egocurate.clip_table import TEXT_COLUMNS, TextForm
 from egocurate.errors import InputError
-from egocurate.loaders.caption_draw import CAPTION_CHOICES, FIRST
 from egocurate.loaders.frame_sampling import frame_sampler
-from egocurate.shards.read.tag_file import OWN
 from egocurate.shards.video.decode import DECODERS
+from egocurate.text_choices import CAPTION_CHOICES, FIRST, OWN_TAGS, TEXT_COLUMNS, TextForm
 
 AUTO_WORKERS = -1
 """as many as `loaders.workers.choose_workers` finds"""
@@ -82,7 +80,7 @@ class StreamConfig:
                 raise InputError(f"text {form!r} is neither normalized nor raw")
         if self.captions not in CAPTION_CHOICES:
             raise InputError(f"captions {self.captions!r} is none of {', '.join(CAPTION_CHOICES)}")
-        if self.captions != FIRST and any(name not in ("", OWN) for name in self.tags):
+        if self.captions != FIRST and any(name not in ("", OWN_TAGS) for name in self.tags):
             raise InputError("captions and tags: each caption has its own classes, which `curate tag` does not change")
         for name, where in (("crop", self.crop), ("decode", self.decode)):
             if where not in ("host", "device"):

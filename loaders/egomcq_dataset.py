@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from egocurate.clip_table import TextForm
 from egocurate.errors import InputError
 from egocurate.loaders.evaluation_clips import EvaluationClips
 from egocurate.questions import read_questions
 from egocurate.shards.read.index import ShardIndex
+from egocurate.text_choices import TextForm
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,9 @@ class Tab:
                 assert "error" not in answer, answer
                 return answer["result"]
             if answer.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
-                self.faults.append(answer["params"])
+                said = answer["params"]
+                if said.get("entry", {}).get("level") != "info":
+                    self.faults.append(said)
 
     def _read(self):
         letters = bytearray()

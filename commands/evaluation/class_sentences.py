@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from egocurate.clip_table import TextForm
 from egocurate.curation.text.as_narrated import as_narrated
 from egocurate.curation.text.marks import normalize
+from egocurate.text_choices import TextForm
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.load_frozen import FROZEN
 from egocurate.training.tasks.zero_shot.class_texts import class_phrase, fill

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 
-from egocurate.captions import CAPTION_KINDS
 from egocurate.commands.jobs.cutting import Outcome
 from egocurate.commands.output.run_record import locked_run
 from egocurate.curation.clips.egoclip import LEXICON, LEXICON_FILES, lexicon_digest
@@ -21,6 +20,7 @@ from egocurate.storage.atomic import atomic_file, atomic_write
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.parquet import row_groups, write_pieces
 from egocurate.storage.paths import AnyPath, make_folder
+from egocurate.text_choices import CAPTION_KINDS
 
 TABLE_FILE, UNMATCHED_FILE = "egoclip.parquet", "unmatched.csv"
 

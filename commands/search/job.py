@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from egocurate.clip_table import TextForm
 from egocurate.commands.search.page import write_page
 from egocurate.commands.search.server import Found, SearchServer
 from egocurate.commands.search.sheet import Answer, write_sheet
@@ -19,6 +18,7 @@ from egocurate.loaders.videos.long_videos import find_videos
 from egocurate.loaders.workers.choose_workers import with_workers
 from egocurate.progress import Report
 from egocurate.storage.atomic import write_json
+from egocurate.text_choices import TextForm
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import single_rank
 from egocurate.training.run.model_source import Loaded, ModelSource

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from egocurate.captions import CAPTION_KINDS
 from egocurate.commands.verbs.options import Json, Out, check_out, finish, path_or_url
 from egocurate.console import progress
+from egocurate.text_choices import CAPTION_KINDS
 
 
 def captions(

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from egocurate.captions import CAPTION_KINDS
 from egocurate.curation.clips.captions import own_captions, tagged_captions, with_captions
 from egocurate.curation.segments.match import match_segments
 from egocurate.curation.segments.segments import Segments
 from egocurate.curation.text.taxonomy import Lexicon
 from egocurate.progress import Report, silent
+from egocurate.text_choices import CAPTION_KINDS
 
 UNMATCHED_COLUMNS = ["video_uid", "start_sec", "end_sec", "text"]
 _ROWS_AT_ONCE = 100_000

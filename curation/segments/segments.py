@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from egocurate.captions import CAPTION_KINDS
 from egocurate.curation.sources import FIRST_PASS
 from egocurate.curation.sources.cells import LONGEST_SEC
 from egocurate.curation.sources.video_folders import video_name
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
+from egocurate.text_choices import CAPTION_KINDS
 
 NEEDED = ("video", "start_sec", "end_sec", "text")
 """Columns that a reader gives: path or name of the video (str), seconds (float), what is said (str)."""

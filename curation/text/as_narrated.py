@@ -1,10 +1,10 @@
 """A text as somebody types it to search, in the words of a narration: models have read nothing else."""
 
-from egocurate.clip_table import TextForm
 from egocurate.curation.text.inflection import third_person, verb_bases
 from egocurate.curation.text.marks import normalize
 from egocurate.curation.text.subject import ARTICLES, rather_noun, starts_with_verb
 from egocurate.curation.text.wordnet import is_verb
+from egocurate.text_choices import TextForm
 
 
 def as_narrated(text: str) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from egocurate.captions import CAPTION_KINDS
 from egocurate.errors import InputError
 from egocurate.labels import label_column
 from egocurate.progress import Report, silent
@@ -22,6 +21,7 @@ from egocurate.shards.shard_format import CLIP_COLUMNS, FAILED_FILE, INDEX_FILE
 from egocurate.shards.write.shard_folder import PLAN_FILE, UNFINISHED
 from egocurate.shards.write.tar import BLOCK, member_header
 from egocurate.storage.paths import AnyPath, Bytes, file_sizes, whole_file
+from egocurate.text_choices import CAPTION_KINDS
 
 STAGE = "verifying shards"
 COMPARED = (*CLIP_COLUMNS, "key", "frame_count", "fps")

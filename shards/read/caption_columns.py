@@ -8,10 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from egocurate.captions import CAPTION_KINDS
-from egocurate.clip_table import TextForm
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.shard_format import ITEMS
+from egocurate.text_choices import CAPTION_KINDS, TextForm
 
 
 class Caption(NamedTuple):

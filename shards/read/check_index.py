@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from egocurate.captions import CAPTION_KINDS
 from egocurate.labels import UNKNOWN, label_column
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.shard_format import ITEMS, MP4, VIDEO_KINDS
+from egocurate.text_choices import CAPTION_KINDS
 
 PIECE_SAMPLES = 1 << 20
 _NUMBERS = ("shard", "frame_count", "fps")

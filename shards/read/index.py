@@ -7,8 +7,6 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from egocurate.clip_table import TEXT_COLUMNS as TEXT_COLUMNS_OF_FORMS
-from egocurate.clip_table import TextForm
 from egocurate.errors import InputError
 from egocurate.labels import label_column
 from egocurate.shards.adopt.adopted import ADOPTED, tar_folder
@@ -19,12 +17,14 @@ from egocurate.shards.read.open_index import open_columns
 from egocurate.shards.read.sample import Sample
 from egocurate.shards.read.shard_cache import ShardCache, StoredShard
 from egocurate.shards.read.shard_reader import ShardReader, Span
-from egocurate.shards.read.tag_file import OWN, TagNote, read_tags
+from egocurate.shards.read.tag_file import TagNote, read_tags
 from egocurate.shards.shard_format import INDEX_FILE, MP4, VIDEO_KINDS, member_suffixes
 from egocurate.shards.write.parts import Part, parts_fingerprint
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, is_remote
 from egocurate.storage.redacted import redacted
+from egocurate.text_choices import OWN_TAGS, TextForm
+from egocurate.text_choices import TEXT_COLUMNS as TEXT_COLUMNS_OF_FORMS
 
 TEXT_COLUMNS = ("key", "clip_text", "text", "video_uid", "narration_source")
 NUMBER_COLUMNS = ("narration_ind", "narration_time", "clip_start", "clip_end", "clip_idx", "frame_count", "fps")
@@ -41,7 +41,7 @@ class ShardIndex:
     def __init__(self, folder: AnyPath, manifest: dict, read_column: ReadColumn, reader: ShardReader) -> None:
         """Use `ShardIndex.open`."""
         self.folder, self.manifest, self.reader, self._read_column = folder, manifest, reader, read_column
-        self.tags = OWN
+        self.tags = OWN_TAGS
         """name of the classes that its clips have"""
         self._tag_note: TagNote | None = None
         self.shard: np.ndarray = numbers(read_column("shard"))
@@ -82,7 +82,7 @@ class ShardIndex:
         except (OSError, KeyError, UnicodeDecodeError, pa.ArrowException) as error:
             first_line = str(error).partition("\n")[0]
             raise InputError(f"{path} cannot be read ({first_line}): write the shards again") from error
-        if tags not in ("", OWN):
+        if tags not in ("", OWN_TAGS):
             index.take_tags(tags)
         return index
 

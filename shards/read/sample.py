@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from egocurate.clip_table import TEXT_COLUMNS, TextForm
 from egocurate.storage.paths import AnyPath
+from egocurate.text_choices import TEXT_COLUMNS, TextForm
 
 
 @dataclass(frozen=True)

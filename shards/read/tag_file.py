@@ -14,11 +14,10 @@ import pyarrow.parquet as pq
 from egocurate.errors import InputError
 from egocurate.shards.read.index_columns import ListColumn, lists, one_array
 from egocurate.storage.paths import TABLE_BYTES, AnyPath, file_sizes, read_bytes
+from egocurate.text_choices import OWN_TAGS
 
 TAGS_FORMAT = "egocurate-tags/1"
 TAG_COLUMNS = ("tag_verb", "tag_noun")
-OWN = "own"
-"""Name of the tags of the index itself."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 _FILE = re.compile(rf"tags-({_NAME.pattern})\.json")
@@ -51,8 +50,8 @@ class TagNote:
 
 def check_tags_name(name: str) -> None:
     """Raise InputError for a name that files of tags cannot have."""
-    if not _NAME.fullmatch(name) or name == OWN:
-        raise InputError(f"tags {name!r}: a name has letters, digits, -, _ and ., 64 at most, and is not {OWN!r}")
+    if not _NAME.fullmatch(name) or name == OWN_TAGS:
+        raise InputError(f"tags {name!r}: a name has letters, digits, -, _ and ., 64 at most, and is not {OWN_TAGS!r}")
 
 
 def note_file(folder: AnyPath, name: str) -> AnyPath:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from egocurate.captions import CAPTION_KINDS
 from egocurate.loaders.caption_draw import draw_caption
 from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.shards.read.caption_columns import CaptionColumns
+from egocurate.text_choices import CAPTION_KINDS
 
 KINDS = [0, 1, 1, 2, 0]  # two samples: four captions, then one
 WEIGHTS = [1.0, 2.0, 1.0, 4.0, 1.0]

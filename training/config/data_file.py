@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 import yaml
 
-from egocurate.clip_table import TextForm
 from egocurate.errors import InputError
 from egocurate.storage.paths import as_path, is_remote, read_bytes
+from egocurate.text_choices import TextForm
 from egocurate.training.config.train_config import TrainConfig
 
 MOST_BYTES, MOST_SOURCES = 1 << 20, 1000

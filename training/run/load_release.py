@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
-from egocurate.clip_table import TextForm
 from egocurate.errors import InputError
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlpv2.config import EgoVLPv2Config
@@ -24,6 +23,7 @@ from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, EncoderConfig, VideoPrismConfig
 from egocurate.models.videoprism.weights import read_arrays
 from egocurate.models.weights import read_weights
+from egocurate.text_choices import TextForm
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from egocurate.clip_table import TextForm
 from egocurate.errors import InputError
 from egocurate.loaders import ShardIndex
 from egocurate.loaders.batch import Batch, multi_hot
+from egocurate.text_choices import TextForm
 
 
 class RelevantSentences:

@@ -62,7 +62,7 @@ def compressed(path):
 
 
 def written(index):
-    return {path.stem: path.stat().st_mtime_ns for path in (index / "videos").glob("*.npz")}
+    return {path.stem: path.stat().st_mtime_ns for path in (index / "videos").glob("[!.]*.npz")}
 
 
 def test_a_text_finds_the_window_whose_embedding_is_nearest(trained, videos, tmp_path, capsys):
