@@ -19,6 +19,7 @@ To change a recipe: --set optimizer.lr=1e-4 --set model.video.depth=6 --set data
 
 What has been trained, on benchmarks, as features of long videos, and to give away (each has a --help):
     python train.py eval runs/2 --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards
+    python train.py eval runs/2 --all --data benchmarks
     python train.py features runs/2 --videos ego4d/v2/full_scale --out features/2
     python train.py nlq --features features/2 --annotations nlq_train.json nlq_val.json --out runs/nlq  # and mq
     python train.py export runs/2 --to safetensors --out models/2

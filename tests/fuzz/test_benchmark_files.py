@@ -1,4 +1,4 @@
-"""What the readers of published benchmarks make of broken files: EPIC's retrieval, Charades-Ego."""
+"""What the readers of published benchmarks make of broken files: EPIC's retrieval, Charades-Ego, captions of videos."""
 
 import ast
 import csv
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from egocurate.training.tasks.charades import CLASSES, VIDEOS, read_charades
 from egocurate.training.tasks.epic_retrieval import CLIPS, SENTENCES, read_retrieval
+from egocurate.training.tasks.zero_shot.video_retrieval import read_captions
 from tests.fuzz.broken_tables import broken_csv, csv_bytes
 from tests.fuzz.harness import Target
 
@@ -18,6 +19,7 @@ CLIP_ROWS = [
 ]
 SENTENCE_ROWS = [["narration_id", "narration"], ["P01_11_0", "take plate"], ["P02_03_7", "open door é"]]
 VIDEO_ROWS = [["id", "subject", "actions"], ["AAAAA", "x", "c000 11.90 21.20;c001 0.00 12.60"], ["BBBBB", "y", ""]]
+CAPTION_ROWS = [["key", "video_id", "sentence"], ["1", "video7010", "a man, who cooks"], ["2", "video7010", "é cuts"]]
 
 
 def rows_of(data: bytes) -> list[dict[str, str]]:
@@ -75,3 +77,17 @@ def test_videos_of_charades_ego(tmp_path: Path, clean):
         return plain and told == found
 
     clean(Target("CharadesEgo_v1_test_only1st.csv", [VIDEO_ROWS], broken_csv, read, right), 300)
+
+
+def test_captions_of_videos(tmp_path: Path, clean):
+    def read(data: bytes) -> list[tuple[str, str]]:
+        (tmp_path / "captions.csv").write_bytes(data)
+        found = read_captions(tmp_path / "captions.csv")
+        return [(found.videos[owner], text) for owner, text in zip(found.owners, found.sentences, strict=True)]
+
+    def right(data: bytes, found: list[tuple[str, str]]) -> bool:
+        rows = rows_of(data)
+        name = "sentence" if "sentence" in rows[0] else "caption"
+        return found == [(row["video_id"].strip(), " ".join(row[name].split())) for row in rows]
+
+    clean(Target("captions.csv", [CAPTION_ROWS], broken_csv, read, right), 300)
