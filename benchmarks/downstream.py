@@ -41,9 +41,9 @@ MODEL = VideoMAEConfig(
     decoder_heads=4,
     mask_ratio=0.5,  # of the four places of a frame
 )
-PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 400, 500, 300
+PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 1500, 500, 500
 CHANCE = 100 / 6
-VIDEOS = LabeledRootConfig(train=384, test=120, side=80)
+VIDEOS = LabeledRootConfig(train=768, test=120, side=80)
 
 
 def tuned_or_from_nothing(data: Path, scratch: Path) -> Figures:

@@ -9,12 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from egocurate.commands.curate import main
 from egocurate.commands.report.film_strip import CAPTION_PX
-from egocurate.commands.report.reconstruction import draw_reconstruction
 from egocurate.errors import InputError
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.videomae.config import VideoMAEConfig
-from egocurate.shards.read.index import ShardIndex
 from egocurate.train import train
 from egocurate.training.config.loss_configs import Reconstruction
 from egocurate.training.config.optimizer import OptimizerConfig, learning_rate
@@ -177,8 +176,9 @@ def test_other_masks_are_a_setting(small, tmp_path, mask):
 
 
 def test_a_picture_shows_what_a_run_fills_in(straight, tmp_path):
-    index = ShardIndex.open(straight.shards[0])
-    draw_reconstruction(Path(straight.out), index, 0, tmp_path / "filled.png")
+    with pytest.raises(SystemExit) as left:
+        main(["show", straight.shards[0], "0", "--run", straight.out, "--out", str(tmp_path / "filled.png")])
+    assert not left.value.code
     with Image.open(tmp_path / "filled.png") as picture:
         assert picture.size == (4 * 64, 3 * (64 + CAPTION_PX))
         frames, hidden, filled = (

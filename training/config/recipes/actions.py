@@ -63,7 +63,7 @@ def egovlp_egtea_tiny() -> TrainConfig:
 def egovlp_anticipation() -> TrainConfig:
     """Probe the frozen tower for actions that begin a second after the clip ends: class-mean recall at 5.
 
-    The clips are those of `curate segments --before 1`. V-JEPA 2 (2506.09985, section 5) probes so, with a pooling of
+    The clips are those of `curate segments --before 1`. V-JEPA 2 (2506.09985) probes so, with a pooling of
     four layers that reads its predictor's tokens too, a query for each of verb, noun and action, and a focal loss; here
     one layer and one query read the encoder's tokens, and the loss is cross entropy.
     """
