@@ -135,6 +135,12 @@ def test_a_tower_of_four_frames_is_tuned_to_sixteen(data, tmp_path):
     assert torch.equal(system.model.backbone.blocks[1].mlp.fc1.weight, four.blocks[1].mlp.fc1.weight)
 
 
+@pytest.mark.parametrize("name", [f"egovlp-{task}{size}" for task in ("oscc", "pnr") for size in ("", "-tiny")])
+def test_a_recipe_from_nothing_takes_its_frames(name):
+    config = RECIPES[name]()
+    assert config.model.backbone.max_frames == config.data.frames == 16
+
+
 def test_other_shards_are_refused(data, tmp_path):
     config = tuned(data, tmp_path)
     stream = open_stream(config, HERE)

@@ -25,7 +25,7 @@ def egovlp_oscc() -> TrainConfig:
     """
     return TrainConfig(
         system="egovlp-state-changes",
-        model=ClassifierConfig(backbone=VideoConfig(), head="cls"),
+        model=ClassifierConfig(backbone=VideoConfig(max_frames=16), head="cls"),
         objective=Classification(labels=("state_change",)),
         data=replace(PRESETS["egovlp"], frames=16, negatives=False, workers=AUTO_WORKERS),
         batch_size=32,
@@ -49,7 +49,7 @@ def egovlp_oscc_tiny() -> TrainConfig:
     return replace(
         pretraining,
         system="egovlp-state-changes",
-        model=ClassifierConfig(backbone=EgoVLPConfig.small().video, head="cls"),
+        model=ClassifierConfig(backbone=replace(EgoVLPConfig.small().video, max_frames=16), head="cls"),
         objective=Classification(labels=("state_change",)),
         data=replace(pretraining.data, frames=16, negatives=False),
         optimizer=replace(pretraining.optimizer, lr=5e-4, warmup_steps=20, final_lr=1e-6),
