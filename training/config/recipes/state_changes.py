@@ -59,7 +59,7 @@ def egovlp_oscc_tiny() -> TrainConfig:
 
 
 def egovlp_pnr_tiny() -> TrainConfig:
-    """The same for the frame of the change, each scored by its own tokens: few windows teach [CLS] nothing."""
+    """The same for the frame of the change, each scored by its own tokens."""
     tiny = egovlp_oscc_tiny()
     model = replace(tiny.model, head="mean")
     return replace(tiny, model=model, objective=Classification(labels=("keyframe",)))
