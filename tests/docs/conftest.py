@@ -32,7 +32,7 @@ from tests.training.tasks.test_evaluate import HEADER, SEGMENTS, row, write_csv,
 
 SMALL_ROOT = DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15)
 SMALL_LABELED_ROOT = LabeledRootConfig(
-    train=12, test=6, long_train=2, long_test=1, motion_sec=1.0, video_sec=16.0, side=48, fps=10
+    train=12, test=6, long_train=4, long_test=1, motion_sec=1.0, video_sec=16.0, side=48, fps=10
 )
 ASK = "--mcq-json mine/egomcq.json --mcq-shards mine/egomcq-shards"
 FIRST = (  # as the pages have them: what the commands of other pages build upon

@@ -40,6 +40,7 @@ class ClassifierSystem(System):
     """A backbone with a head for each kind of label; frozen, the head alone learns."""
 
     splits_by = "rows"
+    network: type[Classifier] = Classifier
     new_parameters = ("scores.", "pool.", "norm.")
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
@@ -49,7 +50,7 @@ class ClassifierSystem(System):
         names = _names_of_run(Path(config.out)) if data is None else self.names_of_data(data.indexes, config)
         self.label_names = _chosen(names, config)
         try:
-            model = Classifier(config.model, {kind: len(classes) for kind, classes in self.label_names.items()})
+            model = self.network(config.model, {kind: len(classes) for kind, classes in self.label_names.items()})
         except ValueError as error:
             raise InputError(str(error)) from error
         self.rows_together = 2 if self.objective.mixup or self.objective.cutmix else 1

@@ -15,20 +15,24 @@ from egocurate.loaders import ShardIndex
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.clip_stream import Stream
 from egocurate.loaders.device import to_device
+from egocurate.models.classifier.state_changes import KEYFRAME, StateChangeClassifier
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.classifier import ClassifierSystem
 from egocurate.training.systems.step_rng import StepRng
-from egocurate.training.tasks.state_changes import CHANGE, KEYFRAME, StateChangeEvaluator, windows_of
+from egocurate.training.tasks.state_changes import CHANGE, StateChangeEvaluator, windows_of
 
 
 class StateChangeSystem(ClassifierSystem):
     """A classifier of two questions: `state_change` of two classes, and `keyframe`, one class for each frame.
 
-    As EgoVLP's release has them, each is a linear layer on [CLS] (2206.01670, section 6.2). `objective.labels` says
-    which is asked; both are learned by the sum of their losses. A window without a change has no keyframe.
+    As EgoVLP's release has them, each is a linear layer on [CLS] (2206.01670, section 6.2); with model.head=mean each
+    frame is scored by its own tokens. `objective.labels` says which is asked; both are learned by the sum of their
+    losses. A window without a change has no keyframe.
     """
+
+    network = StateChangeClassifier
 
     def __init__(self, config: TrainConfig, data: Stream | None, ranks: Ranks) -> None:
         """Build for the frames of a window; raises InputError for sizes that do not fit, and other shards."""

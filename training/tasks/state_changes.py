@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from egocurate.loaders import ShardIndex
+from egocurate.models.classifier.state_changes import KEYFRAME
 from egocurate.models.metrics.state_changes import keyframe_seconds, localization_error, state_change_accuracy
 from egocurate.training.tasks.classification import ClassificationEvaluator
 
-CHANGE, KEYFRAME = "state_change", "keyframe"
-"""The two questions as kinds of labels: what shards have, and what follows from the time of the change."""
+CHANGE = "state_change"
+"""The label of shards that `curate segments --annotations fho_oscc-pnr_train.json` cuts."""
 
 
 class Windows(NamedTuple):

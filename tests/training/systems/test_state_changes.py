@@ -9,6 +9,8 @@ import torch.nn.functional as F
 
 from egocurate.errors import InputError
 from egocurate.loaders import ShardIndex
+from egocurate.models.classifier.config import ClassifierConfig
+from egocurate.models.classifier.state_changes import StateChangeClassifier
 from egocurate.progress import silent
 from egocurate.training.config.loss_configs import Classification
 from egocurate.training.config.recipes import RECIPES
@@ -21,7 +23,7 @@ from egocurate.training.systems import build_system
 from egocurate.training.systems.state_changes import keyframes
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.tasks.state_changes import StateChangeEvaluator, windows_of
-from tests.training.downstream import tiny, write_tasks
+from tests.training.downstream import VIDEO, tiny, write_tasks
 from tests.training.ranks import together
 from tests.training.runs import Stop, rows, run
 
@@ -133,6 +135,25 @@ def test_a_tower_of_four_frames_is_tuned_to_sixteen(data, tmp_path):
     assert torch.equal(system.model.backbone.temporal_embed[:, :4], four.temporal_embed)
     assert not system.model.backbone.temporal_embed[:, 4:].any()
     assert torch.equal(system.model.backbone.blocks[1].mlp.fc1.weight, four.blocks[1].mlp.fc1.weight)
+
+
+@pytest.mark.parametrize("name", [f"egovlp-{task}{size}" for task in ("oscc", "pnr") for size in ("", "-tiny")])
+def test_a_recipe_from_nothing_takes_its_frames(name):
+    config = RECIPES[name]()
+    assert config.model.backbone.max_frames == config.data.frames == 16
+
+
+def test_with_the_head_of_frames_each_is_scored_by_its_own_tokens():
+    config = ClassifierConfig(VIDEO, head="mean")
+    model = StateChangeClassifier(config, {"state_change": 2, "keyframe": 4}).eval()
+    frames = torch.randn(2, 4, 3, 32, 32)
+    logits = model(frames)
+    assert {kind: tuple(part.shape) for kind, part in logits.items()} == {"state_change": (2, 2), "keyframe": (2, 4)}
+    tokens = model.tokens(frames)
+    own = model.scores["keyframe"](model.norm(tokens[:, 1 + 4 * 2 : 1 + 4 * 3].mean(1)))  # four patches a frame
+    torch.testing.assert_close(logits["keyframe"][:, 2:3], own)
+    with pytest.raises(ValueError, match="state changes take cls or mean"):
+        StateChangeClassifier(ClassifierConfig(VIDEO, head="map", heads=2), {"keyframe": 4})
 
 
 def test_other_shards_are_refused(data, tmp_path):

@@ -25,7 +25,7 @@ def egovlp_oscc() -> TrainConfig:
     """
     return TrainConfig(
         system="egovlp-state-changes",
-        model=ClassifierConfig(backbone=VideoConfig(), head="cls"),
+        model=ClassifierConfig(backbone=VideoConfig(max_frames=16), head="cls"),
         objective=Classification(labels=("state_change",)),
         data=replace(PRESETS["egovlp"], frames=16, negatives=False, workers=AUTO_WORKERS),
         batch_size=32,
@@ -49,14 +49,17 @@ def egovlp_oscc_tiny() -> TrainConfig:
     return replace(
         pretraining,
         system="egovlp-state-changes",
-        model=ClassifierConfig(backbone=EgoVLPConfig.small().video, head="cls"),
+        model=ClassifierConfig(backbone=replace(EgoVLPConfig.small().video, max_frames=16), head="cls"),
         objective=Classification(labels=("state_change",)),
         data=replace(pretraining.data, frames=16, negatives=False),
+        batch_size=16,
         optimizer=replace(pretraining.optimizer, lr=5e-4, warmup_steps=20, final_lr=1e-6),
         epochs=20,
     )
 
 
 def egovlp_pnr_tiny() -> TrainConfig:
-    """The same for the frame of the change."""
-    return replace(egovlp_oscc_tiny(), objective=Classification(labels=("keyframe",)))
+    """The same for the frame of the change, each scored by its own tokens."""
+    tiny = egovlp_oscc_tiny()
+    model = replace(tiny.model, head="mean")
+    return replace(tiny, model=model, objective=Classification(labels=("keyframe",)))
