@@ -123,7 +123,7 @@ def test_a_clip_without_features_is_named_and_left_out(world, capsys):
 @pytest.mark.parametrize(
     ("rows", "line"),
     [
-        (np.zeros((30, 18), np.float32), "has features to 15.0 s, asked to 40.0: another rate?"),
+        (np.zeros((30, 18), np.float32), "has features to 15.0 s, asked to 40.0 s: another rate?"),
         (np.zeros((80, 5), np.float32), "[5] wide, the first video [18]"),
         (np.full((80, 18), np.nan, np.float32), "holds numbers that are not finite"),
         (np.zeros((80, 18), np.float64), "holds no rows of features"),
