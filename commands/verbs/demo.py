@@ -15,9 +15,7 @@ def demo(
     out: Out = Path("demo"),
     long: Annotated[
         bool,
-        typer.Option(
-            "--long", help="In place of all this, make long videos with questions and moments, for nlq and mq."
-        ),
+        typer.Option("--long", help="In place of all this, make long videos with questions and moments."),
     ] = False,
     json: Json = False,
 ) -> None:

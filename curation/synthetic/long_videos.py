@@ -56,7 +56,8 @@ class Moment(NamedTuple):
 def write_long_root(root: Path, config: LongRootConfig | None = None, report: Report = silent) -> None:
     """Write videos, nlq_{train,val}.json and moments_{train,val}.json in Ego4D's layout; a finished one stays.
 
-    A clip is a whole video. Each question has one answer in its video; a moment's label is its verb. Raises InputError
+    A clip is a whole video. Each question has one answer in its video, and is asked as narrations tell it, in the words
+    that pre-trained models know (NaQ, 2301.00746); a moment's label is its verb. Raises InputError
     if `root` holds one with other settings.
     """
     config = config or LongRootConfig()
@@ -121,8 +122,8 @@ def _questions(rng: np.random.Generator, uid: str, planted: list[Moment]) -> dic
                 "clip_end_sec": moment.end_sec,
                 "video_start_sec": moment.start_sec,
                 "video_end_sec": moment.end_sec,
-                "template": "Objects: When did I do X?",
-                "query": f"When did I {verb} the {noun}?",
+                "template": "",
+                "query": f"#C C {third_person(verb)} the {noun}",
             }
         )
     return {"annotation_uid": _name(f"{uid}/nlq"), "language_queries": asked}
