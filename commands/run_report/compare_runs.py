@@ -21,6 +21,7 @@ def write_run_comparison(run: Path, other: Path) -> Path:
     names = short if short[0] != short[1] else [str(one) for one, _, _ in both]
     if names[0] == names[1]:
         names = [f"{names[0]} (1)", f"{names[1]} (2)"]
+    settings = [settings_by_part(config) for _, config, _ in both]
     facts = {
         "names": names,
         "abouts": [
@@ -28,7 +29,7 @@ def write_run_comparison(run: Path, other: Path) -> Path:
         ],
         "cards": [figure_cards(curves) for _, _, curves in both],
         "panels": shared_panels(dict(zip(names, (curves for _, _, curves in both), strict=True))),
-        "differences": differing(*(settings_by_part(config) for _, config, _ in both)),
+        "differences": [row for row in differing(*settings) if row[0] != "run: out"],
     }
     out = run / f"report-beside-{short[1]}.html"
     write_page(out, "runs-beside.html.j2", facts)

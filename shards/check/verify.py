@@ -12,7 +12,7 @@ import numpy as np
 from egocurate.errors import InputError
 from egocurate.labels import label_column
 from egocurate.progress import Report, silent
-from egocurate.shards.adopt.adopted import ADOPTED
+from egocurate.shards.adopt.adopted import ADOPTED, tar_folder
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.open_index import DamagedIndex
 from egocurate.shards.read.read_frames import check_frames
@@ -72,7 +72,7 @@ def _problems_of_files(index: ShardIndex, report: Report) -> Iterator[Problem]:
     bounds = np.searchsorted(index.shard, np.arange(len(entries) + 1))
     for shard, entry in enumerate(entries):
         report(STAGE, shard, len(entries))
-        yield from _check_shard(index, shard, entry, range(bounds[shard], bounds[shard + 1]))
+        yield from _check_shard(index, entry, range(bounds[shard], bounds[shard + 1]))
     report(STAGE, len(entries), len(entries))
     for name in tag_names(index.folder):
         try:
@@ -89,8 +89,8 @@ def _problems_of_files(index: ShardIndex, report: Report) -> Iterator[Problem]:
         yield from (Problem(name, None, "is not in the manifest: move it elsewhere") for name in strays)
 
 
-def _check_shard(index: ShardIndex, shard: int, entry: dict, samples: range) -> list[Problem]:
-    path = index.reader.shards[shard].path
+def _check_shard(index: ShardIndex, entry: dict, samples: range) -> list[Problem]:
+    path = tar_folder(index.folder, index.manifest) / entry["file"]
     if not path.is_file():
         return [Problem(entry["file"], None, "is not there")]
     size = path.stat().st_size
