@@ -10,10 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-CAPTION_KINDS = ("human", "rephrased", "narrator", "caption")
-"""Who wrote a caption, by number: a person; a model that rephrased a person's; a model that narrated; another model."""
-
-HUMAN = CAPTION_KINDS.index("human")
+from egocurate.caption_kinds import CAPTION_KINDS
 
 CAPTION_TYPES = {
     "captions": pa.list_(pa.string()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from egocurate.captions import CAPTION_KINDS
+from egocurate.caption_kinds import CAPTION_KINDS
 from egocurate.shards.read.caption_columns import CaptionColumns
 
 FIRST, DRAW = "first", "draw"

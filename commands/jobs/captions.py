@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 
-from egocurate.captions import CAPTION_KINDS
+from egocurate.caption_kinds import CAPTION_KINDS
 from egocurate.commands.jobs.cutting import Outcome
 from egocurate.commands.output.run_record import locked_run
 from egocurate.curation.clips.egoclip import LEXICON, LEXICON_FILES, lexicon_digest

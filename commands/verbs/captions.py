@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from egocurate.captions import CAPTION_KINDS
+from egocurate.caption_kinds import CAPTION_KINDS
 from egocurate.commands.verbs.options import Json, Out, check_out, finish, path_or_url
 from egocurate.console import progress
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.captions import CAPTION_KINDS, CAPTION_TYPES, HUMAN, has_captions
+from egocurate.caption_kinds import CAPTION_KINDS, HUMAN
+from egocurate.captions import CAPTION_TYPES, has_captions
 from egocurate.curation.sources import CAPTION_COLUMNS
 from egocurate.curation.text.marks import clean_text
 from egocurate.curation.text.normalized import normalized

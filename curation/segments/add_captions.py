@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from egocurate.captions import CAPTION_KINDS
+from egocurate.caption_kinds import CAPTION_KINDS
 from egocurate.curation.clips.captions import own_captions, tagged_captions, with_captions
 from egocurate.curation.segments.match import match_segments
 from egocurate.curation.segments.segments import Segments

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from egocurate.captions import CAPTION_KINDS
+from egocurate.caption_kinds import CAPTION_KINDS
 from egocurate.curation.sources import FIRST_PASS
 from egocurate.curation.sources.cells import LONGEST_SEC
 from egocurate.curation.sources.video_folders import video_name

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from egocurate.captions import CAPTION_KINDS
+from egocurate.caption_kinds import CAPTION_KINDS
 from egocurate.labels import label_column
 from egocurate.progress import Report, silent
 from egocurate.shards.read.index import ShardIndex

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from egocurate.captions import CAPTION_KINDS
+from egocurate.caption_kinds import CAPTION_KINDS
 from egocurate.labels import UNKNOWN, label_column
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.shard_format import ITEMS, MP4

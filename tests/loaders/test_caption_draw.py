@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from egocurate.captions import CAPTION_KINDS
+from egocurate.caption_kinds import CAPTION_KINDS
 from egocurate.loaders.caption_draw import draw_caption
 from egocurate.loaders.order.counter_rng import Purpose, generator
 from egocurate.shards.read.caption_columns import CaptionColumns
