@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from egocurate.errors import InputError
+from egocurate.loaders import ShardIndex
+from egocurate.loaders.caption_draw import FIRST
 from egocurate.loaders.clip_stream import Stream
 from egocurate.loaders.device import to_device
 from egocurate.models.tokenizer import AnyTokenizer, count_pieces, load_tokenizer, train_tokenizer
@@ -107,5 +109,13 @@ def _made(config: TrainConfig, data: Stream, vocab: int, prepare: Prepare) -> An
             f"tokenizer={pretrained}"
         )
     every = math.ceil(sum(map(len, data.indexes)) / VOCABULARY_TEXTS)
-    rows = (index.row(i) for index in data.indexes for i in range(0, len(index), every))
-    return train_tokenizer((prepare(row.text_as(config.data.text)) for row in rows), vocab)
+    texts = (text for index in data.indexes for i in range(0, len(index), every) for text in _shown(config, index, i))
+    return train_tokenizer(map(prepare, texts), vocab)
+
+
+def _shown(config: TrainConfig, index: ShardIndex, sample: int) -> list[str]:
+    """Return the texts that a clip may be shown with: its own, or all of its captions where these are drawn."""
+    form = config.data.text
+    if config.data.captions == FIRST or index.captions is None:
+        return [index.row(sample).text_as(form)]
+    return [caption.text_as(form) for caption in index.captions.of(sample)]

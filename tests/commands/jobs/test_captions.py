@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 
+from egocurate.commands.report.strips import clip_strip
 from egocurate.curation.clips.read_clips import read_clips
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.shards.read.index import ShardIndex
@@ -84,6 +85,8 @@ def test_segments_become_an_egoclip_and_a_file_adds_captions_to_it(run, segments
     assert [one.kind for one in index.captions.of(0)] == ["human", "human", "rephrased"]
     shown = run("show", tables / "S", 0)
     assert f"{index.captions.of(0)[2].clip_text} (rephrased, " in shown.out and ", weight 0.5)" in shown.out
+    strip = clip_strip(index, index.row(0), play=False)  # as the page of `curate report` has it
+    assert strip.captions[1] == f"{index.captions.of(0)[2].clip_text} (rephrased)" and len(strip.captions) == 2
     assert run("verify", tables / "S").status == 0
 
 
