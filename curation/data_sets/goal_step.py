@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from egocurate.curation.data_sets.annotation_files import SegmentRows, entries, find_files, read_json
 from egocurate.curation.segments.segments import Segments
+from egocurate.curation.sources.cells import LONGEST_SEC, number
 from egocurate.storage.paths import AnyPath
 
 FILES = {"goalstep_train.json": "train", "goalstep_val.json": "val", "goalstep_valid.json": "val"}
@@ -36,7 +38,13 @@ def _add(rows: SegmentRows, place: str, video: dict[str, Any], within: dict[str,
             continue
         here = f"{place}, {LEVELS[level]} {count}"
         times = step.get("start_time"), step.get("end_time")
-        said = {"narration_source": LEVELS[level], "split": split}
+        said = {"narration_source": LEVELS[level], "split": split, "duration": _length(video)}
         rows.add(here, video.get("video_uid"), *times, step.get("step_description"), **said)
         if level + 1 < len(LEVELS):
             _add(rows, here, video, step, split, level + 1)
+
+
+def _length(video: dict[str, Any]) -> float:
+    """Return the seconds up to the end of the goal, which lasts as long as its video; NaN where it has none."""
+    end = number(video.get("end_time"))
+    return end if 0 < end <= LONGEST_SEC else math.nan

@@ -28,7 +28,7 @@ def step(start, end, text, *below):
 def test_goal_step_gives_each_level_as_a_pass(tmp_path):
     videos = [
         {"video_uid": "v1", "segments": [step(0, 9, "Makes tea", step(1, 3, "boils water"), step(3, 2, "bad"))]},
-        {"video_uid": "grp-2", "segments": [step(2, 4, "Cleans up")]},
+        {"video_uid": "grp-2", "end_time": 20.5, "segments": [step(2, 4, "Cleans up")]},
     ]
     write(tmp_path / "data/goalstep_valid.json.gz", {"split": "val", "videos": videos})
     write(tmp_path / "data/goalstep_test.json", {"videos": [{"video_uid": "v3", "step_segments": []}]})
@@ -39,6 +39,7 @@ def test_goal_step_gives_each_level_as_a_pass(tmp_path):
         ("grp-2", "step", 2, 4, "Cleans up", "val"),
     ]
     assert any("1 entries are no segments" in note for note in source.notes())
+    assert source.videos()["video_dur"].tolist()[1:] == [20.5]
     assert list(source.fingerprint()) == ["data/goalstep_valid.json.gz"]
 
 
