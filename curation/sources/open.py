@@ -36,6 +36,27 @@ SOURCES = {
         "TableOfSegments",
     ),
     "lavila": SourceKind("a pickle of LaViLa's narrator", "egocurate.curation.segments.data_sets", "LaViLaSource"),
+    "goal-step": SourceKind("a folder with goalstep_*.json", "egocurate.curation.data_sets.sources", "GoalStepSource"),
+    "fho": SourceKind("a folder with Ego4D's fho_main.json", "egocurate.curation.data_sets.sources", "FHOSource"),
+    "egoexolearn": SourceKind("a clone of EgoExoLearn", "egocurate.curation.data_sets.sources", "EgoExoLearnSource"),
+    "hd-epic": SourceKind("a clone of hd-epic-annotations", "egocurate.curation.data_sets.sources", "HDEpicSource"),
+    "egtea": SourceKind(
+        "a folder with EGTEA's splits and action_idx.txt", "egocurate.curation.data_sets.sources", "EGTEASource"
+    ),
+    "egovid": SourceKind("a folder with egovid-*.csv", "egocurate.curation.data_sets.sources", "EgoVidSource"),
+    "speech": SourceKind(
+        "a JSON file of speech, as HowTo100M's", "egocurate.curation.data_sets.sources", "SpeechSource"
+    ),
+    "ego-exo4d": SourceKind(
+        "a folder with takes.json and atomic_descriptions_*.json",
+        "egocurate.curation.data_sets.ego_exo4d",
+        "EgoExo4DSource",
+    ),
+    "ego-exo4d-experts": SourceKind(
+        "a folder with takes.json and expert_commentary_*.json",
+        "egocurate.curation.data_sets.ego_exo4d",
+        "EgoExo4DExpertSource",
+    ),
     "labels": SourceKind("a file of labeled videos", "egocurate.curation.labels.source", "LabelSource"),
 }
 """Every kind of source; to add one, write a module with a class as `sources.Source` says, and name it here."""

@@ -1,0 +1,115 @@
+"""HD-EPIC: narrations, steps of recipes and activities with start and end, each kind a pass of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from egocurate.curation.data_sets.annotation_files import SegmentRows, find_files, read_json
+from egocurate.curation.segments.segments import Segments
+from egocurate.curation.sources.cells import clock_or_seconds
+from egocurate.curation.sources.epic_kitchens import ACTOR
+from egocurate.curation.sources.tabular import read_columns
+from egocurate.errors import InputError
+from egocurate.storage.paths import AnyPath
+
+NARRATIONS = ("HD_EPIC_Narrations.csv", "HD_EPIC_Narrations.parquet")
+ACTIVITIES, RECIPES = ("*_recipe_timestamps.csv",), ("complete_recipes.json",)
+_FROM = "clone github.com/hd-epic/hd-epic-annotations (CC BY-NC 4.0)"
+_AS_CSV = (
+    "is a pickle, which may run code; where you trust it, write it as csv: "
+    "python -c \"import pandas as p; p.read_pickle('HD_EPIC_Narrations.pkl').to_csv('HD_EPIC_Narrations.csv')\""
+)
+
+
+def read_hd_epic(root: AnyPath) -> Segments:
+    """Return the narrations (pass "narration"), steps ("step", "prep") and activities ("activity") of a folder.
+
+    Narrations are in HD_EPIC_Narrations.csv, or .parquet, written from the pickle that is published, which is not
+    opened. Raises InputError where only the pickle is there, and for a file that is not as published.
+    """
+    narrations = find_files(root, NARRATIONS, _FROM, is_needed=False)
+    if root.suffix == ".pkl":
+        raise InputError(f"{root}: {_AS_CSV}")
+    pickles = [] if root.is_file() else find_files(root, ("HD_EPIC_Narrations.pkl",), _FROM, is_needed=False)
+    if pickles and not narrations:
+        raise InputError(f"{pickles[0]}: {_AS_CSV}")
+    if root.is_file():
+        return _of_file(root)
+    activities = find_files(root, ACTIVITIES, _FROM, is_needed=False)
+    recipes = find_files(root, RECIPES, _FROM, is_needed=False)
+    files = [*narrations, *recipes, *activities]
+    if not files:
+        raise InputError(f"{root}: no {NARRATIONS[0]}, {RECIPES[0]} or {ACTIVITIES[0]} in it; {_FROM}")
+    rows, lengths = SegmentRows(), _durations(root)
+    for path in files:
+        _add(rows, path, lengths)
+    return rows.segments(root, [*files, *_lists(root)])
+
+
+def _lists(root: AnyPath) -> list[AnyPath]:
+    return find_files(root, ("HD_EPIC_YouTube_URLs.csv",), _FROM, is_needed=False)
+
+
+def _durations(root: AnyPath) -> dict[str, float]:
+    """Return the seconds of the videos that the list of their addresses has, for activities that last to the "end"."""
+    lengths = {}
+    for path in _lists(root):
+        for row in read_columns(path, ("video_id", "duration")).itertuples():
+            lengths[row.video_id] = clock_or_seconds(row.duration)
+    return lengths
+
+
+def _of_file(path: AnyPath) -> Segments:
+    rows = SegmentRows()
+    _add(rows, path, {})
+    return rows.segments(path, [path])
+
+
+def _add(rows: SegmentRows, path: AnyPath, lengths: Mapping[str, float]) -> None:
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".json"):
+        _add_steps(rows, path, lengths)
+    elif name.endswith("_recipe_timestamps.csv"):
+        columns = ("video_id", "start_time", "end_time", "high_level_activity_label")
+        _add_table(rows, path, columns, "activity", lengths)
+    else:
+        columns = ("video_id", "start_timestamp", "end_timestamp", "narration")
+        _add_table(rows, path, columns, "narration", lengths)
+
+
+def _add_table(
+    rows: SegmentRows, path: AnyPath, columns: tuple[str, ...], source: str, lengths: Mapping[str, float]
+) -> None:
+    actor = ACTOR if source == "narration" else ""
+    table = read_columns(path, columns)
+    for line, (video, start, end, text) in zip(table.index, table[list(columns)].to_numpy(), strict=True):
+        said = f"{actor}{text.strip()}" if text.strip() else ""
+        length = lengths.get(video, math.nan)
+        times = clock_or_seconds(start), length if end.strip() == "end" else clock_or_seconds(end)
+        known = {"narration_source": source, "duration": length}
+        rows.add(f"{path.name}: line {line}", video, *times, said, **known)
+
+
+def _add_steps(rows: SegmentRows, path: AnyPath, lengths: Mapping[str, float]) -> None:
+    """Add each time that a step, or the preparation for it, takes."""
+    recipes = read_json(path)
+    for name, recipe in recipes.items() if isinstance(recipes, dict) else ():
+        texts, captures = (recipe.get(key) if isinstance(recipe, dict) else None for key in ("steps", "captures"))
+        if not isinstance(texts, dict) or not isinstance(captures, list):
+            raise InputError(f"{path}: recipe {name!r} has no steps or captures; fetch it again")
+        for capture in captures:
+            for key, source in (("step_times", "step"), ("prep_times", "prep")):
+                for step, times in _items(capture, key):
+                    for time in times if isinstance(times, list) else ():
+                        video, *ends = (dict(_items(time)).get(name) for name in ("video", "start", "end"))
+                        place = f"{path.name}: {step}"
+                        known = {"narration_source": source, "duration": lengths.get(str(video), math.nan)}
+                        rows.add(place, video, *ends, texts.get(step), **known)
+
+
+def _items(holder: object, key: str | None = None) -> Iterable[tuple[str, Any]]:
+    """Return what an object holds, or the object under a key of it; nothing where it is none."""
+    value = holder.get(key) if key is not None and isinstance(holder, dict) else holder
+    return value.items() if isinstance(value, dict) else ()

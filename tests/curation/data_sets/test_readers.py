@@ -1,0 +1,226 @@
+import gzip
+import json
+
+import pandas as pd
+import pytest
+
+from egocurate.curation.sources.open import open_source
+from egocurate.errors import InputError
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = (content if isinstance(content, str) else json.dumps(content)).encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+def rows(source):
+    table = source.segments.table
+    return list(
+        table[["video_uid", "narration_source", "start_sec", "end_sec", "text", "split"]].itertuples(index=False)
+    )
+
+
+def step(start, end, text, *below):
+    return {"start_time": start, "end_time": end, "step_description": text, "segments": list(below)}
+
+
+def test_goal_step_gives_each_level_as_a_pass(tmp_path):
+    videos = [
+        {"video_uid": "v1", "segments": [step(0, 9, "Makes tea", step(1, 3, "boils water"), step(3, 2, "bad"))]},
+        {"video_uid": "grp-2", "end_time": 20.5, "segments": [step(2, 4, "Cleans up")]},
+    ]
+    write(tmp_path / "data/goalstep_valid.json.gz", {"split": "val", "videos": videos})
+    write(tmp_path / "data/goalstep_test.json", {"videos": [{"video_uid": "v3", "step_segments": []}]})
+    source = open_source("goal-step", tmp_path)
+    assert rows(source) == [
+        ("v1", "step", 0, 9, "Makes tea", "val"),
+        ("v1", "substep", 1, 3, "boils water", "val"),
+        ("grp-2", "step", 2, 4, "Cleans up", "val"),
+    ]
+    assert any("1 entries are no segments" in note for note in source.notes())
+    assert source.videos()["video_dur"].tolist()[1:] == [20.5]
+    assert list(source.fingerprint()) == ["data/goalstep_valid.json.gz"]
+
+
+def test_fho_is_from_pre_to_post_frame_at_the_point_of_no_return(tmp_path):
+    actions = [
+        {
+            "is_valid_action": True,
+            "start_sec": 0,
+            "end_sec": 8,
+            "narration_text": "#C C cuts the rope",
+            "critical_frames": {"pre_frame": 60, "contact_frame": 70, "pnr_frame": 75, "post_frame": 90},
+        },
+        {"start_sec": 8, "end_sec": 16, "narration_text": "#C C waves", "narration_timestamp_sec": 12.0},
+        {"is_valid_action": False, "start_sec": 8, "end_sec": 16, "narration_text": "#C C sits"},
+    ]
+    video = {"video_uid": "v1", "annotated_intervals": [{"narrated_actions": actions}, {"narrated_actions": None}]}
+    write(tmp_path / "fho_main.json", {"videos": [video]})
+    source = open_source("fho", tmp_path / "fho_main.json")
+    assert rows(source) == [
+        ("v1", "change", 2, 3, "#C C cuts the rope", ""),
+        ("v1", "action", 8, 16, "#C C waves", ""),
+    ]
+    assert source.segments.table["narration_time"].tolist() == [2.5, 12.0]
+    assert source.segments.skipped == 1
+
+
+def test_egoexolearn_counts_a_segment_once_and_folds_coarse_steps(tmp_path):
+    fine = "annotation_id,start_sec,end_sec,narration_en,video_uid\na,1,2.5,Lift the lid.,v1\nb,3,4,,v1\n"
+    write(
+        tmp_path / "annotations/fine_annotation_trainval.csv",
+        fine.replace("\n", ",train\n").replace("uid,train", "uid,subset"),
+    )
+    write(tmp_path / "association/annotations/exo_train.csv", fine + "c,5,6,Stir the soup.,v2\n")
+    write(tmp_path / "annotations/fine_annotation_test.csv", "video_uid,start_sec,end_sec\nv9,1,2\n")
+    write(tmp_path / "l1/v2.json", [{"start": 0, "end": 9, "textAttribute_en": "1. Wash.\n2. Cut."}])
+    source = open_source("egoexolearn", tmp_path)
+    assert rows(source) == [
+        ("v1", "fine", 1, 2.5, "Lift the lid.", "train"),
+        ("v2", "fine", 5, 6, "Stir the soup.", ""),
+        ("v2", "coarse", 0, 9, "1. Wash. 2. Cut.", ""),
+    ]
+    with pytest.raises(InputError, match="has no columns narration_en, start_sec, end_sec; clone"):
+        open_source("egoexolearn", tmp_path / "annotations/fine_annotation_test.csv")
+
+
+def test_hd_epic_has_narrations_steps_and_activities(tmp_path):
+    narrations = "video_id,start_timestamp,end_timestamp,narration\nP01-1,1.5,2.25,Open the upper cupboard\n"
+    activities = "video_id,recipe_id,high_level_activity_label,start_time,end_time\n"
+    activities += "P01-1,R01,Make tea,0:00,1:02\nP01-1,,Tidy,62,end\n"
+    time = {"video": "P01-1", "start": 3.0, "end": 4.0}
+    recipe = {"steps": {"S1": "Boil water"}, "captures": [{"step_times": {"S1": [time, 7]}, "prep_times": None}]}
+    write(tmp_path / "narrations/HD_EPIC_Narrations.csv", narrations)
+    write(tmp_path / "high-level/activities/P01_recipe_timestamps.csv", activities)
+    write(tmp_path / "youtube/HD_EPIC_YouTube_URLs.csv", "video_id,youtube_url,duration\nP01-1,u,80.5\n")
+    write(tmp_path / "high-level/complete_recipes.json", {"P01_R01": recipe})
+    source = open_source("hd-epic", tmp_path)
+    assert rows(source) == [
+        ("P01-1", "narration", 1.5, 2.25, "#C C Open the upper cupboard", ""),
+        ("P01-1", "step", 3, 4, "Boil water", ""),
+        ("P01-1", "activity", 0, 62, "Make tea", ""),
+        ("P01-1", "activity", 62, 80.5, "Tidy", ""),
+    ]
+    assert source.segments.skipped == 1
+    assert source.videos()["video_dur"].tolist() == [80.5]
+
+
+def test_the_pickle_of_hd_epic_is_never_opened(tmp_path):
+    write(tmp_path / "n/HD_EPIC_Narrations.pkl", "cos\nsystem\n(S'touch run'\ntR.")
+    for root in (tmp_path, tmp_path / "n/HD_EPIC_Narrations.pkl"):
+        with pytest.raises(InputError, match="is a pickle, which may run code"):
+            open_source("hd-epic", root)
+
+
+def test_egtea_reads_times_from_the_names_of_clips(tmp_path):
+    write(tmp_path / "action_idx.txt", "Inspect/Read recipe 1\nCut onion 2\n")
+    write(tmp_path / "train_split1.txt", "P01-R01-Soup-66680-68130-F001597-F001639 2 1 5\n")
+    write(tmp_path / "test_split1.txt", "P02-R03-Tea-1000-2500-F000024-F000060 1 1 2 3 4\n")
+    assert rows(open_source("egtea", tmp_path)) == [
+        ("P02-R03-Tea", FIRST, 1, 2.5, "Inspect/Read recipe", "test"),
+        ("P01-R01-Soup", FIRST, 66.68, 68.13, "Cut onion", "train"),
+    ]
+    write(tmp_path / "test_split1.txt", "P02-R03-Tea 1 1 2\n")
+    with pytest.raises(InputError, match=r"test_split1.txt: line 1 is 'P02-R03-Tea 1 1 2', not a clip"):
+        open_source("egtea", tmp_path)
+
+
+FIRST = "narration_pass_1"
+
+
+def test_egovid_counts_frames_at_thirty_a_second(tmp_path):
+    table = "video_id,name,llava_cap\nab-1_30_150,open drawer,A hand opens a drawer.\nab-1_150_270.mp4,,A cup.\n"
+    write(tmp_path / "egovid-text.csv", table)
+    write(tmp_path / "egovid-val.csv", "video_id,name,llava_cap\nab-1_30_150,open drawer,again\ncd_0_120,pour milk,\n")
+    source = open_source("egovid", tmp_path)
+    assert rows(source) == [
+        ("ab-1", FIRST, 1, 5, "open drawer", "train"),
+        ("ab-1", FIRST, 5, 9, "A cup.", "train"),
+        ("cd", FIRST, 0, 4, "pour milk", "val"),
+    ]
+    assert source.segments.table["captions"].tolist() == [["A hand opens a drawer."], [], []]
+    write(tmp_path / "egovid-val.csv", "video_id,name\nab-1,open drawer\n")
+    with pytest.raises(InputError, match="line 2: video_id has 'ab-1', not uid_startframe_endframe"):
+        open_source("egovid", tmp_path)
+
+
+def test_speech_is_read_as_howto100m_has_it(tmp_path):
+    said = {"v1": {"start": [0.5, 2], "end": [2, 3.5], "text": ["we cut the leek", "  "]}}
+    write(tmp_path / "caption.json", said)
+    source = open_source("speech", tmp_path / "caption.json")
+    assert rows(source) == [("v1", "speech", 0.5, 2, "we cut the leek", "")]
+    assert source.segments.skipped == 1
+    write(tmp_path / "caption.json", {"v1": {"start": [1], "end": [], "text": ["a"]}})
+    with pytest.raises(InputError, match="'v1' has no start, end and text of one length"):
+        open_source("speech", tmp_path / "caption.json")
+
+
+@pytest.mark.parametrize("kind", ["goal-step", "fho", "egoexolearn", "hd-epic", "egtea", "egovid", "ego-exo4d"])
+def test_a_folder_without_the_files_says_where_to_get_them(kind, tmp_path):
+    for root in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(InputError, match=r"get|clone") as error:
+            open_source(kind, root)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("goal-step", "goalstep_val.json"), ("fho", "fho_main.json")])
+@pytest.mark.parametrize("content", ["", "[", "3", "[]", '{"videos": 3}', '{"videos": [{"annotated_intervals": 1}]}'])
+def test_files_that_are_none_are_refused_in_a_line(kind, name, content, tmp_path):
+    write(tmp_path / name, content)
+    with pytest.raises(InputError):
+        open_source(kind, tmp_path)
+
+
+def exo_root(root):
+    takes = [
+        {
+            "take_uid": "t1",
+            "take_name": "cook_1",
+            "root_dir": "takes/cook_1",
+            "duration_sec": 90.5,
+            "parent_task_name": "Cooking",
+            "frame_aligned_videos": {
+                "cam01": {"0": {"relative_path": "frame_aligned_videos/cam01.mp4"}},
+                "aria01": {"rgb": {"relative_path": "frame_aligned_videos/aria01_214-1.mp4"}},
+            },
+        }
+    ]
+    point = {"timestamp": 4.5, "text": "C lifts the lid.", "subject": "C", "ego_visible": True, "unsure": False}
+    descriptions = [
+        point,
+        point | {"timestamp": 6, "ego_visible": False},
+        point | {"text": "Man A waves", "subject": "O", "unsure": True},
+    ]
+    said = {"t1": [{"rejected": True, "descriptions": [point]}, {"rejected": False, "descriptions": descriptions}]}
+    write(root / "takes.json", takes)
+    write(root / "annotations/atomic_descriptions_val.json", {"annotations": said})
+    comment = {"video_time": 30.25, "text": " Good grip.", "duration_approx": 4.0, "error": False}
+    comments = [{"commentary": "cook_1/abc123", "commentary_data": [comment, comment | {"error": True}]}]
+    write(root / "annotations/expert_commentary_train.json", {"annotations": {"t1": comments * 2}})
+    (root / "takes/cook_1/frame_aligned_videos").mkdir(parents=True)
+    (root / "takes/cook_1/frame_aligned_videos/aria01_214-1.mp4").write_bytes(b"")
+
+
+def test_ego_exo4d_gives_points_of_the_ego_camera(tmp_path):
+    exo_root(tmp_path)
+    source = open_source("ego-exo4d", tmp_path)
+    assert source.narrations().values.tolist() == [
+        ["t1", "narration_pass_2", 0, 4.5, "#C C lifts the lid."],
+        ["t1", "narration_pass_2", 1, 4.5, "#O Man A waves #unsure"],
+    ]
+    video = source.videos().iloc[0]
+    assert (video["video_dur"], video["split"], video["scenarios"]) == (90.5, "val", ["Cooking"])
+    assert video["path"].endswith("takes/cook_1/frame_aligned_videos/aria01_214-1.mp4")
+    assert "1 rejected annotations left out" in source.notes()
+    assert "1 descriptions of what the ego camera does not see left out" in source.notes()
+
+
+def test_experts_of_ego_exo4d_are_passes_with_numbers_of_their_own(tmp_path):
+    exo_root(tmp_path)
+    source = open_source("ego-exo4d-experts", tmp_path)
+    assert source.narrations().values.tolist() == [
+        ["t1", "expert_abc123", 0, 30.25, "Good grip."],
+        ["t1", "expert_abc123", 1, 30.25, "Good grip."],
+    ]
+    assert pd.unique(source.videos()["split"]).tolist() == ["train"]
