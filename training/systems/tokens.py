@@ -12,10 +12,10 @@ from torch import Tensor
 
 from egocurate.errors import InputError
 from egocurate.loaders import ShardIndex
-from egocurate.loaders.caption_draw import FIRST
 from egocurate.loaders.clip_stream import Stream
 from egocurate.loaders.device import to_device
 from egocurate.models.tokenizer import AnyTokenizer, count_pieces, load_tokenizer, train_tokenizer
+from egocurate.text_choices import FIRST
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.initial_weights import tokenizer_of
