@@ -32,7 +32,11 @@ def test_lists_tuples_texts_and_numbers_of_any_protocol_come_back(protocol):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("thing", [np.float64(1.5), {"a": 1}, {1}, b"x", bytearray(b"x"), len, Runs, object()], ids=str)
+@pytest.mark.parametrize(
+    "thing",
+    [np.float64(1.5), {"a": 1}, {1}, b"x", bytearray(b"x"), len, Runs, object()],
+    ids=lambda thing: type(thing).__name__,
+)
 def test_anything_else_is_refused(thing, protocol):
     with pytest.raises(ValueError, match="instruction"):
         plain_value(pickle.dumps([("uid", 0.0, 1.0, thing)], protocol))
