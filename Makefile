@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test fuzz lint docs bench clean
+.PHONY: setup demo test slow fuzz lint docs bench clean
 
 setup: $(VENV)/.ready
 
@@ -14,8 +14,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup  ## everything on invented videos, in a few minutes
 	$(BIN)/curate demo --out demo/
 
-test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup  ## all but the slow ones, which have a target of their own
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+slow: setup  ## kills of whole clusters, compiled towers, the pack for a GPU: before a release
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 fuzz: setup  ## a hundred thousand broken files and more; the counts are in build/fuzz.md
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz --fuzz-scale 30 --fuzz-table build/fuzz.md --timeout 3600

@@ -67,6 +67,7 @@ def test_recipes_are_measured_compiled_and_eager_and_fed_by_both_profiles(setup,
         assert cases[case]["headspace"] == pytest.approx(share, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_attention_says_which_kernels_a_device_lacks(setup):
     cases = run_part(setup, "attention")
     for form in ("divided", "joint"):
@@ -131,6 +132,7 @@ def test_what_a_gpu_decodes_is_compared_with_the_hosts(setup, monkeypatch):
 
 
 @pytest.mark.timeout(900)  # five runs, each a process
+@pytest.mark.slow
 def test_a_killed_run_and_two_ranks_have_the_losses_of_one_unbroken(setup):
     cases = run_part(setup, "resume")
     assert {cases[name]["steps"] for name in ("unbroken", "killed and resumed", "two ranks, gloo")} == {12}
@@ -147,6 +149,7 @@ def test_the_profile_names_kernels_and_leaves_a_trace(setup):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU they run")
+@pytest.mark.slow
 def test_tests_marked_gpu_are_found_and_say_why_they_are_skipped(setup):
     assert {path.name for path in gpu_test_files()} >= {"test_device.py", "test_on_gpu.py"}
     for facts in run_part(setup, "tests").values():
@@ -154,6 +157,7 @@ def test_tests_marked_gpu_are_found_and_say_why_they_are_skipped(setup):
         assert all("torch sees no GPU" in reason for reason in facts["skipped"].values()) and facts["skipped"]
 
 
+@pytest.mark.slow
 def test_the_command_learns_with_no_more_packages_than_the_pack_brings(setup, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys\nfor name in {NOT_THERE!r}:\n    sys.modules[name] = None  # as if it were not installed\n"

@@ -1,6 +1,9 @@
+import pytest
+
 from benchmarks.huge_index import measure
 
 
+@pytest.mark.slow
 def test_every_step_is_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     figures = measure(tmp_path, 20_000)

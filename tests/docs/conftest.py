@@ -53,6 +53,7 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     "curate lexicon /data/egoclip /data/adopted --out /data/lexicon",
     "curate segments --csv /data/labeled/motions/train.txt --label-names /data/labeled/motions/classes.txt "
     "--out /data/labels/train",
+    "curate train videomae-tiny --shards /data/labels/train --out runs/pretrained",
 )
 SMALL_LONG_ROOT = LongRootConfig(train=3, val=1, video_sec=16.0, side=48, fps=10)
 really_train = egocurate.train.train
@@ -85,7 +86,7 @@ class World:
 
 def shrunk(config):
     """Return a config of two short steps; None for one at its published size, which is not trained here."""
-    if config.compile or config.batch_size > 32:
+    if config.compile or config.batch_size > 64:
         return None
     return replace(config, max_steps=2, batch_size=8, device="cpu", data=replace(config.data, workers=1))
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import ray
 
 from egocurate.descendants import descendants
@@ -81,6 +82,7 @@ def look_at_a_session():
     assert not (Path.home() / ".ray" / "auth_token").exists()  # as Ray would write it, for all to read
 
 
+@pytest.mark.slow
 def test_a_session_of_this_machine_is_for_this_process_alone(tmp_path):
     looking = "from tests.egocurate.test_ray_session import look_at_a_session; look_at_a_session()"
     env = os.environ | {"HOME": str(tmp_path), "RAY_AUTH_MODE": "disabled"}

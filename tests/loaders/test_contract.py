@@ -56,6 +56,7 @@ def read_by_workers(rank, workers, first, end):
     return [own[step % workers][step // workers] for step in range(len(tasks))]
 
 
+@pytest.mark.slow
 def test_ids_are_those_of_one_process_whatever_the_topology():
     """3 x 3 x 6 data sets x batches, every node x GPU count that divides the batch, 4 worker counts, resumed midway."""
     cases = 0

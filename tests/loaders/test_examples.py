@@ -92,6 +92,7 @@ Path(out, f"{'first' if fresh else 'rest'}{trainer.global_rank}.json").write_tex
 
 
 @needs("lightning")
+@pytest.mark.slow
 def test_lightning_neither_shares_out_again_nor_loses_the_place_within_an_epoch(shards, tmp_path):
     """Two processes that Lightning starts, a checkpoint after 3 of 8 steps, and on from there."""
     script = tmp_path / "two_ranks.py"

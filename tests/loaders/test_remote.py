@@ -148,6 +148,7 @@ def test_what_the_store_holds_is_bad_once_it_has_come_twice(broken):
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.slow
 def test_tensors_do_not_depend_on_how_many_workers_meet_a_store_that_errs_now_and_then(
     shards, server, tmp_path, cached
 ):

@@ -41,6 +41,7 @@ def test_towers_are_one_graph_each(name):
         torch.testing.assert_close(*gradients)
 
 
+@pytest.mark.slow
 def test_all_that_egovlpv2_runs_is_graphs():
     """Its training step is three of them, each whole, with the losses between and after them."""
     torch.manual_seed(0)

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -40,15 +41,18 @@ def test_a_stall_says_who_reads_what_since_when(server, caplog, workers):
     there.close()
 
 
-def test_a_shard_that_never_comes_is_named_too(shards, tmp_path, caplog):
-    """A pipe nobody writes to, as a mount that hangs."""
+def test_a_shard_that_never_comes_is_named_too(shards, tmp_path, caplog, monkeypatch):
+    """A mount that hangs: the worker is forked from this process, and opens shards as it does."""
     folder = tmp_path / "hung"
-    folder.mkdir()
-    for path in shards.iterdir():
-        if path.suffix == ".tar":
-            os.mkfifo(folder / path.name)
-        else:
-            (folder / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(shards, folder)
+
+    def hanging_open(path, *args):
+        if str(path).endswith(".tar"):
+            time.sleep(60)
+        return really_open(path, *args)
+
+    really_open = os.open
+    monkeypatch.setattr(os, "open", hanging_open)
     there = stream(folder, batch_size=8, workers=1, stall_sec=0.3, max_bad=0, **SETTINGS)
     with caplog.at_level(logging.WARNING):
         kill = lambda: os.kill(there._dataset.status.readings()[0].pid, signal.SIGKILL)  # noqa: E731

@@ -61,6 +61,7 @@ def drive(work: Path, job: ShardJob, address: str, *slow: str) -> subprocess.Pop
     )
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_costs_nothing(start_cluster, small_videos, make_clips, tmp_path):
     clips = make_clips([("cook", s, s + 1.0) for s in np.linspace(0, 9, 40)])
     column = clips.column_names.index("neighbourhood")
@@ -118,6 +119,7 @@ def test_an_address_where_nothing_is(address, words):
     assert words in said and "\n" not in said
 
 
+@pytest.mark.slow
 def test_a_wrong_token_is_one_line(tmp_path, start_cluster):
     """Only where clusters ask for a token: where this machine has one."""
     cluster = start_cluster(1)

@@ -111,6 +111,7 @@ def expected(many_shards, cluster, processes, tmp_path_factory) -> dict[str, byt
     return files
 
 
+@pytest.mark.slow
 def test_the_driver_is_killed(many_shards, cluster, processes, expected, tmp_path, record_property):
     rng = random.Random(1)
     job = replace(many_shards, out=tmp_path / "s")
@@ -152,6 +153,7 @@ def test_workers_are_killed_and_the_run_ends_by_itself(
     record_property("kills", kills)
 
 
+@pytest.mark.slow
 def test_the_whole_cluster_is_killed(many_shards, start_cluster, processes, expected, tmp_path, record_property):
     rng = random.Random(3)
     job = replace(many_shards, out=tmp_path / "s")

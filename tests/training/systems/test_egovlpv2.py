@@ -211,6 +211,7 @@ def one_rank(rank, ranks, folder, config):
         torch.save(first_steps(config), folder / f"{ranks}-{rank}.pt")
 
 
+@pytest.mark.slow
 def test_any_number_of_ranks_is_one_process(config, tmp_path):
     expected, expected_scores = first_steps(config)
     assert all(losses.keys() == {"loss", "egonce", "mlm", "vtm"} for losses, _ in expected)

@@ -153,7 +153,7 @@ def test_with_the_head_of_frames_each_is_scored_by_its_own_tokens():
     own = model.scores["keyframe"](model.norm(tokens[:, 1 + 4 * 2 : 1 + 4 * 3].mean(1)))  # four patches a frame
     torch.testing.assert_close(logits["keyframe"][:, 2:3], own)
     with pytest.raises(ValueError, match="state changes take cls or mean"):
-        StateChangeClassifier(ClassifierConfig(VIDEO, head="map", heads=2), {"keyframe": 4})
+        StateChangeClassifier(ClassifierConfig(VIDEO, head="map"), {"keyframe": 4})
 
 
 def test_other_shards_are_refused(data, tmp_path):

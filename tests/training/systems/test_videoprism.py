@@ -281,7 +281,7 @@ def test_small_pictures_are_named(first, tmp_path):
     config = replace(first, model=model, data=replace(first.data, size=288), max_steps=1, mcq_json="", mcq_shards="")
     train(replace(config, out=str(tmp_path / "run")), say=said.append)
     [line] = [line for line in said if "enlarged" in line]
-    assert "stores 256 pixels and 288 are read" in line
+    assert "stores 224 pixels and 288 are read" in line
     assert "`curate shards --profile large`" in line
     for stored in (None, 288):  # the source's own size, and enough
         assert list(enlarged([mock.Mock(manifest={"profile": {"short_side": stored}})], 288)) == []

@@ -275,7 +275,7 @@ def test_a_mistake_is_one_line(trained, labeled, videos, tmp_path, capsys):
         (("--label", "verb"), "--label needs --zero-shot"),
         (("--retrieval", captions), "one of them"),
         (("--retrieval", captions, *folder, "--retrieval-shards", labeled), "one of them"),
-        (("--dual-softmax",), "--dual-softmax needs --retrieval"),
+        (("--dual-softmax",), "--dual-softmax is of --epic-retrieval and --retrieval"),
         (("--retrieval", tmp_path / "wrong.csv", *folder), "column 'video_id' is missing"),
         (("--retrieval", tmp_path / "empty.csv", *folder), "row 1: sentence is empty"),
         (("--retrieval", tmp_path / "others.csv", *folder), "none of the 2 videos"),
