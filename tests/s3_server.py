@@ -3,7 +3,6 @@
 import threading
 from dataclasses import dataclass
 
-from moto.core.model_instances import reset_model_data
 from moto.server import DomainDispatcherApplication, create_backend_app
 from s3fs import S3FileSystem
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -48,7 +47,6 @@ class S3Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self):
-        reset_model_data()  # its buckets are of this process, and the next server would have them
         self._server.shutdown()
         self._thread.join()
 

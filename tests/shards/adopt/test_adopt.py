@@ -197,14 +197,14 @@ def s3():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}).items():
             patch.setenv(name, value)
-        as_path("s3://bucket").fs.mkdir("bucket")
+        as_path("s3://sets").fs.mkdir("sets")
         yield server
     server.stop()
 
 
 def test_tars_of_a_store_are_read_by_ranges_where_they_lie(s3, video_set, tmp_path):
-    as_path("s3://bucket").fs.put(f"{video_set}/", "bucket/set/", recursive=True)
-    adopted("s3://bucket/set", tmp_path / "out")
+    as_path("s3://sets").fs.put(f"{video_set}/", "sets/set/", recursive=True)
+    adopted("s3://sets/set", tmp_path / "out")
     adopted(video_set, tmp_path / "local")
     index, local = ShardIndex.open(tmp_path / "out"), ShardIndex.open(tmp_path / "local")
     assert [index.spans(i) for i in range(8)] == [local.spans(i) for i in range(8)]
@@ -212,19 +212,19 @@ def test_tars_of_a_store_are_read_by_ranges_where_they_lie(s3, video_set, tmp_pa
     assert index.read_video(3) == local.read_video(3)
     asked = [request for request in s3.requests[before:] if request.method == "GET"]
     assert [request.range for request in asked] == [f"bytes={index.spans(3)[1][0]}-{sum(index.spans(3)[1]) - 1}"]
-    adopted("s3://bucket/set", "s3://bucket/out")
-    assert len(ShardIndex.open("s3://bucket/out")) == 8 and verify("s3://bucket/out", decode=1) == []
+    adopted("s3://sets/set", "s3://sets/out")
+    assert len(ShardIndex.open("s3://sets/out")) == 8 and verify("s3://sets/out", decode=1) == []
     with pytest.raises(InputError, match="can only refer to tars in a store"):
-        adopted(video_set, "s3://bucket/other")
+        adopted(video_set, "s3://sets/other")
 
 
 def test_a_manifest_of_a_store_cannot_have_files_of_this_machine_read(s3, video_set, tmp_path):
-    as_path("s3://bucket").fs.put(f"{video_set}/", "bucket/set2/", recursive=True)
-    adopted("s3://bucket/set2", "s3://bucket/lies")
-    path = as_path("s3://bucket/lies") / "manifest.json"
-    path.write_text(path.read_text().replace("s3://bucket/set2", str(video_set)))
+    as_path("s3://sets").fs.put(f"{video_set}/", "sets/set2/", recursive=True)
+    adopted("s3://sets/set2", "s3://sets/lies")
+    path = as_path("s3://sets/lies") / "manifest.json"
+    path.write_text(path.read_text().replace("s3://sets/set2", str(video_set)))
     with pytest.raises(InputError, match="only a folder of this machine may do that"):
-        ShardIndex.open("s3://bucket/lies")
+        ShardIndex.open("s3://sets/lies")
 
 
 @pytest.mark.parametrize(
