@@ -310,8 +310,7 @@ class EpochBatches(Iterator[Batch]):
 
     def pull(self) -> Batch:
         """Return the next batch uncounted; see `loaders.device.Counted`."""
-        batch = self.pull_encoded()
-        return self.decode(batch) if self._owner.config.decode == "device" else batch
+        return self.decode(self.pull_encoded())
 
     def decode_on(self, device: torch.device) -> None:
         """Say where batches go, for the stream to decode there if it may."""
@@ -337,7 +336,8 @@ class EpochBatches(Iterator[Batch]):
 
     def decode(self, batch: Batch) -> Batch:
         """Return a batch of `pull_encoded` with its frames; raises as `next` does."""
-        return batch if batch.encoded is None else self._whole(*self._owner._decoding(batch))
+        decoding = self._owner._decoding
+        return batch if decoding is None else self._whole(*decoding(batch))
 
     def _whole(self, batch: Batch | StoreError | None, bad: list[BadSample]) -> Batch:
         owner = self._owner

@@ -368,3 +368,8 @@ def test_headspace_decodes_once(folder):
     data = open_stream(folder, Counting(), workers=0)
     shown = list(prefetch(Headspace(data.epoch(0), cached=1), "cpu"))
     assert len(shown) == len(data) and Counting.calls == 1
+
+
+def test_a_stream_that_is_given_a_decoder_has_whole_batches_whatever_it_was_opened_for(folder):
+    given = open_stream(folder, HostDecoder(), decode="host")
+    assert_equal(next(given.epoch(0)), next(open_stream(folder, decode="host").epoch(0)))
