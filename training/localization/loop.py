@@ -94,13 +94,18 @@ def learn(fit: Fit, device: torch.device, say: Callable[[str], None], report: Re
         rows.append(means)
         report(Stage("epochs", note=f"loss {means['loss']:.3f}"), epoch + 1, config.epochs)
         _save(fit.out, model, optimizer, rows)
-        if (epoch + 1) % config.figures_every == 0 or epoch + 1 == config.epochs:
-            figures = fit.task.evaluate(device, None)
-            told = ", ".join(f"{name} {value:.1f}" for name, value in figures.items())
-            say(f"epoch {epoch + 1}/{config.epochs}  loss {means['loss']:.4f}  {told}")
+        if (epoch + 1) % config.figures_every == 0 and epoch + 1 < config.epochs:
+            say(_epoch_line(epoch + 1, config, means["loss"], fit.task.evaluate(device, None)))
     figures = fit.task.evaluate(device, fit.out / "predictions.json")
+    if first < config.epochs:
+        say(_epoch_line(config.epochs, config, rows[-1]["loss"], figures))
     write_json(fit.out / RESULT, {**{name: round(v, 4) for name, v in figures.items()}, "epochs": config.epochs})
     return figures
+
+
+def _epoch_line(epoch: int, config: LoopConfig, loss: float, figures: dict[str, float]) -> str:
+    told = ", ".join(f"{name} {value:.1f}" for name, value in figures.items())
+    return f"epoch {epoch}/{config.epochs}  loss {loss:.4f}  {told}"
 
 
 def _one_epoch(fit: Fit, optimizer: torch.optim.Optimizer, epoch: int, device: torch.device) -> dict[str, float]:
