@@ -15,9 +15,6 @@ from egocurate.models.videoprism.config import EncoderConfig
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.run_folder import RECIPE, read_run
 
-MODEL_CONFIG = "config.json"
-"""What a folder of transformers has, and a run has not."""
-
 _CALLED = {
     VideoMAEConfig: "videomae",
     VideoConfig: "egovlp",
