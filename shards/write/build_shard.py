@@ -4,7 +4,7 @@ import errno
 import json
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import pyarrow as pa
@@ -61,7 +61,7 @@ class ShardNote:
 
     def write(self, path: AnyPath) -> None:
         """Write the note as JSON."""
-        atomic_write(path, lambda file: file.write(json.dumps(asdict(self)).encode()))
+        atomic_write(path, lambda file: file.write(json.dumps(vars(self)).encode()))
 
     @classmethod
     def read(cls, path: AnyPath) -> "ShardNote":
