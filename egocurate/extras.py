@@ -14,6 +14,7 @@ EXTRAS = {
         "decord",
     ),
     "torchcodec": ("torchcodec",),
+    "timm": ("timm",),
     "s3": ("s3fs",),
     "gcs": ("gcsfs",),
 }

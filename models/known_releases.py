@@ -191,6 +191,24 @@ _RELEASES = (
         "",
         "frame by frame, [CLS]; no texts",
     ),
+    KnownRelease(
+        "Perception Encoder, video",
+        "pe_video",
+        "a folder",
+        _HUB,
+        None,
+        "",
+        "by default 16 frames; with texts; needs timm (`pip install 'egocurate[timm]'`)",
+    ),
+    KnownRelease(
+        "Perception Encoder, audio and video",
+        "pe_audio_video",
+        "a folder, or facebook/pe-av-large",
+        _HUB,
+        None,
+        "",
+        "its video and text part, as pe_video; what is of sound stays unread; needs timm",
+    ),
 )
 
 

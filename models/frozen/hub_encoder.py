@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
 from torch import Tensor, nn
 
 from egocurate.errors import InputError
+from egocurate.extras import way_to_install
 from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.frozen.encoder import Encoder, Seen, Sizes
 from egocurate.models.frozen.folder import find_folder, has_safe_weights, model_type, read_pixels
-from egocurate.models.frozen.kinds import KINDS
+from egocurate.models.frozen.kinds import KINDS, Kind
 
 
 class HubEncoder(Encoder):
@@ -25,7 +29,7 @@ class HubEncoder(Encoder):
         super().__init__()
         folder, self.kind = Path(config.source), KINDS[config.kind]
         self.sizes = sizes_of(config)
-        self.model = _read(folder, self.kind.model)
+        self.model = _read(folder, self.kind)
         self.look_through(read_pixels(folder, self.kind.pixels))
         self.eval().requires_grad_(False)
 
@@ -43,7 +47,7 @@ class HubEncoder(Encoder):
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Embed token ids [B, L] with their mask [B, L] as [B, E]."""
         seen = None if self.sizes.pads_texts else mask
-        return self.model.get_text_features(input_ids=ids, attention_mask=seen).pooler_output
+        return self.kind.embed_texts(self.model, ids, seen)
 
 
 def frozen_config(source: str | Path) -> FrozenConfig | None:
@@ -60,15 +64,34 @@ def frozen_config(source: str | Path) -> FrozenConfig | None:
 def sizes_of(config: FrozenConfig) -> Sizes:
     """Return what an encoder takes and gives, by its config.json; InputError for one that cannot be."""
     kind = KINDS[config.kind]
+    _check_package(config)
     try:
         with _quiet():
-            read = getattr(transformers, kind.model).config_class.from_pretrained(config.source, local_files_only=True)
-            return kind.sizes(read)
+            return kind.sizes(_read_config(Path(config.source), kind))
     except Exception as error:  # a broken file makes transformers raise anything
         raise InputError(f"{config.source}: its config.json is none of {config.kind} ({error})") from error
 
 
-def _read(folder: Path, model: str) -> nn.Module:
+def _check_package(config: FrozenConfig) -> None:
+    """Raise InputError if a package that the encoder is made with is not here, or not fit for this torch."""
+    needs = KINDS[config.kind].needs
+    try:
+        if needs:
+            import_module(needs)
+    except Exception as error:  # timm's torchvision, where it was made for another torch, raises anything
+        raise InputError(
+            f"weights {config.source!r}: {config.kind} is made with {needs}, which cannot be imported ({error}): "
+            f"{way_to_install(needs)}, with the torchvision that was made for this torch"
+        ) from error
+
+
+def _read_config(folder: Path, kind: Kind) -> Any:  # noqa: ANN401 (any of transformers)
+    of = getattr(transformers, kind.within) if kind.within else getattr(transformers, kind.model).config_class
+    read = of.from_pretrained(folder, local_files_only=True)
+    return read.video_config if kind.within else read
+
+
+def _read(folder: Path, kind: Kind) -> nn.Module:
     """Return a model of transformers with a folder's weights in float32; its code and its pickles are not read."""
     if not has_safe_weights(folder):
         raise InputError(
@@ -77,8 +100,9 @@ def _read(folder: Path, model: str) -> nn.Module:
         )
     try:
         with _quiet():
-            found, report = getattr(transformers, model).from_pretrained(
+            found, report = getattr(transformers, kind.model).from_pretrained(
                 folder,
+                config=_read_config(folder, kind),
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -86,25 +110,25 @@ def _read(folder: Path, model: str) -> nn.Module:
                 output_loading_info=True,
             )
     except Exception as error:  # a broken file makes transformers and safetensors raise anything
-        raise InputError(f"weights {str(folder)!r}: cannot be read as {model} ({error})") from error
+        raise InputError(f"weights {str(folder)!r}: cannot be read as {kind.model} ({error})") from error
     if missing := sorted(map(str, report["missing_keys"])):
-        whole = len(found.state_dict())
         raise InputError(
-            f"weights {str(folder)!r}: {len(missing)} of the {whole} tensors of {model} are missing, {missing[0]} is "
-            "one: take the whole folder of its authors"
+            f"weights {str(folder)!r}: {len(missing)} of the {len(found.state_dict())} tensors of {kind.model} are "
+            f"missing, {missing[0]} is one: take the whole folder of its authors"
         )
     return found
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from printing bars and tables: what is wrong is said in one line."""
+    """Keep transformers from printing bars, tables and faults of its docstrings: what is wrong is said in one line."""
     logging = transformers.utils.logging
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
     try:
-        yield
+        with redirect_stdout(StringIO()):
+            yield
     finally:
         logging.set_verbosity(before)
         if bars:

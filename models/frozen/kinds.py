@@ -13,8 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from egocurate.models.frozen.encoder import CLIP_PIXELS, IMAGENET_PIXELS, Pixels, Seen, Sizes
+from egocurate.models.frozen.perception import embed_perception_texts, perception_sizes, see_perception
 
 _HALVES = Pixels(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def _embed_texts(model: nn.Module, ids: Tensor, mask: Tensor | None) -> Tensor:
+    return model.get_text_features(input_ids=ids, attention_mask=mask).pooler_output
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,12 @@ class Kind:
     """normalized clips [B, T, 3, S, S] -> what it gives of them"""
     pixels: Pixels = IMAGENET_PIXELS
     """of transformers' own processor, where the folder does not say"""
+    embed_texts: Callable[[nn.Module, Tensor, Tensor | None], Tensor] = _embed_texts
+    """token ids [B, L], with a mask [B, L] where padding is not read -> their embeddings [B, E]"""
+    within: str = ""
+    """transformers' config of a larger model that this one is a part of, and says its sizes as `video_config`"""
+    needs: str = ""
+    """a package that its class is made with, beside transformers"""
 
 
 def _frame_by_frame(see: Callable[[nn.Module, Tensor], Seen]) -> Callable[[nn.Module, Tensor], Seen]:
@@ -128,6 +139,14 @@ def _side(size: Any) -> int:  # noqa: ANN401 (a number, or one for each side)
 
 _VIDEOPRISM = Kind("VideoPrismVisionModel", _videoprism_sizes, _see_video, pixels=Pixels())
 _DINOV2 = Kind("Dinov2Model", _image_sizes, _frame_by_frame(_see_dino))
+_PERCEPTION = Kind(
+    "PeVideoModel",
+    perception_sizes,
+    see_perception,
+    pixels=_HALVES,
+    embed_texts=embed_perception_texts,
+    needs="timm",
+)
 KINDS: dict[str, Kind] = {
     "clip": Kind("CLIPModel", _dual_sizes, _frame_by_frame(_see_clip), pixels=CLIP_PIXELS),
     "siglip": Kind("SiglipModel", _siglip_sizes, _frame_by_frame(_see_siglip), pixels=_HALVES),
@@ -139,5 +158,7 @@ KINDS: dict[str, Kind] = {
     "dinov2": _DINOV2,
     "dinov2_with_registers": replace(_DINOV2, model="Dinov2WithRegistersModel"),
     "dinov3_vit": Kind("DINOv3ViTModel", _image_sizes, _frame_by_frame(_see_dino)),
+    "pe_video": _PERCEPTION,
+    "pe_audio_video": replace(_PERCEPTION, within="PeAudioVideoConfig"),
 }
 """By the model_type of a config.json."""

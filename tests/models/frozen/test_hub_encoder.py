@@ -8,12 +8,22 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import egocurate.models.frozen.folder
+import egocurate.models.frozen.hub_encoder
 from egocurate.errors import InputError
 from egocurate.models.frozen.encoder import CLIP_PIXELS, Pixels
 from egocurate.models.frozen.folder import find_folder, read_pixels
 from egocurate.models.frozen.hub_encoder import HubEncoder, frozen_config
 from egocurate.models.frozen.kinds import KINDS
-from tests.models.frozen.tiny_encoders import CONFIGS, DUAL, expected_embedding, write_encoder
+from tests.models.frozen.tiny_encoders import (
+    ALL_KINDS,
+    CONFIGS,
+    DUAL,
+    PERCEPTION,
+    expected_embedding,
+    needs_timm,
+    pixels,
+    write_encoder,
+)
 
 torch.set_num_threads(1)
 TUBELET = {"vjepa2": 2, "videomae": 2}
@@ -41,7 +51,7 @@ def read(folder):
     return HubEncoder(frozen_config(folder))
 
 
-@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_an_encoder_gives_what_transformers_own_forward_pass_gives(folders, kind):
     folder, theirs = folders(kind)
     ours, frames = read(folder), clips()
@@ -73,7 +83,37 @@ def test_tokens_stand_by_time_row_and_column(folders):
     torch.testing.assert_close(ours(pixels).tokens[1, 2 * 16 : 3 * 16], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CONFIGS if kind not in ("videomae", "videoprism_vision_model")])
+@needs_timm
+@pytest.mark.parametrize("kind", PERCEPTION)
+def test_texts_and_places_of_perception_encoder_are_those_of_transformers(folders, kind):
+    folder, theirs = folders(kind)
+    theirs = theirs.video_model if kind == "pe_audio_video" else theirs
+    ours, frames = read(folder), clips()
+    ids = torch.tensor([[1, 5, 9, 63, 0, 0], [1, 7, 63, 3, 4, 5]])
+    found = theirs(input_ids=ids, attention_mask=ids.ne(0).long(), pixel_values_videos=pixels(frames))
+    torch.testing.assert_close(ours.encode_text(ids, ids.ne(0).long()), found.text_video_embeds, rtol=1e-5, atol=1e-5)
+    images = theirs.video_encoder.embedder.vision_model.timm_model
+    expected = images.forward_features(pixels(frames)[1])[:, 1:].flatten(0, 1)
+    torch.testing.assert_close(ours(ours.normalize(frames)).tokens[1], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("broken", [ImportError("No module named 'timm'"), RuntimeError("no torchvision::nms")])
+@pytest.mark.parametrize("kind", PERCEPTION)
+def test_an_encoder_without_the_package_that_it_is_made_with_says_what_to_install(tmp_path, monkeypatch, kind, broken):
+    def raises(name):
+        assert name == "timm"
+        raise broken
+
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    monkeypatch.setattr(egocurate.models.frozen.hub_encoder, "import_module", raises)
+    said = refused(tmp_path)
+    assert f"{kind} is made with timm, which cannot be imported ({broken}): pip install 'egocurate[timm]'" in said
+
+
+FIXED = ("videomae", "videoprism_vision_model", *PERCEPTION)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CONFIGS if kind not in FIXED])
 def test_frames_of_another_size_are_seen_too(folders, kind):
     ours = read(folders(kind)[0])
     ours.sizes.check(48, 2)
@@ -85,6 +125,7 @@ def test_frames_of_another_size_are_seen_too(folders, kind):
 @pytest.mark.parametrize(
     ("kind", "size", "frames", "words"),
     [
+        pytest.param("pe_video", 48, 4, "this encoder takes 32 alone", marks=needs_timm),
         ("videomae", 48, 4, "this encoder takes 32 alone"),
         ("videomae", 32, 8, "this encoder takes 4 alone"),
         ("vjepa2", 32, 3, "reads 2 at a time"),

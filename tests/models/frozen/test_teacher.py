@@ -10,7 +10,7 @@ from egocurate.errors import InputError
 from egocurate.models.frozen.hub_encoder import HubEncoder, frozen_config
 from egocurate.models.frozen.teacher import FrozenTeacher
 from egocurate.models.videoprism.config import EncoderConfig
-from tests.models.frozen.tiny_encoders import pixels, write_encoder
+from tests.models.frozen.tiny_encoders import needs_timm, pixels, write_encoder
 
 torch.set_num_threads(1)
 STUDENT = EncoderConfig(image=32, patch=8, frames=4, width=16, depth=1, time_depth=1, heads=2, hidden=32)
@@ -49,8 +49,9 @@ def test_a_token_of_two_frames_stands_for_both(tmp_path):
 
 
 @torch.no_grad()
-def test_embeddings_of_another_width_give_way_to_the_mean_of_tokens(tmp_path):
-    tokens, clip = FrozenTeacher(encoder_of("clip", tmp_path)[0], STUDENT)(frames() / 255)
+@pytest.mark.parametrize("kind", ["clip", pytest.param("pe_video", marks=needs_timm)])
+def test_embeddings_of_another_width_give_way_to_the_mean_of_tokens(tmp_path, kind):
+    tokens, clip = FrozenTeacher(encoder_of(kind, tmp_path)[0], STUDENT)(frames() / 255)
     assert tokens.shape == (2, 64, 16)
     torch.testing.assert_close(clip, tokens.mean(1))
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 import transformers
 from torch import Tensor
@@ -58,6 +59,32 @@ def dinov3_vit():
     return transformers.DINOv3ViTConfig(**VISION, num_register_tokens=3)
 
 
+def pe_video():
+    video = {**TOWER, "head_dim": 8, "vision_config": timm_image_encoder()}
+    return transformers.PeVideoConfig(text_config=modernbert(), video_config=video)
+
+
+def pe_audio_video():
+    dac = {"model_type": "dac", "encoder_hidden_size": 4, "decoder_hidden_size": 8, "codebook_dim": 4}
+    dac |= {"downsampling_ratios": [2, 2], "upsampling_ratios": [2, 2], "n_codebooks": 1, "codebook_size": 8}
+    tower = {**TOWER, "head_dim": 8}
+    audio = {"model_type": "pe_audio_encoder", "dac_config": dac, **tower}
+    video = {"model_type": "pe_video_encoder", "vision_config": timm_image_encoder(), **tower}
+    both = {"audio_config": audio, "video_config": video, **tower}
+    return transformers.PeAudioVideoConfig(text_config=modernbert(), audio_video_config=both)
+
+
+def modernbert():
+    special = {"pad_token_id": 0, "eos_token_id": 2, "bos_token_id": 1, "cls_token_id": 1, "sep_token_id": 2}
+    return {"model_type": "modernbert", **TEXT, "hidden_size": 12, **special}
+
+
+def timm_image_encoder():
+    sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2, "global_pool": "map"}
+    names = {"architecture": "vit_pe_core_tiny_patch16_384", "num_classes": 10, "label_names": list("abcdefghij")}
+    return {"model_type": "timm_wrapper", **names, "model_args": sizes}
+
+
 CONFIGS = {
     "clip": clip,
     "siglip": siglip,
@@ -68,6 +95,8 @@ CONFIGS = {
     "dinov2": dinov2,
     "dinov2_with_registers": dinov2_with_registers,
     "dinov3_vit": dinov3_vit,
+    "pe_video": pe_video,
+    "pe_audio_video": pe_audio_video,
 }
 CLASSES = {
     "clip": "CLIPModel",
@@ -79,8 +108,24 @@ CLASSES = {
     "dinov2": "Dinov2Model",
     "dinov2_with_registers": "Dinov2WithRegistersModel",
     "dinov3_vit": "DINOv3ViTModel",
+    "pe_video": "PeVideoModel",
+    "pe_audio_video": "PeAudioVideoModel",
 }
 DUAL = ("clip", "siglip", "siglip2")
+PERCEPTION = ("pe_video", "pe_audio_video")
+
+
+def _why_no_timm() -> str:
+    """Say why timm, of which Perception Encoder is made, cannot be used here; nothing if it can."""
+    try:
+        import timm  # noqa: F401
+    except Exception as error:  # its torchvision, made for another torch, raises anything
+        return f"timm cannot be imported: {error}"
+    return ""
+
+
+needs_timm = pytest.mark.skipif(bool(_why_no_timm()), reason=_why_no_timm())
+ALL_KINDS = [pytest.param(kind, marks=needs_timm) if kind in PERCEPTION else kind for kind in CONFIGS]
 
 
 def write_encoder(kind: str, folder: Path) -> torch.nn.Module:
@@ -111,6 +156,9 @@ def expected_embedding(kind: str, model: torch.nn.Module, frames: Tensor) -> Ten
     for one in pixels(frames):
         if kind == "vjepa2":
             rows.append(model(one[None], skip_predictor=True).last_hidden_state.mean(1))
+        elif kind in PERCEPTION:
+            whole = model.video_model if kind == "pe_audio_video" else model
+            rows.append(whole(input_ids=torch.ones(1, 3, dtype=torch.long), pixel_values_videos=one[None]).video_embeds)
         elif kind in ("videomae", "videoprism_vision_model"):
             rows.append(model(one[None]).last_hidden_state.mean(1))
         else:

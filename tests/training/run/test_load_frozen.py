@@ -17,7 +17,7 @@ from egocurate.shards.read.index import ShardIndex
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.load_release import Release
 from egocurate.training.systems import build_system
-from tests.models.frozen.tiny_encoders import expected_embedding, write_encoder
+from tests.models.frozen.tiny_encoders import PERCEPTION, expected_embedding, needs_timm, write_encoder
 from tests.training.runs import run
 
 torch.set_num_threads(1)
@@ -25,13 +25,16 @@ CPU = Ranks(0, 1, torch.device("cpu"), False)
 TEXTS = ["opens door", "moves cup 1"]
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    """A folder of a dual encoder with its tokenizer, and the model that is in it."""
-    folder = tmp_path_factory.mktemp("clip")
-    model = write_encoder("clip", folder)
+def dual(kind, folder):
+    """Write a dual encoder with its tokenizer to a folder; returns the folder and the model that is in it."""
+    model = write_encoder(kind, folder)
     train_tokenizer(TEXTS * 3, 64).save_pretrained(folder)
     return folder, model
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return dual("clip", tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,20 @@ def test_a_dual_encoder_is_a_model(clip, data):
     ids = [model.system.tokens.tokenizer(text)["input_ids"] for text in TEXTS]
     expected = torch.cat([theirs.get_text_features(torch.tensor([row])).pooler_output for row in ids])
     torch.testing.assert_close(model.embed_text(TEXTS), unit(expected), rtol=1e-5, atol=1e-5)
+
+
+@needs_timm
+@pytest.mark.parametrize("kind", PERCEPTION)
+def test_perception_encoder_is_a_model(kind, data, tmp_path):
+    folder, theirs = dual(kind, tmp_path / kind)
+    model = egocurate.load_model(folder, device="cpu")
+    frames = torch.randint(0, 256, (2, 4, 3, 32, 32)).byte()
+    expected = unit(expected_embedding(kind, theirs, frames))
+    torch.testing.assert_close(model.embed_frames(frames), expected, rtol=1e-5, atol=1e-5)
+    assert model.embed_text(TEXTS).shape == model.embed_video(data / "video.mp4", [(0, 1), (1, 2)]).shape == (2, 12)
+    ask = ["--mcq-json", data / "egomcq.json", "--mcq-shards", data / "shards", "--out", tmp_path / "evals"]
+    assert command("eval", "--weights", folder, *ask, "--set", "data.workers=0", "--set", "device=cpu")
+    assert json.loads((tmp_path / "evals" / "eval-egomcq-dual.json").read_text())["frames"] == 16
 
 
 def test_an_encoder_without_texts_embeds_clips_alone(dino, data):

@@ -23,7 +23,7 @@ from egocurate.training.step.batches import open_stream
 from egocurate.training.step.fit_memory import measure
 from egocurate.training.systems.classifier import ClassifierSystem
 from egocurate.training.systems.step_rng import StepRng
-from tests.models.frozen.tiny_encoders import write_encoder
+from tests.models.frozen.tiny_encoders import needs_timm, write_encoder
 from tests.training.ranks import together
 from tests.training.run.test_load_release import tuned_names
 from tests.training.runs import Stop, rows, run
@@ -128,11 +128,12 @@ def test_a_probe_learns_its_head_alone(labeled, tmp_path, head):
     assert all(torch.equal(value, pretrained[name]) for name, value in probed.items())
 
 
-def test_an_encoder_of_others_is_probed_and_used_from_the_run(labeled, tmp_path):
-    write_encoder("dinov3_vit", tmp_path / "dino")
+@pytest.mark.parametrize("kind", ["dinov3_vit", pytest.param("pe_video", marks=needs_timm)])
+def test_an_encoder_of_others_is_probed_and_used_from_the_run(labeled, tmp_path, kind):
+    write_encoder(kind, tmp_path / "encoder")
     recipe = replace(
         RECIPES["encoder-probe-tiny"](),
-        start=str(tmp_path / "dino"),
+        start=str(tmp_path / "encoder"),
         shards=(str(labeled / "train"),),
         test_shards=str(labeled / "test"),
         out=str(tmp_path / "probe"),
@@ -144,7 +145,7 @@ def test_an_encoder_of_others_is_probed_and_used_from_the_run(labeled, tmp_path)
     with pytest.raises(InputError, match=r"name its folder, --set start=FOLDER"):
         run(replace(recipe, start=""))
     config = with_sizes_of_start(recipe)
-    assert config.model.backbone == FrozenConfig(str(tmp_path / "dino"), "dinov3_vit")
+    assert config.model.backbone == FrozenConfig(str(tmp_path / "encoder"), kind)
     config = replace(config, data=replace(config.data, workers=0, frames=2))
     with pytest.raises(Stop):
         run(config, stop_at=1)
@@ -154,7 +155,7 @@ def test_an_encoder_of_others_is_probed_and_used_from_the_run(labeled, tmp_path)
     side = config.data.size
     assert system.logits(torch.zeros(1, 2, 3, side, side, dtype=torch.uint8))["label"].shape == (1, 6)
     with pytest.raises(InputError, match="a folder of transformers, and this recipe tunes a videomae"):
-        with_sizes_of_start(replace(RECIPES["videomae-tune-tiny"](), start=str(tmp_path / "dino")))
+        with_sizes_of_start(replace(RECIPES["videomae-tune-tiny"](), start=str(tmp_path / "encoder")))
 
 
 def test_the_published_recipes():

@@ -31,7 +31,7 @@ from egocurate.training.step.batches import open_stream
 from egocurate.training.systems import build_system
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.tasks.egomcq import EgoMCQEvaluator
-from tests.models.frozen.tiny_encoders import write_encoder
+from tests.models.frozen.tiny_encoders import needs_timm, write_encoder
 from tests.models.test_sentencepiece_tokenizer import write_model
 from tests.training.ranks import together
 from tests.training.runs import Stop, rows, run, saved
@@ -203,15 +203,16 @@ def test_weights_take_the_place_of_runs(first, second, third, stage1, tmp_path):
     assert torch.equal(system.model.text.embed.weight, model.text.embed.weight)
 
 
-def test_an_encoder_of_others_teaches(second, tmp_path):
-    write_encoder("dinov3_vit", tmp_path / "dino")
+@pytest.mark.parametrize("kind", ["dinov3_vit", pytest.param("pe_video", marks=needs_timm)])
+def test_an_encoder_of_others_teaches(second, tmp_path, kind):
+    write_encoder(kind, tmp_path / "encoder")
     model = replace(second.model, encoder=replace(ENCODER, width=16))
     few = {"epochs": 30, "max_steps": 30, "checkpoint_every": 30, "out": str(tmp_path / "run")}
-    run(replace(second, model=model, objective=Distillation(str(tmp_path / "dino")), **few))
+    run(replace(second, model=model, objective=Distillation(str(tmp_path / "encoder")), **few))
     losses = rows(tmp_path / "run", "loss", "tokens", "clip")
     assert losses[-1][0] == pytest.approx(sum(losses[-1][1:]), abs=2e-4)
     assert np.mean(losses[-5:], axis=0)[0] < 0.85 * np.mean(losses[:5], axis=0)[0]
-    shutil.rmtree(tmp_path / "dino")  # it is neither saved nor asked for again
+    shutil.rmtree(tmp_path / "encoder")  # it is neither saved nor asked for again
     system, _ = restore(read_run(tmp_path / "run", []), ALONE)
     assert system.features(torch.zeros(1, 4, 3, 32, 32).byte()).shape == (1, 16)
 
