@@ -25,7 +25,8 @@ class Annotations:
     seconds, NaN for the beginning and the end of the video; `time` is the moment that a row is about, NaN for the
     middle. `number` counts the rows of a video, or is the data set's own number. `names` are the classes that the
     format itself brings. A label of an `open_kinds` that is not among the names is not known; of others, a mistake.
-    `skipped` entries of the file are none.
+    `described` kinds say what a row is like and are not learned: each file numbers them for itself, whatever names are
+    given. `skipped` entries of the file are none.
     """
 
     path: AnyPath
@@ -41,6 +42,7 @@ class Annotations:
     source: str = SOURCE
     names: dict[str, list[str]] = field(default_factory=dict)
     open_kinds: frozenset[str] = frozenset()
+    described: frozenset[str] = frozenset()
     skipped: int = 0
 
     def __len__(self) -> int:

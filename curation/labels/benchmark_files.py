@@ -14,7 +14,6 @@ from egocurate.curation.sources.cells import decimal, number, storable
 from egocurate.curation.sources.epic_kitchens import ACTOR, clock_seconds, narration_numbers
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.errors import InputError
-from egocurate.storage.json_notes import read_note
 from egocurate.storage.paths import AnyPath
 
 EPIC_KINDS, CHARADES_KINDS, STATE_KINDS = ("verb", "noun", "action"), ("action",), ("state_change",)
@@ -89,13 +88,13 @@ def read_charades(path: AnyPath, kinds: Sequence[str] | None) -> Annotations:
     )
 
 
-def read_state_changes(path: AnyPath, kinds: Sequence[str] | None) -> Annotations:
-    """Read fho_oscc-pnr_*.json: state_change 0 or 1 of each window, whose `time` is the point of no return.
+def read_state_changes(path: AnyPath, content: object, kinds: Sequence[str] | None) -> Annotations:
+    """Return the windows of fho_oscc-pnr_*.json, `state_change` 0 or 1; `time` of each is its point of no return.
 
     A point of no return is a frame of the parent video, at 30 per second. Test files, which have no labels, give
     unknown ones.
     """
-    clips = read_note(path, dict, "take the file as Ego4D published it").get("clips")
+    clips = content.get("clips") if isinstance(content, dict) else None
     if not isinstance(clips, list) or not all(isinstance(clip, dict) for clip in clips):
         raise InputError(f"{path}: has no list `clips` of windows: is it Ego4D's fho_oscc-pnr_*.json?")
     places = [f"clip {place}" for place in range(len(clips))]

@@ -31,10 +31,11 @@ def number_labels(
     """
     numbers, names, unknown = {}, {}, {}
     for kind, texts in rows.labels.items():
-        known = given.get(kind, rows.names.get(kind))
+        is_given = kind in given and kind not in rows.described
+        known = given[kind] if is_given else rows.names.get(kind)
         if known is None:
             known = _own_names(rows, kind, texts)
-        numbers[kind], names[kind] = _numbers(rows, kind, texts, known, is_given=kind in given), list(known)
+        numbers[kind], names[kind] = _numbers(rows, kind, texts, known, is_given=is_given), list(known)
         if count := int((numbers[kind] == UNKNOWN).sum()):
             unknown[kind] = count
     return numbers, names, unknown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -16,10 +17,11 @@ from egocurate.curation.labels.benchmark_files import (
     read_epic,
     read_state_changes,
 )
+from egocurate.curation.labels.egotaskqa import EGOTASKQA_KINDS, read_egotaskqa
 from egocurate.curation.labels.plain_files import VIDEO_COLUMNS, read_labeled_csv, read_path_list
 from egocurate.errors import InputError
 from egocurate.labels import check_kinds
-from egocurate.storage.paths import AnyPath
+from egocurate.storage.paths import TABLE_BYTES, AnyPath, read_bytes
 from egocurate.storage.remote_file import open_file
 from egocurate.storage.typed_parquet import read_any
 
@@ -31,14 +33,17 @@ def read_annotations(path: AnyPath, kinds: Sequence[str] | None) -> Annotations:
     """Return the labeled videos and segments of a file; `kinds` are its labels: () for the format's own, None for none.
 
     Read are csv and parquet files with a column `video`, lists of paths and labels, EPIC-KITCHENS-100's segments,
-    Charades-Ego's actions and Ego4D's fho_oscc-pnr_*.json. Raises InputError for a file that is not there, or none of
-    these, and for labels that it has not.
+    Charades-Ego's actions, Ego4D's fho_oscc-pnr_*.json and EgoTaskQA's *_qas.json. Raises InputError for a file that is
+    not there, or none of these, and for labels that it has not.
     """
     check_kinds(kinds or ())
     if not path.is_file():
         raise InputError(f"{path}: no such file of labels; give a csv with columns video, start_sec, end_sec, label")
     if path.suffix == ".json":
-        return read_state_changes(path, _wanted(kinds, STATE_KINDS))
+        content = _json(path)
+        if isinstance(content, list):
+            return read_egotaskqa(path, content, _wanted(kinds, EGOTASKQA_KINDS))
+        return read_state_changes(path, content, _wanted(kinds, STATE_KINDS))
     header = _header(path)
     names = {name.strip().lower() for name in header}
     if {"narration_id", "stop_timestamp"} <= names:
@@ -56,6 +61,13 @@ def read_annotations(path: AnyPath, kinds: Sequence[str] | None) -> Annotations:
 
 def _wanted(kinds: Sequence[str] | None, own: Sequence[str]) -> Sequence[str] | None:
     return own if kinds is not None and not kinds else kinds
+
+
+def _json(path: AnyPath) -> object:
+    try:
+        return json.loads(read_bytes(path, TABLE_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error}); take the file as published") from error
 
 
 def _header(path: AnyPath) -> list[str]:

@@ -1,6 +1,7 @@
 """Small invented data: real layouts and schemas, rendered first-person scenes that show what is narrated or labeled."""
 
-from egocurate.curation.synthetic.labeled import LabeledRootConfig, write_labeled_root
+from egocurate.curation.synthetic.labeled import write_labeled_root
+from egocurate.curation.synthetic.labeled_config import LabeledRootConfig
 from egocurate.curation.synthetic.long_videos import LongRootConfig, write_long_root
 from egocurate.curation.synthetic.root import DemoRootConfig, demo_scripts, write_demo_root
 

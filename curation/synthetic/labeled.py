@@ -1,15 +1,17 @@
-"""Invented data with labels, laid out as four benchmarks publish theirs: motions, EPIC, Charades-Ego, state changes."""
+"""Invented data with labels, laid out as benchmarks publish theirs: motions, EPIC, Charades-Ego, state changes."""
 
 from __future__ import annotations
 
 import csv
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from egocurate.curation.synthetic.egotaskqa import write_egotaskqa
+from egocurate.curation.synthetic.labeled_config import LabeledRootConfig, video_rng, video_seed, video_uid
 from egocurate.curation.synthetic.render_all import RenderJob, render_all
 from egocurate.curation.synthetic.root import video_entry
 from egocurate.curation.synthetic.script import (
@@ -64,29 +66,10 @@ _CHARADES_HEADER = [
     "actions",
     "length",
 ]
-_FIRST_SEED = {"motions": 0, "epic": 100_000, "charades": 200_000, "ego4d": 300_000}
-
-
-@dataclass(frozen=True)
-class LabeledRootConfig:
-    """Size of the invented data: videos to `train` on and unseen `test` ones, of motions and of each of the others.
-
-    A video of a motion lasts `motion_sec`, others `video_sec`; those of state changes hold whole windows of 8 s.
-    """
-
-    train: int = 96
-    test: int = 36
-    long_train: int = 4
-    long_test: int = 2
-    motion_sec: float = 2.0
-    video_sec: float = 32.0
-    side: int = 96
-    fps: int = 15
-    seed: int = 0
 
 
 def write_labeled_root(root: Path, config: LabeledRootConfig | None = None, report: Report = silent) -> None:
-    """Write motions/, epic/, charades/ and ego4d/ below `root`; one that is finished with the same config stays.
+    """Write motions/, epic/, charades/, ego4d/ and egotaskqa/ below `root`; what is finished with this config stays.
 
     Raises InputError if it holds one with other settings.
     """
@@ -96,7 +79,7 @@ def write_labeled_root(root: Path, config: LabeledRootConfig | None = None, repo
         if read_note(stamp, dict) == asdict(config):
             return
         raise InputError(f"{root} holds invented data made with other settings; delete it or name another folder")
-    for write in (write_motions, write_epic, write_charades, write_state_changes):
+    for write in (write_motions, write_epic, write_charades, write_state_changes, write_egotaskqa):
         write(root, config, report)
     write_json(stamp, asdict(config))
 
@@ -111,12 +94,12 @@ def write_motions(root: Path, config: LabeledRootConfig, report: Report = silent
     jobs, first = [], 0
     for split, count in (("train", config.train), ("test", config.test)):
         (folder / split).mkdir(parents=True, exist_ok=True)
-        rng = _rng(config, "motions", first)
+        rng = video_rng(config, "motions", first)
         labels = rng.permutation(np.arange(count) % len(classes)).tolist()
         paths = [f"{split}/{split}_{number:04d}.mp4" for number in range(count)]
         for number, (path, label) in enumerate(zip(paths, labels, strict=True), first):
-            script = _motion(_rng(config, "motions", number), classes[label], config.motion_sec)
-            jobs.append(RenderJob(script, folder / path, _seed(config, "motions", number)))
+            script = _motion(video_rng(config, "motions", number), classes[label], config.motion_sec)
+            jobs.append(RenderJob(script, folder / path, video_seed(config, "motions", number)))
         lines = (f"{path} {label}\n" for path, label in zip(paths, labels, strict=True))
         (folder / f"{split}.txt").write_text("".join(lines))
         first += count
@@ -133,10 +116,10 @@ def write_epic(root: Path, config: LabeledRootConfig, report: Report = silent) -
         rows = []
         for _ in range(count):
             person, video = f"P{number + 1:02d}", f"P{number + 1:02d}_01"
-            script = write_script(_rng(config, "epic", number), config.video_sec)
+            script = write_script(video_rng(config, "epic", number), config.video_sec)
             path = folder / person / "videos" / f"{video}.mp4"
             path.parent.mkdir(parents=True, exist_ok=True)
-            jobs.append(RenderJob(script, path, _seed(config, "epic", number)))
+            jobs.append(RenderJob(script, path, video_seed(config, "epic", number)))
             info.append((video, script.duration_sec, float(config.fps), f"{config.side}x{config.side}"))
             rows += [_epic_row(i, person, video, action, verbs, nouns) for i, action in enumerate(script.actions)]
             number += 1
@@ -172,8 +155,8 @@ def write_charades(root: Path, config: LabeledRootConfig, report: Report = silen
         rows = []
         for _ in range(count):
             uid = f"Z{number:04d}EGO"
-            script = _few_verbs(_rng(config, "charades", number), config.video_sec)
-            jobs.append(RenderJob(script, videos / f"{uid}.mp4", _seed(config, "charades", number)))
+            script = _few_verbs(video_rng(config, "charades", number), config.video_sec)
+            jobs.append(RenderJob(script, videos / f"{uid}.mp4", video_seed(config, "charades", number)))
             actions = ";".join(
                 f"c{verbs.index(action.verb):03d} {action.time_sec - ACTION_SEC / 2:.2f} "
                 f"{action.time_sec + ACTION_SEC / 2:.2f}"
@@ -202,9 +185,9 @@ def write_state_changes(root: Path, config: LabeledRootConfig, report: Report = 
     for split, count in (("train", config.long_train), ("val", config.long_test)):
         clips = []
         for _ in range(count):
-            uid = _uid(config, "ego4d", number)
-            script = _state_changes(_rng(config, "ego4d", number), config)
-            jobs.append(RenderJob(script, videos_dir / f"{uid}.mp4", _seed(config, "ego4d", number)))
+            uid = video_uid(config, "ego4d", number)
+            script = _state_changes(video_rng(config, "ego4d", number), config)
+            jobs.append(RenderJob(script, videos_dir / f"{uid}.mp4", video_seed(config, "ego4d", number)))
             entries.append(video_entry(uid, split, script, [], side=config.side, fps=config.fps))
             narration[uid] = {"status": "complete", "narration_pass_1": {"narrations": _told(script), "summaries": []}}
             clips += [_state_change_clip(uid, action) for action in script.actions]
@@ -288,18 +271,6 @@ def _clock(seconds: float) -> str:
 
 def _objects(rng: np.random.Generator) -> tuple[str, ...]:
     return tuple(str(noun) for noun in rng.choice(sorted(NOUNS), OBJECTS_PER_SCENE, replace=False))
-
-
-def _seed(config: LabeledRootConfig, part: str, number: int) -> int:
-    return _FIRST_SEED[part] + number + 1_000_000 * config.seed
-
-
-def _rng(config: LabeledRootConfig, part: str, number: int) -> np.random.Generator:
-    return np.random.default_rng((config.seed, _FIRST_SEED[part], number))
-
-
-def _uid(config: LabeledRootConfig, part: str, number: int) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"egocurate-{part}/{config.seed}/{number}"))
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

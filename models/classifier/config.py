@@ -28,6 +28,8 @@ class ClassifierConfig:
     """map: channels of each head of the query's attention; a narrow backbone has one head"""
     dropout: float = 0.0
     """share of the channels that are dropped before the last layer, in training"""
+    head_scale: float = 1.0
+    """by what the head's first weights are multiplied: a small one begins with the same score for all classes"""
     drop_path: float = 0.0
     """videomae: share of the clips that the last block leaves out in training; earlier blocks leave out fewer"""
     frozen: bool = False

@@ -48,6 +48,7 @@ class Classifier(nn.Module):
         for layer in self.scores.values():
             nn.init.trunc_normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)
+            layer.weight.data.mul_(config.head_scale)
         if config.frozen:
             self.backbone.requires_grad_(False).eval()
 

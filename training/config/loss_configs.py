@@ -9,6 +9,7 @@ from egocurate.models.egovlpv2.config import ObjectiveConfig
 from egocurate.models.losses.rules import Positives, Undecided
 
 __all__ = [
+    "Answering",
     "Classification",
     "Contrast",
     "Distillation",
@@ -100,6 +101,16 @@ class Classification:
     """views of a test, one behind the other in time"""
     test_crops: int = 1
     """views of a test, one beside the other in the picture"""
+
+
+@dataclass(frozen=True)
+class Answering:
+    """The cross entropy of the answers to questions about clips."""
+
+    dropout: float = 0.2
+    """share of the head's inner channels that are dropped in training"""
+    head_only: bool = False
+    """whether the head alone learns, on towers as `start` has them"""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ RANGES: dict[str, Range] = {
     "objective.margin": POSITIVE,
     "objective.above": Range(0, 1),
     **dict.fromkeys(("objective.test_segments", "objective.test_crops"), COUNT),
-    "objective.drop": Range(0, 1),
+    **dict.fromkeys(("objective.drop", "objective.dropout"), Range(0, 1)),
     "objective.mask": SHARE,
 }
 """Range by key, as `--set` spells it; a key that a config lacks is of another system."""
@@ -64,7 +64,7 @@ MODEL_RANGES: dict[str, Range] = {
     **dict.fromkeys(("auxiliary_depth", "fused_layers", "cap"), ANY_COUNT),
     **dict.fromkeys(("dropout", "mask_ratio"), Range(0, 1)),
     "drop_path": Range(0, 0.999999),
-    "eps": POSITIVE,
+    **dict.fromkeys(("eps", "head_scale"), POSITIVE),
 }
 """Range of a model's sizes by the last part of the key: the same in whatever tower."""
 

@@ -13,6 +13,7 @@ from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, VideoPrismConfig
 from egocurate.training.config.loss_configs import (
+    Answering,
     Classification,
     Contrast,
     Distillation,
@@ -43,6 +44,7 @@ AnyObjective = (
     | Distillation
     | LockedContrast
     | Classification
+    | Answering
     | MaxMargin
     | NoLoss
 )

@@ -6,6 +6,7 @@ from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.systems.answers import AnswerSystem
 from egocurate.training.systems.base import System
 from egocurate.training.systems.charades import CharadesSystem
 from egocurate.training.systems.classifier import ClassifierSystem
@@ -29,6 +30,7 @@ SYSTEMS: dict[str, type[System]] = {
     "egovlpv2-retrieval": RetrievalV2System,
     "egovlp-charades": CharadesSystem,
     "egovlp-state-changes": StateChangeSystem,
+    "egovlpv2-answers": AnswerSystem,
     "videoprism-stage1": VideoPrismSystem,
     "videoprism-stage2": DistillationSystem,
     "videoprism-lit": LockedSystem,

@@ -47,8 +47,8 @@ class ClassifierSystem(System):
         """Build for the classes of the data, or of the run that is used; InputError for sizes that do not fit."""
         self.sizes, self.objective, self.size = config.model.backbone, config.objective, config.data.size
         _check_clips(config)
-        names = _names_of_run(Path(config.out)) if data is None else self.names_of_data(data.indexes, config)
-        self.label_names = _chosen(names, config)
+        names = names_of_run(Path(config.out)) if data is None else self.names_of_data(data.indexes, config)
+        self.label_names = chosen_names(names, config.objective.labels, config.shards)
         try:
             model = self.network(config.model, {kind: len(classes) for kind, classes in self.label_names.items()})
         except ValueError as error:
@@ -142,17 +142,21 @@ def _check_clips(config: TrainConfig) -> None:
     check_clips(config, sizes.image, most, exactly=isinstance(sizes, VideoMAEConfig))
 
 
-def _chosen(names: Mapping[str, list[str]], config: TrainConfig) -> dict[str, list[str]]:
-    """Return the label names that are learned; raises InputError for those that the data have not."""
-    wanted = config.objective.labels or tuple(names)
+def chosen_names(names: Mapping[str, list[str]], kinds: Sequence[str], shards: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of the kinds of labels that are learned, of all if none is named.
+
+    Raises InputError for those that the data have not.
+    """
+    wanted = kinds or tuple(names)
     missing = [kind for kind in wanted if kind not in names]
     if missing or not wanted:
         there = ", ".join(names) or "none; cut them with `curate segments --csv`"
-        raise InputError(f"{', '.join(config.shards)}: no label {', '.join(missing) or 'at all'}: there are {there}")
+        raise InputError(f"{', '.join(shards)}: no label {', '.join(missing) or 'at all'}: there are {there}")
     return {kind: list(names[kind]) for kind in wanted}
 
 
-def _names_of_run(out: Path) -> dict[str, list[str]]:
+def names_of_run(out: Path) -> dict[str, list[str]]:
+    """Return the classes that a run has learned, by kind; raises InputError for a folder that lacks them."""
     whole = "take the folder of the run as it was written"
     if not (out / LABEL_NAMES).is_file():
         raise InputError(f"{out / LABEL_NAMES}: there is no such file; {whole}")

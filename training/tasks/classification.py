@@ -41,15 +41,13 @@ class ClassificationEvaluator:
         if config.test_shards:
             index = ShardIndex.open(config.test_shards)
             _refuse_other_names(index, self.tested_names(index), config.test_shards)
-            data, objective = config.data, config.objective
-            views = Views(
-                frames=data.frames,
-                size=data.size,
-                segments=objective.test_segments,
-                crops=objective.test_crops,
-                pick=data.pick,
-            )
-            self.clips = MultiViewClips(index, range(len(index)), views, decoder=data.decoder)
+            self.clips = MultiViewClips(index, range(len(index)), self.views(config), decoder=config.data.decoder)
+
+    def views(self, config: TrainConfig) -> Views:
+        """Return the views of a clip whose probabilities are merged."""
+        data, objective = config.data, config.objective
+        segments, crops = objective.test_segments, objective.test_crops
+        return Views(frames=data.frames, size=data.size, segments=segments, crops=crops, pick=data.pick)
 
     def evaluate(self) -> tuple[dict[str, float], list[str]]:
         """Return top-1, top-5, mean class accuracy and class-mean recall at 5, in percent, and the clips left out.
@@ -93,6 +91,11 @@ class ClassificationEvaluator:
         gathered = {kind: sum_over_ranks(scores, ranks).cpu().numpy() for kind, scores in rows.items()}
         return gathered, failures_of_ranks(failures, ranks)
 
+    def logits(self, places: np.ndarray, frames: torch.Tensor, at_once: int) -> dict[str, torch.Tensor]:
+        """Return the logits [n * V, classes] of the clips at some places, uint8 [n, V, T, 3, S, S], by kind."""
+        parts = [self.system.logits(part) for part in frames.flatten(0, 1).split(at_once)]
+        return {kind: torch.cat([part[kind] for part in parts]) for kind in parts[0]}
+
     def _scores(self) -> tuple[dict[str, torch.Tensor], dict[int, str]]:
         """Score this rank's share of the clips; the rows of the others are 0."""
         ranks, clips, total = self.ranks, self.clips, len(self.clips)
@@ -107,11 +110,10 @@ class ClassificationEvaluator:
         for batch, decoded in zip(batches, decode_batches(clips, batches, self.config.data.workers), strict=True):
             failures |= decoded.failures
             if len(decoded.places):
-                views = decoded.frames.flatten(0, 1).to(ranks.device)
                 with ranks.autocast():
-                    parts = [self.system.logits(part) for part in views.split(at_once)]
+                    found = self.logits(decoded.places, decoded.frames.to(ranks.device), at_once)
                 for kind in rows:
-                    logits = torch.cat([part[kind] for part in parts]).float().cpu().numpy()
+                    logits = found[kind].float().cpu().numpy()
                     merged = mean_of_views(logits.reshape(len(decoded.places), len(clips.views), -1))
                     rows[kind][decoded.places] = torch.from_numpy(merged)
             done = min(done + len(batch) * ranks.size, total)

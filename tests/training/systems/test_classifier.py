@@ -52,6 +52,14 @@ def test_a_frozen_backbone_has_no_gradient_and_drops_nothing():
     assert not model.backbone.training
 
 
+def test_the_heads_first_weights_are_scaled():
+    drawn = []
+    for scale in (1.0, 0.001):
+        torch.manual_seed(0)
+        drawn.append(Classifier(ClassifierConfig(VIDEO, head_scale=scale), {"verb": 3}).scores["verb"].weight)
+    torch.testing.assert_close(drawn[1], drawn[0] * 0.001)
+
+
 def test_cls_is_the_token_that_the_tower_gives():
     model = Classifier(ClassifierConfig(VIDEO, "cls"), {"verb": 3}).eval()
     frames = torch.randn(2, 4, 3, 32, 32)

@@ -46,6 +46,8 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = _Recipes(
         "egovlp-oscc-tiny": "state_changes.egovlp_oscc_tiny",
         "egovlp-pnr": "state_changes.egovlp_pnr",
         "egovlp-pnr-tiny": "state_changes.egovlp_pnr_tiny",
+        "egovlpv2-egotaskqa": "answers.egovlpv2_egotaskqa",
+        "egovlpv2-egotaskqa-tiny": "answers.egovlpv2_egotaskqa_tiny",
         "videoprism-stage1": "videoprism.videoprism_stage1_base",
         "videoprism-stage1-tiny": "videoprism.videoprism_stage1_tiny",
         "videoprism-stage2": "videoprism.videoprism_stage2_base",

@@ -28,7 +28,7 @@ def videomae_tune() -> TrainConfig:
     """
     return TrainConfig(
         system="videomae-classifier",
-        model=ClassifierConfig(backbone=VideoMAEConfig.base(), drop_path=0.1),
+        model=ClassifierConfig(backbone=VideoMAEConfig.base(), head_scale=0.001, drop_path=0.1),
         objective=Classification(
             smoothing=0.1,
             repeats=2,
