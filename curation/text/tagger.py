@@ -118,12 +118,17 @@ def tag_texts(texts: Sequence[str], lexicon: Lexicon) -> list[Tags]:
 
     Longest form first, by surface or base form. A form of several groups counts for one: see `lexicon.Taxonomy`.
     """
-    verbs = Forms(verb_forms(lexicon.verbs), verb_bases)
-    nouns = Forms(noun_forms(lexicon.nouns), noun_bases, noun_bases)
-    return [_tags(parsed, verbs, nouns) for parsed in parse(texts)]
+    verbs, nouns = lexicon_forms(lexicon)
+    return [_labels(*find_words(parsed, verbs, nouns)) for parsed in parse(texts)]
 
 
-def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
+def lexicon_forms(lexicon: Lexicon) -> tuple[Forms, Forms]:
+    """Return the verb and the noun forms of a lexicon."""
+    return Forms(verb_forms(lexicon.verbs), verb_bases), Forms(noun_forms(lexicon.nouns), noun_bases, noun_bases)
+
+
+def find_words(parsed: Parsed, verbs: Forms, nouns: Forms) -> tuple[list[Match], list[Match]]:
+    """Find the verbs and the nouns of a narration from left to right: the words that its tags are of."""
     parsed = _without_slips(parsed, verbs, nouns)
     spans = _noun_spans(parsed, nouns)
     inside = {position for span in spans if len(span.positions) > 1 for position in span.positions}
@@ -144,7 +149,11 @@ def _tags(parsed: Parsed, verbs: Forms, nouns: Forms) -> Tags:
     verb_words.update(at for at in actions if at == parsed.predicate or parsed.tags[at - 1 : at] in (["CC"], ["RB"]))
     if any(not verb_words.isdisjoint(span.positions) for span in spans):
         spans = _noun_spans(parsed, nouns, verb_words)
-    return _ascending(match.label for match in matches), _ascending(span.label for span in spans)
+    return matches, spans
+
+
+def _labels(verbs: list[Match], nouns: list[Match]) -> Tags:
+    return _ascending(match.label for match in verbs), _ascending(span.label for span in nouns)
 
 
 def _without_slips(parsed: Parsed, verbs: Forms, nouns: Forms) -> Parsed:

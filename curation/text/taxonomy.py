@@ -56,7 +56,7 @@ def taxonomy(labels: list[str], groups: Iterable[Iterable[str]]) -> Taxonomy:
         for member in group:
             for form in _forms(member):
                 members.setdefault(form, set()).add(row)
-    heads = [_label_words(label) for label in labels]
+    heads = [label_words(label) for label in labels]
     for row, words in enumerate(heads):
         if words and _taggable(words[0]) and words[0] not in members:
             members[words[0]] = {row}
@@ -97,7 +97,7 @@ def general_words(part: Taxonomy) -> frozenset[str]:
 
 
 def _is_torn(word: str, kinds: set[int], part: Taxonomy) -> bool:
-    compounds = (f"{head} {word}" for row in part.forms[word] for head in _label_words(part.labels[row])[:1])
+    compounds = (f"{head} {word}" for row in part.forms[word] for head in label_words(part.labels[row])[:1])
     return any(kinds.intersection(part.forms.get(compound, ())) for compound in compounds)
 
 
@@ -145,7 +145,7 @@ def _taggable(form: str) -> bool:
     return len(form) > 1 and form != "unsure"
 
 
-def _label_words(label: str) -> list[str]:
+def label_words(label: str) -> list[str]:
     """Head first, then the words in parentheses: "take_(pick,_grab)" -> ["take", "pick", "grab"]."""
     return [" ".join(form_words(part)) for part in re.split(r"[(),/]", label) if form_words(part)]
 
