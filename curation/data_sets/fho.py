@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 from egocurate.curation.data_sets.annotation_files import SegmentRows, entries, find_files, read_json
+from egocurate.curation.segments.ego4d_videos import find_ego4d_videos
 from egocurate.curation.segments.segments import Segments
 from egocurate.curation.sources.cells import number
+from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 
 FRAMES_PER_SEC = 30.0  # of every canonical video of Ego4D, which the frames count in
@@ -18,9 +20,17 @@ def read_fho(root: AnyPath) -> Segments:
     """Return the valid narrated actions of fho_main.json: from pre_frame to post_frame, at pnr_frame.
 
     The state of a thing changes at the point of no return (pnr). An action without a change has no such frames; it is
-    from start_sec to end_sec, which are eight seconds, in the pass "action". Raises InputError for another file.
+    from start_sec to end_sec, which are eight seconds, in the pass "action". Which videos are val or test, and how long
+    they are, is in ego4d.json and the files of the benchmarks (`find_ego4d_videos`). Raises InputError for another
+    file, and where neither is there.
     """
-    files = find_files(root, ("fho_main.json",), _FROM)
+    files = find_files(root, ("fho_main.json",), _FROM)[-1:]  # the newest, if several versions have it
+    ego4d = find_ego4d_videos(root, files)
+    if not ego4d.files:
+        raise InputError(
+            f"{root}: no ego4d.json in it or above its annotations, to tell which videos are val and test; put the one "
+            "that the ego4d client wrote beside fho_main.json"
+        )
     rows = SegmentRows()
     for path in files:
         for video in entries(path, read_json(path), "videos"):
@@ -30,7 +40,7 @@ def read_fho(root: AnyPath) -> Segments:
                 for count, action in enumerate(actions if isinstance(actions, list) else (), 1):
                     if isinstance(action, dict):
                         _add(rows, f"{path.name}: {uid}, action {count}", uid, action)
-    return rows.segments(root, files)
+    return rows.segments(root, files, ego4d=ego4d)
 
 
 def _add(rows: SegmentRows, place: str, uid: object, action: dict[str, Any]) -> None:

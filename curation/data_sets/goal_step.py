@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from egocurate.curation.data_sets.annotation_files import SegmentRows, entries, find_files, read_json
+from egocurate.curation.segments.ego4d_videos import find_ego4d_videos
 from egocurate.curation.segments.segments import Segments
 from egocurate.curation.sources.cells import LONGEST_SEC, number
 from egocurate.storage.paths import AnyPath
@@ -19,15 +20,17 @@ def read_goal_step(root: AnyPath) -> Segments:
     """Return the steps and substeps of goalstep_train.json and goalstep_valid.json (also _val, .gz), or of one file.
 
     narration_source says the level. What a step is part of overlaps it: a clip of a level meets no other of its level,
-    as a rule. The test file has no times and is not read. Raises InputError for a file that is not as published.
+    as a rule. A video that ego4d.json or another benchmark's file beside them holds out is held out. The test file has
+    no times and is not read. Raises InputError for a file that is not as published.
     """
-    files = find_files(root, tuple(FILES), _FROM)
+    found = find_files(root, tuple(FILES), _FROM)
+    files = list({path.name: path for path in found}.values())  # the newest, if several versions have one
     rows = SegmentRows()
     for path in files:
         split = FILES.get(path.name.removesuffix(".gz"), "")
         for video in entries(path, read_json(path), "videos"):
             _add(rows, f"{path.name}: {video.get('video_uid')}", video, video, split, 0)
-    return rows.segments(root, files)
+    return rows.segments(root, files, ego4d=find_ego4d_videos(root, files))
 
 
 def _add(rows: SegmentRows, place: str, video: dict[str, Any], within: dict[str, Any], split: str, level: int) -> None:

@@ -27,7 +27,7 @@ class GoalStepSource(SegmentSource):
 class FHOSource(SegmentSource):
     """Read the hands and objects of Ego4D; see `read_fho`."""
 
-    splits_in = "nothing: the split of a video is in ego4d.json"
+    splits_in = "split_* of ego4d.json and the *_val.json files"
 
     def __init__(self, root: str | AnyPath, videos_dirs: Sequence[str | AnyPath] = ()) -> None:
         super().__init__(read_fho(as_path(root)), videos_dirs)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from egocurate.curation.segments.ego4d_videos import Ego4DVideos
 from egocurate.curation.sources import FIRST_PASS
 from egocurate.curation.sources.cells import LONGEST_SEC
 from egocurate.curation.sources.video_folders import video_name
@@ -48,7 +49,8 @@ class Segments:
 
     `path` is the file or folder that they are from, `beside` the folder in which videos are looked for. `files` are the
     annotation files by name, which decide whether a run is the same. `skipped` entries were none. `lexicon` is a folder
-    with both taxonomy files, if the data set has classes of its own.
+    with both taxonomy files, if the data set has classes of its own. `ego4d` is what an Ego4D download says of the
+    videos, where they are Ego4D's.
     """
 
     path: AnyPath
@@ -57,6 +59,7 @@ class Segments:
     files: Mapping[str, AnyPath]
     skipped: int = 0
     lexicon: AnyPath | None = None
+    ego4d: Ego4DVideos = field(default_factory=Ego4DVideos)
     notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from egocurate.curation.segments.segments import Segments
 from egocurate.curation.sources import CAPTION_COLUMNS, NARRATION_COLUMNS, SEGMENT_COLUMNS
+from egocurate.curation.sources.scenes import scene_ids
 from egocurate.curation.sources.video_folders import NamedVideos, looked_in
 from egocurate.curation.sources.videos_table import VideoFacts, probe_all, videos_table
 from egocurate.storage.fingerprint import fingerprint
@@ -45,7 +46,8 @@ class SegmentSource:
 
     def fingerprint(self) -> dict[str, str]:
         """Return "size:sha256" of every annotation file by its name."""
-        return {name: fingerprint(path) for name, path in self.segments.files.items()}
+        files = {**self.segments.files, **self.segments.ego4d.files}
+        return {name: fingerprint(path) for name, path in files.items()}
 
     def notes(self) -> list[str]:
         """Return how many segments and videos there are, and what was left out."""
@@ -58,6 +60,10 @@ class SegmentSource:
             notes.append(f"{more:,} further captions of them")
         if skipped:
             notes.append(f"{skipped:,} entries are no segments and were left out")
+        if self.segments.ego4d.files:
+            read = ", ".join(sorted({path.name for path in self.segments.ego4d.files.values()}))
+            held_out = videos["split"].isin(["val", "test"]).sum()
+            notes.append(f"{held_out:,} of the videos are val or test, by the segments' own files and {read}")
         return notes + self.segments.notes
 
     def looked_in(self) -> str:
@@ -70,8 +76,9 @@ class SegmentSource:
         firsts = self.segments.table.drop_duplicates("video_uid")
         for row in firsts.itertuples():
             path = self._files.find(row.video) if row.video else None
-            known[row.video_uid] = VideoFacts(
-                path=None if path is None else str(path), video_dur=float(row.duration), split=row.split
-            )
+            video = self.segments.ego4d.entry(row.video_uid, row.split)
+            video.path = None if path is None else str(path)
+            video.video_dur = video.video_dur if video.video_dur > 0 else float(row.duration)
+            known[row.video_uid] = video
         probe_all(known.values())
-        return videos_table(known)
+        return videos_table(known, scene_ids(list(known), self.segments.ego4d.together))

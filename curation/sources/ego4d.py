@@ -5,14 +5,8 @@ from functools import cached_property
 
 import pandas as pd
 
-from egocurate.curation.sources.layout import (
-    annotation_folders,
-    manifest_paths,
-    metadata_paths,
-    video_files,
-    video_folders,
-)
-from egocurate.curation.sources.metadata import Metadata, VideoEntry, read_ego4d_json, read_manifest
+from egocurate.curation.sources.layout import annotation_folders, video_files, video_folders
+from egocurate.curation.sources.metadata import Metadata, VideoEntry, find_metadata, read_metadata
 from egocurate.curation.sources.narration_json import (
     NARRATION_FILE,
     POOLED_FILE,
@@ -28,9 +22,6 @@ from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE
 from egocurate.errors import InputError
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, folder_exists
-from egocurate.storage.remote_file import open_file
-
-_HEADER_BYTES = 65_536
 
 
 class Ego4DSource:
@@ -53,7 +44,12 @@ class Ego4DSource:
             raise InputError(f"{self.root}: no such folder; give the output folder of the ego4d client")
         self._folders = annotation_folders(self.root)
         self._narration_path = self._find_narrations()
-        self._metadata_path = self._find_metadata()
+        self._metadata_path = find_metadata(self.root)
+        if self._metadata_path is None:
+            raise InputError(
+                f"{self.root}: no ego4d.json in the root, a version folder or its annotations, and no manifest.csv of "
+                "the full-scale videos; fetch it with `ego4d --datasets annotations`"
+            )
 
     def narrations(self) -> pd.DataFrame:
         """Return every narration in the order of the file; see `Source`."""
@@ -108,8 +104,7 @@ class Ego4DSource:
 
     @cached_property
     def _metadata(self) -> Metadata:
-        manifest = self._metadata_path.suffix == ".csv"
-        return (read_manifest if manifest else read_ego4d_json)(self._metadata_path)
+        return read_metadata(self._metadata_path)
 
     @cached_property
     def _benchmarks(self) -> BenchmarkVideos:
@@ -138,22 +133,6 @@ class Ego4DSource:
             "fetch it with `ego4d --datasets annotations`"
         )
 
-    def _find_metadata(self) -> AnyPath:
-        for path in (*metadata_paths(self.root), *manifest_paths(self.root)):
-            if path.is_file() and (path.suffix == ".json" or _is_video_manifest(path)):
-                return path
-        raise InputError(
-            f"{self.root}: no ego4d.json in the root, a version folder or its annotations, and no manifest.csv of the "
-            "full-scale videos; fetch it with `ego4d --datasets annotations`"
-        )
-
 
 def _name(folder: AnyPath, root: AnyPath) -> str:
     return "the root" if folder == root else folder.relative_to(root).as_posix()
-
-
-def _is_video_manifest(path: AnyPath) -> bool:
-    """Tell a manifest of videos from those of other data, which have no column of durations."""
-    with open_file(path) as file:
-        header = file.readline(_HEADER_BYTES)
-    return b"video_uid" in header and b"duration_sec" in header

@@ -3,10 +3,19 @@
 import re
 
 from egocurate.curation.sources.video_folders import find_mp4
-from egocurate.storage.paths import AnyPath
+from egocurate.storage.paths import AnyPath, is_remote
 
 _VERSION = re.compile(r"v(\d+)(?:[._](\d+))?")
 _VIDEO_FOLDERS = ("video_540ss", "full_scale")
+
+
+def download_root(folder: AnyPath) -> AnyPath:
+    """Return the root of the download that a folder of annotations is of; any other folder is a root itself."""
+    if not is_remote(folder):
+        folder = folder.absolute()
+    if folder.name == "annotations":
+        folder = folder.parent
+    return folder.parent if _VERSION.fullmatch(folder.name) else folder
 
 
 def version_folders(root: AnyPath) -> list[AnyPath]:

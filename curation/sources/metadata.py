@@ -6,13 +6,16 @@ from typing import Any
 
 from egocurate.curation.sources.cells import decimal, first_duration, first_pixels, number, storable
 from egocurate.curation.sources.json_stream import load_json
+from egocurate.curation.sources.layout import manifest_paths, metadata_paths
 from egocurate.curation.sources.splits import split_fields
 from egocurate.curation.sources.videos_table import VideoFacts
 from egocurate.errors import InputError
 from egocurate.literal_lists import word_list
 from egocurate.storage.csv_file import read_csv
 from egocurate.storage.paths import AnyPath
+from egocurate.storage.remote_file import open_file
 
+_HEADER_BYTES = 65_536
 _DURATIONS = ("duration_sec", "canonical_mp4_duration_sec", "canonical_video_duration_sec")
 _KINDS = ("display_resolution", "canonical_display", "sample_resolution")
 _MANIFEST = (*_DURATIONS, *(f"{kind}_{side}" for kind in _KINDS for side in ("width", "height")), "scenarios")
@@ -33,6 +36,19 @@ class Metadata:
     videos: dict[str, VideoEntry]
     together: list[list[str]]
     notes: list[str]
+
+
+def find_metadata(root: AnyPath) -> AnyPath | None:
+    """Return ego4d.json of a download, wherever its client wrote it, else a manifest of the videos, else None."""
+    for path in (*metadata_paths(root), *manifest_paths(root)):
+        if path.is_file() and (path.suffix == ".json" or _is_video_manifest(path)):
+            return path
+    return None
+
+
+def read_metadata(path: AnyPath) -> Metadata:
+    """Read what `find_metadata` found; raises InputError as its reader."""
+    return (read_manifest if path.suffix == ".csv" else read_ego4d_json)(path)
 
 
 def read_ego4d_json(path: AnyPath) -> Metadata:
@@ -78,6 +94,13 @@ def read_manifest(path: AnyPath) -> Metadata:
     if skipped:
         notes.append(f"{skipped:,} rows of {path.name} have no uid or repeat one and are not used")
     return Metadata(videos, [], notes)
+
+
+def _is_video_manifest(path: AnyPath) -> bool:
+    """Tell a manifest of videos from those of other data, which have no column of durations."""
+    with open_file(path) as file:
+        header = file.readline(_HEADER_BYTES)
+    return b"video_uid" in header and b"duration_sec" in header
 
 
 def _by_uid(entries: Iterable[VideoEntry]) -> tuple[dict[str, VideoEntry], int]:

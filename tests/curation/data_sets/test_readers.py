@@ -40,7 +40,7 @@ def test_goal_step_gives_each_level_as_a_pass(tmp_path):
     ]
     assert any("1 entries are no segments" in note for note in source.notes())
     assert source.videos()["video_dur"].tolist()[1:] == [20.5]
-    assert list(source.fingerprint()) == ["data/goalstep_valid.json.gz"]
+    assert list(source.fingerprint()) == ["data/goalstep_valid.json.gz", "ego4d/goalstep_test.json"]
 
 
 def test_fho_is_from_pre_to_post_frame_at_the_point_of_no_return(tmp_path):
@@ -57,6 +57,7 @@ def test_fho_is_from_pre_to_post_frame_at_the_point_of_no_return(tmp_path):
     ]
     video = {"video_uid": "v1", "annotated_intervals": [{"narrated_actions": actions}, {"narrated_actions": None}]}
     write(tmp_path / "fho_main.json", {"videos": [video]})
+    write(tmp_path / "ego4d.json", {"videos": [{"video_uid": "v1", "duration_sec": 20.5}]})
     source = open_source("fho", tmp_path / "fho_main.json")
     assert rows(source) == [
         ("v1", "change", 2, 3, "#C C cuts the rope", ""),
@@ -64,6 +65,7 @@ def test_fho_is_from_pre_to_post_frame_at_the_point_of_no_return(tmp_path):
     ]
     assert source.segments.table["narration_time"].tolist() == [2.5, 12.0]
     assert source.segments.skipped == 1
+    assert source.videos()["video_dur"].tolist() == [20.5]
 
 
 def test_egoexolearn_counts_a_segment_once_and_folds_coarse_steps(tmp_path):
