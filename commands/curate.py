@@ -34,6 +34,7 @@ from egocurate.commands.verbs.look import report, show, windows
 from egocurate.commands.verbs.plan import plan
 from egocurate.commands.verbs.search import search
 from egocurate.commands.verbs.shards import export, segments, shards
+from egocurate.commands.verbs.swap_quiz import swap_quiz
 from egocurate.commands.verbs.tables import egoclip, egomcq, template
 from egocurate.commands.verbs.tags import lexicon, tag
 from egocurate.commands.verbs.train import train
@@ -101,6 +102,7 @@ def curate(
 for verb in (
     egoclip,
     egomcq,
+    swap_quiz,
     captions,
     shards,
     segments,

@@ -17,6 +17,8 @@ DEFAULT_FILTERS = tuple(name for name in FILTERS if name != "fho_multi")
 REQUIRED_FILTERS = ("bad_time", "no_video", "empty_window")
 """Without a time, a duration or a length there is no clip, so these cannot be switched off."""
 
+MOST_TEXT_NEGATIVES = 100
+
 _VIDEO_SPLIT_FILTERS = ("val_test", "fho_multi")
 
 
@@ -49,6 +51,22 @@ class EgoClipConfig:
         if self.negatives_per_clip < 0 or not self.negative_max_sec >= 0:
             given = f"negatives_per_clip {self.negatives_per_clip}, negative_max_sec {self.negative_max_sec}"
             raise InputError(f"{given}; give 0 or more")
+
+
+@dataclass(frozen=True)
+class TextNegativesConfig:
+    """How many texts that are wrong of a clip are kept beside it, 0 for none, and the seed that draws them."""
+
+    per_clip: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a number that cannot be; raises InputError."""
+        if not 0 <= self.per_clip <= MOST_TEXT_NEGATIVES:
+            raise InputError(f"--text-negatives {self.per_clip}: give 0 to {MOST_TEXT_NEGATIVES}")
+
+
+NO_TEXT_NEGATIVES = TextNegativesConfig()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.text_choices import CAPTION_KINDS
+from egocurate.text_choices import CAPTION_KINDS, STORED_KINDS
 
 CAPTION_TYPES = {
     "captions": pa.list_(pa.string()),
@@ -20,7 +20,9 @@ CAPTION_TYPES = {
     "caption_verbs": pa.list_(pa.list_(pa.int32())),
     "caption_nouns": pa.list_(pa.list_(pa.int32())),
 }
-"""Columns of captions: as written, normalized, numbers of CAPTION_KINDS, weights of a draw, and each one's own tags."""
+"""Columns of captions: as written, normalized, numbers of STORED_KINDS, weights of a draw, and each one's own tags."""
+
+_SWAPS = pa.array(range(len(CAPTION_KINDS), len(STORED_KINDS)), pa.int8())
 
 IN_JSON = ("captions", "caption_kinds", "caption_verbs", "caption_nouns")
 """Those that the json member of a clip has: what the captions are, not how often they are shown."""
@@ -50,13 +52,17 @@ def caption_fault(table: pa.Table) -> tuple[int, str] | None:
         (
             pc.not_equal(pc.list_element(table["captions"], 0), table["clip_text"]),
             "captions begins with another text than clip_text",
-        )
+        ),
+        (
+            pc.is_in(pc.list_element(table["caption_kinds"], 0), value_set=_SWAPS),
+            "captions begins with a text that is wrong of the clip, by its kind",
+        ),
     ]
     kinds, weights = (pc.list_flatten(table[name]) for name in ("caption_kinds", "caption_weights"))
     owner = np.repeat(np.arange(len(table)), counts.to_numpy())
     wrong = {
-        f"caption_kinds has a number that is not among 0 to {len(CAPTION_KINDS) - 1}": ~np.isin(
-            kinds.to_numpy(), range(len(CAPTION_KINDS))
+        f"caption_kinds has a number that is not among 0 to {len(STORED_KINDS) - 1}": ~np.isin(
+            kinds.to_numpy(), range(len(STORED_KINDS))
         ),
         "caption_weights has a number that is no weight above 0": ~(
             (weights.to_numpy() > 0) & np.isfinite(weights.to_numpy())

@@ -55,14 +55,14 @@ def read_questions(path: str | Path) -> dict[str, Question]:
     return {name: _question(path, name, entry) for name, entry in entries.items()}
 
 
-def read_json(path: str | Path) -> object:
-    """Return what an egomcq.json holds, sound or not; InputError for a file that cannot be read or is not JSON."""
+def read_json(path: str | Path, way_out: str = "give the egomcq.json that `curate egomcq` wrote") -> object:
+    """Return what a file of questions holds, sound or not; InputError, with a way out, for one that is not JSON."""
     try:
         return json.loads(Path(path).read_bytes())
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the egomcq.json that `curate egomcq` wrote") from error
+        raise InputError(f"{path}: {error.strerror}; {way_out}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON: {error}; write it again with `curate egomcq`") from error
+        raise InputError(f"{path} is not JSON: {error}; {way_out}") from error
 
 
 def _question(path: str | Path, name: str, entry: Mapping[str, Any]) -> Question:
@@ -70,7 +70,7 @@ def _question(path: str | Path, name: str, entry: Mapping[str, Any]) -> Question
     try:
         question = Question(
             text=_text(entry["query"]["clip_text"]),
-            options=tuple(_option(entry["choices"][str(place)]) for place in range(OPTIONS)),
+            options=tuple(read_option(entry["choices"][str(place)]) for place in range(OPTIONS)),
             answer=_whole(entry["answer"]),
             type=_whole(entry["types"]),
         )
@@ -85,7 +85,8 @@ def _question(path: str | Path, name: str, entry: Mapping[str, Any]) -> Question
     return question
 
 
-def _option(item: Mapping[str, Any]) -> Option:
+def read_option(item: Mapping[str, Any]) -> Option:
+    """Return which clip an item names; raises KeyError or TypeError for one that names none."""
     return Option(_text(item["video_uid"]), _text(item["narration_source"]), _whole(item["narration_ind"]))
 
 

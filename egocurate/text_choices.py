@@ -13,6 +13,12 @@ TEXT_COLUMNS: dict[TextForm, str] = {"normalized": "text", "raw": "clip_text"}
 CAPTION_KINDS = ("human", "rephrased", "narrator", "caption")
 """Who wrote a caption: a person, a model that rephrased a person's, LaViLa's narrator, any other model."""
 
+SWAP_KINDS = ("verb_swap", "noun_swap")
+"""Texts that are wrong of a clip: its own with another verb, or with another noun. No clip is ever shown with one."""
+
+STORED_KINDS = (*CAPTION_KINDS, *SWAP_KINDS)
+"""What tables and shards keep beside a clip, in the order of the numbers that say so."""
+
 HUMAN = CAPTION_KINDS.index("human")
 
 FIRST, DRAW = "first", "draw"

@@ -30,6 +30,7 @@ class Clip:
     source: int = 0
     labels: Mapping[str, int] = field(default_factory=dict)
     repeats: np.ndarray | None = None
+    text_negatives: Sequence[str] | None = None
 
     @property
     def frame_count(self) -> int:
@@ -69,6 +70,8 @@ class Batch:
     """int64 [M] of each kind of label that the shards have: class numbers, -1 where it is not known"""
     encoded: EncodedFrames | None = None
     """the files of the frames on their way to a device that decodes them; until then frames are [M, T, 3, 0, 0]"""
+    text_negatives: list[list[str]] | None = None
+    """of each clip up to so many texts that are wrong of it as the stream was asked for; None if for none"""
 
     def __len__(self) -> int:
         """Return M."""
@@ -82,7 +85,8 @@ class Batch:
             if name != "host_valid"
         )
         labels = f"labels=int64[{len(self)}] of {', '.join(self.labels)}, " if self.labels else ""
-        return f"Batch({', '.join(shapes)}, {labels}texts=str[{len(self)}], device={self.frames.device})"
+        wrong = f"text_negatives=str[{len(self)}, ...], " if self.text_negatives is not None else ""
+        return f"Batch({', '.join(shapes)}, {labels}texts=str[{len(self)}], {wrong}device={self.frames.device})"
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on a device; the copy from pinned memory runs beside the host."""
@@ -149,6 +153,7 @@ def collate(
         views=torch.tensor([astuple(clip.view) for clip in clips]) if all(clip.view for clip in clips) else None,
         labels={kind: torch.tensor([clip.labels.get(kind, UNKNOWN) for clip in clips]) for kind in labels},
         encoded=encoded,
+        text_negatives=None if clips[0].text_negatives is None else [list(clip.text_negatives) for clip in clips],
     )
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from egocurate.errors import StoreError
 from egocurate.loaders.batch import Batch, Clip, collate
-from egocurate.loaders.caption_draw import draw_caption
+from egocurate.loaders.caption_draw import draw_caption, draw_swaps
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.crops import crop_and_resize, random_view
 from egocurate.loaders.decode_clip import read_clip
@@ -146,6 +146,7 @@ class ClipDataset(Dataset):
             None if cropped else view,
             repeats=place if decoded and len(distinct) < len(place) else None,
             labels=row.labels,
+            text_negatives=self._text_negatives(epoch, row) if config.text_negatives else None,
         )
 
     def _caption(self, epoch: int, row: Sample) -> Sample | Caption:
@@ -155,6 +156,15 @@ class ClipDataset(Dataset):
             return row
         rng = self._rng(epoch, Purpose.CAPTION, row.sample)
         return captions.caption(row.sample, draw_caption(captions, row.sample, choice, rng))
+
+    def _text_negatives(self, epoch: int, row: Sample) -> list[str]:
+        """Return texts that are wrong of a clip, other ones in each epoch: all that it has, if they are no more."""
+        captions = self.index.captions
+        if captions is None:
+            return []
+        rng = self._rng(epoch, Purpose.TEXT_NEGATIVES, row.sample)
+        places = draw_swaps(captions, row.sample, self.config.text_negatives, rng)
+        return [captions.caption(row.sample, place).text_as(self.config.text) for place in places]
 
     def _rng(self, epoch: int, purpose: Purpose, sample: int) -> np.random.Generator:
         return generator(self.config.seed, epoch, purpose, sample)

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from egocurate.errors import InputError, StoreError
 from egocurate.loaders.batch import Batch
 from egocurate.loaders.batch_sampler import BatchPlan
+from egocurate.loaders.caption_draw import check_swaps
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.decoding.decode_batch import BatchDecoding
 from egocurate.loaders.decoding.device_decoder import DeviceDecoder
@@ -95,6 +96,7 @@ class Stream:
         if not indexes:
             raise InputError("no shard folder was given: give at least one")
         check_lexicons(indexes)
+        check_swaps(indexes, config.text_negatives)
         self.indexes = list(indexes)
         self.batch_size = batch_size
         self.config = config

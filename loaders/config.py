@@ -36,6 +36,8 @@ class StreamConfig:
     captions: str = FIRST
     """which of several captions of a clip, with its own tags: first; draw, any by its weight; or one of a kind: human,
     rephrased, narrator, caption (the first where a clip has none of that kind)"""
+    text_negatives: int = 0
+    """how many texts that are wrong of it each clip brings, of those that `curate egoclip --text-negatives` has kept"""
     scale: tuple[float, float] = (0.5, 1.0)
     """range of the crop's share of the frame's area"""
     flip: bool = True
@@ -85,10 +87,11 @@ class StreamConfig:
         for name, where in (("crop", self.crop), ("decode", self.decode)):
             if where not in ("host", "device"):
                 raise InputError(f"{name} {where!r} is neither host nor device")
-        if min(self.frames, self.size) < 1 or self.workers < AUTO_WORKERS or self.max_bad < 0:
+        if min(self.frames, self.size) < 1 or self.workers < AUTO_WORKERS or min(self.max_bad, self.text_negatives) < 0:
             raise InputError(
-                f"frames {self.frames} and size {self.size} must be positive, "
-                f"max_bad {self.max_bad} not negative, workers {self.workers} a number or -1 for as many as fit"
+                f"frames {self.frames} and size {self.size} must be positive, max_bad {self.max_bad} and "
+                f"text_negatives {self.text_negatives} not negative, "
+                f"workers {self.workers} a number or -1 for as many as fit"
             )
         if min(self.stall_sec, self.cache_bytes) <= 0:
             raise InputError(f"stall_sec {self.stall_sec} and cache_bytes {self.cache_bytes} must be positive")

@@ -22,6 +22,7 @@ from egocurate.training.tasks.egomcq import MODES, EgoMCQEvaluator
 from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.epic_retrieval import epic_retrieval
 from egocurate.training.tasks.eval_batch import clips_at_once
+from egocurate.training.tasks.swap_quiz import SwapQuizEvaluator
 from egocurate.training.tasks.zero_shot.class_texts import read_templates
 from egocurate.training.tasks.zero_shot.classification import ZeroShotTest, names_to_ask, zero_shot_classes
 from egocurate.training.tasks.zero_shot.video_retrieval import RetrievalTest, video_retrieval
@@ -58,6 +59,8 @@ def each_benchmark(benchmarks: Benchmarks, asked: Asked) -> Iterator[tuple[str, 
     """Give each benchmark that is asked for: its name and what answers it, which raises InputError for its data."""
     if benchmarks.mcq_json:
         yield "egomcq", partial(_egomcq, benchmarks, asked)
+    if benchmarks.swap_quiz:
+        yield "swap-quiz", partial(_swap_quiz, asked)
     if benchmarks.epic_retrieval:
         yield "epic-retrieval", partial(_epic_retrieval, benchmarks, asked)
     if benchmarks.charades:
@@ -74,6 +77,13 @@ def _egomcq(benchmarks: Benchmarks, asked: Asked) -> list[Answer]:
     figures, missing = EgoMCQEvaluator(config, asked.system, asked.ranks, asked.report).evaluate_modes(modes)
     settings = {"text": config.data.text, "questions": config.mcq_json, "shards": config.mcq_shards}
     return [Answer(f"egomcq-{mode}", {"mode": mode, **settings}, figures[mode], missing, accuracies) for mode in modes]
+
+
+def _swap_quiz(asked: Asked) -> list[Answer]:
+    config = asked.config
+    figures, missing = SwapQuizEvaluator(config, asked.system, asked.ranks, asked.report).evaluate()
+    settings = {"text": config.data.text, "questions": config.swap_quiz, "shards": config.mcq_shards}
+    return [Answer("swap-quiz", settings, figures, missing, accuracies)]
 
 
 def _epic_retrieval(benchmarks: Benchmarks, asked: Asked) -> list[Answer]:

@@ -46,3 +46,4 @@ class Benchmarks:
     zero_shot: tuple[ZeroShotRequest, ...] = ()
     retrieval: RetrievalTest | None = None
     dual_softmax: bool = False
+    swap_quiz: str = ""

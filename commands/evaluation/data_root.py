@@ -8,6 +8,7 @@ from typing import NamedTuple
 from egocurate.commands.evaluation.benchmarks import Benchmarks, ZeroShotRequest
 from egocurate.errors import InputError
 from egocurate.labels import check_kinds
+from egocurate.swap_quiz import SWAP_QUIZ_FILE
 from egocurate.training.tasks.zero_shot.video_retrieval import RetrievalTest
 
 LAYOUT = {
@@ -54,6 +55,7 @@ def find_data(root: Path, mcq_mode: str = "") -> FoundData:
         *there.get("charades-ego", ("", "")),
         zero_shot=zero_shot,
         retrieval=_retrieval(*there["retrieval"]) if "retrieval" in there else None,
+        swap_quiz=_existing(root, SWAP_QUIZ_FILE) if "egomcq" in there else "",
     )
     return FoundData(benchmarks, halves)
 

@@ -14,9 +14,10 @@ from egocurate.commands.output.run_record import Run, locked_run
 from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip, lexicon_input, write_egoclip
 from egocurate.curation.clips.grow_egoclip import grow_egoclip
 from egocurate.curation.clips.read_clips import find_clips, read_classes
-from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.config import NO_TEXT_NEGATIVES, EgoClipConfig, TextNegativesConfig
 from egocurate.curation.sources import Source
 from egocurate.curation.sources.videos_table import VIDEO_FACTS_FILE, facts_fingerprint, write_video_facts
+from egocurate.curation.text_negatives.columns import with_text_negatives
 from egocurate.errors import InputError
 from egocurate.labels import read_clip_table
 from egocurate.progress import Report
@@ -28,7 +29,13 @@ _REJECTED = pa.schema([("video_uid", pa.string()), ("reason", pa.string())])
 
 
 def run_egoclip(
-    source: Source, out: AnyPath, config: EgoClipConfig, lexicon: str, options: RunOptions, report: Report
+    source: Source,
+    out: AnyPath,
+    config: EgoClipConfig,
+    lexicon: str,
+    options: RunOptions,
+    report: Report,
+    negatives: TextNegativesConfig = NO_TEXT_NEGATIVES,
 ) -> Outcome:
     """Build the EgoClip tables in `out`, and its shards below it; tables of fewer narrations or videos there grow."""
     tags_from = find_clips(options.tags_from) if options.tags_from else None
@@ -43,7 +50,7 @@ def run_egoclip(
             f"({source.looked_in()}): fetch them, or say with --videos-dir where they are"
         )
     with (
-        locked_run(out, "egoclip", asdict(config), inputs, may_grow=True) as run,
+        locked_run(out, "egoclip", _settings(config, negatives), inputs, may_grow=True) as run,
         running_ray(options.ray_address, report),
     ):
         earlier = run.counts if there else None
@@ -55,6 +62,9 @@ def run_egoclip(
                 egoclip = build_egoclip(source, config, lexicon, report, tags_from)
             else:
                 egoclip = grow_egoclip(source, config, lexicon, out, earlier["beta"], "; ".join(run.changes), report)
+            if negatives.per_clip:
+                before = None if earlier is None else read_clip_table(out / "egoclip.parquet")
+                egoclip = with_text_negatives(egoclip, negatives, before, report)
             _write_tables(egoclip, source, out, run)
             if egoclip.kept_windows:
                 summary["windows_kept_in_videos"] = egoclip.kept_windows
@@ -74,6 +84,12 @@ def run_egoclip(
     # What was found when the tables were made: by now there may be more videos.
     notes: dict[str, object] = {} if finished else {"notes": run.counts["notes"]}
     return Outcome(summary | notes | {"out": str(out)}, whole)
+
+
+def _settings(config: EgoClipConfig, negatives: TextNegativesConfig) -> dict[str, object]:
+    """Return what decides what is written; folders of earlier versions have no word of text negatives."""
+    of_negatives = {"text_negatives": negatives.per_clip, "seed": negatives.seed} if negatives.per_clip else {}
+    return asdict(config) | of_negatives
 
 
 def _write_tables(egoclip: EgoClip, source: Source, out: AnyPath, run: Run) -> None:

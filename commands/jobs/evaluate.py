@@ -100,6 +100,7 @@ def _opened(source: ModelSource, benchmarks: Benchmarks, out: Path, changes: lis
         config,
         mcq_json=benchmarks.mcq_json,
         mcq_shards=benchmarks.mcq_shards,
+        swap_quiz=benchmarks.swap_quiz,
         mcq_mode="ensemble" if benchmarks.mcq_mode == "all" else benchmarks.mcq_mode or config.mcq_mode,
     )
     with open_ranks(config) as ranks, progress(ranks.main) as report:
@@ -120,6 +121,8 @@ def _inputs(weights: str, config: TrainConfig) -> dict[str, str]:
         inputs["tokenizer"] = source_fingerprint(config.tokenizer)
     if config.mcq_json:
         inputs["questions"] = source_fingerprint(config.mcq_json)
+    if config.swap_quiz:
+        inputs["swap_quiz"] = source_fingerprint(config.swap_quiz)
     return inputs
 
 

@@ -9,7 +9,6 @@ import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
 from egocurate.commands.verbs.options import (
-    MCQ_HINT,
     Changes,
     LabelNamesFrom,
     McqJson,
@@ -26,6 +25,7 @@ from egocurate.commands.verbs.options import (
     check_source,
     check_torch,
 )
+from egocurate.commands.verbs.swap_quiz import SwapQuizFile, check_questions
 from egocurate.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def evaluate(
     ] = None,
     mcq_json: McqJson = "",
     mcq_shards: McqShards = "",
+    swap_quiz: SwapQuizFile = "",
     mode: Annotated[
         Literal["dual", "fused", "ensemble", "all"] | None,
         typer.Option(
@@ -108,6 +109,7 @@ def evaluate(
           --epic-retrieval /data/epic/retrieval_annotations --epic-shards /data/epic-shards
       curate eval --weights EgoVLP.pth --out evals/egovlp \\
           --mcq-json /data/egoclip/egomcq.json --mcq-shards /data/egoclip/egomcq-shards
+      curate eval demo/run --swap-quiz demo/egoclip/swap_quiz.json --mcq-shards demo/egoclip/egomcq-shards
       curate eval demo/run --zero-shot /data/labels/train
       curate eval demo/run --retrieval /data/retrieval.csv --retrieval-videos demo/ego4d/v2/full_scale
       curate eval demo/run --all --data /data/benchmarks
@@ -121,17 +123,18 @@ def evaluate(
     """
     check_torch()
     pairs = (
-        ("--mcq-json", mcq_json, "--mcq-shards", mcq_shards),
         ("--epic-retrieval", epic_retrieval, "--epic-shards", epic_shards),
         ("--charades", charades, "--charades-videos", charades_videos),
     )
+    check_questions(mcq_json, mcq_shards, swap_quiz)
     for pair in pairs:
         check_pair(*pair)
     if dual_softmax and not (epic_retrieval or retrieval):
         raise InputError("--dual-softmax is of --epic-retrieval and --retrieval: name one of them, too")
     captions = _retrieval(retrieval, retrieval_shards, retrieval_videos, dual_softmax)
     classes = _zero_shot(zero_shot, label, label_names, templates, views)
-    named = [option for option, value, *_ in pairs if value]
+    named = [option for option, value in (("--mcq-json", mcq_json), ("--swap-quiz", swap_quiz)) if value]
+    named += [option for option, value, *_ in pairs if value]
     named += ["--zero-shot"] * len(classes) + ["--retrieval"] * (captions is not None)
     _check_all(everything, data, named)
     for option, folder in (
@@ -140,9 +143,7 @@ def evaluate(
         ("--charades-videos", charades_videos),
     ):
         check_folder(option, folder)
-    check_shards("--mcq-shards", mcq_shards)
     check_shards("--epic-shards", epic_shards)
-    check_file("--mcq-json", mcq_json, MCQ_HINT)
     changes = check_changes(change)
     if out is not None:
         check_out_here(out, "eval")
@@ -157,7 +158,7 @@ def evaluate(
         whole = evaluate_all(source, data, mode or "", out or run, changes)
     else:
         paths = (mcq_json, mcq_shards, mode or "", epic_retrieval, epic_shards, charades, charades_videos)
-        benchmarks = Benchmarks(*paths, classes, captions, dual_softmax)
+        benchmarks = Benchmarks(*paths, classes, captions, dual_softmax, swap_quiz)
         whole = evaluate_run(source, benchmarks, out or run, changes)
     if not whole:
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -172,7 +173,8 @@ def _check_all(everything: bool, data: Path | None, named: list[str]) -> None:
             raise InputError(f"--all takes its benchmarks from --data: leave {', '.join(named)} out")
     elif not named:
         raise InputError(
-            "name a benchmark: --mcq-json, --epic-retrieval, --charades, --zero-shot, --retrieval, or --all --data ROOT"
+            "name a benchmark: --mcq-json, --swap-quiz, --epic-retrieval, --charades, --zero-shot, --retrieval, "
+            "or --all --data ROOT"
         )
 
 

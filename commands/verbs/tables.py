@@ -31,7 +31,15 @@ from egocurate.commands.verbs.options import (
     refuse_windows,
 )
 from egocurate.console import progress
-from egocurate.curation.config import DEFAULT_FILTERS, FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
+from egocurate.curation.config import (
+    DEFAULT_FILTERS,
+    FILTERS,
+    MOST_TEXT_NEGATIVES,
+    REQUIRED_FILTERS,
+    EgoClipConfig,
+    EgoMCQConfig,
+    TextNegativesConfig,
+)
 
 # An enumeration, as typer reads no list of a Literal.
 Filter = StrEnum("Filter", {name: name for name in DEFAULT_FILTERS if name not in REQUIRED_FILTERS})
@@ -56,6 +64,17 @@ def egoclip(
     fho_multi: Annotated[
         bool, typer.Option("--fho-multi", help="Leave videos out whose hand-object clips have several splits, too.")
     ] = False,
+    text_negatives: Annotated[
+        int,
+        typer.Option(
+            "--text-negatives",
+            min=0,
+            max=MOST_TEXT_NEGATIVES,
+            metavar="K",
+            help="Keep so many texts with each clip that are wrong of it: its own with another verb, or another noun.",
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Fixes the text negatives.")] = 0,
     tags_from: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +93,10 @@ def egoclip(
 ) -> None:
     """Build EgoClip: windows, tags, negatives, then shards.
 
-    Example: curate egoclip --ego4d-root demo/ego4d --out demo/mine
+    \b
+    Examples:
+      curate egoclip --ego4d-root demo/ego4d --out demo/mine
+      curate egoclip --ego4d-root demo/ego4d --out demo/wrong --text-negatives 10
     """
     check_out(out, "egoclip", ego4d_root)
     check_lexicon(lexicon)
@@ -93,7 +115,8 @@ def egoclip(
     with progress(not json) as report:
         opened = open_source(source, ego4d_root, videos_dir or ())
         refuse_windows(ctx, opened)
-        outcome = run_egoclip(opened, out, config, lexicon, options, report)
+        negatives = TextNegativesConfig(text_negatives, seed)
+        outcome = run_egoclip(opened, out, config, lexicon, options, report, negatives)
     finish("EgoClip", outcome, json)
 
 

@@ -8,17 +8,15 @@ from typing import Annotated, Literal
 import typer
 
 from egocurate.commands.verbs.options import (
-    MCQ_HINT,
     Changes,
     McqJson,
     McqShards,
     check_changes,
-    check_file,
     check_out_here,
-    check_pair,
     check_shards,
     check_torch,
 )
+from egocurate.commands.verbs.swap_quiz import SwapQuizFile, check_questions
 from egocurate.errors import InputError
 from egocurate.training.config.recipes import RECIPES
 
@@ -52,6 +50,7 @@ def train(
     ] = "",
     mcq_json: McqJson = "",
     mcq_shards: McqShards = "",
+    swap_quiz: SwapQuizFile = "",
     test_shards: Annotated[
         str,
         typer.Option(
@@ -106,7 +105,7 @@ def train(
     tokenizer/.
     """
     check_torch()
-    check_pair("--mcq-json", mcq_json, "--mcq-shards", mcq_shards)
+    check_questions(mcq_json, mcq_shards, swap_quiz)
     check_out_here(out, "train")
     changes = check_changes(change)
 
@@ -123,6 +122,7 @@ def train(
         shards=tuple(shards or ()),
         mcq_json=mcq_json,
         mcq_shards=mcq_shards,
+        swap_quiz=swap_quiz,
         test_shards=test_shards,
         annotations=annotations,
         out=out,
@@ -136,9 +136,7 @@ def train(
         config = with_setting(config, setting)
     for folder in config.shards:
         check_shards("--data" if data else "--shards", folder)
-    check_shards("--mcq-shards", mcq_shards)
     check_shards("--test-shards", test_shards)
-    check_file("--mcq-json", mcq_json, MCQ_HINT)
     find_checkpoint(config, resume)
 
     from egocurate.console import screen

@@ -16,7 +16,7 @@ from egocurate.curation.text.taxonomy import Lexicon
 from egocurate.progress import Report, silent
 from egocurate.text_choices import CAPTION_KINDS, HUMAN
 
-_FLAT = pa.schema(
+FLAT = pa.schema(
     [
         ("row", pa.int64()),
         ("captions", pa.large_string()),
@@ -54,7 +54,7 @@ def tagged_captions(
             pa.array(weights, pa.float32()),
             *(tags[name].combine_chunks().take(coded.indices) for name in ("tag_verb", "tag_noun")),
         ],
-        schema=_FLAT,
+        schema=FLAT,
     )
     return flat.filter(pc.greater(pc.binary_length(flat["caption_texts"]), 0))
 
@@ -107,21 +107,27 @@ def own_captions(clips: pa.Table, kinds: np.ndarray | None = None, weights: np.n
             "caption_verbs": clips["tag_verb"],
             "caption_nouns": clips["tag_noun"],
         }
-        return pa.table(columns).cast(_FLAT)
+        return pa.table(columns).cast(FLAT)
     counts = pc.list_value_length(clips["captions"]).to_numpy()
     lists = {name: pc.list_flatten(clips[name]) for name in CAPTION_TYPES}
-    return pa.table({"row": np.repeat(np.arange(len(clips)), counts)} | lists).cast(_FLAT)
+    return pa.table({"row": np.repeat(np.arange(len(clips)), counts)} | lists).cast(FLAT)
 
 
 def with_captions(clips: pa.Table, *flat: pa.Table) -> pa.Table:
-    """Return a clip table with the columns of captions, in the order of `flat`; what a clip has already is left out."""
+    """Return a clip table with the columns of captions, in the order of `flat`, swaps last.
+
+    What a clip has already is left out.
+    """
     whole = pa.concat_tables(flat).combine_chunks()
     row = whole["row"].to_numpy()
     text = whole["caption_texts"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     width = int(text.max(initial=0)) + 1
-    _, first = np.unique(row * width + text, return_index=True)
-    order = np.sort(first)
-    order = order[np.argsort(row[order], kind="stable")]
+    is_swap = whole["caption_kinds"].to_numpy() >= len(CAPTION_KINDS)
+    # What is said of a clip is before what is wrong of it, and so no text is both.
+    by_place = np.lexsort((np.arange(len(row)), is_swap))
+    _, first = np.unique((row * width + text)[by_place], return_index=True)
+    order = by_place[first]
+    order = order[np.lexsort((order, is_swap[order], row[order]))]
     kept = whole.take(order).combine_chunks()
     ends = np.searchsorted(row[order], np.arange(len(clips) + 1)).astype(np.int32)
     for name, kind in CAPTION_TYPES.items():
@@ -130,3 +136,12 @@ def with_captions(clips: pa.Table, *flat: pa.Table) -> pa.Table:
         place = clips.schema.get_field_index(name)
         clips = clips.append_column(name, column) if place < 0 else clips.set_column(place, name, column)
     return clips
+
+
+def without_swaps(clips: pa.Table, keep_captions: bool) -> pa.Table:
+    """Return a clip table without its text negatives; also without the columns of captions unless they are kept."""
+    if not has_captions(clips.schema):
+        return clips
+    own = own_captions(clips)
+    bare = clips.drop_columns(list(CAPTION_TYPES))
+    return with_captions(bare, own.filter(pc.less(own["caption_kinds"], len(CAPTION_KINDS)))) if keep_captions else bare

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.captions import has_captions
+from egocurate.curation.clips.captions import without_swaps
 from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
@@ -49,6 +51,8 @@ def grow_egoclip(
     new = build_egoclip(source, fixed, classes, report, out / "egoclip.parquet")
     lacks_length = pc.equal(new.rejected["reason"], "no_video")
     gone = set(new.rejected.filter(lacks_length)["video_uid"].to_pylist())
+    # Text negatives are added to the grown table, which says whose are there already.
+    old = without_swaps(old, has_captions(new.table.schema))
     kept_windows = _refuse_changes(old, new.table, gone, f"{out} ({changes})" if changes else str(out))
     kept = pc.is_in(new.rejected["video_uid"], value_set=pc.unique(old["video_uid"]))
     rejected = new.rejected.filter(pc.invert(pc.and_(lacks_length, kept)))

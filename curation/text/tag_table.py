@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +19,9 @@ from egocurate.storage.paths import AnyPath
 from egocurate.storage.typed_parquet import read_typed
 from egocurate.workers.choose import open_workers
 from egocurate.workers.tasks import run_each
+
+Reader = Callable[[pa.Array, Lexicon], pa.Table]
+"""What is read out of texts, as a table."""
 
 STAGE = "tag texts"
 WORKERS_FROM = 10_000  # below that, starting workers that load the parser costs more than it saves
@@ -51,7 +54,7 @@ def tag_distinct(
     known, place = _known(distinct, earlier)
     todo = distinct.filter(pa.array(place < 0))
     place[place < 0] = len(known) + np.arange(len(todo))
-    parts = [known, *_tag(todo, lexicon, report)]
+    parts = [known, *read_in_parts(_tag_part, todo, lexicon, STAGE, report)]
     return pa.concat_tables(parts).combine_chunks().take(pa.array(place[of]))
 
 
@@ -91,34 +94,34 @@ def _known(texts: pa.Array, earlier: pa.Table | None) -> tuple[pa.Table, np.ndar
     return earlier.select(_SCHEMA.names), place.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _tag(texts: pa.Array, lexicon: Lexicon, report: Report) -> list[pa.Table]:
-    """Tag texts in parts, here or, where there are many, by workers; returns the parts in their order."""
+def read_in_parts(read: Reader, texts: pa.Array, lexicon: Lexicon, stage: str, report: Report) -> list[pa.Table]:
+    """Read texts in parts, here or, where there are many, by workers; returns a table of each part, in their order."""
     starts = range(0, len(texts), TEXTS_AT_ONCE)
     tables: dict[int, pa.Table] = {}
     if len(texts) < WORKERS_FROM:
         for start in starts:
             part = texts.slice(start, TEXTS_AT_ONCE)
-            tables[start] = _tag_part(part, lexicon)
-            report(STAGE, start + len(part), len(texts))
+            tables[start] = _read_here(read, part, lexicon)
+            report(stage, start + len(part), len(texts))
         return list(tables.values())
     # No Ray session is started for this: it is half a gigabyte, and processes do as well.
-    parts, done = _Parts(texts, starts, lexicon), 0
+    parts, done = _Parts(read, texts, starts, lexicon), 0
     with open_workers(len(parts), core_sec=0.0, report=report) as workers:
-        for ended in run_each(workers, _tag_apart, parts):
+        for ended in run_each(workers, _read_apart, parts):
             tables[ended.key] = ended.result()
-            done += len(tables[ended.key])
-            report(STAGE, done, len(texts))
+            done += min(TEXTS_AT_ONCE, len(texts) - ended.key)
+            report(stage, done, len(texts))
     return [tables[start] for start in starts]
 
 
 class _Parts(Mapping):
     """What a worker is sent for the texts from a start on: made when it is asked for, of memory of its own."""
 
-    def __init__(self, texts: pa.Array, starts: range, lexicon: Lexicon) -> None:
-        self._texts, self._starts, self._lexicon = texts, starts, lexicon
+    def __init__(self, read: Reader, texts: pa.Array, starts: range, lexicon: Lexicon) -> None:
+        self._read, self._texts, self._starts, self._lexicon = read, texts, starts, lexicon
 
-    def __getitem__(self, start: int) -> tuple[pa.Array, Lexicon]:
-        return pa.concat_arrays([self._texts.slice(start, TEXTS_AT_ONCE)]), self._lexicon
+    def __getitem__(self, start: int) -> tuple[Reader, pa.Array, Lexicon]:
+        return self._read, pa.concat_arrays([self._texts.slice(start, TEXTS_AT_ONCE)]), self._lexicon
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._starts)
@@ -127,10 +130,18 @@ class _Parts(Mapping):
         return len(self._starts)
 
 
-def _tag_apart(texts: pa.Array, lexicon: Lexicon) -> pa.Table:
-    """Tag texts in a worker, whose parser does without the PyTorch that it would load: 130 MB and a second of each."""
+def _read_apart(read: Reader, texts: pa.Array, lexicon: Lexicon) -> pa.Table:
+    """Read texts in a worker, whose parser does without the PyTorch that it would load: 130 MB and a second of each."""
     with _absent("torch"):
-        return _tag_part(texts, lexicon)
+        return _read_here(read, texts, lexicon)
+
+
+def _read_here(read: Reader, texts: pa.Array, lexicon: Lexicon) -> pa.Table:
+    # Loaded here: only a process that parses needs the network's library.
+    from egocurate.curation.text.spacy_blas import use_numpy_blas
+
+    use_numpy_blas()
+    return read(texts, lexicon)
 
 
 @contextmanager
@@ -148,10 +159,6 @@ def _absent(module: str) -> Iterator[None]:
 
 def _tag_part(texts: pa.Array, lexicon: Lexicon) -> pa.Table:
     """Tag texts and pack the classes into two columns, a tenth of the size of tuples."""
-    # Loaded here: only a process that parses needs the network's library.
-    from egocurate.curation.text.spacy_blas import use_numpy_blas
-
-    use_numpy_blas()
     tags = tag_texts(texts.to_pylist(), lexicon)
     columns = [pa.array([tag[side] for tag in tags], field.type) for side, field in enumerate(_SCHEMA)]
     return pa.Table.from_arrays(columns, schema=_SCHEMA)

@@ -28,6 +28,15 @@ class Swap(NamedTuple):
     label: int
 
 
+class Narration(NamedTuple):
+    """A text, its spots, and the classes of verbs and of nouns that are said of the clip, in this text or in others."""
+
+    text: str
+    spots: Sequence[Spot]
+    verbs: Sequence[int]
+    nouns: Sequence[int]
+
+
 class Drawing(NamedTuple):
     """Whose swaps are drawn: a seed, and the name of the clip."""
 
@@ -41,29 +50,27 @@ class Drawing(NamedTuple):
         return np.random.Generator(np.random.Philox(key=words))
 
 
-def draw_swaps(text: str, spots: Sequence[Spot], count: int, usage: Usage, drawing: Drawing) -> list[Swap]:
+def draw_swaps(said: Narration, count: int, usage: Usage, drawing: Drawing) -> list[Swap]:
     """Return up to `count` swaps of a narration, all different: verbs and nouns in turn, as long as there are both.
 
     With a higher count the first ones are the same.
     """
-    drawn = {kind: list(draw_kind(text, spots, kind, count, usage, drawing)) for kind in (VERB_SWAP, NOUN_SWAP)}
+    drawn = {kind: draw_kind(said, kind, count, usage, drawing) for kind in (VERB_SWAP, NOUN_SWAP)}
     both = min(map(len, drawn.values()))
     in_turn = [swap for pair in zip(*drawn.values(), strict=False) for swap in pair]
     return (in_turn + drawn[VERB_SWAP][both:] + drawn[NOUN_SWAP][both:])[:count]
 
 
-def draw_kind(
-    text: str, spots: Sequence[Spot], is_verb: bool, count: int, usage: Usage, drawing: Drawing
-) -> list[Swap]:
+def draw_kind(said: Narration, is_verb: bool, count: int, usage: Usage, drawing: Drawing) -> list[Swap]:
     """Return up to `count` swaps of a narration's verbs, or of its nouns: of all of these in turn.
 
     The words of a spot come in a random order, likelier the more often they are seen: first those that are seen with
     the narration's other words (of verbs, its nouns), then those of the same sort. Each class gives one word before any
     gives a second.
     """
-    own = [spot for spot in spots if spot.is_verb == is_verb]
-    labels = [spot.label for spot in own]
-    others = sorted({spot.label for spot in spots if spot.is_verb != is_verb})
+    own = [spot for spot in said.spots if spot.is_verb == is_verb]
+    said_too, others = (said.verbs, said.nouns) if is_verb else (said.nouns, said.verbs)
+    labels = [*said_too, *(spot.label for spot in own)]
     orders = []
     for place, spot in enumerate(own):
         if may_be_replaced(spot.lemma, VERB if is_verb else NOUN):
@@ -76,7 +83,7 @@ def draw_kind(
     in_turn = [order[at] for at in range(longest) for order in orders if at < len(order)]
     swaps: dict[str, Swap] = {}
     for spot, found, at in in_turn:
-        written = replaced(text, spot, found.written[at])
+        written = replaced(said.text, spot, found.written[at])
         swaps.setdefault(written, Swap(written, is_verb, spot.label, int(found.labels[at])))
     return list(swaps.values())[:count]
 

@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     MODEL_NEGATIVE = 8  # and for a negative
     CAPTION = 9  # which of its captions a clip is shown with, as an anchor or as a negative
     MODEL_STEP = 10  # what a training step draws once, for all clips
+    TEXT_NEGATIVES = 11  # which texts that are wrong of it a clip brings
 
 
 def generator(seed: int, epoch: int, purpose: Purpose, sample: int = 0, *, drawn: int = 0) -> np.random.Generator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from egocurate.models.losses.cosines import contrast, cosines, mean_over_rows, unit_length
@@ -15,6 +16,7 @@ def egonce_plus(
     altered: Tensor,
     nouns: Tensor,
     valid: Tensor | None = None,
+    altered_valid: Tensor | None = None,
     *,
     temperature: float = 0.05,
     undecided: Undecided = "mask",
@@ -23,11 +25,14 @@ def egonce_plus(
     """EgoNCE++ (2405.17719): each direction has its own contrast, and both are added.
 
     Text to video: rows that share a noun [M, N] are positives. Video to text: InfoNCE whose sum over all has the clip's
-    own altered texts too, altered [M, K, D], its narration with another verb or noun.
+    own altered texts too, altered [M, K, D], its narration with another verb or noun; those that count are True in
+    altered_valid [M, K] (default all).
     """
     to_video = egonce_pairs(nouns, nouns, valid, positives="noun", undecided=undecided, rows=rows)
     to_text = own_pairs_only(len(text), valid, rows, text.device)
     to_altered = (unit_length(video)[rows, None] * unit_length(altered)[rows]).sum(2) / temperature
+    if altered_valid is not None:
+        to_altered = to_altered.masked_fill(~altered_valid[rows], -torch.inf)
     loss = contrast(cosines(text[rows], video) / temperature, to_video)
     loss = loss + contrast(cosines(video[rows], text) / temperature, to_text, to_altered)
     return mean_over_rows(loss, valid, rows)

@@ -21,7 +21,7 @@ from egocurate.shards.shard_format import CLIP_COLUMNS, FAILED_FILE, INDEX_FILE
 from egocurate.shards.write.shard_folder import PLAN_FILE, UNFINISHED
 from egocurate.shards.write.tar import BLOCK, member_header
 from egocurate.storage.paths import AnyPath, Bytes, file_sizes, whole_file
-from egocurate.text_choices import CAPTION_KINDS
+from egocurate.text_choices import STORED_KINDS
 
 STAGE = "verifying shards"
 COMPARED = (*CLIP_COLUMNS, "key", "frame_count", "fps")
@@ -148,7 +148,7 @@ def _captions(index: ShardIndex, sample: int) -> dict[str, list]:
     captions = index.captions.of(sample)
     return {
         "captions": [one.clip_text for one in captions],
-        "caption_kinds": [CAPTION_KINDS.index(one.kind) for one in captions],
+        "caption_kinds": [STORED_KINDS.index(one.kind) for one in captions],
         "caption_verbs": [one.tag_verb.tolist() for one in captions],
         "caption_nouns": [one.tag_noun.tolist() for one in captions],
     }

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.shard_format import ITEMS
-from egocurate.text_choices import CAPTION_KINDS, TextForm
+from egocurate.text_choices import CAPTION_KINDS, STORED_KINDS, TextForm
 
 
 class Caption(NamedTuple):
@@ -69,13 +69,21 @@ class CaptionColumns:
         return Caption(
             clip_text=self.written[at].as_py(),
             text=self.normalized[at].as_py(),
-            kind=CAPTION_KINDS[self.kinds[at]],
+            kind=STORED_KINDS[self.kinds[at]],
             weight=float(self.weights[at]),
             tag_verb=self.verbs.row(at),
             tag_noun=self.nouns.row(at),
         )
 
     def of(self, sample: int) -> list[Caption]:
-        """Return all captions of a sample."""
-        span = self.span(sample)
-        return [self.caption(sample, place) for place in range(span.stop - span.start)]
+        """Return all captions of a sample, and its swaps."""
+        return [self.caption(sample, place) for place in range(len(self.kinds[self.span(sample)]))]
+
+    @property
+    def has_swaps(self) -> bool:
+        """Tell whether any sample has a text that is wrong of it."""
+        return bool((self.kinds >= len(CAPTION_KINDS)).any())
+
+    def swaps(self, sample: int) -> np.ndarray:
+        """Return the places of texts that are wrong of a sample, int64[n], counted from 0."""
+        return np.flatnonzero(self.kinds[self.span(sample)] >= len(CAPTION_KINDS))

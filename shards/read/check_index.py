@@ -9,7 +9,7 @@ import numpy as np
 from egocurate.labels import UNKNOWN, label_column
 from egocurate.shards.read.index_columns import ListColumn, ReadColumn, lists, numbers
 from egocurate.shards.shard_format import ITEMS, MP4, VIDEO_KINDS
-from egocurate.text_choices import CAPTION_KINDS
+from egocurate.text_choices import STORED_KINDS
 
 PIECE_SAMPLES = 1 << 20
 _NUMBERS = ("shard", "frame_count", "fps")
@@ -59,7 +59,7 @@ def _check_captions(read_column: ReadColumn, manifest: dict[str, Any]) -> None:
         raise ValueError("column caption_weights has not a weight of each caption")
     limits = {"caption_verbs": manifest["num_verbs"], "caption_nouns": manifest["num_nouns"]}
     values = {name: (lists(read_column(name + ITEMS)).values, limit) for name, limit in limits.items()}
-    for name, (of_name, limit) in (values | {"caption_kinds": (kinds.values, len(CAPTION_KINDS))}).items():
+    for name, (of_name, limit) in (values | {"caption_kinds": (kinds.values, len(STORED_KINDS))}).items():
         if len(of_name) and not 0 <= of_name.min() <= of_name.max() < limit:
             raise ValueError(f"column {name} has a number that is not among 0 to {limit - 1}")
     if not ((weights.values > 0) & np.isfinite(weights.values)).all():

@@ -26,8 +26,10 @@ __all__ = [
 class Contrast:
     """A contrastive loss on embeddings of texts and clips."""
 
-    loss: Literal["egonce", "info_nce"] = "egonce"
+    loss: Literal["egonce", "info_nce", "egonce_plus"] = "egonce"
+    """egonce_plus (2405.17719) also tells a clip's text from its text negatives, of which data.text_negatives come"""
     positives: Positives = "and"
+    """of egonce; the positives of egonce_plus share a noun"""
     undecided: Undecided = "mask"
     temperature: float = 0.05
 

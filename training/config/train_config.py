@@ -72,6 +72,8 @@ class TrainConfig:
     """EgoMCQ's questions; without them nothing is evaluated"""
     mcq_shards: str = ""
     """folder of shards with the clips of the questions"""
+    swap_quiz: str = ""
+    """questions which text is right of a clip, its own or one with another verb or noun, about clips of mcq_shards"""
     test_shards: str = ""
     """folder of shards on which a task that the model is tuned for is tested; without it there is no test"""
     annotations: str = ""
@@ -133,8 +135,8 @@ class TrainConfig:
 
 
 MAY_CHANGE = (
-    *("shards", "mcq_json", "mcq_shards", "test_shards", "annotations", "out", "headspace", "device", "compile"),
-    *("parallel", "activation_checkpointing", "micro_batches"),
+    *("shards", "mcq_json", "mcq_shards", "swap_quiz", "test_shards", "annotations", "out", "headspace", "device"),
+    *("compile", "parallel", "activation_checkpointing", "micro_batches"),
     *(
         "data.decode",
         "data.decoder",

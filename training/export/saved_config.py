@@ -55,7 +55,7 @@ def read_saved(folder: Path, settings: Sequence[str] = ()) -> TrainConfig:
             "read here"
         )
     config = config_from_note(note.get("config"), folder / SAVED_MODEL, WAY_OUT)
-    named = [key for key in (*SOURCES, "shards", "mcq_json", "mcq_shards") if _value(config, key)]
+    named = [key for key in (*SOURCES, "shards", "mcq_json", "mcq_shards", "swap_quiz") if _value(config, key)]
     if named != ["model.text.pretrained"] * len(named) or (named and config.model.text.pretrained != TEXT_SIZES):
         raise InputError(f"{folder / SAVED_MODEL}: {named[0]} names another place; {WAY_OUT}")
     config = with_own_parts(replace(config, out=str(folder)))

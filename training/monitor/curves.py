@@ -15,7 +15,8 @@ from egocurate.training.monitor.read_metrics import read_metrics
 
 COLORS = ("#1f5fa8", "#d1632a", "#3b8f5a", "#8a5aa8", "#8c6d2f", "#4d4d4d")
 EGOMCQ = "mcq_"
-FIGURES = (EGOMCQ, "test_")
+SWAP_QUIZ = "swap_"
+FIGURES = (EGOMCQ, SWAP_QUIZ, "test_")
 """how columns of a benchmark's figures begin (`tasks.evaluator.Evaluator.prefix`)"""
 CHANCE = 20.0  # percent of right answers by guessing: EgoMCQ's questions have five options
 SMOOTH_FROM = 60  # points; more than these are shown pale, with their running mean on top
@@ -92,7 +93,8 @@ def _draw_losses(axes: Axes, losses: dict[str, Curve]) -> None:
 def _draw_figures(axes: Axes, curves: dict[str, Curve]) -> None:
     egomcq = any(name.startswith(EGOMCQ) for name in curves)
     for (name, (steps, values)), color in zip(curves.items(), COLORS, strict=False):
-        label = f"{name.partition('_')[2]}: {values[-1]:.1f} %, best {values.max():.1f} %"
+        what = name if name.startswith(SWAP_QUIZ) else name.partition("_")[2]
+        label = f"{what.replace('_', ' ')}: {values[-1]:.1f} %, best {values.max():.1f} %"
         axes.plot(steps, values, color=color, marker="o", markersize=4, clip_on=False, label=label)
     if egomcq:
         axes.axhline(CHANCE, color="#8a8a8a", linewidth=1, linestyle=(0, (4, 3)), label="chance: 20 %")

@@ -49,4 +49,5 @@ def _first_rows(batch: Batch, anchors: int) -> tuple[Batch, float]:
     values = {field.name: getattr(batch, field.name) for field in fields(batch)}
     tensors = {name: value[rows] for name, value in values.items() if isinstance(value, Tensor)}
     labels = {kind: of_kind[rows] for kind, of_kind in batch.labels.items()}
-    return replace(batch, texts=[batch.texts[row] for row in rows], labels=labels, **tensors), anchors / count
+    texts = {name: [values[name][row] for row in rows] for name in ("texts", "text_negatives") if values[name]}
+    return replace(batch, labels=labels, **texts, **tensors), anchors / count

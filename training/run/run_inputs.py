@@ -27,7 +27,7 @@ SOURCES = ("start", "video_weights", "tokenizer", "model.text.pretrained")
 SOURCES += ("objective.teacher", "objective.encoder", "objective.towers")
 """Settings that name weights or a tokenizer."""
 
-_QUESTIONS = ("mcq_json", "mcq_shards", "test_shards", "annotations")
+_QUESTIONS = ("mcq_json", "mcq_shards", "swap_quiz", "test_shards", "annotations")
 _OWN_TOKENIZER = "own_tokenizer"  # the copy of it that the run keeps
 
 
@@ -103,6 +103,9 @@ def _inputs(config: TrainConfig) -> dict[str, str]:
     found = {key: source_fingerprint(given[key]) for key in SOURCES if given.get(key)}
     if config.mcq_json:
         found["mcq_json"] = fingerprint(Path(config.mcq_json))
+    if config.swap_quiz:
+        found["swap_quiz"] = fingerprint(Path(config.swap_quiz))
+    if config.mcq_shards:
         found["mcq_shards"] = fingerprint(as_path(config.mcq_shards) / "manifest.json")
     if config.test_shards:
         found["test_shards"] = fingerprint(as_path(config.test_shards) / "manifest.json")

@@ -40,7 +40,11 @@ from egocurate.training.systems.base import System
 from egocurate.training.systems.step_rng import StepRng
 from egocurate.training.tasks.egomcq import EgoMCQEvaluator
 from egocurate.training.tasks.evaluator import Evaluator
+from egocurate.training.tasks.swap_quiz import SwapQuizEvaluator
 from egocurate.training.tasks.tables import named
+
+Answer = tuple[Evaluator, dict[str, float], list[str]]
+"""What answered, its figures, and what it left out."""
 
 RESULT = "result.json"
 BASELINE_CLIPS = 512
@@ -68,7 +72,7 @@ class TrainingRun:
     optimizer: torch.optim.Optimizer
     gradient: BatchGradient
     checkpoints: Checkpoints
-    evaluator: Evaluator
+    evaluators: tuple[Evaluator, ...]
     throughput: Throughput
     report: Report
     say: Callable[[str], None]
@@ -76,7 +80,7 @@ class TrainingRun:
     resumed_from: Path | None = None
     step: int = 0
     before: dict[str, float] = field(default_factory=dict)
-    """figures of the evaluator before the first step"""
+    """figures of the evaluators before the first step"""
     after: dict[str, float] = field(default_factory=dict)
     """the newest ones"""
     log: MetricsLog | None = None
@@ -183,7 +187,7 @@ class TrainingRun:
     def finish(self) -> TrainResult:
         """Wait for the last checkpoint, write result.json and return what is in it."""
         # A run that was stopped after its last checkpoint has no step left in which it would be evaluated.
-        after = self.after or self.evaluator.evaluate()[0]
+        after = self.after or _merged(self._answers())
         result = TrainResult(self.before, after, self.step, self.throughput.clips_per_sec(), self.config.out)
         self.checkpoints.finish()
         if self.log:
@@ -191,14 +195,26 @@ class TrainingRun:
             write_json(Path(self.config.out) / RESULT, asdict(result))
         return result
 
+    def _answers(self) -> list[Answer]:
+        return [(evaluator, *evaluator.evaluate()) for evaluator in self.evaluators]
+
     def _figures(self, *, first: bool = False) -> dict[str, float]:
         with self.throughput.paused():
-            figures, left_out = self.evaluator.evaluate()
-            if first and left_out:
-                self.say(f"{self.evaluator.title} leaves out {len(left_out):,}: {named(left_out)}")
-            if self.log:
-                self.log.figures(self.step, self.evaluator.title, self.evaluator.prefix, figures)
-        return figures
+            answers = self._answers()
+            for evaluator, figures, left_out in answers:
+                if first and left_out:
+                    self.say(f"{evaluator.title} leaves out {len(left_out):,}: {named(left_out)}")
+                if self.log:
+                    self.log.figures(self.step, evaluator.title, evaluator.prefix, figures)
+        return _merged(answers)
+
+
+def _merged(answers: list[Answer]) -> dict[str, float]:
+    """Return the figures of all evaluators, each name once: after the first with a prefix."""
+    found: dict[str, float] = {}
+    for number, (evaluator, figures, _) in enumerate(answers):
+        found |= {f"{evaluator.prefix}_{name}" if number else name: value for name, value in figures.items()}
+    return found
 
 
 def _read_result(path: Path) -> TrainResult:
@@ -235,7 +251,10 @@ def open_run(
         optimizer=optimizer,
         gradient=BatchGradient(split, system, network, ranks),
         checkpoints=Checkpoints(config, ranks, system.model, optimizer),
-        evaluator=system.evaluator(config, ranks, report) or EgoMCQEvaluator(config, system, ranks, report),
+        evaluators=(
+            system.evaluator(config, ranks, report) or EgoMCQEvaluator(config, system, ranks, report),
+            SwapQuizEvaluator(config, system, ranks, report),
+        ),
         throughput=Throughput(config.batch_size * (2 if config.data.negatives else 1), ranks.device),
         report=report,
         say=say,

@@ -28,5 +28,6 @@ def blank_batch(
         valid=torch.ones(rows, dtype=torch.bool),
         sample=torch.arange(rows),
         source=torch.zeros(rows, dtype=torch.int64),
+        text_negatives=[["a " * config.max_tokens] * data.text_negatives] * rows if data.text_negatives else None,
         labels={kind: torch.zeros(rows, dtype=torch.int64) for kind in labels},
     ).to(device)

@@ -15,7 +15,7 @@ from egocurate.loaders import ShardIndex
 from egocurate.loaders.clip_stream import Stream
 from egocurate.loaders.device import to_device
 from egocurate.models.tokenizer import AnyTokenizer, count_pieces, load_tokenizer, train_tokenizer
-from egocurate.text_choices import FIRST
+from egocurate.text_choices import CAPTION_KINDS, FIRST
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.initial_weights import tokenizer_of
@@ -118,4 +118,4 @@ def _shown(config: TrainConfig, index: ShardIndex, sample: int) -> list[str]:
     form = config.data.text
     if config.data.captions == FIRST or index.captions is None:
         return [index.row(sample).text_as(form)]
-    return [caption.text_as(form) for caption in index.captions.of(sample)]
+    return [caption.text_as(form) for caption in index.captions.of(sample) if caption.kind in CAPTION_KINDS]

@@ -11,7 +11,7 @@ class Evaluator(Protocol):
     title: str
     """the benchmark, as a run's lines and curves name it"""
     prefix: str
-    """how its columns in metrics.csv begin: "mcq" for EgoMCQ's, "test" for those of every other task"""
+    """how its columns in metrics.csv begin: "mcq" for EgoMCQ's, "swap" for the swap quiz's, "test" for the rest"""
 
     def evaluate(self) -> tuple[dict[str, float], list[str]]:
         """Return figures by name, in percent but for names with a unit (`error_sec`), and what was left out, named.

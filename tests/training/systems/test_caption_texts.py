@@ -15,13 +15,17 @@ class Said(SimpleNamespace):
         return f"#C C {self.text}" if form == "raw" else self.text
 
 
+def _kind(text):
+    return "verb_swap" if text == "wrong" else "human"
+
+
 class Index:
-    """Two clips, the second with a caption that uses other letters."""
+    """Two clips, the second with a caption that uses other letters, and with a swap."""
 
     def __init__(self, captions):
-        texts = [["opens"], ["closes", "zzxxqq"]]
+        texts = [["opens"], ["closes", "zzxxqq", "wrong"]]
         self._rows = [Said(text=one[0]) for one in texts]
-        of = SimpleNamespace(of=lambda i: [Said(text=text) for text in texts[i]])
+        of = SimpleNamespace(of=lambda i: [Said(text=text, kind=_kind(text)) for text in texts[i]])
         self.captions = of if captions else None
 
     def __len__(self):
@@ -38,3 +42,4 @@ def test_a_tokenizer_is_made_from_all_captions_where_these_are_drawn(choice, cap
     config = SimpleNamespace(data=StreamConfig(captions=choice), model=SimpleNamespace(text=SimpleNamespace()))
     tokenizer = _made(config, SimpleNamespace(indexes=[Index(captions)]), 200, str)
     assert (tokenizer.unk_token_id in tokenizer("zzxxqq")["input_ids"]) is not knows
+    assert tokenizer.unk_token_id in tokenizer("w")["input_ids"]
