@@ -5,18 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from egocurate.shards.read.caption_columns import CaptionColumns
-from egocurate.text_choices import CAPTION_KINDS, DRAW
+from egocurate.text_choices import kind_weights
 
 
 def draw_caption(captions: CaptionColumns, sample: int, choice: str, rng: np.random.Generator) -> int:
-    """Return the place of the caption that a sample is shown with; it is one of DRAW or of the kinds.
+    """Return the place of the caption that a sample is shown with; `choice` is a caption choice, any but FIRST.
 
-    Of those that may be, each is as likely as its weight; a clip that has none of the kind shows its first.
+    Of those that may be, each is as likely as its weight times that of its kind (`kind_weights`); a clip that has none
+    of the kinds shows its first.
     """
     span = captions.span(sample)
-    weights = captions.weights[span].astype(np.float64)
-    if choice != DRAW:
-        weights = np.where(captions.kinds[span] == CAPTION_KINDS.index(choice), weights, 0.0)
+    weights = captions.weights[span].astype(np.float64) * np.array(kind_weights(choice))[captions.kinds[span]]
     ends = np.cumsum(weights)
     if not ends[-1] > 0:
         return 0
