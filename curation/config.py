@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from egocurate.curation.clips.filters import FILTERS
 from egocurate.curation.clips.window_rules import WINDOWS
@@ -11,8 +11,9 @@ from egocurate.errors import InputError
 PUBLISHED_ALPHA = 4.9
 """Mean over the videos of EgoClip of the mean gap between narrations, in seconds (EgoVLP, section 3.1)."""
 
-DEFAULT_FILTERS = tuple(name for name in FILTERS if name != "fho_multi")
-"""Filters of a run; `fho_multi` also takes out videos whose hand-object clips have several splits."""
+DEFAULT_FILTERS = tuple(name for name in FILTERS if name not in ("fho_multi", "scores"))
+"""Filters of a run; `fho_multi` also takes out videos whose hand-object clips have several splits, `scores` clips whose
+scores are not in the ranges that a config names."""
 
 REQUIRED_FILTERS = ("bad_time", "no_video", "empty_window")
 """Without a time, a duration or a length there is no clip, so these cannot be switched off."""
@@ -22,11 +23,20 @@ MOST_TEXT_NEGATIVES = 100
 _VIDEO_SPLIT_FILTERS = ("val_test", "fho_multi")
 
 
+class ScoreRange(NamedTuple):
+    """What a score of the data set must be to keep a clip: from `least` to `most`, both included, None for no bound."""
+
+    name: str
+    least: float | None = None
+    most: float | None = None
+
+
 @dataclass(frozen=True)
 class EgoClipConfig:
     """How narrations become clips: window strategy, alpha in seconds, filters by name, negatives of a clip.
 
     `mean_gap_sec` is the beta of passes that have none (None: the mean of the run; NaN: alpha, as there is no mean).
+    `score_ranges` are what the filter "scores" asks for, None without it.
     """
 
     window: str = "egoclip"
@@ -36,10 +46,13 @@ class EgoClipConfig:
     negatives_per_clip: int = 8
     negative_max_sec: float = 60.0
     mean_gap_sec: float | None = None
+    score_ranges: tuple[ScoreRange, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse values no run could use; raises InputError."""
         _check_window(self.window, self.alpha)
+        if bool(self.score_ranges) != ("scores" in self.filters):
+            raise InputError("the filter 'scores' needs score_ranges, and these need the filter: give both or neither")
         for name in self.filters:
             if name not in FILTERS:
                 raise InputError(f"filter {name!r} is not known; choose from {', '.join(FILTERS)}")

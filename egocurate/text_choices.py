@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import Literal
 
 TextForm = Literal["normalized", "raw"]
@@ -23,7 +25,27 @@ HUMAN = CAPTION_KINDS.index("human")
 
 FIRST, DRAW = "first", "draw"
 CAPTION_CHOICES = (FIRST, DRAW, *CAPTION_KINDS)
-"""Which of a clip's captions it is shown with: the first, one drawn by its weight, or one of a kind."""
+"""Which of a clip's captions it is shown with: the first, one drawn by its weight, or one of a kind; several kinds are
+written with their weights, human:1+narrator:0.5."""
+
+
+@cache
+def kind_weights(choice: str) -> tuple[float, ...]:
+    """Return how often each of CAPTION_KINDS is drawn, if their captions are alike; `choice` is any but FIRST.
+
+    Raises ValueError for what is no choice.
+    """
+    if choice == DRAW:
+        return (1.0,) * len(CAPTION_KINDS)
+    weights = dict.fromkeys(CAPTION_KINDS, 0.0)
+    for part in choice.split("+"):
+        kind, _, text = part.partition(":")
+        weight = float(text or 1.0)
+        if weights.get(kind) != 0 or not 0 < weight < math.inf:
+            raise ValueError(f"{part!r} is no kind of caption with a weight above 0, or one that is there twice")
+        weights[kind] = weight
+    return tuple(weights.values())
+
 
 OWN_TAGS = "own"
 """The name of the classes that the index of a folder has itself."""

@@ -10,20 +10,20 @@ from egocurate.errors import InputError
 from egocurate.loaders.order.counter_rng import permutation
 from egocurate.shards.read.caption_columns import CaptionColumns
 from egocurate.shards.read.index import ShardIndex
-from egocurate.text_choices import CAPTION_KINDS, DRAW
+from egocurate.text_choices import STORED_KINDS, kind_weights
 
 
 def draw_caption(captions: CaptionColumns, sample: int, choice: str, rng: np.random.Generator) -> int:
-    """Return the place of the caption that a sample is shown with; it is one of DRAW or of the kinds.
+    """Return the place of the caption that a sample is shown with; `choice` is a caption choice, any but FIRST.
 
-    Each that may be is as likely as its weight, a swap, which is wrong of the clip, never. A clip that has none of the
-    kind shows its first.
+    Of those that may be, each is as likely as its weight times that of its kind (`kind_weights`), a swap, which is wrong
+    of the clip, never. A clip that has none of the kinds shows its first.
     """
     span = captions.span(sample)
-    weights = captions.weights[span].astype(np.float64)
-    kinds = captions.kinds[span]
-    may_be = kinds < len(CAPTION_KINDS) if choice == DRAW else kinds == CAPTION_KINDS.index(choice)
-    weights = np.where(may_be, weights, 0.0)
+    of_kinds = np.zeros(len(STORED_KINDS))
+    drawn = kind_weights(choice)
+    of_kinds[: len(drawn)] = drawn
+    weights = captions.weights[span].astype(np.float64) * of_kinds[captions.kinds[span]]
     ends = np.cumsum(weights)
     if not ends[-1] > 0:
         return 0

@@ -68,7 +68,7 @@ def stream(
     cache = ShardCache(config.cache_dir, config.cache_bytes) if config.cache_dir is not None else None
     folders = [folder] if isinstance(folder, str) or not isinstance(folder, Sequence) else folder
     indexes = [
-        ShardIndex.open(each, cache, config.of_source(number, len(folders))[1]) for number, each in enumerate(folders)
+        ShardIndex.open(each, cache, config.of_source(number, len(folders)).tags) for number, each in enumerate(folders)
     ]
     return Stream(indexes, batch_size, config, rank=rank, world=world, weights=weights)
 

@@ -2,15 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from egocurate.errors import InputError
 from egocurate.loaders.frame_sampling import frame_sampler
 from egocurate.shards.video.decode import DECODERS
-from egocurate.text_choices import CAPTION_CHOICES, FIRST, OWN_TAGS, TEXT_COLUMNS, TextForm
+from egocurate.text_choices import CAPTION_CHOICES, FIRST, OWN_TAGS, TEXT_COLUMNS, TextForm, kind_weights
 
 AUTO_WORKERS = -1
 """as many as `loaders.workers.choose_workers` finds"""
+
+
+class FolderChoice(NamedTuple):
+    """What is read of a folder: the form of its texts, the name of its tags ("": its own), which of its captions."""
+
+    text: TextForm
+    tags: str
+    captions: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +43,10 @@ class StreamConfig:
     """classes that `curate tag` has written: a name for all folders, or one for each; "own" are those of the index"""
     captions: str = FIRST
     """which of several captions of a clip, with its own tags: first; draw, any by its weight; or one of a kind: human,
-    rephrased, narrator, caption (the first where a clip has none of that kind)"""
+    rephrased, narrator, caption (the first where a clip has none of that kind), or of several with weights:
+    human:1+narrator:0.5"""
+    folder_captions: tuple[str, ...] = ()
+    """which captions of each folder, in their order, where they differ"""
     text_negatives: int = 0
     """how many texts that are wrong of it each clip brings, of those that `curate egoclip --text-negatives` has kept"""
     scale: tuple[float, float] = (0.5, 1.0)
@@ -60,18 +71,24 @@ class StreamConfig:
     cache_bytes: int = 64 * 10**9
     """how much the cache may hold; best all shards, or some 16 for each stream of `loaders.order.epoch_order`"""
 
-    def of_source(self, number: int, sources: int) -> tuple[TextForm, str]:
-        """Return the form of the text and the name of the tags of a folder, one of several.
+    def of_source(self, number: int, sources: int) -> FolderChoice:
+        """Return what is read of a folder, one of several.
 
-        Raises InputError where there are not as many forms or names as folders.
+        Raises InputError where there are not as many forms, names or choices as folders.
         """
-        for name, values in (("data.texts", self.texts), ("data.tags", self.tags)):
-            if len(values) not in (0, 1, sources):
+        for name in ("texts", "tags", "folder_captions"):
+            if len(getattr(self, name)) not in (0, 1, sources):
                 raise InputError(
-                    f"{name} has {len(values)} values for {sources} folders: give one for each, or for all"
+                    f"data.{name} has {len(getattr(self, name))} values for {sources} folders: give one for each, or "
+                    "for all"
                 )
-        text = self.texts[number if len(self.texts) > 1 else 0] if self.texts else self.text
-        return text, self.tags[number if len(self.tags) > 1 else 0] if self.tags else ""
+        return self._choice(number)
+
+    def _choice(self, number: int) -> FolderChoice:
+        each = ((self.texts, self.text), (self.tags, ""), (self.folder_captions, self.captions))
+        return FolderChoice(
+            *(values[number if len(values) > 1 else 0] if values else default for values, default in each)
+        )
 
     def __post_init__(self) -> None:
         frame_sampler(self.pick)
@@ -80,10 +97,14 @@ class StreamConfig:
         for form in (self.text, *self.texts):
             if form not in TEXT_COLUMNS:
                 raise InputError(f"text {form!r} is neither normalized nor raw")
-        if self.captions not in CAPTION_CHOICES:
-            raise InputError(f"captions {self.captions!r} is none of {', '.join(CAPTION_CHOICES)}")
-        if self.captions != FIRST and any(name not in ("", OWN_TAGS) for name in self.tags):
-            raise InputError("captions and tags: each caption has its own classes, which `curate tag` does not change")
+        for choice in (self.captions, *self.folder_captions):
+            check_captions(choice)
+        for number in range(max(len(self.tags), len(self.folder_captions))):
+            read = self._choice(number)
+            if read.captions != FIRST and read.tags not in ("", OWN_TAGS):
+                raise InputError(
+                    "captions and tags: each caption has its own classes, which `curate tag` does not change"
+                )
         for name, where in (("crop", self.crop), ("decode", self.decode)):
             if where not in ("host", "device"):
                 raise InputError(f"{name} {where!r} is neither host nor device")
@@ -97,3 +118,16 @@ class StreamConfig:
             raise InputError(f"stall_sec {self.stall_sec} and cache_bytes {self.cache_bytes} must be positive")
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise InputError(f"scale {self.scale} is not a range within (0, 1]")
+
+
+def check_captions(choice: str) -> None:
+    """Raise InputError for a choice of captions that is none."""
+    if choice == FIRST:
+        return
+    try:
+        kind_weights(choice)
+    except ValueError as error:
+        raise InputError(
+            f"captions {choice!r} is none of {', '.join(CAPTION_CHOICES)}, nor several kinds with weights, as "
+            "human:1+narrator:0.5"
+        ) from error

@@ -69,8 +69,9 @@ class MixedDataset(Dataset):
 
 
 def _of_set(config: StreamConfig, number: int, sets: int) -> StreamConfig:
-    text, _ = config.of_source(number, sets)
-    return replace(config, seed=set_seed(config.seed, number), text=text)
+    read = config.of_source(number, sets)
+    own = {"texts": (), "tags": (), "folder_captions": (), "text": read.text, "captions": read.captions}
+    return replace(config, seed=set_seed(config.seed, number), **own)
 
 
 class BatchRequest(NamedTuple):

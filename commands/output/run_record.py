@@ -173,7 +173,9 @@ def _differences(earlier: dict, now: dict) -> list[str]:
 
 def _may_be_more(earlier: dict, now: dict) -> bool:
     was, is_now = earlier["inputs"], now["inputs"]
-    return earlier["config"] == now["config"] and all(was.get(name) == is_now.get(name) for name in _NEVER_MORE)
+    settings = earlier["config"].keys() | now["config"].keys()
+    same_config = all(earlier["config"].get(name) == now["config"].get(name) for name in settings)
+    return same_config and all(was.get(name) == is_now.get(name) for name in _NEVER_MORE)
 
 
 def _change(name: str, was: str | None, is_now: str | None) -> str:

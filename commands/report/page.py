@@ -16,6 +16,8 @@ from egocurate.commands.report.panels import (
     Sections,
     caption_panels,
     draw_sections,
+    found_panels,
+    label_panels,
     negative_panels,
     question_panels,
     tag_panels,
@@ -63,11 +65,16 @@ def write_report(path: AnyPath) -> AnyPath:
 def write_comparison(path: AnyPath, beside: AnyPath) -> AnyPath:
     """Write report-beside-<name>.html into the first of two output folders and return its path; errors as above."""
     folders = [open_folder(path), open_folder(beside)]
-    runs = [_sections(folder, np.random.default_rng(0)) for folder in folders]
-    settings = [read_settings(folder.path) for folder in folders]
     same_name = folders[0].name == folders[1].name
+    names = [str(folder.path) if same_name else folder.name for folder in folders]
+    found = found_panels([folder.table for folder in folders], names)
+    runs = [
+        _sections(folder, np.random.default_rng(0)) | {"found": panels}
+        for folder, panels in zip(folders, found, strict=True)
+    ]
+    settings = [read_settings(folder.path) for folder in folders]
     facts = {
-        "names": [str(folder.path) if same_name else folder.name for folder in folders],
+        "names": names,
         "abouts": [_about(folder) for folder in folders],
         "cards": [_cards(folder) for folder in folders],
         "funnels": [_funnel(folder) for folder in folders],
@@ -129,6 +136,7 @@ def _sections(folder: Folder, rng: np.random.Generator) -> Sections:
         "windows": window_panels(folder.table, folder.rejected, folder.path),
         "texts": caption_panels(folder.table),
         "tags": tag_panels(folder.table, folder.lexicon),
+        "labels": label_panels(folder.table),
         "negatives": negative_panels(folder.table, rng),
         "questions": question_panels(folder.asked),
     }

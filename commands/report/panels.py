@@ -10,10 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from egocurate.captions import has_captions
 from egocurate.commands.report import charts, clips, negatives, questions, tags
+from egocurate.commands.report.found import find_clips
 from egocurate.curation.text.taxonomy import Lexicon
+from egocurate.labels import label_column, table_label_names
 from egocurate.questions import Question
 from egocurate.storage.paths import AnyPath
+from egocurate.text_choices import CAPTION_KINDS
 
 Draw = Callable[[Sequence], list]
 """Values of several runs -> a drawing of each, as in `charts`."""
@@ -83,13 +87,45 @@ def window_panels(table: pa.Table, rejected: pa.Table, folder: AnyPath) -> list[
     return panels
 
 
+def found_panels(tables: Sequence[pa.Table], names: Sequence[str]) -> list[list[Panel]]:
+    """How the clips of each of two folders are found by those of the other: none where they have no video in common."""
+    found = [find_clips(tables[0], tables[1]), find_clips(tables[1], tables[0])]
+    draw = partial(charts.histograms, unit="best IoU with a clip of the other", top=1.0, columns=20)
+    return [
+        [Panel("How the other's clips find these", one.ratio, draw, one.line(other))] if one.videos else []
+        for one, other in zip(found, reversed(names), strict=True)
+    ]
+
+
 def caption_panels(table: pa.Table) -> list[Panel]:
-    """How many words the texts have, and how many of them are said more than once."""
+    """How many words the texts have, how many are said more than once, and how many captions a clip has, of whom."""
     texts = table["text"].cast(pa.large_string()).combine_chunks()
     words = pc.list_value_length(pc.utf8_split_whitespace(texts)).to_numpy()
     distinct = len(pc.unique(texts))
     line = f"{distinct:,} different texts for {len(texts):,} clips; {words.mean():.1f} words on average."
-    return [Panel("Words of a text", words, partial(charts.whole_numbers, unit="words"), line)]
+    panels = [Panel("Words of a text", words, partial(charts.whole_numbers, unit="words"), line)]
+    if has_captions(table.schema):
+        counts = pc.list_value_length(table["captions"]).to_numpy()
+        line = f"{counts.sum():,} captions, {counts.mean():.1f} a clip on average."
+        panels.append(Panel("Captions of a clip", counts, partial(charts.whole_numbers, unit="captions"), line))
+        of_kinds = np.bincount(pc.list_flatten(table["caption_kinds"]).to_numpy(), minlength=len(CAPTION_KINDS))
+        panels.append(
+            Panel("Who wrote the captions", list(zip(CAPTION_KINDS, of_kinds.tolist(), strict=True)), charts.parts)
+        )
+    return panels
+
+
+def label_panels(table: pa.Table) -> list[Panel]:
+    """How many clips each class has, for each kind of label that the data set brings."""
+    panels = []
+    for kind, names in table_label_names(table.schema).items():
+        numbers = table[label_column(kind)].to_numpy()
+        counts = np.bincount(numbers[numbers >= 0], minlength=len(names))
+        top = np.argsort(-counts, kind="stable")[: tags.TOP_CLASSES]
+        rows = [(names[place], int(counts[place])) for place in top if counts[place]]
+        note = f"{(counts > 0).sum():,} of {len(names):,} classes occur; not known of {(numbers < 0).sum():,} clips."
+        panels.append(Panel(f"Most frequent classes of label {kind} (clips)", rows, charts.bars, note))
+    return panels
 
 
 def tag_panels(table: pa.Table, lexicon: Lexicon) -> list[Panel]:

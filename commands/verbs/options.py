@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,13 +11,13 @@ import typer
 
 from egocurate.commands.exit_status import EXIT_INCOMPLETE
 from egocurate.console import print_summary
-from egocurate.curation.config import WINDOWS
+from egocurate.curation.config import WINDOWS, ScoreRange
 from egocurate.curation.sources.open import SOURCES
 from egocurate.errors import InputError
 from egocurate.shards.profiles import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from egocurate.commands.jobs.cutting import Outcome
     from egocurate.curation.sources import Source
@@ -154,6 +155,21 @@ def read_alpha(text: str) -> float | str:
     if not seconds > 0:
         raise InputError(f"--alpha {text}: give seconds above 0, or auto")
     return seconds
+
+
+def read_score_ranges(least: Sequence[str], most: Sequence[str]) -> tuple[ScoreRange, ...]:
+    """Return what --min-score and --max-score ask for, a range for each score; raises InputError."""
+    from egocurate.curation.sources.cells import decimal
+
+    bounds: dict[str, dict[str, float]] = {}
+    for option, side, texts in (("--min-score", "least", least), ("--max-score", "most", most)):
+        for text in texts:
+            name, _, value = text.partition("=")
+            bound = decimal(value)
+            if math.isnan(bound):
+                raise InputError(f"{option} {text}: write NAME=NUMBER, as dover_score=0.5")
+            bounds.setdefault(name.strip(), {})[side] = bound
+    return tuple(ScoreRange(name, **sides) for name, sides in bounds.items())
 
 
 def refuse_windows(ctx: typer.Context, source: Source) -> None:

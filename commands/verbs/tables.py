@@ -28,6 +28,7 @@ from egocurate.commands.verbs.options import (
     finish,
     path_or_url,
     read_alpha,
+    read_score_ranges,
     refuse_windows,
 )
 from egocurate.console import progress
@@ -60,6 +61,18 @@ def egoclip(
     without_filter: Annotated[
         list[Filter] | None,
         typer.Option("--without-filter", help="Switch a filter off; may be repeated."),
+    ] = None,
+    min_score: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--min-score",
+            metavar="NAME=NUMBER",
+            help="Keep clips whose score is at least that (egovid: dover_score, ...; segments: their columns score_*).",
+        ),
+    ] = None,
+    max_score: Annotated[
+        list[str] | None,
+        typer.Option("--max-score", metavar="NAME=NUMBER", help="Keep clips whose score is at most that."),
     ] = None,
     fho_multi: Annotated[
         bool, typer.Option("--fho-multi", help="Leave videos out whose hand-object clips have several splits, too.")
@@ -100,11 +113,14 @@ def egoclip(
     """
     check_out(out, "egoclip", ego4d_root)
     check_lexicon(lexicon)
+    ranges = read_score_ranges(min_score or (), max_score or ())
+    more = {name for name, is_wanted in (("fho_multi", fho_multi), ("scores", ranges)) if is_wanted}
     config = EgoClipConfig(
         window=window,
         alpha=read_alpha(alpha),
-        filters=tuple(f for f in (FILTERS if fho_multi else DEFAULT_FILTERS) if f not in (without_filter or ())),
+        filters=tuple(f for f in FILTERS if f in {*DEFAULT_FILTERS, *more}.difference(without_filter or ())),
         min_clip_seconds=min_clip_seconds,
+        score_ranges=ranges or None,
     )
 
     from egocurate.commands.jobs.cutting import RunOptions

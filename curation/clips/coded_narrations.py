@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from egocurate.curation.sources import SEGMENT_COLUMNS
+from egocurate.curation.config import ScoreRange
+from egocurate.curation.sources import SCORE_PREFIX, SEGMENT_COLUMNS
 from egocurate.curation.text.marks import clean_text, is_unsure, word_count
+from egocurate.errors import InputError
 
 BLOCK_ROWS = 250_000
 """Narrations of a block, and those that its last video has beyond: what is worked on at a time, which bounds memory."""
@@ -25,8 +27,13 @@ class CodedNarrations:
     takes some 20 bytes here, and nothing else of it is in memory before its block is asked for.
     """
 
-    def __init__(self, narrations: pd.DataFrame, videos: pd.DataFrame) -> None:
-        """Number the strings, and look each video up in the table of videos."""
+    def __init__(
+        self, narrations: pd.DataFrame, videos: pd.DataFrame, score_ranges: Sequence[ScoreRange] | None = None
+    ) -> None:
+        """Number the strings, look each video up in the table of videos, and judge the scores.
+
+        Raises InputError for a range of a score that the narrations do not have.
+        """
         video, uids = pd.factorize(narrations["video_uid"], sort=True)
         source, sources = pd.factorize(narrations["narration_source"], sort=True)
         self.videos, self.sources = list(uids), list(sources)
@@ -35,6 +42,7 @@ class CodedNarrations:
         self._time = narrations["narration_time"].to_numpy(np.float64)
         given = [name for name in SEGMENT_COLUMNS if name in narrations.columns]
         self._segment = {name: narrations[name].to_numpy(np.float64) for name in given}
+        self._scores_out = out_of_range(narrations, score_ranges or ())
         raw, distinct = pd.factorize(narrations["narration_text"])
         cleaned, self.texts = _cleaned(distinct)
         self._text = cleaned.astype(np.int32)[raw]
@@ -88,6 +96,7 @@ class CodedNarrations:
             width=self._of_videos("width", place, 0),
             height=self._of_videos("height", place, 0),
             redacted=inside_intervals(time, place, self._redacted),
+            scores_out=self._scores_out[frame["row"].to_numpy()],
         )
 
     def _of_videos(self, name: str, place: np.ndarray, unknown: object) -> np.ndarray:
@@ -117,6 +126,21 @@ def _blocks(counts: np.ndarray) -> list[slice]:
         blocks.append(slice(begin, end))
         begin = end
     return blocks
+
+
+def out_of_range(narrations: pd.DataFrame, ranges: Sequence[ScoreRange]) -> np.ndarray:
+    """Tell which narrations have a score that is out of its range or not known, bool[N].
+
+    Raises InputError for a score that there is not.
+    """
+    out = np.zeros(len(narrations), bool)
+    for name, least, most in ranges:
+        if SCORE_PREFIX + name not in narrations.columns:
+            there = [column.removeprefix(SCORE_PREFIX) for column in narrations if column.startswith(SCORE_PREFIX)]
+            raise InputError(f"there is no score {name!r} of these clips (there are {', '.join(there) or 'none'})")
+        score = narrations[SCORE_PREFIX + name].to_numpy(np.float64)
+        out |= ~((score >= (-np.inf if least is None else least)) & (score <= (np.inf if most is None else most)))
+    return out
 
 
 def inside_intervals(

@@ -14,6 +14,7 @@ from egocurate.curation.clips.read_clips import complete_clips
 from egocurate.curation.clips.selection import Selection, select_clips, to_micro
 from egocurate.curation.clips.write_csv import write_csv_header, write_csv_rows
 from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.labels.narrated_labels import NarratedLabels
 from egocurate.curation.lexicon.induce import build_lexicon
 from egocurate.curation.sources import Source
 from egocurate.curation.text.marks import clean_text
@@ -141,11 +142,11 @@ def build_tables(
     earlier = earlier_tags(tags_from, lexicon) if tags_from else None
     pa.default_memory_pool().release_unused()  # the tagger's processes can use it
     texts = _Texts(selection, lexicon, report, earlier)
-    captions = None
+    labels, captions = NarratedLabels.of(narrations), None
     if NarratedCaptions.are_told(narrations):
         captions = NarratedCaptions(narrations, selection.is_clip, lexicon, report)
     return EgoClip(
-        pieces=lambda: _pieces(selection, config, texts, captions, report),
+        pieces=lambda: _pieces(selection, config, texts, labels, captions, report),
         rejected_pieces=lambda: map(partial(_rejected, selection), selection.rejected_blocks()),
         clips=selection.clip_count,
         videos=selection.video_count,
@@ -191,7 +192,12 @@ class _Texts:
 
 
 def _pieces(
-    selection: Selection, config: EgoClipConfig, texts: _Texts, captions: NarratedCaptions | None, report: Report
+    selection: Selection,
+    config: EgoClipConfig,
+    texts: _Texts,
+    labels: NarratedLabels,
+    captions: NarratedCaptions | None,
+    report: Report,
 ) -> Iterator[pa.Table]:
     """Yield the clip table, with the numbers that the whole of it gives; negatives are of the same video."""
     clip_idx, neighbourhood = 0, 0
@@ -204,10 +210,12 @@ def _pieces(
         clip_idx, neighbourhood = clip_idx + len(piece), int(numbers.max()) + 1
         place = piece.schema.get_field_index("neighbourhood")
         piece = piece.set_column(place, "neighbourhood", pa.array(numbers))
+        piece = labels.add_to(piece, clips["row"].to_numpy())
         if captions is not None:
             piece = captions.add_to(piece, clips["row"].to_numpy())
         # Parquet names the elements of lists in its own way: tags of an earlier table must not show in what is written.
-        yield piece.cast(table_schema(piece.schema)).replace_schema_metadata({TAGGED_WITH: texts.digest})
+        metadata = (piece.schema.metadata or {}) | {TAGGED_WITH: texts.digest}
+        yield piece.cast(table_schema(piece.schema)).replace_schema_metadata(metadata)
     report(TABLE_STAGE, clip_idx, selection.clip_count)
 
 

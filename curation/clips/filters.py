@@ -2,8 +2,8 @@
 
 A mask takes the frame that `curation.clips.selection` joins and returns bool[N], True = left out; an unknown size or
 split leaves nothing out. Columns used: narration_time, words, unsure, video_dur, split, fho_multi, is_stereo, width,
-height, redacted (bool), and for the last two clip_start, clip_end, least_clip_sec. To add one, write it here with one
-line that says what it takes out, and name it in FILTERS.
+height, redacted and scores_out (bool), and for the last two clip_start, clip_end, least_clip_sec. To add one, write it
+here with one line that says what it takes out, and name it in FILTERS.
 """
 
 from __future__ import annotations
@@ -78,6 +78,11 @@ def redacted(frame: pd.DataFrame) -> np.ndarray:
     return frame["redacted"].to_numpy(bool)
 
 
+def scores(frame: pd.DataFrame) -> np.ndarray:
+    """Score that the data set gives is not known, or out of the range that was asked for."""
+    return frame["scores_out"].to_numpy(bool)
+
+
 def empty_window(frame: pd.DataFrame) -> np.ndarray:
     """Window is empty once it is clamped to the video."""
     return ~((frame["clip_end"] - frame["clip_start"]).to_numpy() > 0)
@@ -100,6 +105,7 @@ NARRATION_FILTERS: dict[str, Mask] = {
     "unsure": unsure,
     "beyond_video": beyond_video,
     "redacted": redacted,
+    "scores": scores,
 }
 WINDOW_FILTERS: dict[str, Mask] = {"empty_window": empty_window, "min_clip_seconds": min_clip_seconds}
 """Those that need the window."""

@@ -16,7 +16,7 @@ from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources import Source
 from egocurate.errors import InputError
-from egocurate.labels import read_clip_table, table_schema
+from egocurate.labels import read_clip_table, table_label_names, table_schema
 from egocurate.progress import Report, silent
 from egocurate.storage.paths import AnyPath
 
@@ -117,8 +117,12 @@ def _refuse_changes(old: pa.Table, new: pa.Table, gone: set[str], where: str) ->
     """
     if old.schema.names != new.schema.names:
         raise InputError(
-            f"{where}: clips have one caption there and several now, or the other way round; name another --out"
+            f"{where}: clips have one caption there and several now, or other labels, or the other way round; name "
+            "another --out"
         )
+    old_names, new_names = (table_label_names(table.schema) for table in (old, new))
+    if any(new_names[kind][: len(names)] != names for kind, names in old_names.items()):
+        raise InputError(f"{where}: the classes of its labels would have other numbers now; name another --out")
     place = _rows_of(old["key"], new["key"])
     is_there = pc.is_valid(place)
     uids = old["video_uid"].filter(pc.invert(is_there)).to_pylist()

@@ -81,7 +81,7 @@ class Narrated:
 
 def narrate(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Narrated:
     """Join narrations with their videos, apply the narration filters and measure the gaps of every pass."""
-    coded = CodedNarrations(narrations, videos)
+    coded = CodedNarrations(narrations, videos, config.score_ranges)
     reason, pace = _filter_narrations(coded, config)
     frame = coded.facts(coded.frame(slice(0, len(coded))))
     usable, beta = _usable_and_beta(frame, config, pace)
@@ -91,7 +91,7 @@ def narrate(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfi
 
 def pace_of(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Pace:
     """Return how fast a run is narrated, without more of it in memory than a block."""
-    return _filter_narrations(CodedNarrations(narrations, videos), config)[1]
+    return _filter_narrations(CodedNarrations(narrations, videos, config.score_ranges), config)[1]
 
 
 def windows(narrated: Narrated, name: str) -> pd.DataFrame:
@@ -175,7 +175,7 @@ class Selection:
 
 def select_clips(narrations: pd.DataFrame, videos: pd.DataFrame, config: EgoClipConfig) -> Selection:
     """Decide for every narration whether it becomes a clip, and when that begins and ends."""
-    return Selection(CodedNarrations(narrations, videos), config)
+    return Selection(CodedNarrations(narrations, videos, config.score_ranges), config)
 
 
 def as_published(bounds: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:

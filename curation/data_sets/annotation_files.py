@@ -10,9 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from egocurate.curation.segments.class_columns import is_label, kind_of, label_texts, labeled
 from egocurate.curation.segments.segments import NEEDED, Segments, segments
 from egocurate.curation.sources.cells import LONGEST_SEC, number, storable
 from egocurate.errors import InputError
+from egocurate.labels import LabelNames
 from egocurate.storage.paths import TABLE_BYTES, AnyPath, folder_exists, read_bytes
 
 
@@ -61,18 +63,32 @@ class SegmentRows:
         self.places: list[str] = []
         self.skipped = 0
 
-    def add(self, place: str, video: object, start_sec: object, end_sec: object, text: object, **more: object) -> None:
-        """Add a segment of seconds and text, with what of segments.OPTIONAL is known, unless it has no time or text."""
+    def add(
+        self, place: str, video: object, start_sec: object, end_sec: object, text: object, **more: object
+    ) -> dict[str, Any] | None:
+        """Add a segment of seconds and text, with what of segments.OPTIONAL is known; returns its row.
+
+        One without a time or a text is counted instead, and None.
+        """
         start, end, words = number(start_sec), number(end_sec), storable(text).strip()
         if not words or not isinstance(video, str) or not 0 <= start < end <= LONGEST_SEC:
             self.skipped += 1
-            return
-        self.rows.append(dict(zip(NEEDED, (video, start, end, words), strict=True)) | {"split": ""} | more)
+            return None
+        row = dict(zip(NEEDED, (video, start, end, words), strict=True)) | {"split": ""} | more
+        self.rows.append(row)
         self.places.append(place)
+        return row
 
-    def segments(self, root: AnyPath, files: Sequence[AnyPath], **more: object) -> Segments:
-        """Return all of them; raises InputError where there is none, or where one cannot be."""
+    def segments(
+        self, root: AnyPath, files: Sequence[AnyPath], *, names: LabelNames | None = None, **more: object
+    ) -> Segments:
+        """Return all of them; raises InputError where there is none, or where one cannot be.
+
+        label_<kind> of a row is the number of its class, `names` are those of the classes.
+        """
         table = pd.DataFrame(self.rows, self.places) if self.rows else pd.DataFrame(columns=list(NEEDED))
+        labels = {kind_of(name): label_texts(table[name]) for name in filter(is_label, table.columns)}
+        table = labeled(root, table, labels, names)
         if root.is_file():
             return segments(root, table, skipped=self.skipped, **more)
         named = {path.relative_to(root).as_posix(): path for path in files}

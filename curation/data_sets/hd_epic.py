@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from egocurate.curation.data_sets.annotation_files import SegmentRows, find_files, read_json
+from egocurate.curation.labels.label_names import read_names
 from egocurate.curation.segments.segments import Segments
 from egocurate.curation.sources.cells import clock_or_seconds
 from egocurate.curation.sources.epic_kitchens import ACTOR
@@ -14,8 +16,11 @@ from egocurate.curation.sources.tabular import read_columns
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 
+_MAIN = "main_action_classes"
 NARRATIONS = ("HD_EPIC_Narrations.csv", "HD_EPIC_Narrations.parquet")
+CLASSES = {"verb": "HD_EPIC_verb_classes.csv", "noun": "HD_EPIC_noun_classes.csv"}
 ACTIVITIES, RECIPES = ("*_recipe_timestamps.csv",), ("complete_recipes.json",)
+_ONE_ACTION = re.compile(r"\s*\[\s*[\[(]\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*[\])]\s*,?\s*\]\s*")
 _FROM = "clone github.com/hd-epic/hd-epic-annotations (CC BY-NC 4.0)"
 _AS_CSV = (
     "is a pickle, which may run code; where you trust it, write it as csv: "
@@ -27,7 +32,9 @@ def read_hd_epic(root: AnyPath) -> Segments:
     """Return the narrations (pass "narration"), steps ("step", "prep") and activities ("activity") of a folder.
 
     Narrations are in HD_EPIC_Narrations.csv, or .parquet, written from the pickle that is published, which is not
-    opened. Raises InputError where only the pickle is there, and for a file that is not as published.
+    opened. Their labels are the verb, the noun and the action, the pair of both, of the main action; they are not known
+    where there are several, and of steps and activities. Raises InputError where only the pickle is there, and for a
+    file that is not as published.
     """
     narrations = find_files(root, NARRATIONS, _FROM, is_needed=False)
     if root.suffix == ".pkl":
@@ -45,7 +52,14 @@ def read_hd_epic(root: AnyPath) -> Segments:
     rows, lengths = SegmentRows(), _durations(root)
     for path in files:
         _add(rows, path, lengths)
-    return rows.segments(root, [*files, *_lists(root)])
+    classes = _class_files(root)
+    names = {kind: read_names(path) for kind, path in classes.items()}
+    return rows.segments(root, [*files, *_lists(root), *classes.values()], names=names)
+
+
+def _class_files(root: AnyPath) -> dict[str, AnyPath]:
+    found = {kind: find_files(root, (name,), _FROM, is_needed=False) for kind, name in CLASSES.items()}
+    return {kind: paths[0] for kind, paths in found.items() if paths}
 
 
 def _lists(root: AnyPath) -> list[AnyPath]:
@@ -64,7 +78,8 @@ def _durations(root: AnyPath) -> dict[str, float]:
 def _of_file(path: AnyPath) -> Segments:
     rows = SegmentRows()
     _add(rows, path, {})
-    return rows.segments(path, [path])
+    names = {kind: read_names(beside) for kind, beside in _class_files(path.parent).items()}
+    return rows.segments(path, [path], names=names)
 
 
 def _add(rows: SegmentRows, path: AnyPath, lengths: Mapping[str, float]) -> None:
@@ -83,13 +98,24 @@ def _add_table(
     rows: SegmentRows, path: AnyPath, columns: tuple[str, ...], source: str, lengths: Mapping[str, float]
 ) -> None:
     actor = ACTOR if source == "narration" else ""
-    table = read_columns(path, columns)
-    for line, (video, start, end, text) in zip(table.index, table[list(columns)].to_numpy(), strict=True):
+    table = read_columns(path, columns, lists=(_MAIN,) if source == "narration" else ())
+    labels = table[_MAIN].map(_labels) if _MAIN in table.columns else [{}] * len(table)
+    cells = table[list(columns)].to_numpy()
+    for line, (video, start, end, text), of_row in zip(table.index, cells, labels, strict=True):
         said = f"{actor}{text.strip()}" if text.strip() else ""
         length = lengths.get(video, math.nan)
         times = clock_or_seconds(start), length if end.strip() == "end" else clock_or_seconds(end)
-        known = {"narration_source": source, "duration": length}
+        known = {"narration_source": source, "duration": length} | of_row
         rows.add(f"{path.name}: line {line}", video, *times, said, **known)
+
+
+def _labels(cell: str) -> dict[str, str]:
+    """Return the classes of the one action in a cell like "[(3, 3)]"; none are known where there are several."""
+    match = _ONE_ACTION.fullmatch(cell)
+    if match is None:
+        return {"label_verb": "", "label_noun": "", "label_action": ""}
+    verb, noun = (str(int(number)) for number in match.groups())
+    return {"label_verb": verb, "label_noun": noun, "label_action": f"{verb},{noun}"}
 
 
 def _add_steps(rows: SegmentRows, path: AnyPath, lengths: Mapping[str, float]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -84,15 +86,16 @@ def _number(text: str, place: Mapping[str, int], count: int) -> int | None:
 def read_names(path: AnyPath) -> list[str]:
     """Read the names of classes, so that the place of each is its number.
 
-    A csv with columns id and name (or key, label), as EPIC-KITCHENS-100 publishes; JSON, a list or an object of names
-    and numbers; or text: a name on each line, in their order, or each with its number before or after it. A number
-    that no name has is called by itself. Raises InputError for a file that is none of these.
+    A csv (also .gz) with columns id and name (or key, label), as EPIC-KITCHENS-100 publishes; JSON, a list or an object
+    of names and numbers; or text: a name on each line, in their order, or each with its number before or after it. A
+    number that no name has is called by itself. Raises InputError for a file that is none of these.
     """
     try:
         if path.suffix == ".json":
             return _of_json(path, json.loads(read_bytes(path, TABLE_BYTES).decode("utf-8-sig")))
-        lines = read_bytes(path, TABLE_BYTES).decode("utf-8-sig").splitlines()
-    except (OSError, ValueError, RecursionError) as error:
+        data = read_bytes(path, TABLE_BYTES)
+        lines = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig").splitlines()
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: cannot be read as names of classes ({error}); give a csv, json or text file"
         ) from error

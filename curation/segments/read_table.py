@@ -11,6 +11,15 @@ import numpy as np
 import pandas as pd
 
 from egocurate.curation.labels.read_annotations import read_annotations
+from egocurate.curation.segments.class_columns import (
+    class_columns,
+    is_label,
+    is_score,
+    kind_of,
+    label_texts,
+    labeled,
+    scores,
+)
 from egocurate.curation.segments.segments import Segments, segments
 from egocurate.curation.sources.cells import clock_or_seconds, number, storable
 from egocurate.curation.sources.tabular import read_columns
@@ -32,8 +41,9 @@ def read_segments_table(path: AnyPath) -> Segments:
 
     Columns: video (also path, video_id, video_uid), start_sec, end_sec (seconds or clock times), and text; further
     texts stand in text_2, text_3, ... or, all of them, in a list `texts`, with `weights` of as many numbers. Where
-    wanted video_uid, kind (who wrote the texts), pass, duration, split. Files of EPIC-KITCHENS-100, Charades-Ego and
-    Ego4D's state changes are read as published. Raises InputError, naming the column or the row.
+    wanted video_uid, kind (who wrote the texts), pass, duration, split, classes in `label` or label_<kind>, numbers in
+    score_<name>. Files of EPIC-KITCHENS-100, Charades-Ego and Ego4D's state changes are read as published, with their
+    labels. Raises InputError, naming the column or the row.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file of segments; give a csv with columns video, start_sec, end_sec, text")
@@ -65,7 +75,9 @@ def read_segments_table(path: AnyPath) -> Segments:
         columns["duration"] = _seconds(path, table["duration"])
     if "split" in names:
         columns["split"] = _strings(table["split"]).str.lower().replace(_SPLITS)
-    return segments(path, pd.DataFrame(columns))
+    columns |= {name: scores(path, table[name]) for name in filter(is_score, table.columns)}
+    labels = {kind_of(name): label_texts(table[name]) for name in filter(is_label, table.columns)}
+    return segments(path, labeled(path, pd.DataFrame(columns), labels))
 
 
 def _needed(names: set[str], video: str | None) -> dict[str, bool]:
@@ -93,7 +105,7 @@ def _read(path: AnyPath) -> pd.DataFrame | None:
     if not set(_TIMES) & set(header):
         return None
     video = next((name for name in VIDEO_COLUMNS if name in header), "video")
-    more = [name for name in header if _TEXT.fullmatch(name)]
+    more = [name for name in header if _TEXT.fullmatch(name) or is_label(name) or is_score(name)]
     table = read_columns(path, (video, *_TIMES), ("text", *_OTHERS, *more))
     return table.loc[:, ~table.columns.duplicated()].set_index(pd.Index([f"line {line}" for line in table.index]))
 
@@ -129,6 +141,8 @@ def _of_json_lines(path: AnyPath) -> pd.DataFrame:
 def _of_annotations(path: AnyPath) -> Segments:
     """Return the segments of a benchmark's file, as the reader of its labels has them."""
     rows = read_annotations(path, None)
+    if not np.isnan(rows.start).any():  # else it is no file of segments, with or without labels
+        rows = read_annotations(path, ())
     columns = {
         "video": rows.video,
         "video_uid": rows.uid,
@@ -139,7 +153,7 @@ def _of_annotations(path: AnyPath) -> Segments:
         "narration_ind": rows.number,
         "narration_time": rows.time,
     }
-    return segments(path, pd.DataFrame(columns, rows.places), skipped=rows.skipped)
+    return segments(path, pd.DataFrame(columns, rows.places).assign(**class_columns(rows)), skipped=rows.skipped)
 
 
 def _strings(column: pd.Series) -> pd.Series:

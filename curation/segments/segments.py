@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from egocurate.curation.segments.class_columns import is_label, is_score
 from egocurate.curation.segments.ego4d_videos import Ego4DVideos
 from egocurate.curation.sources import FIRST_PASS
 from egocurate.curation.sources.cells import LONGEST_SEC
@@ -40,7 +41,7 @@ OPTIONAL = {
     "duration": "length of the video in seconds; read from the file without it or where NaN",
     "split": "train, val, test or nothing",
 }
-"""Columns that a reader may give, and what they hold."""
+"""Columns that a reader may give, and what they hold; besides, label_<kind> and score_<name> (`class_columns`)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def segments(
         name: table[name] if name in table.columns else pd.Series([_nothing(name)] * len(table), table.index)
         for name in OPTIONAL
     }
+    columns |= {name: table[name] for name in table.columns if is_label(name) or is_score(name)}
     filled = pd.DataFrame(columns, table.index)
     if "captions" not in table.columns:
         filled["captions"] = [[] for _ in range(len(table))]

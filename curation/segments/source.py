@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from egocurate.curation.segments.class_columns import described, is_label, is_score
 from egocurate.curation.segments.segments import Segments
 from egocurate.curation.sources import CAPTION_COLUMNS, NARRATION_COLUMNS, SEGMENT_COLUMNS
 from egocurate.curation.sources.scenes import scene_ids
@@ -31,9 +32,10 @@ class SegmentSource:
         self._files = NamedVideos(segments.beside, videos_dirs)
 
     def narrations(self) -> pd.DataFrame:
-        """Return a row for each segment, with its start and end and its further captions; see `Source`."""
+        """Return a row for each segment, with start and end, further captions, labels and scores; see `Source`."""
         table = self.segments.table.rename(columns={"text": "narration_text"})
-        return table[[*NARRATION_COLUMNS, *SEGMENT_COLUMNS, *CAPTION_COLUMNS]].reset_index(drop=True)
+        more = [name for name in table.columns if is_label(name) or is_score(name)]
+        return table[[*NARRATION_COLUMNS, *SEGMENT_COLUMNS, *CAPTION_COLUMNS, *more]].reset_index(drop=True)
 
     def videos(self) -> pd.DataFrame:
         """Return the videos of the segments in their order, probed where the duration is not given; see `Source`."""
@@ -60,6 +62,7 @@ class SegmentSource:
             notes.append(f"{more:,} further captions of them")
         if skipped:
             notes.append(f"{skipped:,} entries are no segments and were left out")
+        notes += described(self.segments.table)
         if self.segments.ego4d.files:
             read = ", ".join(sorted({path.name for path in self.segments.ego4d.files.values()}))
             held_out = videos["split"].isin(["val", "test"]).sum()

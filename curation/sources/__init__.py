@@ -17,6 +17,9 @@ SEGMENT_COLUMNS = ("start_sec", "end_sec")
 CAPTION_COLUMNS = ("kind", "captions", "caption_weights")
 """Further columns of `Source.narrations`: who wrote the texts (a CAPTION_KIND), further texts, weights of all."""
 
+SCORE_PREFIX = "score_"
+"""What the name of a further column of `Source.narrations` begins with that holds scores: float64, NaN if not known."""
+
 FIRST_PASS = "narration_pass_1"
 """The narration_source of data with one annotator a video, as Ego4D calls the first of its two."""
 
@@ -34,7 +37,8 @@ class Source(Protocol):
 
         narration_time is in seconds, NaN where the file has no number; narration_text is raw, "" where there is none.
         Strings may be categories, uids and passes then in the order of their names. A segmented source has
-        SEGMENT_COLUMNS and CAPTION_COLUMNS besides.
+        SEGMENT_COLUMNS and CAPTION_COLUMNS besides; score_<name>, where it has scores; and label_<kind>, where it has
+        classes: a categorical whose categories are their names in the order of their numbers, missing if not known.
         """
         ...
 

@@ -203,3 +203,15 @@ def test_shards_with_one_caption_take_no_clips_with_several(clips, folder, tmp_p
 def test_a_choice_that_is_none_is_refused(captioned):
     with pytest.raises(InputError, match="captions 'all' is none of first, draw, human"):
         stream(captioned, batch_size=BATCH, **SHOWN, captions="all")
+
+
+def test_each_folder_of_a_mixture_shows_the_captions_of_its_own_choice(captioned):
+    mixed = {"weights": [1, 1], "folder_captions": ("narrator", "first")}
+    data = stream([captioned, captioned], batch_size=BATCH, **SHOWN | mixed)
+    kinds = {source: set() for source in range(2)}
+    for batch in islice(data, 3):
+        for source, text in zip(batch.source.tolist(), batch.texts, strict=True):
+            kinds[source].add("model" in text)
+    assert kinds == {0: {True}, 1: {False}}
+    with pytest.raises(InputError, match=r"data\.folder_captions has 3 values for 2 folders"):
+        stream([captioned, captioned], batch_size=BATCH, folder_captions=("first",) * 3, **SHOWN)

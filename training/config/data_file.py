@@ -9,12 +9,14 @@ from typing import Any, get_args
 import yaml
 
 from egocurate.errors import InputError
+from egocurate.loaders.config import check_captions
 from egocurate.storage.paths import as_path, is_remote, read_bytes
 from egocurate.text_choices import TextForm
 from egocurate.training.config.train_config import TrainConfig
 
 MOST_BYTES, MOST_SOURCES = 1 << 20, 1000
-_KEYS = {"shards": str, "weight": (int, float), "text": str, "tags": str}
+_KEYS = {"shards": str, "weight": (int, float), "text": str, "tags": str, "captions": (str, dict)}
+_WANTED = {"weight": "number", "captions": "text, or kinds with weights, {human: 1, narrator: 0.5}"}
 _EXAMPLE = "sources: [{shards: FOLDER, weight: 3}, {shards: FOLDER, weight: 1}]"
 
 
@@ -26,6 +28,7 @@ class DataSource:
     weight: float | None = None
     text: str = ""
     tags: str = ""
+    captions: str = ""
 
 
 def read_data_file(path: str) -> list[DataSource]:
@@ -61,6 +64,9 @@ def with_data_file(config: TrainConfig, path: str) -> TrainConfig:
         config.data,
         texts=tuple(source.text or config.data.text for source in sources) if any(s.text for s in sources) else (),
         tags=tuple(source.tags or "own" for source in sources) if any(s.tags for s in sources) else (),
+        folder_captions=tuple(source.captions or config.data.captions for source in sources)
+        if any(s.captions for s in sources)
+        else (),
     )
     weights = tuple(float(source.weight) for source in sources if source.weight is not None)
     return replace(config, shards=tuple(source.shards for source in sources), weights=weights, data=data)
@@ -74,14 +80,25 @@ def _source(path: str, number: int, entry: Any) -> DataSource:  # noqa: ANN401 (
         if key not in _KEYS:
             raise InputError(f"{where}: there is no {key!r}; there are {', '.join(_KEYS)}")
         if not isinstance(value, _KEYS[key]) or isinstance(value, bool) or value == "":
-            raise InputError(f"{where}: {key} is {value!r}; give a {'number' if key == 'weight' else 'text'}")
-    source = DataSource(**entry)
+            raise InputError(f"{where}: {key} is {value!r}; give a {_WANTED.get(key, 'text')}")
+    source = DataSource(**entry | {"captions": _captions(where, entry.get("captions", ""))})
     if source.weight is not None and not 0 < source.weight < float("inf"):
         raise InputError(f"{where}: weight is {source.weight}; give a number above 0")
     forms = get_args(TextForm)
     if source.text and source.text not in forms:
         raise InputError(f"{where}: text is {source.text!r}; give {' or '.join(forms)}")
     return source
+
+
+def _captions(where: str, said: str | dict) -> str:
+    """Return a choice of captions as `data.captions` has it, "" for none; raises InputError for another."""
+    choice = said if isinstance(said, str) else "+".join(f"{kind}:{weight}" for kind, weight in said.items())
+    try:
+        if said != "":
+            check_captions(choice)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return choice
 
 
 def _place(file: Path, folder: str) -> str:

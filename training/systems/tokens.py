@@ -13,6 +13,7 @@ from torch import Tensor
 from egocurate.errors import InputError
 from egocurate.loaders import ShardIndex
 from egocurate.loaders.clip_stream import Stream
+from egocurate.loaders.config import FolderChoice
 from egocurate.loaders.device import to_device
 from egocurate.models.tokenizer import AnyTokenizer, count_pieces, load_tokenizer, train_tokenizer
 from egocurate.text_choices import CAPTION_KINDS, FIRST
@@ -109,13 +110,18 @@ def _made(config: TrainConfig, data: Stream, vocab: int, prepare: Prepare) -> An
             f"tokenizer={pretrained}"
         )
     every = math.ceil(sum(map(len, data.indexes)) / VOCABULARY_TEXTS)
-    texts = (text for index in data.indexes for i in range(0, len(index), every) for text in _shown(config, index, i))
+    choices = [config.data.of_source(number, len(data.indexes)) for number in range(len(data.indexes))]
+    texts = (
+        text
+        for index, choice in zip(data.indexes, choices, strict=True)
+        for i in range(0, len(index), every)
+        for text in _shown(choice, index, i)
+    )
     return train_tokenizer(map(prepare, texts), vocab)
 
 
-def _shown(config: TrainConfig, index: ShardIndex, sample: int) -> list[str]:
+def _shown(choice: FolderChoice, index: ShardIndex, sample: int) -> list[str]:
     """Return the texts that a clip may be shown with: its own, or all of its captions where these are drawn."""
-    form = config.data.text
-    if config.data.captions == FIRST or index.captions is None:
-        return [index.row(sample).text_as(form)]
-    return [caption.text_as(form) for caption in index.captions.of(sample) if caption.kind in CAPTION_KINDS]
+    if choice.captions == FIRST or index.captions is None:
+        return [index.row(sample).text_as(choice.text)]
+    return [caption.text_as(choice.text) for caption in index.captions.of(sample) if caption.kind in CAPTION_KINDS]

@@ -23,6 +23,7 @@ def segments(tiny_root, tmp_path_factory):
     videos = source.videos().set_index("video_uid")
     said = source.narrations()
     said = said[said["narration_time"].between(0, 15) & (said["narration_text"] != "")]
+    said = said.assign(place=said.groupby("video_uid").cumcount())
     rows = [
         {
             "video": videos["path"][one.video_uid],
@@ -30,6 +31,8 @@ def segments(tiny_root, tmp_path_factory):
             "end_sec": one.narration_time + 1.23456789,
             "texts": [one.narration_text, f"{one.narration_text} once more"],
             "split": videos["split"][one.video_uid],
+            "label_turn": "odd" if one.place % 2 else "even",
+            "score_sharp": one.place / 10,
         }
         for one in said.itertuples()
         if videos["path"][one.video_uid]
@@ -125,3 +128,19 @@ def test_a_file_that_adds_nothing_is_refused(run, segments, tables, tmp_path, co
 def test_numbers_that_cannot_be_are_refused(run, segments, tables, tmp_path, option, value):
     done = run("captions", tables, "--add", segments, "--out", tmp_path / "C", option, value)
     assert done.status == 2 and f"{option} {float(value)}" in done.err
+
+
+def test_classes_of_segments_are_labels_of_shards_and_low_scores_are_left_out(run, segments, tables):
+    command = ["egoclip", "--source", "segments", "--csv", segments, "--out", tables / "L", "--json"]
+    made = run(*command, "--min-score", "sharp=0.1", "--max-score", "sharp=0.2")
+    assert made.status == 0 and made.summary["rejected"]["scores"] > 0
+    index = ShardIndex.open(tables / "L" / "shards")
+    assert index.label_names == {"turn": ["even", "odd"]}
+    rows = {row["key"]: row for row in read_clips(tables / "L").to_pylist()}
+    for sample in range(len(index)):
+        row = rows[index.key(sample)]
+        assert row["narration_ind"] in (1, 2)
+        assert index.labels["turn"][sample] == row["label_turn"] == row["narration_ind"] % 2
+    wrong = run(*command[:-2], tables / "W", "--min-score", "blur=1")
+    assert wrong.status == 2 and "there is no score 'blur' of these clips (there are sharp)" in wrong.err
+    assert run(*command[:-2], tables / "W", "--min-score", "sharp").status == 2

@@ -47,6 +47,13 @@ def test_the_same_charts_stand_next_to_each_other(made, other):
     assert "://" not in page and "<script" not in page
 
 
+def test_each_folder_says_how_the_clips_of_the_other_find_its_own(made, other):
+    page = write_comparison(made, other).read_text()
+    section = re.search(r"<h3>How the other&#39;s clips find these</h3>(.*?)</section>", page, re.S)[1]
+    assert section.count("<svg") == 2
+    assert re.findall(r"videos of both, a clip of (\w) meets ([\d.]+)%", section) == [("P", "100.0"), ("O", "100.0")]
+
+
 def test_folders_of_one_name_are_told_apart_by_their_paths(made, other, tmp_path):
     same_name = shutil.copytree(other, tmp_path / made.name)
     assert f"<h1>{made} beside {same_name}</h1>" in write_comparison(made, same_name).read_text()

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egocurate.curation.clips.coded_narrations import inside_intervals
+from egocurate.curation.clips.coded_narrations import inside_intervals, out_of_range
 from egocurate.curation.clips.filters import FILTERS
 from egocurate.curation.clips.selection import first_filter
-from egocurate.curation.config import DEFAULT_FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig
+from egocurate.curation.config import DEFAULT_FILTERS, REQUIRED_FILTERS, EgoClipConfig, EgoMCQConfig, ScoreRange
 from egocurate.errors import InputError
 
 GOOD = {
@@ -21,6 +21,7 @@ GOOD = {
     "width": 1920,
     "height": 1080,
     "redacted": False,
+    "scores_out": False,
     "clip_start": 4.0,
     "clip_end": 6.0,
     "least_clip_sec": 0.5,
@@ -38,6 +39,7 @@ CAUGHT = {
     "unsure": [{"unsure": True}],
     "beyond_video": [{"narration_time": 60.001}],
     "redacted": [{"redacted": True}],
+    "scores": [{"scores_out": True}],
     "empty_window": [{"clip_end": 4.0}, {"clip_end": 3.0}, {"clip_start": np.nan}],
     "min_clip_seconds": [{"clip_end": 4.4}],
 }
@@ -55,8 +57,8 @@ def masks(name, changes):
     return FILTERS[name](pd.DataFrame([GOOD, *(GOOD | change for change in changes)])).tolist()
 
 
-def test_all_but_one_filter_are_on_by_default_in_their_order():
-    assert [name for name in FILTERS if name != "fho_multi"] == list(DEFAULT_FILTERS)
+def test_all_but_two_filters_are_on_by_default_in_their_order():
+    assert [name for name in FILTERS if name not in ("fho_multi", "scores")] == list(DEFAULT_FILTERS)
     assert set(REQUIRED_FILTERS) < set(DEFAULT_FILTERS)
 
 
@@ -95,6 +97,21 @@ def test_inside_intervals_against_brute_force(points, intervals):
     row = np.array([row for _, row in points], np.int64)
     expected = [row >= 0 and any(start <= time <= end for start, end in intervals[row]) for time, row in points]
     assert inside_intervals(time, row, intervals).tolist() == expected
+
+
+def test_a_score_out_of_its_range_or_unknown_is_found():
+    narrations = pd.DataFrame({"score_sharp": [0.1, 0.5, 0.9, np.nan], "score_flow": [1.0, 2.0, 30.0, 3.0]})
+    ranges = [ScoreRange("sharp", least=0.5), ScoreRange("flow", 0, 20)]
+    assert out_of_range(narrations, ranges).tolist() == [True, False, True, True]
+    assert out_of_range(narrations, []).tolist() == [False] * 4
+    with pytest.raises(InputError, match=r"there is no score 'blur' of these clips \(there are sharp, flow\)"):
+        out_of_range(narrations, [ScoreRange("blur", least=0)])
+
+
+def test_ranges_and_their_filter_go_together():
+    for config in ({"score_ranges": (ScoreRange("a", 1),)}, {"filters": (*DEFAULT_FILTERS, "scores")}):
+        with pytest.raises(InputError, match="give both or neither"):
+            EgoClipConfig(**config)
 
 
 def test_an_unknown_filter_is_refused():

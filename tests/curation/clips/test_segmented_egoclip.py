@@ -8,11 +8,12 @@ from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.curation.clips.egoclip import build_egoclip, write_egoclip
 from egocurate.curation.clips.grow_egoclip import grow_egoclip
 from egocurate.curation.clips.read_clips import read_clips
-from egocurate.curation.config import EgoClipConfig
+from egocurate.curation.config import DEFAULT_FILTERS, EgoClipConfig, ScoreRange
 from egocurate.curation.egomcq.draw import one_pass
 from egocurate.curation.segments.segments import segments
 from egocurate.curation.segments.source import SegmentSource
 from egocurate.errors import InputError
+from egocurate.labels import table_label_names
 
 ROWS = [
     # video, start, end, text, captions, split
@@ -118,3 +119,41 @@ def test_questions_can_be_drawn_from_segments(tmp_path):
 def test_a_row_that_is_no_segment_is_named(tmp_path, row, what):
     with pytest.raises(InputError, match=rf"s\.csv: 6 .*{what}"):
         source_of(tmp_path, [*ROWS, row])
+
+
+LABELS = {
+    "label_verb": pd.Categorical(["open", "take", None, "cut", "cut", "open"], ["cut", "open", "take"]),
+    "label_step": pd.Categorical.from_codes([0, 0, 1, 1, 1, 0], ["one", "two"]),
+}
+
+
+def test_classes_of_segments_are_labels_of_clips_and_come_back_from_the_file(tmp_path):
+    built = build_egoclip(source_of(tmp_path, **LABELS), EgoClipConfig())
+    write_egoclip(built, tmp_path / "out")
+    table = read_clips(tmp_path / "out")
+    assert table["label_verb"].to_pylist() == [1, 2, -1, 0]
+    assert table["label_step"].to_pylist() == [0, 0, 1, 1]
+    assert table_label_names(table.schema) == {"verb": ["cut", "open", "take"], "step": ["one", "two"]}
+    assert "captions" in table.schema.names
+
+
+def test_tables_with_labels_grow_by_clips_with_labels_of_the_same_numbers(tmp_path):
+    first = source_of(tmp_path, ROWS[:3], label_step=LABELS["label_step"][:3])
+    built = build_egoclip(first, EgoClipConfig())
+    write_egoclip(built, tmp_path / "out")
+    more = source_of(tmp_path, ROWS, label_step=LABELS["label_step"])
+    grown = grow_egoclip(more, EgoClipConfig(), "auto", tmp_path / "out", built.beta)
+    assert grown.table["label_step"].to_pylist() == [0, 0, 1, 1]
+    assert table_label_names(grown.table.schema) == {"step": ["one", "two"]}
+    others = source_of(tmp_path, ROWS, label_step=LABELS["label_step"].rename_categories(["two", "one"]))
+    with pytest.raises(InputError, match="the classes of its labels would have other numbers now"):
+        grow_egoclip(others, EgoClipConfig(), "auto", tmp_path / "out", built.beta)
+
+
+def test_clips_of_a_low_score_are_left_out_with_that_reason(tmp_path):
+    source = source_of(tmp_path, score_sharp=[0.2, 0.8, np.nan, 0.9, 0.9, 0.9])
+    config = EgoClipConfig(filters=(*DEFAULT_FILTERS, "scores"), score_ranges=(ScoreRange("sharp", least=0.5),))
+    built = build_egoclip(source, config)
+    assert built.reasons == {"scores": 2, "min_words": 1, "val_test": 1}
+    assert built.table["clip_text"].to_pylist() == ["#C C takes a knife", "#C C cuts the onion"]
+    assert built.counts["scores"] == 2

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from egocurate.curation.sources.open import open_source
@@ -46,6 +47,33 @@ def test_egoexolearn_has_every_fine_annotation():
     assert source.segments.skipped == 0
     assert found["start_sec"].tolist() == [float(row["start_sec"]) for row in rows]
     assert found["end_sec"].tolist() == [float(row["end_sec"]) for row in rows]
+
+
+def test_labels_of_egoexolearn_are_the_sets_of_one_class():
+    path = published("egoexolearn") / "association_exo_train.csv.gz"
+    rows = pd.read_csv(path)
+    found = open_source("egoexolearn", path).segments.table
+    for kind, count in (("verb", 1110), ("noun", 465)):
+        single = rows[kind].str.fullmatch(r"\[\d+\]")
+        expected = rows.loc[single, kind].str.strip("[]").value_counts().to_dict()
+        assert found[f"label_{kind}"].value_counts().loc[lambda counts: counts > 0].to_dict() == expected
+        assert sum(expected.values()) == count
+
+
+def test_labels_of_hd_epic_are_called_by_its_tables_of_classes(tmp_path):
+    root = published("hd-epic")
+    verbs, nouns = (pd.read_csv(next(root.glob(f"HD_EPIC_{kind}_classes.csv*"))) for kind in ("verb", "noun"))
+    pairs = [(verb, noun) for verb in (0, 3, len(verbs) - 1) for noun in (0, len(nouns) - 1)]
+    table = pd.DataFrame({"video_id": "P01-1", "start_timestamp": range(6), "end_timestamp": range(1, 7)})
+    table.assign(narration="Open it", main_action_classes=[[pair] for pair in pairs]).to_csv(
+        tmp_path / "HD_EPIC_Narrations.csv"
+    )
+    for path in root.glob("HD_EPIC_*_classes.csv*"):
+        (tmp_path / path.name).symlink_to(path)
+    found = open_source("hd-epic", tmp_path).segments.table
+    expected = [(verbs["key"][verb], nouns["key"][noun]) for verb, noun in pairs]
+    assert list(found[["label_verb", "label_noun"]].itertuples(index=False, name=None)) == expected
+    assert (len(verbs), len(nouns)) == (106, 303)
 
 
 def test_hd_epic_has_every_time_of_a_step_and_every_activity():

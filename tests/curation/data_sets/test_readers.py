@@ -87,6 +87,63 @@ def test_egoexolearn_counts_a_segment_once_and_folds_coarse_steps(tmp_path):
         open_source("egoexolearn", tmp_path / "annotations/fine_annotation_test.csv")
 
 
+def labels(source):
+    table = source.segments.table
+    kinds = [name for name in table.columns if name.startswith("label_")]
+    return {name: [None if pd.isna(one) else one for one in table[name]] for name in kinds}
+
+
+def test_egoexolearn_has_labels_where_a_set_has_one_class(tmp_path):
+    sets = "annotation_id,start_sec,end_sec,narration_en,video_uid,verb,noun\n"
+    sets += 'a,1,2.5,Lift the lid.,v1,[1],"[0, 2]"\nb,3,4,Stir,v1,[],[0]\n'
+    write(
+        tmp_path / "annotations/fine_annotation_trainval_en.csv",
+        "video_uid,start_sec,end_sec,narration_en\nv1,1.0,2.50,Lift the lid.\n",
+    )
+    write(
+        tmp_path / "annotations/narration_verb_taxonomy.csv",
+        "label,group\nstir,['stir']\nlift_(raise),\"['lift','raise']\"\n",
+    )
+    write(tmp_path / "annotations/narration_noun_taxonomy.csv", "label,group\nlid,['lid']\npot,['pot']\npan,['pan']\n")
+    write(tmp_path / "association/annotations/exo_train.csv", sets)
+    source = open_source("egoexolearn", tmp_path)
+    assert labels(source) == {"label_verb": ["lift_(raise)", None], "label_noun": [None, "lid"]}
+    assert source.segments.table["label_noun"].cat.categories.tolist() == ["lid", "pot", "pan"]
+    assert source.lexicon_dir() == tmp_path / "annotations"
+    assert "label verb: 2 classes, not known for 1 segments" in source.notes()
+    write(tmp_path / "association/annotations/exo_train.csv", sets.replace("[1]", "[2]"))
+    with pytest.raises(InputError, match=r"verb of 1 of 2 rows is not among the 2 names \('2'; first"):
+        open_source("egoexolearn", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["HD_EPIC_Narrations.csv", "HD_EPIC_Narrations.parquet"])
+def test_hd_epic_has_labels_where_a_narration_has_one_main_action(name, tmp_path):
+    rows = [("P01-1", 1.5, 2.25, "Open it", [(3, 1)]), ("P01-1", 3, 4, "Take and put", [(0, 1), (1, 1)])]
+    columns = ["video_id", "start_timestamp", "end_timestamp", "narration", "main_action_classes"]
+    table = pd.DataFrame(rows, columns=columns)
+    (tmp_path / "n").mkdir()
+    table.to_csv(tmp_path / "n" / name) if name.endswith("csv") else table.to_parquet(tmp_path / "n" / name)
+    write(tmp_path / "n/HD_EPIC_verb_classes.csv.gz", "id,key,instances\n0,take,\n1,put,\n2,wash,\n3,open,\n")
+    write(tmp_path / "n/HD_EPIC_noun_classes.csv", "ID,Key,Instances\n0,tap,\n1,cup,\n")
+    write(
+        tmp_path / "complete_recipes.json",
+        {
+            "R": {
+                "steps": {"S": "Boil water"},
+                "captures": [{"step_times": {"S": [{"video": "P01-1", "start": 3.0, "end": 4.0}]}}],
+            }
+        },
+    )
+    for root in (tmp_path, tmp_path / "n" / name):
+        source = open_source("hd-epic", root)
+        unknown = [None] * (len(source.segments) - 1)
+        assert labels(source) == {
+            "label_verb": ["open", *unknown],
+            "label_noun": ["cup", *unknown],
+            "label_action": ["3,1", *unknown],
+        }
+
+
 def test_hd_epic_has_narrations_steps_and_activities(tmp_path):
     narrations = "video_id,start_timestamp,end_timestamp,narration\nP01-1,1.5,2.25,Open the upper cupboard\n"
     activities = "video_id,recipe_id,high_level_activity_label,start_time,end_time\n"
@@ -145,6 +202,18 @@ def test_egovid_counts_frames_at_thirty_a_second(tmp_path):
     write(tmp_path / "egovid-val.csv", "video_id,name\nab-1,open drawer\n")
     with pytest.raises(InputError, match="line 2: video_id has 'ab-1', not uid_startframe_endframe"):
         open_source("egovid", tmp_path)
+
+
+def test_egovid_has_the_scores_that_its_files_have(tmp_path):
+    table = "video_id,name,ti_sim,ii_sim,dover_score,flow_mean\n"
+    table += 'ab_0_120,open drawer,"[0.25, 0.35]","0.5,0.7",0.75,3\nab_120_240,pour milk,,,,\n'
+    write(tmp_path / "egovid-text.csv", table)
+    write(tmp_path / "egovid-val.csv", "video_id,name\ncd_0_120,pour milk\n")
+    found = open_source("egovid", tmp_path).narrations()
+    scores = found[[name for name in found if name.startswith("score_")]]
+    assert scores.columns.tolist() == ["score_dover_score", "score_ti_sim", "score_ii_sim", "score_flow_mean"]
+    assert scores.iloc[0].tolist() == pytest.approx([0.75, 0.3, 0.6, 3])
+    assert scores.iloc[1:].isna().all(axis=None)
 
 
 def test_speech_is_read_as_howto100m_has_it(tmp_path):

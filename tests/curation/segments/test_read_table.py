@@ -128,3 +128,47 @@ def test_lavila_s_pickles_are_clips_with_texts(write):
 def test_an_entry_of_another_form_is_named(write, entry):
     with pytest.raises(InputError, match="entry 2 is"):
         read_lavila(write("narrator.pkl", pickle.dumps([("v", 0.0, 1.0, "x"), entry])))
+
+
+LABELED = """\
+video,start_sec,end_sec,text,label_verb,label_step,score_sharp
+a.mp4,1,2,opens a door,open,4,0.5
+a.mp4,2,4,sits,sit,,
+b.mp4,0,9,stands,-1,0,1e-1
+"""
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.parquet", "s.jsonl"])
+def test_labels_are_classes_and_scores_are_numbers(write, tmp_path, name):
+    frame = pd.read_csv(write("s.csv", LABELED))
+    if name == "s.parquet":
+        frame.to_parquet(tmp_path / name)
+    elif name == "s.jsonl":
+        write(name, "\n".join(json.dumps(row) for row in json.loads(frame.to_json(orient="records"))))
+    table = read_segments_table(tmp_path / name).table
+    assert table["label_verb"].cat.categories.tolist() == ["open", "sit"]  # words by the alphabet
+    assert table["label_verb"].cat.codes.tolist() == [0, 1, -1]
+    assert table["label_step"].cat.categories.tolist() == ["0", "1", "2", "3", "4"]  # numbers as they are
+    assert table["label_step"].cat.codes.tolist() == [4, -1, 0]
+    assert table["score_sharp"].fillna(-1).tolist() == [0.5, -1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (LABELED.replace(",0.5", ",good"), "line 2 has a score_sharp that is no number"),
+        (LABELED.replace("label_verb", "label_Verb!"), "label 'verb!': call it by small letters"),
+        (LABELED.replace(",4,", ",4000000,"), "line 2: step has 4000000, and classes are counted from 0"),
+    ],
+)
+def test_labels_and_scores_that_are_none_are_refused(write, content, said):
+    with pytest.raises(InputError, match=said):
+        read_segments_table(write("s.csv", content))
+
+
+def test_the_segments_of_benchmarks_bring_their_labels(write):
+    head = "narration_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,narration,verb_class,noun_class\n"
+    row = "P01_01_0,P01_01,00:00:01.0,00:00:00.14,00:00:03.37,open door,1,0\n"
+    write("EPIC_100_verb_classes.csv", "id,key\n0,take\n1,open\n")
+    table = read_segments_table(write("EPIC_100_train.csv", head + row)).table
+    assert table[["label_verb", "label_noun", "label_action"]].to_numpy().tolist() == [["open", "0", "1,0"]]
