@@ -29,14 +29,17 @@ CAPTION_CHOICES = (FIRST, DRAW, *CAPTION_KINDS)
 written with their weights, human:1+narrator:0.5."""
 
 
+_NEVER = (0.0,) * len(SWAP_KINDS)
+
+
 @cache
 def kind_weights(choice: str) -> tuple[float, ...]:
-    """Return how often each of CAPTION_KINDS is drawn, if their captions are alike; `choice` is any but FIRST.
+    """Return how often each of STORED_KINDS is drawn, if their captions are alike; `choice` is any but FIRST.
 
-    Raises ValueError for what is no choice.
+    A swap, which is wrong of its clip, never is. Raises ValueError for what is no choice.
     """
     if choice == DRAW:
-        return (1.0,) * len(CAPTION_KINDS)
+        return (*(1.0 for _ in CAPTION_KINDS), *_NEVER)
     weights = dict.fromkeys(CAPTION_KINDS, 0.0)
     for part in choice.split("+"):
         kind, _, text = part.partition(":")
@@ -44,7 +47,7 @@ def kind_weights(choice: str) -> tuple[float, ...]:
         if weights.get(kind) != 0 or not 0 < weight < math.inf:
             raise ValueError(f"{part!r} is no kind of caption with a weight above 0, or one that is there twice")
         weights[kind] = weight
-    return tuple(weights.values())
+    return (*weights.values(), *_NEVER)
 
 
 OWN_TAGS = "own"

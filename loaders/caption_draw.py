@@ -10,20 +10,17 @@ from egocurate.errors import InputError
 from egocurate.loaders.order.counter_rng import permutation
 from egocurate.shards.read.caption_columns import CaptionColumns
 from egocurate.shards.read.index import ShardIndex
-from egocurate.text_choices import STORED_KINDS, kind_weights
+from egocurate.text_choices import kind_weights
 
 
 def draw_caption(captions: CaptionColumns, sample: int, choice: str, rng: np.random.Generator) -> int:
     """Return the place of the caption that a sample is shown with; `choice` is a caption choice, any but FIRST.
 
-    Of those that may be, each is as likely as its weight times that of its kind (`kind_weights`), a swap, which is wrong
-    of the clip, never. A clip that has none of the kinds shows its first.
+    Of those that may be, each is as likely as its weight times that of its kind (`kind_weights`). A clip that has none
+    of the kinds shows its first.
     """
     span = captions.span(sample)
-    of_kinds = np.zeros(len(STORED_KINDS))
-    drawn = kind_weights(choice)
-    of_kinds[: len(drawn)] = drawn
-    weights = captions.weights[span].astype(np.float64) * of_kinds[captions.kinds[span]]
+    weights = captions.weights[span].astype(np.float64) * np.array(kind_weights(choice))[captions.kinds[span]]
     ends = np.cumsum(weights)
     if not ends[-1] > 0:
         return 0
