@@ -47,8 +47,8 @@ def build_released(config: FrozenConfig, size: int, frames: int) -> Encoder:
             encoder = ReleasedClassifier(_shapes(state), size, frames)
             named = {f"classifier.{name}": value for name, value in classifier_names(state).items()}
         else:
-            encoder = ReleasedClip(config.kind, _shapes(state))
-            named = clip_state(config.kind, state)
+            encoder = ReleasedClip(config.kind, _shapes(state), frames)
+            named = clip_state(config.kind, state, frames)
         report = load_state(encoder, {name: value.float() for name, value in named.items()}, where)
     check_whole(report, where, config.kind)
     return encoder.eval().requires_grad_(False)
