@@ -115,7 +115,8 @@ _RELEASES = (
         _LAVILA,
         None,
         "",
-        f"TimeSformer-B or L begun from CLIP, and CLIP's text tower; as many frames as its temporal embedding; {_BPE}",
+        f"TimeSformer-B or L begun from CLIP, and CLIP's text tower; temporal embedding of 4 or 16 frames, "
+        f"stretched to more; {_BPE}",
     ),
     KnownRelease(
         "AVION, dual encoder",
@@ -125,7 +126,7 @@ _RELEASES = (
         None,
         "",
         f"ViT-B/16 or L/14 over all tokens of all frames, and CLIP's text tower, with or without flash attention's "
-        f"names; {_BPE}",
+        f"names; temporal embedding stretched to more frames; {_BPE}",
     ),
     KnownRelease(
         "CLIP, in OpenAI's names",

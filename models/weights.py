@@ -10,12 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import is_zipfile
 
 import torch
 from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+
+from egocurate.errors import InputError
+from egocurate.models.released_names import is_of_layer
 
 _FILES = (".safetensors", ".pth", ".pt", ".bin")
 _NESTED = ("state_dict", "model", "module")  # where a training checkpoint keeps its weights
@@ -60,7 +64,8 @@ def read_weights(source: str) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         with safe_globals(_stand_ins(path)):
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            # Mapped, as safetensors are: whoever asks for names and shapes alone reads no tensor.
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except Exception as error:  # a broken file makes torch raise anything
         raise ValueError(
             f"weights {source!r}: not a file of tensors, not a whole one, or one that cannot be read without running "
@@ -102,6 +107,20 @@ def load_state(module: nn.Module, state: dict[str, Tensor], source: str) -> Load
         raise ValueError(f"weights {source!r}: none of its {len(state)} tensors fits the model")
     module.load_state_dict(fits, strict=False)
     return LoadReport(sorted(fits), sorted(ours.keys() - fits.keys()), sorted(state.keys() - fits.keys()))
+
+
+def check_whole(report: LoadReport, weights: str, kind: str) -> None:
+    """Raise InputError, one line, for a release that lacks tensors of a kind of model, or has layers beyond its own."""
+    if report.missing:
+        raise InputError(
+            f"weights {weights!r}: {len(report.missing)} of the {len(report.loaded) + len(report.missing)} tensors of "
+            f"{kind} are missing or of another shape, {report.missing[0]} is one: take the whole release of its authors"
+        )
+    if beyond := [name for name in report.unused if is_of_layer(name)]:
+        raise InputError(
+            f"weights {weights!r}: {len(beyond)} tensors have no place in a layer of this {kind}, {beyond[0]} is one: "
+            "a model of another size or kind"
+        )
 
 
 def replace_patterns(name: str, patterns: Iterable[tuple[str, str]]) -> str:

@@ -49,7 +49,7 @@ class Tree:
         return f"{self.repository}@{commit.strip()[:7]}"
 
 
-class _StandIn(types.ModuleType):
+class StandIn(types.ModuleType):
     """A module that has every name, for imports that the compared code never uses."""
 
     def __getattr__(self, name: str) -> type:
@@ -69,7 +69,7 @@ class _Unused(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(name, self, is_package=True) if known else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return _StandIn(spec.name)
+        return StandIn(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
         pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -55,8 +55,8 @@ class Sizes:
     text_pieces: int = 0
     any_size: bool = True
     """whether it takes frames of another size than its own: by rotary positions, or ones that are resized"""
-    frames_taken: Literal["any", "up to", "exactly"] = "any"
-    """of `frames`"""
+    any_frames: bool = True
+    """whether it takes another number of frames than its own"""
     pads_texts: bool = False
     """whether all texts are as long as the longest that it takes, padding read like words, as it has learned"""
 
@@ -71,9 +71,7 @@ class Sizes:
             raise InputError(f"data.size={size}: not a multiple of this encoder's patch of {self.patch}; take {fits}")
         if not self.any_size and size != self.image:
             raise InputError(f"data.size={size}, but this encoder takes {self.image} alone")
-        if frames > self.frames and self.frames_taken == "up to":
-            raise InputError(f"data.frames={frames}, but this encoder takes up to {self.frames}")
-        if frames != self.frames and self.frames_taken == "exactly":
+        if frames != self.frames and not self.any_frames:
             raise InputError(f"data.frames={frames}, but this encoder takes {self.frames} alone")
         if frames % self.tubelet:
             raise InputError(f"data.frames={frames}: this encoder reads {self.tubelet} at a time; take a multiple")

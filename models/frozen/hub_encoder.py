@@ -19,6 +19,7 @@ from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.frozen.encoder import Encoder, Seen, Sizes
 from egocurate.models.frozen.folder import find_folder, has_safe_weights, model_type, read_pixels
 from egocurate.models.frozen.kinds import KINDS, Kind
+from egocurate.models.weights import LoadReport, check_whole
 
 
 class HubEncoder(Encoder):
@@ -111,11 +112,8 @@ def _read(folder: Path, kind: Kind) -> nn.Module:
             )
     except Exception as error:  # a broken file makes transformers and safetensors raise anything
         raise InputError(f"weights {str(folder)!r}: cannot be read as {kind.model} ({error})") from error
-    if missing := sorted(map(str, report["missing_keys"])):
-        raise InputError(
-            f"weights {str(folder)!r}: {len(missing)} of the {len(found.state_dict())} tensors of {kind.model} are "
-            f"missing, {missing[0]} is one: take the whole folder of its authors"
-        )
+    loaded = found.state_dict().keys() - report["missing_keys"]
+    check_whole(LoadReport(sorted(loaded), sorted(report["missing_keys"]), []), str(folder), kind.model)
     return found
 
 

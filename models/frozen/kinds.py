@@ -121,7 +121,7 @@ def _vjepa2_sizes(config: Any) -> Sizes:  # noqa: ANN401
 
 
 def _videomae_sizes(config: Any) -> Sizes:  # noqa: ANN401
-    fixed = {"any_size": False, "frames_taken": "exactly"}
+    fixed = {"any_size": False, "any_frames": False}
     return replace(_image_sizes(config), frames=config.num_frames, tubelet=config.tubelet_size, **fixed)
 
 
@@ -130,7 +130,7 @@ def _videoprism_sizes(config: Any) -> Sizes:  # noqa: ANN401
     tubelet, patch, _ = config.tubelet_size
     width = config.hidden_size
     own = Sizes(_side(config.image_size), patch, width, width, config.num_frames, tubelet)
-    return replace(own, any_size=False, frames_taken="exactly")
+    return replace(own, any_size=False, any_frames=False)
 
 
 def _side(size: Any) -> int:  # noqa: ANN401 (a number, or one for each side)

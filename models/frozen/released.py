@@ -19,9 +19,8 @@ from egocurate.models.frozen.released_classifier import (
     read_encoder_sizes,
 )
 from egocurate.models.frozen.released_clip import ReleasedClip, clip_state, read_sizes
-from egocurate.models.released_names import is_of_layer
 from egocurate.models.videomae.config import VideoMAEConfig
-from egocurate.models.weights import load_state, read_weights
+from egocurate.models.weights import check_whole, load_state, read_weights
 
 _BPE = "openai/clip-vit-base-patch16"
 RELEASED: dict[str, str] = {"lavila": _BPE, "avion": _BPE, "openai-clip": _BPE, "videomae-classifier": ""}
@@ -48,19 +47,10 @@ def build_released(config: FrozenConfig, size: int, frames: int) -> Encoder:
             encoder = ReleasedClassifier(_shapes(state), size, frames)
             named = {f"classifier.{name}": value for name, value in classifier_names(state).items()}
         else:
-            encoder = ReleasedClip(config.kind, _shapes(state))
-            named = clip_state(config.kind, state)
+            encoder = ReleasedClip(config.kind, _shapes(state), frames)
+            named = clip_state(config.kind, state, frames)
         report = load_state(encoder, {name: value.float() for name, value in named.items()}, where)
-    if report.missing:
-        raise InputError(
-            f"weights {where!r}: {len(report.missing)} of the {len(report.loaded) + len(report.missing)} tensors of "
-            f"{config.kind} are missing or of another shape, {report.missing[0]} is one: take the whole file"
-        )
-    if beyond := [name for name in report.unused if is_of_layer(name)]:
-        raise InputError(
-            f"weights {where!r}: {len(beyond)} tensors have no place in a layer of this {config.kind}, {beyond[0]} is "
-            "one: a model of another kind"
-        )
+    check_whole(report, where, config.kind)
     return encoder.eval().requires_grad_(False)
 
 
@@ -91,7 +81,7 @@ def _one_line(config: FrozenConfig) -> Iterator[None]:
         yield
     except KeyError as error:
         raise InputError(
-            f"weights {config.source!r}: {error} of {config.kind} is missing: take the whole file"
+            f"weights {config.source!r}: {error} of {config.kind} is missing: take the whole release of its authors"
         ) from error
     except (ValueError, IndexError, TypeError, RuntimeError, ZeroDivisionError) as error:
         raise InputError(f"weights {config.source!r}: its tensors are not those of {config.kind} ({error})") from error

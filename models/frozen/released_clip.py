@@ -52,11 +52,13 @@ _PROJECTIONS = {
 class ReleasedClip(Encoder):
     """A video or image tower and a text tower, each with a linear map into the space that they share."""
 
-    def __init__(self, kind: str, shapes: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, kind: str, shapes: Mapping[str, Sequence[int]], frames: int) -> None:
         """Build the towers of a kind in the sizes of its tensors; KeyError or ValueError for shapes that are none."""
         super().__init__()
         video, text, self.sizes = read_sizes(kind, shapes)
         self.frame_by_frame = kind == "openai-clip"
+        if not self.frame_by_frame:
+            video = replace(video, max_frames=max(video.max_frames, frames))
         activation = F.gelu if kind == "avion" else quick_gelu
         self.video, self.text = VideoTower(video), ClipText(text, activation)
         if kind == "lavila":
@@ -79,13 +81,20 @@ class ReleasedClip(Encoder):
         return self.text(ids) @ self.text_projection
 
 
-def clip_state(kind: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of a release under the names and in the shapes that `ReleasedClip` has."""
+def clip_state(kind: str, state: dict[str, Tensor], frames: int) -> dict[str, Tensor]:
+    """Return the tensors of a release under the names and in the shapes that `ReleasedClip` has for so many frames.
+
+    Fewer frames than it has learned have the first of its temporal embeddings. For more these are stretched, linearly
+    between each two, as LaViLa's and AVION's code does.
+    """
     words = {replace_patterns(name, _TEXT_NAMES): value for name, value in state.items()}
     words = {name: value for name, value in words.items() if name.startswith("text.")}
     maps = {_PROJECTIONS[name]: value for name, value in state.items() if name in _PROJECTIONS}
     seen = {name: value for name, value in state.items() if name.startswith("visual.")}
     tower = _lavila_tower(seen) if kind == "lavila" else _clip_tower(seen)
+    if kind != "openai-clip" and frames > tower["temporal_embed"].shape[1]:
+        time = tower["temporal_embed"].transpose(1, 2)
+        tower["temporal_embed"] = F.interpolate(time, frames, mode="linear").transpose(1, 2)
     return words | maps | {f"video.{name}": value for name, value in tower.items()}
 
 
@@ -142,7 +151,7 @@ def read_sizes(kind: str, shapes: Mapping[str, Sequence[int]]) -> tuple[VideoCon
     )
     embedding = shapes[f"{text_part}text_projection"][1]
     own = Sizes(image, patch, width, embedding, text_tokens=text.max_tokens, text_pieces=vocab, any_size=False)
-    return video, text, own if kind == "openai-clip" else replace(own, frames=frames, frames_taken="up to")
+    return video, text, own if kind == "openai-clip" else replace(own, frames=frames)
 
 
 def _patch(weight: Sequence[int]) -> tuple[int, int]:

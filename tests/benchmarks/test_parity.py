@@ -14,6 +14,7 @@ from benchmarks import parity
 from benchmarks.parity.__main__ import COMPARISONS
 from benchmarks.parity.dual_encoders import EGOVLP, FROZEN
 from benchmarks.parity.egovlpv2 import TREE as EGOVLPV2
+from benchmarks.parity.lavila import TREE as LAVILA
 from benchmarks.parity.localization import NLQ as EPISODIC_MEMORY
 from benchmarks.parity.rows import Row, largest
 from benchmarks.parity.trees import Absent, Tree, opened
@@ -26,6 +27,7 @@ TREES = {
     "egovlp": EGOVLP,
     "frozen-in-time": FROZEN,
     "egovlpv2": EGOVLPV2,
+    "lavila": LAVILA,
     "localization": EPISODIC_MEMORY,
     "videomae": VIDEOMAE,
     "videoprism": VIDEOPRISM,

@@ -18,11 +18,11 @@ from egocurate.models.frozen.config import FrozenConfig
 from egocurate.models.frozen.folder import WEIGHTS
 from egocurate.models.frozen.hub_encoder import frozen_config
 from egocurate.models.frozen.released import RELEASED
-from egocurate.models.released_names import Architecture, is_of_layer, recognize, width_of
+from egocurate.models.released_names import Architecture, recognize, width_of
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, EncoderConfig, VideoPrismConfig
 from egocurate.models.videoprism.weights import read_arrays
-from egocurate.models.weights import read_weights
+from egocurate.models.weights import check_whole, read_weights
 from egocurate.text_choices import TextForm
 from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
@@ -131,21 +131,11 @@ class Release:
         # Of an encoder alone there are features: what distilled it is not released.
         module = system.model.encoder if isinstance(system, DistillationSystem) else system.model
         report = load_start(module, self._file)
-        whole = len(report.loaded) + len(report.missing)
-        missing = report.missing
-        if isinstance(module, EgoVLPv2) and module.config.projector == "linear" and without_heads(missing) != missing:
+        needed = without_heads(report.missing)
+        if isinstance(module, EgoVLPv2) and module.config.projector == "linear" and needed != report.missing:
             # Files for EK-100 and Charades-Ego may have no heads: their texts and clips are compared, not fused.
-            missing, system.can_fuse = without_heads(missing), False
-        if missing:
-            raise InputError(
-                f"weights {self.weights!r}: {len(missing)} of the {whole} tensors of {config.system} are "
-                f"missing or of another shape, {missing[0]} is one: take the whole file of its authors"
-            )
-        if beyond := [name for name in report.unused if is_of_layer(name)]:
-            raise InputError(
-                f"weights {self.weights!r}: {len(beyond)} tensors have no place in a layer of this {config.system}, "
-                f"{beyond[0]} is one: a model of another size or kind"
-            )
+            report, system.can_fuse = replace(report, missing=needed), False
+        check_whole(report, self.weights, config.system)
         system.model.eval()
         return system
 

@@ -182,7 +182,7 @@ def test_what_is_not_whole_is_named(copied):
     )
     said = refused(copied)
     assert "1 of the" in said
-    assert f"{name} is one: take the whole folder" in said
+    assert f"{name} is one: take the whole release" in said
     (copied / "model.safetensors").write_bytes((copied / "model.safetensors").read_bytes()[:-100])
     assert "cannot be read as DINOv3ViTModel" in refused(copied)
     save_file({key: value[:1] for key, value in state.items()}, copied / "model.safetensors", {"format": "pt"})

@@ -27,10 +27,10 @@ torch.set_num_threads(1)
 IDS = torch.tensor([[88, 5, 9, 89, 89, 89], [88, 7, 4, 3, 2, 89]])  # CLIP's last piece ends a text, and pads it
 
 
-def write(state, folder):
+def write(state, folder, frames=FRAMES):
     torch.save({"state_dict": state, "epoch": 3}, folder / "released.pt")
     kind = recognize(state)
-    return build_released(FrozenConfig(str(folder / "released.pt"), kind), 32, FRAMES)
+    return build_released(FrozenConfig(str(folder / "released.pt"), kind), 32, frames)
 
 
 def clips(frames=FRAMES):
@@ -186,6 +186,27 @@ def test_avion_is_what_its_code_says(tmp_path, flash, fast_conv):
 
 
 @pytest.mark.parametrize(
+    ("state", "name", "reference"),
+    [
+        (lavila(), "visual.temporal_embed", lavila_clip),
+        (avion(), "visual.temporal_embedding", avion_clip),
+    ],
+)
+@torch.no_grad()
+def test_more_frames_have_temporal_embeddings_between_those_of_the_release(tmp_path, state, name, reference):
+    ours = write(state, tmp_path, frames=6)
+    plain = {name.removeprefix("module."): value for name, value in state.items()}
+    time, six = plain[name].reshape(FRAMES, WIDTH), []
+    for frame in range(6):  # the middle of a frame of six, in frames of four, from the middle of the first
+        at = min(max((frame + 0.5) * FRAMES / 6 - 0.5, 0.0), FRAMES - 1)
+        before = min(int(at), FRAMES - 2)
+        six.append(time[before] + (at - before) * (time[before + 1] - time[before]))
+    plain[name] = torch.stack(six).reshape(*plain[name].shape[:-2], 6, WIDTH)
+    pixels = ours.normalize(clips(6)[:1])
+    torch.testing.assert_close(ours.embed(pixels)[0], reference(pixels[0], plain), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("state", "kind", "frames"),
     [(lavila(), "lavila", FRAMES), (avion(), "avion", FRAMES), (openai_clip(), "openai-clip", 4)],
 )
@@ -194,11 +215,7 @@ def test_sizes_are_those_of_the_shapes(tmp_path, state, kind, frames):
     sizes = released_sizes(FrozenConfig(str(tmp_path / "w.pt"), kind))
     assert (sizes.image, sizes.patch, sizes.width, sizes.embedding) == (32, PATCH, WIDTH, SPACE)
     assert (sizes.frames, sizes.text_tokens, sizes.text_pieces) == (frames, LONGEST, PIECES)
-    if kind == "openai-clip":
-        sizes.check(32, 16)
-    else:
-        with pytest.raises(InputError, match="takes up to 4"):
-            sizes.check(32, 5)
+    sizes.check(32, 16)
 
 
 def test_levels_are_normalized_as_the_code_does(tmp_path):
