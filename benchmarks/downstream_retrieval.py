@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.record import RESULTS, figure, write_record
+from benchmarks.record import figure, merge_record
 from egocurate.commands.curate import main as curate
 from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root
 from egocurate.curation.synthetic.labeled import write_epic, write_state_changes
@@ -147,13 +147,6 @@ def change_rows(out: Path, found: Mapping[str, Sequence[Figures]]) -> Iterator[d
             yield figure(f"{title}, tuned, standard deviation", spread, "points" if unit == "%" else unit)
 
 
-def merged(rows: list[dict[str, object]], path: Path) -> list[dict[str, object]]:
-    """Return the figures of a record with some replaced, by what they are of, or added at its end."""
-    earlier = json.loads(path.read_text())["figures"] if path.exists() else []
-    own = {row["what"] for row in rows}
-    return [row for row in earlier if row["what"] not in own] + rows
-
-
 def main() -> None:
     """Measure and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -166,7 +159,7 @@ def main() -> None:
     build(out)
     found = learn_all(out, seeds)
     rows = [*retrieval_rows(found["mir"]), *change_rows(out, found)]
-    write_record(RECORD, merged(rows, RESULTS / f"{RECORD}.json"))
+    merge_record(RECORD, rows)
 
 
 if __name__ == "__main__":
