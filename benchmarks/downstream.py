@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import figure, merge_record
-from egocurate.commands.curate import main as curate
+from benchmarks.verbs import demo_run, run_verb
 from egocurate.curation.synthetic import LabeledRootConfig
 from egocurate.curation.synthetic.labeled import write_epic, write_motions
 from egocurate.models.classifier.config import ClassifierConfig
@@ -122,26 +122,9 @@ def epic(folder: Path) -> Path:
     return data
 
 
-def demo_run(folder: Path) -> Path:
-    """Return the run of `curate demo`, egovlp-tiny after its six epochs, made if it is not there."""
-    demo = folder / "demo"
-    if not (demo / "run/result.json").exists():
-        run_verb("demo", "--out", demo)
-    return demo / "run"
-
-
 def cut(labels: Path, out: Path, *more: object) -> None:
     """Cut a file of labels into shards of pictures, if that is not done."""
     run_verb("segments", "--csv", labels, *more, "--out", out, "--profile", "fast", "--json")
-
-
-def run_verb(*words: object) -> None:
-    """Run the words after `curate`; raises SystemExit if they fail."""
-    try:
-        curate([*map(str, words)])
-    except SystemExit as left:
-        if left.code:
-            raise
 
 
 def tuned(folder: Path, data: Path, seed: int) -> dict[str, float]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import figure, merge_record
-from egocurate.commands.curate import main as curate
+from benchmarks.verbs import run_verb
 from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root
 from egocurate.curation.synthetic.labeled import write_epic, write_state_changes
 from egocurate.loaders import ShardIndex
@@ -35,15 +35,6 @@ RECORD = "downstream"
 Figures = dict[str, dict[str, float]]
 """of a run, "before" and "after", by name"""
 SMALL = ("model.video.width=64", "model.video.depth=2", "model.text.width=64", "model.text.depth=1")
-
-
-def run_verb(*words: object) -> None:
-    """Run the words after `curate`; raises SystemExit if they fail."""
-    try:
-        curate([str(word) for word in words])
-    except SystemExit as left:
-        if left.code:
-            raise
 
 
 def build(out: Path) -> None:

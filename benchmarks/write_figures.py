@@ -102,7 +102,7 @@ TITLES = {
     "ablation": "What each part of the contrast brings, on invented videos (tiny recipe, unseen videos)",
     "window_ablation": "What each window strategy brings, by two quizzes (tiny recipe, unseen invented videos)",
     "downstream": "What tuning and probing bring on invented videos, those of the test unseen (small models)",
-    "leaderboard": "Every benchmark, of the tiny recipe on invented data (`curate eval --all`)",
+    "leaderboard": "Every benchmark, of the demo's run on invented data (`curate eval --all`)",
     "spine": "All the way",
 }
 

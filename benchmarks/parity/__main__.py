@@ -21,6 +21,7 @@ COMPARISONS = {
     "egovlp": "dual_encoders.egovlp",
     "frozen-in-time": "dual_encoders.frozen_in_time",
     "egovlpv2": "egovlpv2.egovlpv2",
+    "egotaskqa": "egotaskqa.egotaskqa",
     "localization": "localization.localization",
     "videomae": "videomae.videomae",
     "videoprism": "videoprism.videoprism",

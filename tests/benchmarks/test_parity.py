@@ -13,6 +13,7 @@ import torch
 from benchmarks import parity
 from benchmarks.parity.__main__ import COMPARISONS
 from benchmarks.parity.dual_encoders import EGOVLP, FROZEN
+from benchmarks.parity.egotaskqa import EGOTASKQA
 from benchmarks.parity.egovlpv2 import TREE as EGOVLPV2
 from benchmarks.parity.localization import NLQ as EPISODIC_MEMORY
 from benchmarks.parity.rows import Row, largest
@@ -29,6 +30,7 @@ TREES = {
     "localization": EPISODIC_MEMORY,
     "videomae": VIDEOMAE,
     "videoprism": VIDEOPRISM,
+    "egotaskqa": EGOTASKQA,
 }
 
 
