@@ -7,14 +7,15 @@ keeps the data and every finished run: the same line again goes on where it stop
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from benchmarks.record import figure, write_record
+from benchmarks.seeds import of_each_seed, options, spread
 from egocurate.commands.jobs.cutting import RunOptions
 from egocurate.commands.jobs.egoclip import run_egoclip
 from egocurate.commands.jobs.egomcq import run_egomcq
@@ -62,27 +63,18 @@ def run(out: Path, row: str, seed: int) -> dict[str, float]:
 def measure(out: Path, seeds: int) -> list[dict[str, object]]:
     """Return mean and standard deviation of EgoMCQ accuracy over seeds, by row and type."""
     build(out)
-    found: dict[str, list[dict[str, float]]] = {row: [] for row in ROWS}
-    for seed in range(seeds):
-        for row, answers in found.items():
-            answers.append(run(out, row, seed))
-            print(f"seed {seed}, {row}: {answers[-1]}", file=sys.stderr, flush=True)
     figures = []
-    for row, answers in found.items():
+    for row, answers in of_each_seed(ROWS, seeds, partial(run, out)).items():
         for kind in ("inter", "intra"):
             values = [answer[kind] for answer in answers]
-            spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-            figures.append(figure(f"{row}: {kind}", statistics.mean(values), "%") | {"spread": round(spread, 2)})
+            figures.append(figure(f"{row}: {kind}", statistics.mean(values), "%") | {"spread": spread(values)})
     return figures
 
 
 def main() -> None:
     """Train every row and keep the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for data and runs")
-    parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args()
-    write_record("ablation", measure(arguments.out, arguments.seeds))
+    asked = options(__doc__)
+    write_record("ablation", measure(asked.out, asked.seeds))
 
 
 if __name__ == "__main__":

@@ -1,152 +1,165 @@
-"""What tuning and probing bring on invented motions, test videos unseen: `python -m benchmarks.downstream [ROW ...]`.
+"""What pre-training brings on invented videos, those of the test unseen: `python -m benchmarks.downstream [ROW ...]`.
 
-Each row is a function; its figures replace those of the same name in benchmarks/results/downstream.json.
+VideoMAE is tuned to motions, a small EgoVLP is probed on EPIC-KITCHENS-100's files. Each row is a function; its figures
+replace those of the same name in benchmarks/results/downstream.json. `--folder` keeps data and finished runs, so that
+the same line goes on where it stopped, and other rows take what they share.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.record import RESULTS, figure, write_record
-from egocurate.commands.curate import main as curate
+from benchmarks.record import figure, merge_record
+from benchmarks.verbs import demo_run, run_verb
 from egocurate.curation.synthetic import LabeledRootConfig
-from egocurate.curation.synthetic.labeled import write_motions
+from egocurate.curation.synthetic.labeled import write_epic, write_motions
 from egocurate.models.classifier.config import ClassifierConfig
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.train import train
-from egocurate.training.config.loss_configs import Classification
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
+from egocurate.training.run.start_sizes import with_sizes_of_start
 
 Figures = list[dict[str, object]]
 
-SEEDS = (0, 1, 2)
-FRAMES, SIZE = 8, 32
+FRAMES = 8
 MODEL = VideoMAEConfig(
-    image=SIZE,
-    patch=16,
+    image=64,
+    patch=16,  # smaller ones show the ground's noise alone
     frames=FRAMES,
     width=64,
     depth=3,
     heads=4,
-    decoder_width=48,
+    decoder_width=64,
     decoder_depth=1,
     decoder_heads=4,
-    mask_ratio=0.5,  # of the four places of a frame
+    mask_ratio=0.75,
 )
-PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 1500, 500, 500
+PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 600, 300, 100
+TUNING_LR = 3e-3
 CHANCE = 100 / 6
-VIDEOS = LabeledRootConfig(train=768, test=120, side=80)
+MOTIONS = LabeledRootConfig(train=768, test=120, side=80)
+EPIC = LabeledRootConfig(long_train=16, long_test=8, side=64)
 
 
-def tuned_or_from_nothing(data: Path, scratch: Path) -> Figures:
+def tuned_or_from_nothing(folder: Path, seeds: Sequence[int]) -> Figures:
     """VideoMAE tuned after pre-training on the same videos, and from nothing, at equally many steps."""
-    with_start, without = [], []
-    for seed in SEEDS:
-        start = pretrained(data, scratch, seed)
-        with_start.append(top1(tuning(data, scratch / f"tuned-{seed}", seed, start=start)))
-        without.append(top1(tuning(data, scratch / f"nothing-{seed}", seed)))
+    data, with_start, without = motions(folder), [], []
+    for seed in seeds:
+        with_start.append(top1(tuned(folder, data, seed)))
+        without.append(top1(tuning(data, folder / f"runs/nothing-{seed}", seed)))
     return [
-        *described("VideoMAE tuned after pre-training, top-1", with_start),
-        *described("VideoMAE from nothing at equal steps, top-1", without),
-        difference("pre-training brings in tuning", with_start, without, "more than 0"),
+        *described("motions, VideoMAE tuned after pre-training, top-1", with_start),
+        *described("motions, VideoMAE from nothing at equal steps, top-1", without),
+        difference("motions: what pre-training brings in tuning", with_start, without, "more than 0"),
     ]
 
 
-def probe_of_pretrained_or_random(data: Path, scratch: Path) -> Figures:
-    """The same probe on a pre-trained and on a random encoder."""
-    learned, random = [], []
-    for seed in SEEDS:
-        untrained = pretrained(data, scratch, seed, steps=1)
-        for start, found in ((pretrained(data, scratch, seed), learned), (untrained, random)):
-            found.append(top1(probe(data, scratch / f"probe-{start.name}", seed, start)))
-    return [
-        *described("MAP probe of a pre-trained VideoMAE, top-1", learned),
-        *described("MAP probe of a random encoder, top-1", random),
-        difference("pre-training brings in a probe", learned, random, "20 or more"),
-    ]
-
-
-def one_frame_or_many(data: Path, scratch: Path) -> Figures:
+def one_frame_or_many(folder: Path, seeds: Sequence[int]) -> Figures:
     """Motions by one frame, which does not show them, and by many."""
-    one, many = [], []
-    for seed in SEEDS:
+    data, one, many = motions(folder), [], []
+    for seed in seeds:
         single = replace(MODEL, frames=1, tubelet=1)
-        one.append(top1(tuning(data, scratch / f"one-{seed}", seed, model=single, steps=2 * TUNING_STEPS)))
-        many.append(top1(tuning(data, scratch / f"many-{seed}", seed, steps=2 * TUNING_STEPS)))
+        one.append(top1(tuning(data, folder / f"runs/one-{seed}", seed, model=single)))
+        many.append(top1(tuned(folder, data, seed)))
     return [
         *described("motions seen in 1 frame, top-1", one, f"chance, {CHANCE:.1f}"),
-        *described(f"motions seen in {FRAMES} frames, top-1", many),
-        difference(f"{FRAMES} frames bring over 1", many, one, "far more than 0"),
+        difference(f"motions: what {FRAMES} frames bring over 1", many, one, "far more than 0"),
     ]
 
 
-ROWS: dict[str, Callable[[Path, Path], Figures]] = {
+def probe_of_pretrained_or_random(folder: Path, seeds: Sequence[int]) -> Figures:
+    """The same MAP probe on a small EgoVLP that has learned from the demo's narrations, and on one that has not."""
+    data, figures = epic(folder), []
+    learned = demo_run(folder)
+    found = {"after pre-training": [], "on random weights": []}
+    for seed in seeds:
+        found["after pre-training"].append(probe(data, folder / f"runs/probe-{seed}", seed, learned))
+        start = folder / f"runs/untrained-{seed}"
+        untrained = RECIPES["egovlp-tiny"]()
+        run(replace(untrained, optimizer=replace(untrained.optimizer, lr=1e-9, final_lr=0.0)), data, start, seed, 1)
+        found["on random weights"].append(probe(data, folder / f"runs/probe-untrained-{seed}", seed, start))
+    for kind in ("verb", "noun"):
+        by_start = {start: [run[f"{kind}_top1"] for run in runs] for start, runs in found.items()}
+        for start, values in by_start.items():
+            figures += described(f"EPIC {kind}s, MAP probe of EgoVLP {start}, top-1", values)
+        brings = f"EPIC {kind}s: what pre-training brings in a probe"
+        figures.append(difference(brings, *by_start.values(), "20 or more"))
+    return figures
+
+
+ROWS: dict[str, Callable[[Path, Sequence[int]], Figures]] = {
     "tune": tuned_or_from_nothing,
-    "probe": probe_of_pretrained_or_random,
     "frames": one_frame_or_many,
+    "probe": probe_of_pretrained_or_random,
 }
 
 
-def make_data(folder: Path) -> Path:
-    """Invent motions below a folder and cut them into shards, train/ and test/; what is there stays."""
-    if not (folder / "motions").exists():
-        write_motions(folder, VIDEOS)
-    for name, names in (("train", folder / "motions/classes.txt"), ("test", folder / "train")):
-        words = ["segments", "--csv", folder / f"motions/{name}.txt", "--label-names", names]
-        try:
-            curate([*map(str, words), "--out", str(folder / name), "--profile", "fast", "--json"])
-        except SystemExit as left:
-            if left.code:
-                raise
-    return folder
+def motions(folder: Path) -> Path:
+    """Invent motions and cut them into shards, train/ and test/ of the folder that is returned; what is there stays."""
+    data = folder / "data"
+    if not (data / "motions").exists():
+        write_motions(data, MOTIONS)
+    for name, names in (("train", data / "motions/classes.txt"), ("test", data / "train")):
+        cut(data / f"motions/{name}.txt", data / name, "--label-names", names)
+    return data
 
 
-def pretrained(data: Path, scratch: Path, seed: int, steps: int = PRETRAINING_STEPS) -> Path:
-    """Return the folder of a pre-training run on the training videos, their labels unseen; one that is there stays."""
-    recipe = RECIPES["videomae-tiny"]()
-    out = scratch / f"pretrained-{steps}-{seed}"
-    run(recipe, data, out, seed, steps, model=MODEL, optimizer=recipe.optimizer)
-    return out
+def epic(folder: Path) -> Path:
+    """Invent EPIC-KITCHENS-100's files and cut their segments, train/ and test/ of the folder that is returned."""
+    data = folder / "epic"
+    if not (data / "epic").exists():
+        write_epic(data, EPIC)
+    kinds = ("--labels", "verb,noun")
+    cut(data / "epic/EPIC_100_train.csv", data / "train", *kinds)
+    cut(data / "epic/EPIC_100_validation.csv", data / "test", *kinds, "--label-names", data / "train")
+    return data
+
+
+def cut(labels: Path, out: Path, *more: object) -> None:
+    """Cut a file of labels into shards of pictures, if that is not done."""
+    run_verb("segments", "--csv", labels, *more, "--out", out, "--profile", "fast", "--json")
+
+
+def tuned(folder: Path, data: Path, seed: int) -> dict[str, float]:
+    """Return the test figures of a VideoMAE that is tuned after pre-training on the training videos, labels unseen."""
+    start = folder / f"runs/pretrained-{seed}"
+    run(at_size(RECIPES["videomae-tiny"](), MODEL), data, start, seed, PRETRAINING_STEPS, model=MODEL)
+    return tuning(data, folder / f"runs/tuned-{seed}", seed, start=start)
 
 
 def tuning(
-    data: Path,
-    out: Path,
-    seed: int,
-    *,
-    start: Path | None = None,
-    model: VideoMAEConfig = MODEL,
-    steps: int = TUNING_STEPS,
+    data: Path, out: Path, seed: int, *, start: Path | None = None, model: VideoMAEConfig = MODEL
 ) -> dict[str, float]:
     """Return the test figures of a VideoMAE that is tuned to the motions."""
-    recipe = RECIPES["videomae-tune-tiny"]()
-    changes = {"model": ClassifierConfig(model), "start": str(start or "")}
-    return run(recipe, data, out, seed, steps, test_shards=str(data / "test"), **changes)
+    recipe = at_size(RECIPES["videomae-tune-tiny"](), model)
+    optimizer = replace(recipe.optimizer, lr=TUNING_LR)
+    changes = {"model": ClassifierConfig(model), "start": str(start or ""), "optimizer": optimizer}
+    return run(recipe, data, out, seed, TUNING_STEPS, test_shards=str(data / "test"), **changes)
 
 
 def probe(data: Path, out: Path, seed: int, start: Path) -> dict[str, float]:
-    """Return the test figures of a MAP probe on the frozen encoder of a run."""
-    recipe = RECIPES["videomae-probe-tiny"]()
-    model = ClassifierConfig(MODEL, head="map", head_channels=16, frozen=True)
-    changes = {"model": model, "start": str(start), "objective": Classification(test_segments=2)}
-    return run(recipe, data, out, seed, PROBE_STEPS, test_shards=str(data / "test"), **changes)
+    """Return the test figures of a MAP probe on the frozen video tower of a run."""
+    recipe = replace(RECIPES["egovlp-probe-tiny"](), start=str(start), test_shards=str(data / "test"))
+    return run(with_sizes_of_start(recipe), data, out, seed, PROBE_STEPS)
+
+
+def at_size(recipe: TrainConfig, model: VideoMAEConfig) -> TrainConfig:
+    """Return a recipe whose clips are those that a model takes."""
+    return replace(recipe, data=replace(recipe.data, frames=model.frames, size=model.image))
 
 
 def run(recipe: TrainConfig, data: Path, out: Path, seed: int, steps: int, **changes: object) -> dict[str, float]:
     """Train by a recipe for so many steps, or take the run that is there, and return its last figures."""
-    frames = getattr(changes["model"], "backbone", changes["model"]).frames
-    seen = replace(recipe.data, frames=frames, size=SIZE, seed=seed, workers=0, pick="segments-random")
     config = replace(
         recipe,
-        data=seen,
+        data=replace(recipe.data, seed=seed, workers=0, pick="segments-random"),
         shards=(str(data / "train"),),
         out=str(out),
         epochs=10**4,
@@ -177,25 +190,16 @@ def difference(what: str, more: list[float], less: list[float], target: str) -> 
     return figure(what, float(np.mean(more) - np.mean(less)), "points", target)
 
 
-def merge_record(name: str, figures: Figures, folder: Path = RESULTS) -> Path:
-    """Write figures to a record, beside those of other names that it has."""
-    path = folder / f"{name}.json"
-    earlier = json.loads(path.read_text())["figures"] if path.exists() else []
-    new = {row["what"] for row in figures}
-    return write_record(name, [row for row in earlier if row["what"] not in new] + figures, folder)
-
-
 def main() -> None:
     """Measure some rows, all if none is named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="keep data and runs there, and take those that it has")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = asked.folder or Path(scratch)
-        data = make_data(folder / "data")
         for name in asked.rows or ROWS:
-            merge_record("downstream", ROWS[name](data, folder / "runs"))
+            merge_record("downstream", ROWS[name](asked.folder or Path(scratch), range(asked.seeds)))
 
 
 if __name__ == "__main__":

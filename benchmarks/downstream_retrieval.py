@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.record import RESULTS, figure, write_record
-from egocurate.commands.curate import main as curate
+from benchmarks.record import figure, merge_record
+from benchmarks.verbs import run_verb
 from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root
 from egocurate.curation.synthetic.labeled import write_epic, write_state_changes
 from egocurate.loaders import ShardIndex
@@ -35,15 +35,6 @@ RECORD = "downstream"
 Figures = dict[str, dict[str, float]]
 """of a run, "before" and "after", by name"""
 SMALL = ("model.video.width=64", "model.video.depth=2", "model.text.width=64", "model.text.depth=1")
-
-
-def run_verb(*words: object) -> None:
-    """Run the words after `curate`; raises SystemExit if they fail."""
-    try:
-        curate([str(word) for word in words])
-    except SystemExit as left:
-        if left.code:
-            raise
 
 
 def build(out: Path) -> None:
@@ -147,13 +138,6 @@ def change_rows(out: Path, found: Mapping[str, Sequence[Figures]]) -> Iterator[d
             yield figure(f"{title}, tuned, standard deviation", spread, "points" if unit == "%" else unit)
 
 
-def merged(rows: list[dict[str, object]], path: Path) -> list[dict[str, object]]:
-    """Return the figures of a record with some replaced, by what they are of, or added at its end."""
-    earlier = json.loads(path.read_text())["figures"] if path.exists() else []
-    own = {row["what"] for row in rows}
-    return [row for row in earlier if row["what"] not in own] + rows
-
-
 def main() -> None:
     """Measure and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -166,7 +150,7 @@ def main() -> None:
     build(out)
     found = learn_all(out, seeds)
     rows = [*retrieval_rows(found["mir"]), *change_rows(out, found)]
-    write_record(RECORD, merged(rows, RESULTS / f"{RECORD}.json"))
+    merge_record(RECORD, rows)
 
 
 if __name__ == "__main__":

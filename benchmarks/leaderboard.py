@@ -1,7 +1,7 @@
-"""Every benchmark of `curate eval --all`, of the tiny recipe on invented data: `python -m benchmarks.leaderboard`.
+"""Every benchmark of `curate eval --all`, of the demo's run on invented data: `python -m benchmarks.leaderboard`.
 
 It shows that all of them run, and where chance is left behind: what others have published is of other, real data.
-`--out FOLDER` shares data and the trained run with `benchmarks.window_ablation`, and keeps what is finished.
+`--out FOLDER` keeps what is finished, a demo in FOLDER/demo among it.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.record import figure, write_record
-from benchmarks.window_ablation import PROJECT, build, run
+from benchmarks.verbs import demo_run, run_verb
 from egocurate.commands.evaluation.published import read_published
 from egocurate.commands.jobs.evaluate import ALL_FILE
 from egocurate.commands.output.output_folder import MCQ_SHARDS
 from egocurate.curation.synthetic import LabeledRootConfig, write_labeled_root
 from egocurate.questions import QUESTIONS_FILE
 
-WINDOW, SEED = "egoclip", 0
+EGOCLIP = "demo/egoclip"
 LABELED = LabeledRootConfig(train=6, test=36, long_train=1, long_test=8)
 
 
@@ -35,10 +33,8 @@ def lay_out(out: Path) -> Path:
         ("motions", labeled / "motions" / "test.txt", ["--label-names", str(labeled / "motions" / "classes.txt")]),
     ):
         videos = ["--videos-dir", str(file.parent)]
-        _call(
-            "-m", "egocurate", "segments", "--csv", str(file), *more, *videos, "--out", str(root / "zero-shot" / name)
-        )
-    links = {QUESTIONS_FILE: out / WINDOW / QUESTIONS_FILE, MCQ_SHARDS: out / WINDOW / MCQ_SHARDS}
+        run_verb("segments", "--csv", file, *more, *videos, "--out", root / "zero-shot" / name, "--profile", "fast")
+    links = {QUESTIONS_FILE: out / EGOCLIP / QUESTIONS_FILE, MCQ_SHARDS: out / EGOCLIP / MCQ_SHARDS}
     links |= {"charades": labeled / "charades", "retrieval-videos": labeled / "charades" / "CharadesEgo_v1_480"}
     for name, where in links.items():
         if not (root / name).exists():
@@ -51,11 +47,8 @@ def lay_out(out: Path) -> Path:
 
 
 def measure(out: Path) -> list[dict[str, object]]:
-    """Return each figure of the run of one seed, with what others have published beside."""
-    build(out)
-    run(out, WINDOW, SEED)
-    of_run = out / "runs" / f"{WINDOW}-{SEED}"
-    _call("train.py", "eval", str(of_run), "--all", "--data", str(lay_out(out)), "--out", str(out / "all"))
+    """Return each figure of the demo's run, with what others have published beside."""
+    run_verb("eval", demo_run(out), "--all", "--data", lay_out(out), "--out", out / "all")
     published = read_published()
     figures = []
     for task in json.loads((out / "all" / ALL_FILE).read_text())["tasks"]:
@@ -66,10 +59,6 @@ def measure(out: Path) -> list[dict[str, object]]:
             unit = "rank" if name.endswith("median_rank") else "%"
             figures.append(figure(f"{task['task']}: {name}", value, unit) | {"published": "; ".join(theirs)})
     return figures
-
-
-def _call(*words: str) -> None:
-    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL, cwd=PROJECT)
 
 
 def main() -> None:

@@ -32,3 +32,11 @@ def write_record(name: str, figures: Sequence[Mapping[str, object]], folder: Pat
         target = f"  ({row['target']})" if "target" in row else ""
         print(f"{row['what']:<70} {row['value']:>12,.6g} {row['unit']}{target}")
     return path
+
+
+def merge_record(name: str, figures: Sequence[Mapping[str, object]], folder: Path = RESULTS) -> Path:
+    """Write figures into a record in place of those of the same `what`, beside the others that it has."""
+    path = folder / f"{name}.json"
+    earlier = json.loads(path.read_text())["figures"] if path.exists() else []
+    new = {row["what"] for row in figures}
+    return write_record(name, [row for row in earlier if row["what"] not in new] + list(figures), folder)

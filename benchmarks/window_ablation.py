@@ -8,19 +8,20 @@ are the same. FOLDER keeps the data and every finished run: the same line again 
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.record import figure, write_record
+from benchmarks.seeds import of_each_seed, options, spread
 from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.jobs.cutting import RunOptions
 from egocurate.commands.jobs.egoclip import run_egoclip
@@ -103,31 +104,19 @@ def _call(*words: str) -> None:
 def measure(out: Path, seeds: int) -> list[dict[str, object]]:
     """Return mean and standard deviation over seeds of EgoMCQ accuracy on both quizzes, by strategy and type."""
     build(out)
-    answers: dict[str, list[dict[str, dict[str, float]]]] = {window: [] for window in WINDOWS}
-    for seed in range(seeds):
-        for window, found in answers.items():
-            found.append(run(out, window, seed))
-            print(f"seed {seed}, {window}: {found[-1]}", file=sys.stderr, flush=True)
     figures = []
-    for window, found in answers.items():
+    for window, answers in of_each_seed(WINDOWS, seeds, partial(run, out)).items():
         for kind in ("inter", "intra"):
-            own, gold = ([answer[quiz][kind] for answer in found] for quiz in ("own", GOLD))
-            row = figure(f"{window} windows: {kind}", statistics.mean(own), "%") | {"own_spread": _spread(own)}
-            figures.append(row | {"gold": round(statistics.mean(gold), 3), "gold_spread": _spread(gold)})
+            own, gold = ([answer[quiz][kind] for answer in answers] for quiz in ("own", GOLD))
+            row = figure(f"{window} windows: {kind}", statistics.mean(own), "%") | {"own_spread": spread(own)}
+            figures.append(row | {"gold": round(statistics.mean(gold), 3), "gold_spread": spread(gold)})
     return figures
-
-
-def _spread(values: list[float]) -> float | str:
-    return round(statistics.stdev(values), 2) if len(values) > 1 else "one seed"
 
 
 def main() -> None:
     """Train every strategy and keep the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for data and runs")
-    parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args()
-    write_record("window_ablation", measure(arguments.out, arguments.seeds))
+    asked = options(__doc__)
+    write_record("window_ablation", measure(asked.out, asked.seeds))
 
 
 if __name__ == "__main__":

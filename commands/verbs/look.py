@@ -71,12 +71,21 @@ def show(
         Path | None,
         typer.Option("--run", help="A run of videomae: draw what it hides of the clip, and how it fills that in."),
     ] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="With --run, of any model: draw where it looks in the clip.")
+    ] = False,
 ) -> None:
     """Print what is known of a clip; draw its frames.
 
     Example: curate show demo/egoclip/shards 0 --out demo/clip.png
+
+    With --attention, frames are bright where the model looks: where [CLS], or what pools the tokens, reads them.
+
+    Example: curate show demo/egoclip/shards 0 --run demo/run --attention --out demo/looks.png
     """
     check_picture(out)
+    if attention and not run:
+        raise InputError("--attention is of a model: name its run, --run RUN")
     if run and not out:
         raise InputError("--run draws: name a picture, --out FILE.png")
 
@@ -101,7 +110,12 @@ def show(
         name = index.label_names[kind][label] if label >= 0 else "not known"
         print(f"{f'label {kind}':<14} {label} ({name})")
     print(f"{'negatives':<14} {', '.join(index.row(int(n)).clip_text for n in sample.negatives[:3]) or 'none'}")
-    if out and run:
+    if out and run and attention:
+        from egocurate.commands.report.attention import draw_attention  # needs torch
+
+        draw_attention(run, index, number, out)
+        print(f"{'looks at':<14} {out}")
+    elif out and run:
         from egocurate.commands.report.reconstruction import draw_reconstruction  # needs torch
 
         draw_reconstruction(run, index, number, out)

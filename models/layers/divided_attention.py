@@ -88,3 +88,8 @@ class DividedAttention(nn.Module):
         else:
             out = divided_attention(*split_heads(self.qkv(x), self.heads, 3), frames, self.axis)
         return self.proj(out.transpose(1, 2).flatten(2))
+
+    def looks_at(self, x: Tensor) -> Tensor:
+        """Return how much of each token x [B, 1 + T*N, D] [CLS] reads, the mean of the heads, [B, 1 + T*N]."""
+        q, k, _ = split_heads(self.qkv(x), self.heads, 3)
+        return torch.softmax(q[:, :, :1] @ k.transpose(2, 3) * q.shape[-1] ** -0.5, dim=-1)[:, :, 0].mean(1)

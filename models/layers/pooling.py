@@ -32,9 +32,17 @@ class AttentionPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens x [B, L, D] to [B, D]."""
         dim = self.scale.shape[0]
-        q = self.q(self.query[0, 0]).view(self.heads, dim) * (F.softplus(self.scale) * (_ONE_AT_ZERO * dim**-0.5))
-        reader = (q[:, None] @ self.k.weight.view(self.heads, dim, -1))[:, 0]  # [H, D]: what each head looks for
-        weight = torch.softmax(x @ reader.T, dim=1)  # [B, L, H]
-        mean = weight.to(x.dtype).transpose(1, 2) @ x  # [B, H, D]
+        mean = self._weights(x).to(x.dtype).transpose(1, 2) @ x  # [B, H, D]
         value = mean.transpose(0, 1) @ self.v.weight.view(self.heads, dim, -1).transpose(1, 2)  # [H, B, dim]
         return self.proj(value.transpose(0, 1).flatten(1) + self.v.bias)
+
+    def looks_at(self, x: Tensor) -> Tensor:
+        """Return how much of each token x [B, L, D] the query reads, the mean of the heads, [B, L]."""
+        return self._weights(x).mean(2)
+
+    def _weights(self, x: Tensor) -> Tensor:
+        """Return the weights of tokens x [B, L, D] by head, [B, L, H]."""
+        dim = self.scale.shape[0]
+        q = self.q(self.query[0, 0]).view(self.heads, dim) * (F.softplus(self.scale) * (_ONE_AT_ZERO * dim**-0.5))
+        reader = (q[:, None] @ self.k.weight.view(self.heads, dim, -1))[:, 0]  # [H, D]: what each head looks for
+        return torch.softmax(x @ reader.T, dim=1)

@@ -88,11 +88,22 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Mix tokens x [B, L, D]; mask: bool, True where a query sees a key; same shape."""
-        k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
-        qkv = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, k_bias, self.v_bias]))
-        q, k, v = split_heads(qkv, self.heads, 3)
+        q, k, v = self._heads_of(x)
         out = _attend_capped(q, k, v, self.cap, mask) if self.cap > 0 else attention(q, k, v, mask)
         return self.proj(out.transpose(1, 2).flatten(2))
+
+    def looks_at(self, x: Tensor) -> Tensor:
+        """Return how much of each token x [B, L, D] all of them read, a mean over heads and readers, [B, L]."""
+        q, k, _ = self._heads_of(x)
+        logits = q @ k.transpose(2, 3) * q.shape[-1] ** -0.5
+        if self.cap > 0:
+            logits = self.cap * torch.tanh(logits / self.cap)
+        return torch.softmax(logits, dim=-1).mean((1, 2))
+
+    def _heads_of(self, x: Tensor) -> list[Tensor]:
+        k_bias = torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias
+        qkv = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, k_bias, self.v_bias]))
+        return split_heads(qkv, self.heads, 3)
 
 
 class Mlp(nn.Module):

@@ -13,6 +13,7 @@ import torch
 from benchmarks import parity
 from benchmarks.parity.__main__ import COMPARISONS
 from benchmarks.parity.dual_encoders import EGOVLP, FROZEN
+from benchmarks.parity.egotaskqa import EGOTASKQA
 from benchmarks.parity.egovlpv2 import TREE as EGOVLPV2
 from benchmarks.parity.lavila import TREE as LAVILA
 from benchmarks.parity.localization import NLQ as EPISODIC_MEMORY
@@ -31,6 +32,7 @@ TREES = {
     "localization": EPISODIC_MEMORY,
     "videomae": VIDEOMAE,
     "videoprism": VIDEOPRISM,
+    "egotaskqa": EGOTASKQA,
 }
 
 

@@ -15,6 +15,9 @@ from torch import Tensor
 from egocurate.errors import InputError
 from egocurate.training.config.train_config import TrainConfig
 
+THREADS = "OMP_NUM_THREADS"
+"""the variable by which a user tells torch how many threads of a CPU it may have"""
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -75,7 +78,8 @@ def open_ranks(config: TrainConfig) -> Iterator[Ranks]:
     if cuda:
         torch.cuda.set_device(single.device)
     if local_rank is None:
-        if not cuda:  # threads that wait for each other's turn on a core cost more than they bring
+        # Threads that wait for each other's turn on a core cost more than they bring; a user may know of other work.
+        if not cuda and THREADS not in os.environ:
             torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.data.workers))
         with single.ends:
             yield single

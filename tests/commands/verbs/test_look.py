@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ import pytest
 from PIL import Image
 
 from egocurate.commands.curate import main
+from egocurate.commands.report.reconstruction import LEAST_PX
 from egocurate.commands.verbs.look import MOST_FRAMES
 from egocurate.curation.clips.window_rules import WINDOWS
+from egocurate.models.layers.configs import TextConfig, VideoConfig
 from egocurate.questions import read_questions
 from egocurate.shards.read.index import ShardIndex
+from egocurate.training.config.recipes import RECIPES
+from tests.training.runs import run
 
 ROOT = Path(__file__).parents[3]
 
@@ -107,3 +112,28 @@ def test_the_advice_has_the_figures_that_were_measured():
     crossed = of[f"adaptive, {fitted_on} (fitted on it, 5-fold cross-validation by videos)"]
     others = [of[f"{name}, {fitted_on} (adaptive was fitted on it)"] for name in ("egoclip", "midpoints")]
     assert re.findall(r"0\.\d+", " ".join(ADVICE)) == [f"{value:.3f}" for value in (crossed, *others)]
+
+
+def test_show_draws_where_a_run_looks(made, tmp_path, capsys):
+    video = VideoConfig(image=32, patch=16, width=16, depth=1, heads=2)
+    text = TextConfig(vocab=300, width=16, depth=1, heads=2, dropout=0.0)
+    config = RECIPES["egovlp-tiny"]()
+    config = replace(
+        config,
+        model=replace(config.model, video=video, text=text, projection=16),
+        data=replace(config.data, size=32, workers=0),
+        shards=(str(made / "shards"),),
+        out=str(tmp_path / "run"),
+        batch_size=4,
+        max_steps=1,
+        device="cpu",
+    )
+    run(config)
+    picture = tmp_path / "looks.png"
+    words = ("show", made, "0", "--run", tmp_path / "run", "--out", picture)
+    assert curate(capsys, *words, "--attention")[0] == 0
+    assert Image.open(picture).width == 4 * LEAST_PX
+    status, _, error = curate(capsys, *words)
+    assert status == 2 and "only one of videomae fills in" in error
+    status, _, error = curate(capsys, "show", made, "0", "--attention")
+    assert status == 2 and "name its run" in error
