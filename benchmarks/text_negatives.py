@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from benchmarks.record import figure, write_record
 from egocurate.commands.jobs.cutting import RunOptions
@@ -23,9 +25,19 @@ from egocurate.commands.swap_quiz.job import run_swap_quiz
 from egocurate.curation.config import EgoClipConfig, EgoMCQConfig, TextNegativesConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
 from egocurate.progress import silent
+from egocurate.swap_quiz import SWAP_QUIZ_FILE
+from egocurate.train import train
+from egocurate.training.config.overrides import with_setting
+from egocurate.training.config.recipes import RECIPES
+from egocurate.training.distributed.ranks import Ranks
+from egocurate.training.run.load_run import restore
+from egocurate.training.run.run_folder import read_run
+from egocurate.training.tasks.egomcq import EgoMCQEvaluator
+from egocurate.training.tasks.swap_quiz import SwapQuizEvaluator
 
 TUNING = {
-    "max_steps": "104",  # two epochs
+    "batch_size": "16",
+    "max_steps": "52",
     "optimizer.lr": "5e-4",
     "optimizer.warmup_steps": "10",
     "eval_every": "100000",
@@ -33,7 +45,7 @@ TUNING = {
 }
 ROWS = {
     "EgoNCE": {},
-    "EgoNCE++, 10 text negatives": {"objective.loss": "egonce_plus", "data.text_negatives": "10"},
+    "EgoNCE++, 4 text negatives a clip": {"objective.loss": "egonce_plus", "data.text_negatives": "4"},
 }
 FIGURES = {
     "swap_verb": "verb quiz",
@@ -52,39 +64,41 @@ def build(root: Path, out: Path) -> None:
     run_swap_quiz(out, None, TextNegativesConfig(10), silent)
 
 
-def run(data: Path, start: Path, where: Path, settings: dict[str, str]) -> dict[str, dict[str, float]]:
-    """Return the figures of a run before and after it, training it unless that is done."""
-    command = [
-        sys.executable,
-        "train.py",
-        "egovlp-tiny",
-        "--out",
-        str(where),
-        "--resume",
-        "--shards",
-        str(data / SHARDS),
-    ]
-    command += ["--mcq-json", str(data / "egomcq.json"), "--mcq-shards", str(data / MCQ_SHARDS)]
-    command += ["--swap-quiz", str(data / "swap_quiz.json"), "--set", f"start={start}"]
-    for key, value in (TUNING | settings).items():
-        command += ["--set", f"{key}={value}"]
-    if not (where / "result.json").exists():
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[1])
-    return json.loads((where / "result.json").read_text())
+def tune(data: Path, start: Path, where: Path, settings: dict[str, str]) -> dict[str, float]:
+    """Return the figures of a run, training it unless that is done."""
+    config = replace(RECIPES["egovlp-tiny"](), shards=(str(data / SHARDS),), out=str(where))
+    for key, value in ({"start": str(start)} | TUNING | settings).items():
+        config = with_setting(config, f"{key}={value}")
+    train(config, resume=True, say=lambda line: None)
+    return answers(data, where)
+
+
+def answers(data: Path, run: Path) -> dict[str, float]:
+    """Return what a run answers of EgoMCQ and of the swap quiz, noted beside it."""
+    noted = data.parent / f"{run.name}-answers.json"
+    if not noted.exists():
+        config = replace(read_run(run, []), shards=(), device="cpu")
+        ranks = Ranks(0, 1, torch.device("cpu"), False)
+        system, _ = restore(config, ranks)
+        asked = {"mcq_json": data / "egomcq.json", "mcq_shards": data / MCQ_SHARDS, "swap_quiz": data / SWAP_QUIZ_FILE}
+        config = replace(config, **{name: str(path) for name, path in asked.items()})
+        found, _ = EgoMCQEvaluator(config, system, ranks, silent).evaluate()
+        quiz, _ = SwapQuizEvaluator(config, system, ranks, silent).evaluate()
+        noted.write_text(json.dumps(found | {f"swap_{name}": value for name, value in quiz.items()}))
+    return json.loads(noted.read_text())
 
 
 def measure(root: Path, start: Path, out: Path, seeds: int) -> list[dict[str, object]]:
     """Return mean and standard deviation over seeds of each figure, by row; the first row is the model not tuned."""
     data = out / "egoclip"
     build(root, data)
-    found: dict[str, list[dict[str, float]]] = {"not tuned": [], **{row: [] for row in ROWS}}
+    found: dict[str, list[dict[str, float]]] = {"not tuned": [answers(data, start)], **{row: [] for row in ROWS}}
     for seed in range(seeds):
         for number, (row, settings) in enumerate(ROWS.items()):
-            result = run(data, start, out / "runs" / f"{number}-{seed}", settings | {"data.seed": str(seed)})
-            found[row].append(result["after"])
-            found["not tuned"] = [result["before"]]
-            print(f"seed {seed}, {row}: {result['after']}", file=sys.stderr, flush=True)
-    return [_row(row, answers) for row, answers in found.items()]
+            where = out / "runs" / f"tuned-{number}-{seed}"
+            found[row].append(tune(data, start, where, settings | {"data.seed": str(seed)}))
+            print(f"seed {seed}, {row}: {found[row][-1]}", file=sys.stderr, flush=True)
+    return [_row(row, figures) for row, figures in found.items()]
 
 
 def _row(row: str, answers: list[dict[str, float]]) -> dict[str, object]:

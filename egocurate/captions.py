@@ -22,8 +22,6 @@ CAPTION_TYPES = {
 }
 """Columns of captions: as written, normalized, numbers of STORED_KINDS, weights of a draw, and each one's own tags."""
 
-_SWAPS = pa.array(range(len(CAPTION_KINDS), len(STORED_KINDS)), pa.int8())
-
 IN_JSON = ("captions", "caption_kinds", "caption_verbs", "caption_nouns")
 """Those that the json member of a clip has: what the captions are, not how often they are shown."""
 
@@ -48,13 +46,14 @@ def caption_fault(table: pa.Table) -> tuple[int, str] | None:
     for bad, what in faults:
         if pc.any(bad).as_py():
             return _first(bad), what
+    swaps = pa.array(range(len(CAPTION_KINDS), len(STORED_KINDS)), pa.int8())
     faults = [
         (
             pc.not_equal(pc.list_element(table["captions"], 0), table["clip_text"]),
             "captions begins with another text than clip_text",
         ),
         (
-            pc.is_in(pc.list_element(table["caption_kinds"], 0), value_set=_SWAPS),
+            pc.is_in(pc.list_element(table["caption_kinds"], 0), value_set=swaps),
             "captions begins with a text that is wrong of the clip, by its kind",
         ),
     ]

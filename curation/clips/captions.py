@@ -138,10 +138,12 @@ def with_captions(clips: pa.Table, *flat: pa.Table) -> pa.Table:
     return clips
 
 
-def without_swaps(clips: pa.Table, keep_captions: bool) -> pa.Table:
-    """Return a clip table without its text negatives; also without the columns of captions unless they are kept."""
+def without_swaps(clips: pa.Table) -> pa.Table:
+    """Return a clip table without its text negatives: without the columns of captions if they held nothing else."""
     if not has_captions(clips.schema):
         return clips
-    own = own_captions(clips)
+    whole = own_captions(clips)
+    own = whole.filter(pc.less(whole["caption_kinds"], len(CAPTION_KINDS)))
     bare = clips.drop_columns(list(CAPTION_TYPES))
-    return with_captions(bare, own.filter(pc.less(own["caption_kinds"], len(CAPTION_KINDS)))) if keep_captions else bare
+    held_no_more = len(own) == len(clips) < len(whole) and pc.all(pc.equal(own["caption_kinds"], HUMAN)).as_py()
+    return bare if held_no_more else with_captions(bare, own)

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.captions import has_captions
 from egocurate.curation.clips.captions import without_swaps
 from egocurate.curation.clips.egoclip import LEXICON, EgoClip, build_egoclip
 from egocurate.curation.config import EgoClipConfig
@@ -52,7 +51,7 @@ def grow_egoclip(
     lacks_length = pc.equal(new.rejected["reason"], "no_video")
     gone = set(new.rejected.filter(lacks_length)["video_uid"].to_pylist())
     # Text negatives are added to the grown table, which says whose are there already.
-    old = without_swaps(old, has_captions(new.table.schema))
+    old = without_swaps(old)
     kept_windows = _refuse_changes(old, new.table, gone, f"{out} ({changes})" if changes else str(out))
     kept = pc.is_in(new.rejected["video_uid"], value_set=pc.unique(old["video_uid"]))
     rejected = new.rejected.filter(pc.invert(pc.and_(lacks_length, kept)))

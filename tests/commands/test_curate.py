@@ -138,7 +138,7 @@ def mistakes(tmp_path):
         ((*train, "--out", "x", "--mcq-json", "a", "--mcq-shards", shards), "--mcq-json a: there is no such file"),
         (("eval", folder, "--charades", folder, "--charades-videos", folder), "holds no run (recipe.json"),
         (("features", folder, "--videos", folder, "--out", "x"), "holds no run (recipe.json"),
-        (("eval", folder), "name a benchmark: --mcq-json, --epic-retrieval, --charades"),
+        (("eval", folder), "name a benchmark: --mcq-json, --swap-quiz, --epic-retrieval, --charades"),
         (("eval", folder, "--charades", "a"), "--charades needs --charades-videos"),
         (("eval", tmp_path / "no", "--charades", folder, "--charades-videos", folder), "no such folder"),
         (("features", folder, "--videos", tmp_path / "no", "--out", "x"), "neither a folder"),

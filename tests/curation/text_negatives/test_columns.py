@@ -52,7 +52,7 @@ def swaps_of(table):
 def test_swaps_are_captions_of_kinds_of_their_own(plain, added):
     table = added.table
     assert caption_fault(table) is None
-    assert without_swaps(table, keep_captions=True).equals(plain.table)
+    assert without_swaps(table).equals(plain.table)
     for key, swaps in swaps_of(table).items():
         assert len(swaps) <= 4, key
         assert all(text == said.removeprefix("#C C ") for _, said, text in swaps)
