@@ -16,6 +16,7 @@ from benchmarks.parity.dual_encoders import EGOVLP, FROZEN
 from benchmarks.parity.egovlpv2 import TREE as EGOVLPV2
 from benchmarks.parity.localization import NLQ as EPISODIC_MEMORY
 from benchmarks.parity.rows import Row, largest
+from benchmarks.parity.summaries import TREE as SUMMARIES
 from benchmarks.parity.trees import Absent, Tree, opened
 from benchmarks.parity.videomae import TREE as VIDEOMAE
 from benchmarks.parity.videoprism import TREE as VIDEOPRISM
@@ -27,6 +28,7 @@ TREES = {
     "frozen-in-time": FROZEN,
     "egovlpv2": EGOVLPV2,
     "localization": EPISODIC_MEMORY,
+    "summaries": SUMMARIES,
     "videomae": VIDEOMAE,
     "videoprism": VIDEOPRISM,
 }
