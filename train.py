@@ -21,7 +21,7 @@ What has been trained, on benchmarks, as features of long videos, and to give aw
     python train.py eval runs/2 --mcq-json D/egomcq.json --mcq-shards D/egomcq-shards
     python train.py eval runs/2 --all --data benchmarks
     python train.py features runs/2 --videos ego4d/v2/full_scale --out features/2
-    python train.py nlq --features features/2 --annotations nlq_train.json nlq_val.json --out runs/nlq  # and mq
+    python train.py nlq --features features/2 --annotations nlq_train.json nlq_val.json --out runs/nlq  # and mq, qfvs
     python train.py export runs/2 --to safetensors --out models/2
 
 OUT gets recipe.json, versions.json, metrics.csv, curves.png, tensorboard/, checkpoints/, result.json and tokenizer/
@@ -37,7 +37,7 @@ if __name__ == "__main__":
     # its seconds. `main` ends the process, so that nothing below is run or loaded under a second name.
     from egocurate.commands.curate import main
 
-    verbs = {name: name for name in ("eval", "features", "nlq", "mq")} | {"export": "export-model"}
+    verbs = {name: name for name in ("eval", "features", "nlq", "mq", "qfvs")} | {"export": "export-model"}
     verb = verbs.get("".join(sys.argv[1:2]))
     main([verb, *sys.argv[2:]] if verb else ["train", *sys.argv[1:]])
 

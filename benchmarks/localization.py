@@ -23,7 +23,7 @@ import torch
 
 from benchmarks.record import figure, write_record
 from egocurate.commands.jobs.features import FeatureRequest, features_of_run
-from egocurate.commands.jobs.localize import LocalizeRequest, run_mq, run_nlq
+from egocurate.commands.localization.stretches import LocalizeRequest, run_mq, run_nlq
 from egocurate.curation.synthetic import LongRootConfig, write_long_root
 from egocurate.curation.synthetic.script import NOUNS, VERBS, third_person
 from egocurate.models.localization.config import DetectorConfig, VSLNetConfig

@@ -29,7 +29,7 @@ from egocurate.commands.verbs.demo import demo
 from egocurate.commands.verbs.evaluate import evaluate
 from egocurate.commands.verbs.export_model import export_model
 from egocurate.commands.verbs.features import features
-from egocurate.commands.verbs.localize import mq, nlq
+from egocurate.commands.verbs.localize import mq, nlq, qfvs
 from egocurate.commands.verbs.look import report, show, windows
 from egocurate.commands.verbs.plan import plan
 from egocurate.commands.verbs.search import search
@@ -48,6 +48,7 @@ _HOW_TO_GO_ON = {
     "eval": "the same command starts again",
     "nlq": "the same command with --resume goes on from the newest epoch",
     "mq": "the same command with --resume goes on from the newest epoch",
+    "qfvs": "the same command with --resume goes on from the newest epoch",
     "search": "what is in the index is kept, and the same command goes on from there",
 }
 
@@ -119,7 +120,7 @@ for verb in (
 ):
     app.command()(verb)
 app.command("eval")(evaluate)
-for verb in (features, nlq, mq):
+for verb in (features, nlq, mq, qfvs):
     app.command()(verb)
 app.command("export-model")(export_model)
 for verb in (search, template, doctor, demo):

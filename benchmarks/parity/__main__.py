@@ -24,6 +24,7 @@ COMPARISONS = {
     "lavila": "lavila.lavila",
     "egotaskqa": "egotaskqa.egotaskqa",
     "localization": "localization.localization",
+    "summaries": "summaries.summaries",
     "videomae": "videomae.videomae",
     "videoprism": "videoprism.videoprism",
 }

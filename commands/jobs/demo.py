@@ -12,7 +12,7 @@ from egocurate.commands.jobs.egomcq import run_egomcq
 from egocurate.commands.output.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.curation.config import EgoClipConfig, EgoMCQConfig
 from egocurate.curation.sources.ego4d import Ego4DSource
-from egocurate.curation.synthetic import LongRootConfig, write_demo_root, write_long_root
+from egocurate.curation.synthetic import LongRootConfig, write_demo_root, write_long_root, write_summary_root
 from egocurate.progress import Report
 from egocurate.questions import QUESTIONS_FILE
 
@@ -56,10 +56,12 @@ def run_demo(out: Path, train: Train, report: Report) -> dict[str, object]:
 
 
 def run_long_demo(out: Path, report: Report) -> dict[str, object]:
-    """Write long videos with planted questions and moments to `out`; returns the rows of the summary."""
+    """Write long videos with planted questions, moments and summaries to `out`; returns the rows of the summary."""
     write_long_root(out, report=report)
+    write_summary_root(out / "summaries", report=report)
     return {
         "videos": str(out / "v2" / "full_scale"),
         "questions and moments": str(out / "v2" / "annotations"),
         "seconds of a video": LongRootConfig().video_sec,
+        "videos with summaries": str(out / "summaries"),
     }

@@ -29,7 +29,7 @@ _KINDS = (
     ("ego4d.json", _Kind("", "Ego4D's annotations")),
     ("recipe.json", _Kind("train", "a training run", "objective")),
     ("features.json", _Kind("features", "features", "rate")),
-    ("localization.json", _Kind("nlq", "a run of `curate nlq` or `curate mq`", "task")),
+    ("localization.json", _Kind("nlq", "a run of `curate nlq`, `curate mq` or `curate qfvs`", "task")),
     ("egocurate.json", _Kind("export-model", "a model given away", "form")),
     ("stretches.json", _Kind("features", "features of stretches", "stretches")),
     ("texts.json", _Kind("features", "features of texts", "texts")),
@@ -37,7 +37,7 @@ _KINDS = (
     ("manifest.json", _Kind("adopt", "an index of tars of others", "adopted")),
     ("manifest.json", _Kind("shards", "shards", "planned")),
 )
-_TOGETHER = ({"egoclip", "egomcq"}, {"shards", "segments"}, {"nlq", "mq"})
+_TOGETHER = ({"egoclip", "egomcq"}, {"shards", "segments"}, {"nlq", "mq", "qfvs"})
 
 
 def refuse_other_kind(folder: AnyPath, verb: str) -> None:

@@ -15,7 +15,7 @@ def demo(
     out: Out = Path("demo"),
     long: Annotated[
         bool,
-        typer.Option("--long", help="In place of all this, make long videos with questions and moments."),
+        typer.Option("--long", help="In place of all this, make long videos with questions, moments and summaries."),
     ] = False,
     json: Json = False,
 ) -> None:

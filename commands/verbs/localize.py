@@ -1,4 +1,4 @@
-"""The verbs that find stretches of long videos, from features: nlq and mq."""
+"""The verbs that find stretches of long videos, from features, and make summaries of them: nlq, mq and qfvs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def nlq(
     """
     _check(features, annotations, out, "nlq", lr)
 
-    from egocurate.commands.jobs.localize import LocalizeRequest, run_nlq
+    from egocurate.commands.localization.stretches import LocalizeRequest, run_nlq
     from egocurate.training.localization.loop import LoopConfig
 
     request = LocalizeRequest(features, rate, *annotations, out, positions, text, resume, not cpu)
@@ -104,7 +104,7 @@ def mq(
     """
     _check(features, annotations, out, "mq", lr)
 
-    from egocurate.commands.jobs.localize import LocalizeRequest, run_mq
+    from egocurate.commands.localization.stretches import LocalizeRequest, run_mq
     from egocurate.training.localization.loop import LoopConfig
 
     request = LocalizeRequest(features, rate, *annotations, out, positions, resume=resume, gpu=not cpu)
@@ -112,11 +112,68 @@ def mq(
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
+def qfvs(
+    features: Features,
+    annotations: Annotated[
+        Path,
+        typer.Option(
+            "--annotations",
+            metavar="PATH",
+            help="Folder with Dense_per_shot_tags and Query-Focused_Summaries, as published for UT-Ego.",
+        ),
+    ],
+    out: OutOfRun,
+    text: Annotated[
+        str,
+        typer.Option(
+            "--text",
+            metavar="RUN|WEIGHTS",
+            help="What embeds the queries, best what made the features (default: their concepts alone are learned).",
+        ),
+    ] = "",
+    rate: Rate = None,
+    share: Annotated[float, typer.Option("--share", help="Of a video's shots, what a summary shows.")] = 0.02,
+    epochs: Epochs = 20,
+    batch_size: Batch = 20,
+    lr: LearningRate = 1e-5,
+    seed: Seed = 0,
+    cpu: Cpu = False,
+    resume: Resume = False,
+) -> None:
+    """Learn query-focused summaries from features of shots of 5 s, each video tested once by the others.
+
+    \b
+    Examples:
+      curate features demo/run --videos long/summaries/videos --rate 0.2 --out features/shots
+      curate qfvs --features features/shots --annotations long/summaries --text demo/run --lr 1e-3 --out runs/qfvs-long
+
+    OUT gets result.json with F1, precision and recall by video and their means, as EgoVLPv2's evaluation computes them,
+    and for each video a folder with predictions.json (query to shots, from 1), losses.csv and checkpoint.pt. Videos
+    without features are named and left out, and the exit status is 3. The defaults are EgoVLPv2's.
+    """
+    if not annotations.is_dir():
+        raise InputError(f"--annotations {annotations}: there is no such folder")
+    if not 0 < share <= 1:
+        raise InputError(f"--share {share}: give a part of the shots above 0 and at most 1, as 0.02")
+    _check_run(features, out, "qfvs", lr)
+
+    from egocurate.commands.localization.summaries import SummaryRequest, run_qfvs
+    from egocurate.training.localization.loop import LoopConfig
+
+    request = SummaryRequest(features, rate, annotations, out, share, text, resume, not cpu)
+    if not run_qfvs(request, LoopConfig(epochs, batch_size, lr, seed)):
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
 def _check(features: list[Path], annotations: tuple[Path, Path], out: Path, verb: str, lr: float) -> None:
-    check_torch()
     for path in annotations:
         if not path.is_file():
             raise InputError(f"--annotations {path}: there is no such file; give two, to learn from and to test on")
+    _check_run(features, out, verb, lr)
+
+
+def _check_run(features: list[Path], out: Path, verb: str, lr: float) -> None:
+    check_torch()
     for folder in features:
         if not folder.is_dir():
             raise InputError(f"--features {folder}: there is no such folder; `curate features` writes one")

@@ -38,3 +38,23 @@ class DetectorConfig:
     """places of a level around the middle of a moment that stand for it"""
     finest: float = 4.0
     """the lowest level finds moments whose ends are at most so many rows away, each further one twice as many"""
+
+
+@dataclass(frozen=True)
+class ShotRankerConfig:
+    """Sizes of what ranks the shots of a summary, and how a video is divided, as EgoVLPv2 does (2307.05463)."""
+
+    width: int = 768
+    heads: int = 2
+    layers: int = 1
+    dropout: float = 0.1
+    segments: int = 20
+    """of a video at most, as long as its shots fit"""
+    longest: int = 200
+    """shots of a segment"""
+    penalty: float = 1.0
+    """of a change from segment to segment"""
+    first_logit: float = -1.91
+    """of each shot before anything is learned: 13 % belong to what is asked for"""
+    cosine_scale: float = 10.0
+    """of the cosine of shot and sentence, before anything is learned"""

@@ -18,6 +18,7 @@ from benchmarks.parity.egovlpv2 import TREE as EGOVLPV2
 from benchmarks.parity.lavila import TREE as LAVILA
 from benchmarks.parity.localization import NLQ as EPISODIC_MEMORY
 from benchmarks.parity.rows import Row, largest
+from benchmarks.parity.summaries import TREE as SUMMARIES
 from benchmarks.parity.trees import Absent, Tree, opened
 from benchmarks.parity.videomae import TREE as VIDEOMAE
 from benchmarks.parity.videoprism import TREE as VIDEOPRISM
@@ -30,6 +31,7 @@ TREES = {
     "egovlpv2": EGOVLPV2,
     "lavila": LAVILA,
     "localization": EPISODIC_MEMORY,
+    "summaries": SUMMARIES,
     "videomae": VIDEOMAE,
     "videoprism": VIDEOPRISM,
     "egotaskqa": EGOTASKQA,

@@ -21,9 +21,11 @@ from egocurate.curation.synthetic import (
     DemoRootConfig,
     LabeledRootConfig,
     LongRootConfig,
+    SummaryRootConfig,
     write_demo_root,
     write_labeled_root,
     write_long_root,
+    write_summary_root,
 )
 from egocurate.shards.read.index import ShardIndex
 from egocurate.training.run import run_folder
@@ -41,6 +43,7 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     "--page found.html",
     "curate demo --long --out long",
     "curate features demo/run --videos long/v2/full_scale --out features/long",
+    "curate features demo/run --videos long/summaries/videos --rate 0.2 --out features/shots",
     "curate egoclip --ego4d-root /data/ego4d --out /data/egoclip",
     "curate egomcq --ego4d-root /data/ego4d --out /data/egoclip",
     "curate egoclip --ego4d-root demo/ego4d --out mine --tables-only",
@@ -56,6 +59,7 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     "curate train videomae-tiny --shards /data/labels/train --out runs/pretrained",
 )
 SMALL_LONG_ROOT = LongRootConfig(train=3, val=1, video_sec=16.0, side=48, fps=10)
+SMALL_SUMMARY_ROOT = SummaryRootConfig(videos=2, video_sec=25.0, side=48, fps=10)
 really_train = egocurate.train.train
 really_find_checkpoint = run_folder.find_checkpoint
 
@@ -110,9 +114,12 @@ def small() -> Iterator[None]:
     small_long = mock.patch.object(
         egocurate.commands.jobs.demo, "write_long_root", partial(write_long_root, config=SMALL_LONG_ROOT)
     )
+    small_summaries = mock.patch.object(
+        egocurate.commands.jobs.demo, "write_summary_root", partial(write_summary_root, config=SMALL_SUMMARY_ROOT)
+    )
     little = mock.patch.object(egocurate.train, "train", train_a_little)
     looks = mock.patch.object(run_folder, "find_checkpoint", find_checkpoint_a_little)
-    with small_demo, small_long, little, looks:
+    with small_demo, small_long, small_summaries, little, looks:
         yield
 
 

@@ -39,7 +39,7 @@ def verb_of(line):
     for name in ("curate", "python train.py", "python -m egocurate.train"):
         if line.startswith(name + " "):
             words = line.removeprefix(name + " ")
-            if name == "curate" or words.startswith(("eval ", "features ", "nlq ", "mq ")):
+            if name == "curate" or words.startswith(("eval ", "features ", "nlq ", "mq ", "qfvs ")):
                 return words
             given_away = words.startswith("export ")
             return f"export-model {words.removeprefix('export ')}" if given_away else f"train {words}"

@@ -224,7 +224,7 @@ def test_features_of_before(tmp_path, clean):
 
     def read(data):
         (out / MADE_BY).write_bytes(data)
-        return write_features(job, made_by, NoSystem(), CPU, lambda *_: None)
+        return write_features(job, made_by, NoSystem(), CPU, lambda *_: None, lambda line: None)
 
     def right(data, bad):
         said, now = json.loads(data), json.loads((out / MADE_BY).read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import System
 from egocurate.training.tasks.feature_files import write_rows
 from egocurate.training.tasks.video_chunks import chunks_of_videos, longest_first, size_of
+from egocurate.training.tasks.video_plan import Pace, VideoPlan, plan_videos
 
 MADE_BY = "features.json"
 BAD = "failed"
@@ -46,18 +48,27 @@ class FeatureJob:
 
 
 def write_features(
-    job: FeatureJob, made_by: dict[str, object], system: System, ranks: Ranks, report: Report
+    job: FeatureJob,
+    made_by: dict[str, object],
+    system: System,
+    ranks: Ranks,
+    report: Report,
+    say: Callable[[str], None],
 ) -> dict[str, str]:
     """Write `<name>.<form>`, float32 [N, D], for each video that has none yet; return the bad ones with the reason.
 
     made_by: what the features depend on, written beside them, with the digest of the "weights" and, for the reader
-    alone, the path of the "run". Every rank calls this and reports its own videos. Raises InputError if OUT has
-    features made otherwise.
+    alone, the path of the "run". Every rank calls this and reports its own videos; each says first what is to be done.
+    Raises InputError if OUT has features made otherwise.
     """
     _claim(job, {**made_by, "rate": job.rate, "frames": job.frames, "size": job.size}, ranks)
     missing = [name for name in job.videos if not _path(job, name).exists()]
     ranks.barrier()  # all have looked before one writes
     missing = longest_first(missing, job.videos)
+    if kept := len(job.videos) - len(missing):
+        say(f"{kept:,} of {len(job.videos):,} videos have features in {job.out} already")
+    if missing:
+        say(str(_plan(job, missing, system, ranks)))
     _write_share(job, missing[ranks.rank :: ranks.size], system, ranks, report)
     # The files tell when the others have ended: it may take longer than processes wait for each other.
     waiting = missing
@@ -111,12 +122,30 @@ def _refuse_other(job: FeatureJob, old: dict[str, object], made_by: dict[str, ob
             )
 
 
+def _plan(job: FeatureJob, names: list[str], system: System, ranks: Ranks) -> VideoPlan:
+    def embed(frames: Tensor) -> None:
+        for part in frames.split(job.clips_at_once):
+            _embedded(part, system, ranks).cpu()
+
+    pace = Pace(min(job.workers, len(names)), min(ranks.size, len(names)), ranks.device.type == "cuda")
+    return plan_videos({name: job.videos[name] for name in names}, _open_clips(job), embed, pace)
+
+
+def _open_clips(job: FeatureJob) -> Callable[[Path], DenseClips]:
+    return partial(DenseClips, frames=job.frames, size=job.size, rate=job.rate)
+
+
+def _embedded(frames: Tensor, system: System, ranks: Ranks) -> Tensor:
+    with torch.no_grad(), ranks.autocast():
+        return system.features(frames.to(ranks.device, non_blocking=True)).float()
+
+
 def _write_share(job: FeatureJob, names: list[str], system: System, ranks: Ranks, report: Report) -> None:
     rows: dict[str, list[Tensor]] = defaultdict(list)
     stretches: dict[str, list[np.ndarray]] = defaultdict(list)
     chunks = chunks_of_videos(
         {name: job.videos[name] for name in names},
-        partial(DenseClips, frames=job.frames, size=job.size, rate=job.rate),
+        _open_clips(job),
         workers=job.workers,
         pin_memory=ranks.device.type == "cuda",
         stage="features",
@@ -128,9 +157,7 @@ def _write_share(job: FeatureJob, names: list[str], system: System, ranks: Ranks
             stretches.pop(chunk.video, None)
             write_text(_failure_path(job, chunk.video), chunk.bad)
         else:
-            with torch.no_grad(), ranks.autocast():
-                frames = chunk.frames.to(ranks.device, non_blocking=True)
-                rows[chunk.video] += [system.features(part).float() for part in frames.split(job.clips_at_once)]
+            rows[chunk.video] += [_embedded(part, system, ranks) for part in chunk.frames.split(job.clips_at_once)]
             stretches[chunk.video].append(chunk.stretches)
             if chunk.last:
                 features = torch.cat(rows.pop(chunk.video)).cpu().numpy()

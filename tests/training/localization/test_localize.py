@@ -86,7 +86,7 @@ def stop_after(epochs):
 
 
 def learn_directly(world, verb, out):
-    from egocurate.commands.jobs import localize
+    from egocurate.commands.localization import stretches as localize
     from egocurate.training.localization.loop import LoopConfig
 
     name, positions = {"nlq": ("nlq", 32), "mq": ("moments", 32)}[verb]

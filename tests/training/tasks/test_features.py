@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -211,3 +212,20 @@ def test_a_model_without_texts_has_features_too(tiny):
     found = system.model.eval() and system.features(frames)
     assert found.shape == (2, sizes.width)
     assert not torch.allclose(found[0], found[1])
+
+
+def test_the_plan_stands_before_the_work_and_tells_what_is_there_already(trained, videos, tmp_path, capsys):
+    listed, out = tmp_path / "list.txt", tmp_path / "out"
+    (tmp_path / "noise.mp4").write_bytes(bytes(5000))
+    paths = [*sorted(videos.iterdir())[:2], "noise.mp4"]
+    listed.write_text("".join(f"{path}\n" for path in paths))
+    assert features(trained, "--videos", listed, "--out", out) == 3
+    said = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"3 videos to embed \(1 cannot be opened\), 0\.0 h of video: about .+ \([\d.,]+ h an hour\)", said[0]
+    )
+    assert features(trained, "--videos", videos, "--out", out) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"2 of 4 videos have features in {out} already" and said[1].startswith("2 videos to embed, 0.0 h")
+    assert features(trained, "--videos", videos, "--out", out) == 0
+    assert "to embed" not in capsys.readouterr().out

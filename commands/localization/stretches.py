@@ -77,14 +77,14 @@ def run_mq(request: LocalizeRequest, config: LoopConfig) -> bool:
 def _query_task(
     train: list[Query], test: list[Query], clips: ClipFeatures, request: LocalizeRequest, seed: int
 ) -> QueryTask:
-    embed = _embed(request) if request.text else None
+    embed = embed_by(request.text, gpu=request.gpu) if request.text else None
     torch.manual_seed(seed)
     return QueryTask(train, test, clips, embed, request.sizes)
 
 
-def _embed(request: LocalizeRequest) -> Embed:
-    """Return what embeds questions in the form of the texts that its model has learned from."""
-    model = load_model(request.text, device="auto" if request.gpu else "cpu")
+def embed_by(text: str, *, gpu: bool) -> Embed:
+    """Return what embeds texts by a run or weights, in the form of the texts that its model has learned from."""
+    model = load_model(text, device="auto" if gpu else "cpu")
     prepare = str if model.config.data.text == "raw" else normalize
     return lambda texts: model.embed_text([prepare(text) for text in texts])
 
@@ -105,8 +105,12 @@ def _clips(request: LocalizeRequest, entries: Sequence[ClipEntry], report: Repor
     return clips
 
 
+def device_of(*, gpu: bool) -> torch.device:
+    """Return a GPU where there is one, if it may be taken; the CPU otherwise."""
+    return torch.device("cuda" if gpu and torch.cuda.is_available() else "cpu")
+
+
 def _learn(task: Localizer, request: LocalizeRequest, config: LoopConfig, report: Report) -> None:
-    device = torch.device("cuda" if request.gpu and torch.cuda.is_available() else "cpu")
     made_by = {
         "task": type(task).__name__,
         "features": [str(folder.resolve()) for folder in request.features],
@@ -118,7 +122,7 @@ def _learn(task: Localizer, request: LocalizeRequest, config: LoopConfig, report
     }
     fit = Fit(task, config, request.out, made_by, request.resume)
     claim(fit)
-    figures = learn(fit, device, lambda line: print(line, flush=True), report)
+    figures = learn(fit, device_of(gpu=request.gpu), lambda line: print(line, flush=True), report)
     for name, value in figures.items():
         print(f"  {name:<12} {value:6.2f} %")
     if not figures:
