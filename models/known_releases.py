@@ -145,7 +145,7 @@ _RELEASES = (
         _HUB,
         None,
         "",
-        "frame by frame; with texts",
+        "frame by frame; with texts, or the image tower alone (clip_vision_model)",
     ),
     KnownRelease(
         "SigLIP, and SigLIP 2 of fixed size",
@@ -154,7 +154,8 @@ _RELEASES = (
         _HUB,
         None,
         "",
-        "frame by frame; with texts, padded to the longest as it has learned",
+        "frame by frame; with texts, padded to the longest as it has learned, or the image tower alone "
+        "(siglip_vision_model)",
     ),
     KnownRelease(
         "SigLIP 2 of any aspect",
@@ -163,7 +164,8 @@ _RELEASES = (
         _HUB,
         None,
         "",
-        "frame by frame, square; with texts, padded to the longest as it has learned",
+        "frame by frame, square; with texts, padded to the longest as it has learned, or the image tower alone "
+        "(siglip2_vision_model)",
     ),
     KnownRelease(
         "V-JEPA 2",

@@ -53,24 +53,30 @@ def _frame_by_frame(see: Callable[[nn.Module, Tensor], Seen]) -> Callable[[nn.Mo
     return see_clips
 
 
+def _image_pass(model: nn.Module) -> Callable[..., Any]:
+    """Return what sees images: of a dual encoder a part of it, of an image tower alone its forward pass."""
+    return getattr(model, "get_image_features", model)
+
+
 def _see_clip(model: nn.Module, images: Tensor) -> Seen:
-    found = model.get_image_features(images, interpolate_pos_encoding=True)
+    found = _image_pass(model)(images, interpolate_pos_encoding=True)
     return Seen(found.last_hidden_state[:, 1:], found.pooler_output)
 
 
 def _see_siglip(model: nn.Module, images: Tensor) -> Seen:
-    found = model.get_image_features(images, interpolate_pos_encoding=True)
+    found = _image_pass(model)(images, interpolate_pos_encoding=True)
     return Seen(found.last_hidden_state, found.pooler_output)
 
 
 def _see_siglip2(model: nn.Module, images: Tensor) -> Seen:
-    patch, (height, width) = model.config.vision_config.patch_size, images.shape[-2:]
+    vision = getattr(model.config, "vision_config", model.config)
+    patch, (height, width) = vision.patch_size, images.shape[-2:]
     rows, columns = height // patch, width // patch
     patches = images.unflatten(-1, (columns, patch)).unflatten(-3, (rows, patch))  # [M, 3, rows, p, columns, p]
     patches = patches.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
     shape = torch.tensor([[rows, columns]]).expand(len(images), -1)
     whole = torch.ones(patches.shape[:2], dtype=torch.long, device=images.device)
-    found = model.get_image_features(pixel_values=patches, pixel_attention_mask=whole, spatial_shapes=shape)
+    found = _image_pass(model)(pixel_values=patches, pixel_attention_mask=whole, spatial_shapes=shape)
     return Seen(found.last_hidden_state, found.pooler_output)
 
 
@@ -91,23 +97,17 @@ def _see_video(model: nn.Module, clips: Tensor) -> Seen:
 
 
 def _image_sizes(config: Any) -> Sizes:  # noqa: ANN401 (any of transformers)
-    width = config.hidden_size
-    return Sizes(_side(config.image_size), _side(config.patch_size), width, width)
+    width, patch = config.hidden_size, _side(config.patch_size)
+    # SigLIP 2 of any aspect says how many patches it reads, not how many pixels.
+    image = getattr(config, "image_size", 0) or int(config.num_patches**0.5) * patch
+    return Sizes(_side(image), patch, width, width)
 
 
 def _dual_sizes(config: Any) -> Sizes:  # noqa: ANN401
-    vision, text = config.vision_config, config.text_config
-    embedding = getattr(config, "projection_dim", 0) or vision.hidden_size  # SigLIP has no maps into its space
-    # SigLIP 2 of any aspect says how many patches it reads, not how many pixels.
-    image = getattr(vision, "image_size", 0) or int(vision.num_patches**0.5) * vision.patch_size
-    return Sizes(
-        _side(image),
-        vision.patch_size,
-        vision.hidden_size,
-        embedding,
-        text_tokens=text.max_position_embeddings,
-        text_pieces=text.vocab_size,
-    )
+    images, text = _image_sizes(config.vision_config), config.text_config
+    embedding = getattr(config, "projection_dim", 0) or images.width  # SigLIP has no maps into its space
+    texts = {"text_tokens": text.max_position_embeddings, "text_pieces": text.vocab_size}
+    return replace(images, embedding=embedding, **texts)
 
 
 def _siglip_sizes(config: Any) -> Sizes:  # noqa: ANN401
@@ -139,6 +139,9 @@ def _side(size: Any) -> int:  # noqa: ANN401 (a number, or one for each side)
 
 _VIDEOPRISM = Kind("VideoPrismVisionModel", _videoprism_sizes, _see_video, pixels=Pixels())
 _DINOV2 = Kind("Dinov2Model", _image_sizes, _frame_by_frame(_see_dino))
+_CLIP = Kind("CLIPModel", _dual_sizes, _frame_by_frame(_see_clip), pixels=CLIP_PIXELS)
+_SIGLIP = Kind("SiglipModel", _siglip_sizes, _frame_by_frame(_see_siglip), pixels=_HALVES)
+_SIGLIP2 = Kind("Siglip2Model", _siglip_sizes, _frame_by_frame(_see_siglip2), pixels=_HALVES)
 _PERCEPTION = Kind(
     "PeVideoModel",
     perception_sizes,
@@ -148,9 +151,12 @@ _PERCEPTION = Kind(
     needs="timm",
 )
 KINDS: dict[str, Kind] = {
-    "clip": Kind("CLIPModel", _dual_sizes, _frame_by_frame(_see_clip), pixels=CLIP_PIXELS),
-    "siglip": Kind("SiglipModel", _siglip_sizes, _frame_by_frame(_see_siglip), pixels=_HALVES),
-    "siglip2": Kind("Siglip2Model", _siglip_sizes, _frame_by_frame(_see_siglip2), pixels=_HALVES),
+    "clip": _CLIP,
+    "clip_vision_model": replace(_CLIP, model="CLIPVisionModel", sizes=_image_sizes),
+    "siglip": _SIGLIP,
+    "siglip_vision_model": replace(_SIGLIP, model="SiglipVisionModel", sizes=_image_sizes),
+    "siglip2": _SIGLIP2,
+    "siglip2_vision_model": replace(_SIGLIP2, model="Siglip2VisionModel", sizes=_image_sizes),
     "vjepa2": Kind("VJEPA2Model", _vjepa2_sizes, _see_vjepa2),
     "videomae": Kind("VideoMAEModel", _videomae_sizes, _see_video),
     "videoprism": _VIDEOPRISM,

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from benchmarks import parity
+from benchmarks.parity import ours
 from benchmarks.parity.__main__ import COMPARISONS
 from benchmarks.parity.dual_encoders import EGOVLP, FROZEN
 from benchmarks.parity.egotaskqa import EGOTASKQA
 from benchmarks.parity.egovlpv2 import TREE as EGOVLPV2
+from benchmarks.parity.inputs import clips
 from benchmarks.parity.lavila import TREE as LAVILA
 from benchmarks.parity.localization import NLQ as EPISODIC_MEMORY
 from benchmarks.parity.rows import Row, largest
@@ -22,6 +24,8 @@ from benchmarks.parity.summaries import TREE as SUMMARIES
 from benchmarks.parity.trees import Absent, Tree, opened
 from benchmarks.parity.videomae import TREE as VIDEOMAE
 from benchmarks.parity.videoprism import TREE as VIDEOPRISM
+from egocurate.models.tokenizer import train_tokenizer
+from tests.models.frozen.tiny_releases import lavila
 
 ROOT = Path(parity.__file__).parents[2]
 TREES = {
@@ -77,6 +81,14 @@ def test_a_tree_is_read_where_it_is_and_leaves_nothing_behind(tmp_path, monkeypa
     assert (sys.path, sys.meta_path, Path.cwd()) == before
     with pytest.raises(Absent, match="has no folder elsewhere of"):
         _ = Tree("SOME_TREE", "owner/name", "elsewhere").folder
+
+
+def test_our_side_is_the_model_of_a_file_of_weights(tmp_path):
+    torch.save({"state_dict": lavila()}, tmp_path / "released.pth")
+    train_tokenizer(["opens the door"] * 3, 64).save_pretrained(tmp_path / "tokenizer")
+    model = ours.load(tmp_path / "released.pth", f"tokenizer={tmp_path / 'tokenizer'}", "data.frames=6")
+    assert model.embed_frames(clips(6, size=32)).shape == (2, 24)
+    assert model.embed_text(["opens the door"]).shape == (1, 24)
 
 
 def test_what_cannot_fail_is_no_comparison():

@@ -29,6 +29,18 @@ def siglip2():
     return transformers.Siglip2Config(text_config={**TEXT, "projection_size": 16}, vision_config=vision)
 
 
+def clip_vision_model():
+    return clip().vision_config
+
+
+def siglip_vision_model():
+    return siglip().vision_config
+
+
+def siglip2_vision_model():
+    return siglip2().vision_config
+
+
 def vjepa2():
     predictor = {"pred_hidden_size": 16, "pred_num_attention_heads": 2, "pred_num_hidden_layers": 1}
     sizes = {"crop_size": 32, "patch_size": 8, "frames_per_clip": 4, "mlp_ratio": 2.0}
@@ -89,6 +101,9 @@ CONFIGS = {
     "clip": clip,
     "siglip": siglip,
     "siglip2": siglip2,
+    "clip_vision_model": clip_vision_model,
+    "siglip_vision_model": siglip_vision_model,
+    "siglip2_vision_model": siglip2_vision_model,
     "vjepa2": vjepa2,
     "videomae": videomae,
     "videoprism_vision_model": videoprism,
@@ -102,6 +117,9 @@ CLASSES = {
     "clip": "CLIPModel",
     "siglip": "SiglipModel",
     "siglip2": "Siglip2Model",
+    "clip_vision_model": "CLIPVisionModel",
+    "siglip_vision_model": "SiglipVisionModel",
+    "siglip2_vision_model": "Siglip2VisionModel",
     "vjepa2": "VJEPA2Model",
     "videomae": "VideoMAEModel",
     "videoprism_vision_model": "VideoPrismVisionModel",
@@ -135,7 +153,7 @@ def write_encoder(kind: str, folder: Path) -> torch.nn.Module:
     for parameter in model.parameters():  # what is drawn as 0 or 1 would hide a mistake
         torch.nn.init.normal_(parameter, std=0.2)
     model.save_pretrained(folder)
-    if kind == "siglip2":
+    if kind.startswith("siglip2"):
         said = {key: IMAGE[key] for key in ("image_mean", "image_std")} | {"max_num_patches": 16, "patch_size": 8}
     else:
         said = IMAGE
@@ -171,8 +189,8 @@ def _of_image(kind: str, model: torch.nn.Module, image: Tensor) -> Tensor:
         return model.visual_projection(model.vision_model(image[None]).pooler_output)
     if kind == "siglip":
         return model.vision_model(image[None]).pooler_output
-    if kind == "siglip2":
-        size = model.config.vision_config.patch_size
+    if kind.startswith("siglip2"):
+        size = 8
         patches = torch.stack(
             [
                 image[:, y : y + size, x : x + size].permute(1, 2, 0).flatten()
@@ -181,7 +199,7 @@ def _of_image(kind: str, model: torch.nn.Module, image: Tensor) -> Tensor:
             ]
         )[None]
         rows = image.shape[1] // size
-        return model.vision_model(
+        return getattr(model, "vision_model", model)(
             patches, torch.ones(1, patches.shape[1], dtype=torch.long), torch.tensor([[rows, rows]])
         ).pooler_output
     return model(image[None]).pooler_output
