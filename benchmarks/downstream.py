@@ -41,7 +41,7 @@ MODEL = VideoMAEConfig(
     decoder_heads=4,
     mask_ratio=0.75,
 )
-PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 600, 300, 100
+PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 500, 300, 100
 TUNING_LR = 3e-3
 CHANCE = 100 / 6
 MOTIONS = LabeledRootConfig(train=768, test=120, side=80)
