@@ -1,6 +1,7 @@
 """What pre-training brings on invented videos, those of the test unseen: `python -m benchmarks.downstream [ROW ...]`.
 
-VideoMAE is tuned to motions, a small EgoVLP is probed on EPIC-KITCHENS-100's files. Each row is a function; its figures
+VideoMAE is tuned to motions, a small EgoVLP is probed on EPIC-KITCHENS-100's files, a small EgoVLPv2 answers questions
+in EgoTaskQA's. Each row is a function; its figures
 replace those of the same name in benchmarks/results/downstream.json. `--folder` keeps data and finished runs, so that
 the same line goes on where it stopped, and other rows take what they share.
 """
@@ -18,10 +19,13 @@ import numpy as np
 from benchmarks.record import figure, merge_record
 from benchmarks.verbs import demo_run, run_verb
 from egocurate.curation.synthetic import LabeledRootConfig
+from egocurate.curation.synthetic.egotaskqa import write_egotaskqa
 from egocurate.curation.synthetic.labeled import write_epic, write_motions
+from egocurate.loaders import ShardIndex
 from egocurate.models.classifier.config import ClassifierConfig
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.train import train
+from egocurate.training.config.overrides import with_setting
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.run.start_sizes import with_sizes_of_start
@@ -41,10 +45,12 @@ MODEL = VideoMAEConfig(
     decoder_heads=4,
     mask_ratio=0.75,
 )
-PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 600, 300, 100
+ANSWER_STEPS = 200
+PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 500, 300, 100
 TUNING_LR = 3e-3
 CHANCE = 100 / 6
 MOTIONS = LabeledRootConfig(train=768, test=120, side=80)
+QUESTIONS = LabeledRootConfig(train=96, test=36, side=64, fps=10)
 EPIC = LabeledRootConfig(long_train=16, long_test=8, side=64)
 
 
@@ -94,10 +100,34 @@ def probe_of_pretrained_or_random(folder: Path, seeds: Sequence[int]) -> Figures
     return figures
 
 
+def questions(folder: Path, seeds: Sequence[int]) -> Figures:
+    """EgoTaskQA's files: EgoVLPv2 tuned after pre-training on the demo's narrations, against a guess without a look."""
+    data, found = questions_data(folder), []
+    start = egovlpv2_run(folder)
+    for seed in seeds:
+        recipe = replace(RECIPES["egovlpv2-egotaskqa-tiny"](), start=str(start), test_shards=str(data / "test"))
+        found.append(run(recipe, data, folder / f"runs/questions-{seed}", seed, ANSWER_STEPS))
+    index = ShardIndex.open(data / "test")
+    target = f"more than {without_a_look(index):.1f}, the most frequent answer to each kind of question"
+    rows = described("EgoTaskQA, EgoVLPv2, all questions", [one["accuracy"] for one in found], target)
+    for kind in ("open", "binary", "direct", "indirect"):
+        rows += described(f"EgoTaskQA, EgoVLPv2, {kind} questions", [one[kind] for one in found])[:1]
+    return rows
+
+
+def without_a_look(index: ShardIndex) -> float:
+    """Return the accuracy in percent of the most frequent answer to each kind of question."""
+    answers: dict[int, list[int]] = {}
+    for kind, answer in zip(index.labels["reasoning"].tolist(), index.labels["answer"].tolist(), strict=True):
+        answers.setdefault(kind, []).append(answer)
+    return 100 * sum(max(map(one.count, one)) for one in answers.values()) / len(index)
+
+
 ROWS: dict[str, Callable[[Path, Sequence[int]], Figures]] = {
     "tune": tuned_or_from_nothing,
     "frames": one_frame_or_many,
     "probe": probe_of_pretrained_or_random,
+    "questions": questions,
 }
 
 
@@ -120,6 +150,28 @@ def epic(folder: Path) -> Path:
     cut(data / "epic/EPIC_100_train.csv", data / "train", *kinds)
     cut(data / "epic/EPIC_100_validation.csv", data / "test", *kinds, "--label-names", data / "train")
     return data
+
+
+def questions_data(folder: Path) -> Path:
+    """Invent EgoTaskQA's files and cut a clip for each question, train/ and test/ of the folder that is returned."""
+    data = folder / "questions"
+    if not (data / "egotaskqa").exists():
+        write_egotaskqa(data, QUESTIONS)
+    videos = ("--videos-dir", data / "egotaskqa/qa_videos")
+    cut(data / "egotaskqa/qa/direct/train_qas.json", data / "train", *videos)
+    cut(data / "egotaskqa/qa/direct/test_qas.json", data / "test", *videos, "--label-names", data / "train")
+    return data
+
+
+def egovlpv2_run(folder: Path) -> Path:
+    """Return a run of a small EgoVLPv2 on the demo's narrations, made if it is not there."""
+    out, config = folder / "runs/egovlpv2", RECIPES["egovlpv2-tiny"]()
+    if not (out / "result.json").exists():
+        demo_run(folder)
+        for setting in ("optimizer.lr=2e-3", "optimizer.warmup_steps=40", "epochs=6"):
+            config = with_setting(config, setting)
+        train(replace(config, shards=(str(folder / "demo/egoclip/shards"),), out=str(out)), resume=out.exists())
+    return out
 
 
 def cut(labels: Path, out: Path, *more: object) -> None:

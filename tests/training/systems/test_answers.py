@@ -122,27 +122,20 @@ def test_two_ranks_learn_what_one_learns(data, tmp_path):
         assert [v for v in theirs if v is not None] == pytest.approx([v for v in ours if v is not None], rel=1e-5)
 
 
-@pytest.mark.slow
-def test_it_learns_to_answer_by_the_clip_and_the_question(tmp_path):
-    """Of clips that it has not seen it answers more than any one answer to each question would."""
-    folder = tmp_path / "egotaskqa"
-    write_egotaskqa(tmp_path, replace(ROOT, train=120, test=40, side=32, fps=5))
-    names = []
-    for name in ("train", "test"):
-        cut = ("segments", "--csv", folder / f"qa/direct/{name}_qas.json", "--videos-dir", folder / "qa_videos")
-        assert not curate(*cut, *names, "--profile", "fast", "--out", tmp_path / name)
-        names = ["--label-names", tmp_path / "train"]
-    config = tuned(tmp_path, tmp_path / "run", batch_size=32, max_steps=400, epochs=100, eval_every=10**6)
-    config = replace(config, data=replace(config.data, frames=2), log_every=50, checkpoint_every=10**6)
-    figures = run(config).after
-    index = ShardIndex.open(tmp_path / "test")
-    best = {}
-    for number in range(len(index)):
-        best.setdefault(index.label_names["reasoning"][index.labels["reasoning"][number]], []).append(
-            int(index.labels["answer"][number])
-        )
-    majority = 100 * sum(max(map(found.count, found)) for found in best.values()) / len(index)
-    assert figures["accuracy"] > majority + 5
+def test_it_learns_to_answer_by_the_clip_and_the_question(data, tmp_path):
+    """Of the clips that it learns from; no answer to each kind of question, whatever the clip, is right so often."""
+    config = tuned(data, tmp_path / "run", test_shards=str(data / "train"), max_steps=150, epochs=100)
+    optimizer = replace(config.optimizer, lr=3e-3, warmup_steps=5)
+    figures = run(replace(config, optimizer=optimizer, eval_every=10**6, checkpoint_every=10**6, log_every=50)).after
+    assert figures["accuracy"] > best_without_a_look(ShardIndex.open(data / "train")) + 20
+
+
+def best_without_a_look(index):
+    """The accuracy in percent of the most frequent answer to each kind of question."""
+    answers = {}
+    for kind, answer in zip(index.labels["reasoning"].tolist(), index.labels["answer"].tolist(), strict=True):
+        answers.setdefault(kind, []).append(answer)
+    return 100 * sum(max(map(one.count, one)) for one in answers.values()) / len(index)
 
 
 def test_what_cannot_be_answered_from_is_refused(data, tmp_path):
