@@ -45,6 +45,7 @@ TUNING = {
 ROWS = {
     "EgoNCE": {},
     "EgoNCE++, 10 text negatives a clip": {"objective.loss": "egonce_plus", "data.text_negatives": "10"},
+    "EgoNCE with 10 text negatives a clip": {"data.text_negatives": "10"},
 }
 FIGURES = {
     "swap_verb": "verb quiz",
