@@ -36,8 +36,7 @@ from egocurate.training.tasks.egomcq import EgoMCQEvaluator
 from egocurate.training.tasks.swap_quiz import SwapQuizEvaluator
 
 TUNING = {
-    "batch_size": "16",
-    "max_steps": "52",
+    "max_steps": "104",  # two epochs
     "optimizer.lr": "5e-4",
     "optimizer.warmup_steps": "10",
     "eval_every": "100000",
@@ -45,7 +44,8 @@ TUNING = {
 }
 ROWS = {
     "EgoNCE": {},
-    "EgoNCE++, 4 text negatives a clip": {"objective.loss": "egonce_plus", "data.text_negatives": "4"},
+    "EgoNCE++, 10 text negatives a clip": {"objective.loss": "egonce_plus", "data.text_negatives": "10"},
+    "EgoNCE with 10 text negatives a clip": {"data.text_negatives": "10"},
 }
 FIGURES = {
     "swap_verb": "verb quiz",

@@ -37,6 +37,17 @@ def contrast(logits: Tensor, pairs: Pairs, extra_negatives: Tensor | None = None
     return torch.logsumexp(all_pairs, 1) - torch.logsumexp(positives, 1)
 
 
+def altered_logits(
+    video: Tensor, altered: Tensor, altered_valid: Tensor | None, rows: slice, temperature: float
+) -> Tensor:
+    """Return the logits [m, K] of clips with their own altered texts, -inf for those that do not count.
+
+    video [M, D], altered [M, K, D], altered_valid [M, K].
+    """
+    logits = (unit_length(video)[rows, None] * unit_length(altered)[rows]).sum(2) / temperature
+    return logits if altered_valid is None else logits.masked_fill(~altered_valid[rows], -torch.inf)
+
+
 def mean_over_rows(loss: Tensor, valid: Tensor | None, rows: slice) -> Tensor:
     """Return this rank's share of the mean over all M rows that count; loss [m] is of its own `rows`."""
     if valid is None:

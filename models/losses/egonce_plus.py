@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from egocurate.models.losses.cosines import contrast, cosines, mean_over_rows, unit_length
+from egocurate.models.losses.cosines import altered_logits, contrast, cosines, mean_over_rows
 from egocurate.models.losses.pairs import ALL_ROWS, egonce_pairs, own_pairs_only
 from egocurate.models.losses.rules import Undecided
 
@@ -30,9 +29,7 @@ def egonce_plus(
     """
     to_video = egonce_pairs(nouns, nouns, valid, positives="noun", undecided=undecided, rows=rows)
     to_text = own_pairs_only(len(text), valid, rows, text.device)
-    to_altered = (unit_length(video)[rows, None] * unit_length(altered)[rows]).sum(2) / temperature
-    if altered_valid is not None:
-        to_altered = to_altered.masked_fill(~altered_valid[rows], -torch.inf)
+    to_altered = altered_logits(video, altered, altered_valid, rows, temperature)
     loss = contrast(cosines(text[rows], video) / temperature, to_video)
     loss = loss + contrast(cosines(video[rows], text) / temperature, to_text, to_altered)
     return mean_over_rows(loss, valid, rows)

@@ -27,7 +27,8 @@ class Contrast:
     """A contrastive loss on embeddings of texts and clips."""
 
     loss: Literal["egonce", "info_nce", "egonce_plus"] = "egonce"
-    """egonce_plus (2405.17719) also tells a clip's text from its text negatives, of which data.text_negatives come"""
+    """egonce_plus (2405.17719) also tells a clip's text from its text negatives, of which data.text_negatives come; so
+    does egonce where some come"""
     positives: Positives = "and"
     """of egonce; the positives of egonce_plus share a noun"""
     undecided: Undecided = "mask"

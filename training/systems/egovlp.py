@@ -80,28 +80,31 @@ class EgoVLPSystem(System):
 def contrast(objective: Contrast, text: Tensor, video: Tensor, batch: Batch, wrong: Tensor | None = None) -> Tensor:
     """Return this rank's share of the loss of embeddings [m, D] over the rows of all ranks (`models.all_gather`).
 
-    wrong: the text negatives [m, K, D] of egonce_plus, of which the batch tells how many there are.
+    wrong: the text negatives [m, K, D], of which the batch tells how many there are.
     """
     rows = local_rows(len(text))
     text, video, valid = gather(text), gather(video), gather(batch.valid)
     if objective.loss == "info_nce":
         return info_nce(text, video, valid, temperature=objective.temperature, rows=rows)
-    if objective.loss == "egonce_plus":
+    is_there = None
+    if wrong is not None:
         counts = torch.tensor([len(texts) for texts in batch.text_negatives])
-        is_there = to_device(torch.arange(wrong.shape[1]) < counts[:, None], wrong.device)
-        rule = {"undecided": objective.undecided, "temperature": objective.temperature}
-        return egonce_plus(text, video, gather(wrong), gather(batch.nouns), valid, gather(is_there), **rule, rows=rows)
-    rule = {"positives": objective.positives, "undecided": objective.undecided, "temperature": objective.temperature}
-    return egonce(text, video, gather(batch.verbs), gather(batch.nouns), valid, **rule, rows=rows)
+        is_there = gather(to_device(torch.arange(wrong.shape[1]) < counts[:, None], wrong.device))
+        wrong = gather(wrong)
+    rule = {"undecided": objective.undecided, "temperature": objective.temperature, "rows": rows}
+    if objective.loss == "egonce_plus":
+        return egonce_plus(text, video, wrong, gather(batch.nouns), valid, is_there, **rule)
+    tags = gather(batch.verbs), gather(batch.nouns)
+    return egonce(text, video, *tags, valid, wrong, is_there, positives=objective.positives, **rule)
 
 
 def _check_text_negatives(config: TrainConfig) -> None:
-    """Raise InputError if the loss needs text negatives and none come, or the other way round."""
+    """Raise InputError if the loss needs text negatives and none come, or learns nothing from them."""
     count = config.data.text_negatives
-    learned = isinstance(config.objective, Contrast) and config.objective.loss == "egonce_plus"
-    if learned and not count:
+    loss = config.objective.loss if isinstance(config.objective, Contrast) else ""
+    if loss == "egonce_plus" and not count:
         raise InputError(
             "objective.loss=egonce_plus needs texts that are wrong of a clip: --set data.text_negatives=10"
         )
-    if count and not learned:
-        raise InputError(f"data.text_negatives={count}: only objective.loss=egonce_plus learns from them; set both")
+    if count and loss not in ("egonce", "egonce_plus"):
+        raise InputError(f"data.text_negatives={count}: objective.loss egonce_plus and egonce alone learn from them")

@@ -11,6 +11,7 @@ from egocurate.captions import CAPTION_TYPES
 from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.commands.curate import main
 from egocurate.errors import InputError
+from egocurate.models.losses.egonce import egonce
 from egocurate.models.losses.egonce_plus import egonce_plus
 from egocurate.progress import silent
 from egocurate.questions import ITEM_FIELDS
@@ -78,7 +79,9 @@ def asked(swaps):
     return {"swap_quiz": str(swaps / "swap_quiz.json"), "mcq_shards": str(swaps / "shards")}
 
 
-def test_the_loss_is_that_of_texts_embedded_one_by_one(plus):
+@pytest.mark.parametrize("objective", [PLUS, Contrast()], ids=["egonce_plus", "egonce"])
+def test_the_loss_is_that_of_texts_embedded_one_by_one(plus, objective):
+    plus = replace(plus, objective=objective)
     data = open_stream(plus, ALONE)
     system, batch = build_system(plus, data, ALONE), next(data.epoch(0))
     assert {len(texts) for texts in batch.text_negatives} == {1, 3}
@@ -90,7 +93,11 @@ def test_the_loss_is_that_of_texts_embedded_one_by_one(plus):
         for row, texts in enumerate(batch.text_negatives):
             wrong[row, : len(texts)] = system.embed_texts(texts)
             is_there[row, : len(texts)] = True
-    expected = egonce_plus(text, video, wrong, batch.nouns, batch.valid, is_there)
+    if objective is PLUS:
+        expected = egonce_plus(text, video, wrong, batch.nouns, batch.valid, is_there)
+    else:
+        expected = egonce(text, video, batch.verbs, batch.nouns, batch.valid, wrong, is_there)
+        assert expected > egonce(text, video, batch.verbs, batch.nouns, batch.valid)
     torch.testing.assert_close(found, expected)
 
 
@@ -137,8 +144,8 @@ def test_the_quiz_is_answered_while_training_and_afterwards(plus, asked, tmp_pat
     ("changes", "words"),
     [
         ({"objective": PLUS}, "egonce_plus needs texts that are wrong of a clip"),
-        ({"objective": Contrast(), "text_negatives": 2}, "only objective.loss=egonce_plus learns from them"),
-        ({"objective": MaxMargin(), "text_negatives": 2}, "only objective.loss=egonce_plus learns from them"),
+        ({"objective": Contrast("info_nce"), "text_negatives": 2}, "egonce_plus and egonce alone learn from them"),
+        ({"objective": MaxMargin(), "text_negatives": 2}, "egonce_plus and egonce alone learn from them"),
     ],
 )
 def test_a_loss_without_them_and_they_without_the_loss_are_refused(tiny, plus, changes, words):
