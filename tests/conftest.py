@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root, write_labeled_root
 from egocurate.storage import store_errors
 
 settings.register_profile("any machine", deadline=None)  # how long a test takes is no matter of right and wrong
@@ -27,6 +27,17 @@ def tiny_root(tmp_path_factory):
     """A synthetic root of 6 train and 6 val videos of 20 s; read only."""
     root = tmp_path_factory.mktemp("root")
     write_demo_root(root, DemoRootConfig(train=6, val=6, video_sec=20.0, side=64, fps=15))
+    return root
+
+
+@pytest.fixture(scope="session")
+def labeled_root(tmp_path_factory):
+    """Synthetic labeled data of every kind, some seconds each; read only."""
+    root = tmp_path_factory.mktemp("labeled")
+    config = LabeledRootConfig(
+        train=12, test=6, long_train=2, long_test=1, motion_sec=1.0, video_sec=16.0, side=48, fps=10
+    )
+    write_labeled_root(root, config)
     return root
 
 

@@ -1,11 +1,17 @@
 """An S3 server on loopback that speaks the real protocol, counts what it is asked, and can be told to fail."""
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.request import Request as Reset
+from urllib.request import urlopen
 
+import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from s3fs import S3FileSystem
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from egocurate.storage.paths import as_path
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "key",
@@ -66,3 +72,16 @@ class S3Server:
         names = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "HTTP_RANGE")
         self.requests.append(Request(*(environ.get(n, "") for n in names), seen["status"], sum(map(len, body))))
         return body
+
+
+@contextmanager
+def serving(bucket):
+    """Run a server with an empty bucket, to which the environment leads until the block ends."""
+    server = S3Server()
+    urlopen(Reset(f"{server.url}/moto-api/reset", method="POST")).close()  # buckets outlive the server that made them
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}).items():
+            patch.setenv(name, value)
+        as_path(f"s3://{bucket}").fs.mkdir(bucket)
+        yield server
+    server.stop()

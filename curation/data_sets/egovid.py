@@ -19,7 +19,7 @@ SCORES += ("flow_0_4", "flow_4_8", "flow_8_12", "flow_12_16", "flow_16_")
 
 FRAMES_PER_SEC = 30.0  # of every canonical video of Ego4D
 _CLIP = re.compile(r"(?P<video>.+)_(?P<start>[0-9]{1,9})_(?P<end>[0-9]{1,9})(\.mp4)?")
-_FROM = "get it from huggingface.co/datasets/Jeff-Wang/EgoVid-5M (Apache-2.0; the videos are Ego4D's)"
+_FROM = "get it as github.com/JeffWang987/EgoVid says (the videos are Ego4D's)"
 
 
 def read_egovid(root: AnyPath) -> Segments:

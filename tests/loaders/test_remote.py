@@ -23,7 +23,7 @@ from egocurate.shards.read.index import ShardIndex
 from egocurate.storage import fetch as store
 from egocurate.storage.paths import as_path
 from tests.http_server import HttpServer
-from tests.s3_server import ENVIRONMENT, S3Server
+from tests.s3_server import serving
 
 SETTINGS = {"frames": 2, "size": 24, "seed": 3}
 
@@ -63,21 +63,16 @@ def test_two_ranks_share_a_cache_and_see_what_is_there_locally(shards, server, t
         rank.close()
 
 
-def test_an_s3_store_is_asked_once_for_each_shard(shards, tmp_path, monkeypatch):
-    server = S3Server()
-    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}).items():
-        monkeypatch.setenv(name, value)
-    fs = as_path("s3://clips").fs
-    fs.mkdir("clips")
-    fs.put(f"{shards}/", "clips/shards/", recursive=True)
-    asked = len(server.requests)
-    there = stream("s3://clips/shards", batch_size=8, workers=2, cache_dir=tmp_path / "cache", **SETTINGS)
-    batches = [batch for epoch in range(2) for batch in there.epoch(epoch)]
-    assert len(batches) == 16
-    there.close()
-    tars = [r.path for r in server.requests[asked:] if r.path.endswith(".tar") and r.method == "GET"]
-    assert len(tars) == len(set(tars)) == 8
-    server.stop()
+def test_an_s3_store_is_asked_once_for_each_shard(shards, tmp_path):
+    with serving("clips") as server:
+        as_path("s3://clips").fs.put(f"{shards}/", "clips/shards/", recursive=True)
+        asked = len(server.requests)
+        there = stream("s3://clips/shards", batch_size=8, workers=2, cache_dir=tmp_path / "cache", **SETTINGS)
+        batches = [batch for epoch in range(2) for batch in there.epoch(epoch)]
+        assert len(batches) == 16
+        there.close()
+        tars = [r.path for r in server.requests[asked:] if r.path.endswith(".tar") and r.method == "GET"]
+        assert len(tars) == len(set(tars)) == 8
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -19,6 +19,7 @@ from egocurate.clip_table import CLIP_SCHEMA, clip_key
 from egocurate.ray_session import QUIET, use_token
 from egocurate.shards.profiles import profile
 from egocurate.shards.write.job import ShardJob, VideoFile
+from tests.s3_server import serving
 
 REAL_VIDEOS = Path(__file__).parents[2] / ".." / "shared" / "data" / "videos"
 
@@ -64,6 +65,13 @@ def write_video(
 
 
 LONG_GOP = {"preset": "ultrafast", "g": "40", "keyint_min": "40", "sc_threshold": "0", "bf": "3", "b-pyramid": "2"}
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """A store with the bucket `bucket`, which ends with the module."""
+    with serving("bucket") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

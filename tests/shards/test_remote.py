@@ -28,20 +28,8 @@ from egocurate.storage.locks.lock import locked
 from egocurate.storage.locks.remote_lock import RemoteLockFile
 from egocurate.storage.paths import BUFFER_BYTES, as_path, check_bucket, end_uploads, read_bytes
 from egocurate.storage.remote_file import RemoteFile
-from tests.s3_server import ENVIRONMENT, S3Server
 
 BUCKET = "s3://bucket"
-
-
-@pytest.fixture(scope="module")
-def s3():
-    server = S3Server()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}).items():
-            patch.setenv(name, value)
-        as_path(BUCKET).fs.mkdir("bucket")
-        yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from egocurate.commands.curate import main
-from egocurate.curation.synthetic import LabeledRootConfig, write_labeled_root
 from egocurate.loaders.clip_stream import stream
 from egocurate.loaders.views.multi_view_clips import MultiViewClips, Views
 from egocurate.shards.read.index import ShardIndex
@@ -15,16 +14,6 @@ from egocurate.shards.read.index import ShardIndex
 LABELS = "video,start_sec,end_sec,verb,noun\nP01_01,0,2,take,3\nP01_01,2,4,put,1\nP02_01,1,3,take,-1\n"
 NAMES = ["--label-names", "verbs.txt"]
 SHOWN = {"frames": 2, "size": 16, "workers": 0, "negatives": False}
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("labeled")
-    config = LabeledRootConfig(
-        train=12, test=6, long_train=2, long_test=1, motion_sec=1.0, video_sec=16.0, side=48, fps=10
-    )
-    write_labeled_root(root, config)
-    return root
 
 
 @pytest.fixture
@@ -48,8 +37,8 @@ def csv(tmp_path):
     return path
 
 
-def test_labels_go_from_a_csv_by_a_table_and_shards_to_batches(run, root, csv, tmp_path):
-    videos = ["--videos-dir", root / "epic"]
+def test_labels_go_from_a_csv_by_a_table_and_shards_to_batches(run, labeled_root, csv, tmp_path):
+    videos = ["--videos-dir", labeled_root / "epic"]
     status, summary, _ = run(
         "segments", "--csv", csv, "--labels", "verb,noun", *videos, "--tables-only", "--out", tmp_path / "T"
     )
@@ -78,8 +67,8 @@ def test_labels_go_from_a_csv_by_a_table_and_shards_to_batches(run, root, csv, t
     assert run("verify", tmp_path / "O")[0] == 0
 
 
-def test_a_test_split_has_the_numbers_of_its_training_split(run, root, tmp_path):
-    motions = root / "motions"
+def test_a_test_split_has_the_numbers_of_its_training_split(run, labeled_root, tmp_path):
+    motions = labeled_root / "motions"
     names = ["--label-names", motions / "classes.txt"]
     assert run("segments", "--csv", motions / "train.txt", *names, "--out", tmp_path / "train")[0] == 0
     one_line = (motions / "test.txt").read_text().splitlines()[0]
@@ -95,8 +84,8 @@ def test_a_test_split_has_the_numbers_of_its_training_split(run, root, tmp_path)
     assert clips.labels("label").tolist() == [by_video[train.row(n).video_uid] for n in range(len(train))]
 
 
-def test_epic_s_own_shards_get_its_classes(run, root, tmp_path):
-    epic = root / "epic"
+def test_epic_s_own_shards_get_its_classes(run, labeled_root, tmp_path):
+    epic = labeled_root / "epic"
     source = ["--source", "epic-kitchens", "--root", epic]
     table = ["--egoclip", epic / "EPIC_100_train.csv"]
     assert run("shards", *table, *source, "--labels", "verb,action", "--out", tmp_path / "S")[0] == 0
@@ -114,8 +103,8 @@ def test_epic_s_own_shards_get_its_classes(run, root, tmp_path):
     assert plain.labels == {} and "labels" not in plain.manifest
 
 
-def test_state_changes_are_cut_out_of_an_ego4d_root_with_their_time(run, root, tmp_path):
-    ego4d = root / "ego4d"
+def test_state_changes_are_cut_out_of_an_ego4d_root_with_their_time(run, labeled_root, tmp_path):
+    ego4d = labeled_root / "ego4d"
     annotations = ego4d / "v2" / "annotations" / "fho_oscc-pnr_val.json"
     status, summary, _ = run("segments", "--annotations", annotations, "--root", ego4d, "--out", tmp_path / "S")
     assert status == 0 and summary["classes"] == {"state_change": 2}
@@ -128,8 +117,8 @@ def test_state_changes_are_cut_out_of_an_ego4d_root_with_their_time(run, root, t
 
 
 @pytest.mark.parametrize("with_epic", [False, True])
-def test_a_tar_that_is_lost_is_cut_again_with_its_labels(run, root, csv, tmp_path, with_epic):
-    shards, epic = tmp_path / "S", root / "epic"
+def test_a_tar_that_is_lost_is_cut_again_with_its_labels(run, labeled_root, csv, tmp_path, with_epic):
+    shards, epic = tmp_path / "S", labeled_root / "epic"
     if with_epic:
         source = ["--source", "epic-kitchens", "--root", epic]
         table = ["--egoclip", epic / "EPIC_100_train.csv"]
@@ -146,17 +135,17 @@ def test_a_tar_that_is_lost_is_cut_again_with_its_labels(run, root, csv, tmp_pat
     assert tar.read_bytes() == before and list(ShardIndex.open(shards).labels) == ["verb"]
 
 
-def test_a_video_that_comes_later_is_added(run, root, csv, tmp_path):
+def test_a_video_that_comes_later_is_added(run, labeled_root, csv, tmp_path):
     videos = tmp_path / "videos"
     videos.mkdir()
-    shutil.copy(root / "epic" / "P02" / "videos" / "P02_01.mp4", videos)
+    shutil.copy(labeled_root / "epic" / "P02" / "videos" / "P02_01.mp4", videos)
     csv.write_text("video,verb\nP02_01,take\nP01_01,put\n")
     command = ["segments", "--csv", csv, "--labels", "verb", "--videos-dir", videos, "--out", tmp_path / "S"]
     status, summary, _ = run(*command)
     assert status == 0 and summary["samples"] == 1
     assert summary["waiting_for"] == {"clips": 1, "videos_not_on_disk": 1}
     assert (tmp_path / "S" / "waiting.csv").read_text() == "video_uid,clips\nP01_01,1\n"
-    shutil.copy(root / "epic" / "P01" / "videos" / "P01_01.mp4", videos)
+    shutil.copy(labeled_root / "epic" / "P01" / "videos" / "P01_01.mp4", videos)
     status, summary, _ = run(*command)
     assert status == 0 and summary["new_samples"] == 1 and "waiting_for" not in summary
     index = ShardIndex.open(tmp_path / "S")
@@ -166,8 +155,18 @@ def test_a_video_that_comes_later_is_added(run, root, csv, tmp_path):
     assert summary["shards_state"] == "already there, unchanged"
 
 
-def test_other_labels_into_the_same_folder_are_refused(run, root, csv, tmp_path):
-    command = ["segments", "--csv", csv, "--labels", "verb", "--videos-dir", root / "epic", "--out", tmp_path / "S"]
+def test_other_labels_into_the_same_folder_are_refused(run, labeled_root, csv, tmp_path):
+    command = [
+        "segments",
+        "--csv",
+        csv,
+        "--labels",
+        "verb",
+        "--videos-dir",
+        labeled_root / "epic",
+        "--out",
+        tmp_path / "S",
+    ]
     assert run(*command, "--tables-only")[0] == 0
     (tmp_path / "S" / "segments.run.json").unlink()  # as if the run had been killed
     csv.write_text(LABELS.replace("put", "stir"))

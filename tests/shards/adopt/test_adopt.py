@@ -19,7 +19,6 @@ from egocurate.shards.manifest import read_manifest
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.read_frames import read_frames
 from egocurate.storage.paths import as_path
-from tests.s3_server import ENVIRONMENT, S3Server
 
 
 def adopted(tars, out, **settings):
@@ -191,20 +190,9 @@ def test_many_tars_are_read_by_processes_to_the_same_index(video_set, tmp_path, 
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "apart" / name).read_bytes()
 
 
-@pytest.fixture(scope="module")
-def s3():
-    server = S3Server()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url}).items():
-            patch.setenv(name, value)
-        as_path("s3://sets").fs.mkdir("sets")
-        yield server
-    server.stop()
-
-
 def test_tars_of_a_store_are_read_by_ranges_where_they_lie(s3, video_set, tmp_path):
-    as_path("s3://sets").fs.put(f"{video_set}/", "sets/set/", recursive=True)
-    adopted("s3://sets/set", tmp_path / "out")
+    as_path("s3://bucket/sets").fs.put(f"{video_set}/", "bucket/sets/set/", recursive=True)
+    adopted("s3://bucket/sets/set", tmp_path / "out")
     adopted(video_set, tmp_path / "local")
     index, local = ShardIndex.open(tmp_path / "out"), ShardIndex.open(tmp_path / "local")
     assert [index.spans(i) for i in range(8)] == [local.spans(i) for i in range(8)]
@@ -212,19 +200,19 @@ def test_tars_of_a_store_are_read_by_ranges_where_they_lie(s3, video_set, tmp_pa
     assert index.read_video(3) == local.read_video(3)
     asked = [request for request in s3.requests[before:] if request.method == "GET"]
     assert [request.range for request in asked] == [f"bytes={index.spans(3)[1][0]}-{sum(index.spans(3)[1]) - 1}"]
-    adopted("s3://sets/set", "s3://sets/out")
-    assert len(ShardIndex.open("s3://sets/out")) == 8 and verify("s3://sets/out", decode=1) == []
+    adopted("s3://bucket/sets/set", "s3://bucket/sets/out")
+    assert len(ShardIndex.open("s3://bucket/sets/out")) == 8 and verify("s3://bucket/sets/out", decode=1) == []
     with pytest.raises(InputError, match="can only refer to tars in a store"):
-        adopted(video_set, "s3://sets/other")
+        adopted(video_set, "s3://bucket/sets/other")
 
 
 def test_a_manifest_of_a_store_cannot_have_files_of_this_machine_read(s3, video_set, tmp_path):
-    as_path("s3://sets").fs.put(f"{video_set}/", "sets/set2/", recursive=True)
-    adopted("s3://sets/set2", "s3://sets/lies")
-    path = as_path("s3://sets/lies") / "manifest.json"
-    path.write_text(path.read_text().replace("s3://sets/set2", str(video_set)))
+    as_path("s3://bucket/sets").fs.put(f"{video_set}/", "bucket/sets/set2/", recursive=True)
+    adopted("s3://bucket/sets/set2", "s3://bucket/sets/lies")
+    path = as_path("s3://bucket/sets/lies") / "manifest.json"
+    path.write_text(path.read_text().replace("s3://bucket/sets/set2", str(video_set)))
     with pytest.raises(InputError, match="only a folder of this machine may do that"):
-        ShardIndex.open("s3://sets/lies")
+        ShardIndex.open("s3://bucket/sets/lies")
 
 
 @pytest.mark.parametrize(
