@@ -95,6 +95,8 @@ TITLES = {
     "peers": "Streams side by side, same clips, same decoding",
     "shuffle": "Quality of the order",
     "huge_index": "Indexes of millions of clips (invented)",
+    "localization": "Stretches of long videos, by features of several kinds (invented videos)",
+    "features_speed": "Long videos read for features, beside others' ways",
     "search": "Search by words, on random rows and with the demo's model",
     "huge_repair": "Repair of a folder of millions of clips (invented)",
     "models_speed": "Models, forward and backward on one CPU thread, against others on equal weights",

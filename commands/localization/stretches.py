@@ -22,8 +22,10 @@ from egocurate.training.localization.loop import Fit, Localizer, LoopConfig, cla
 from egocurate.training.localization.moment_task import MomentTask
 from egocurate.training.localization.moments_json import read_moments
 from egocurate.training.localization.nlq_json import Query, read_queries
+from egocurate.training.localization.query_head import write_head
 from egocurate.training.localization.query_task import Embed, QueryTask
 from egocurate.training.run.load_model import load_model
+from egocurate.training.run.model_source import source_of
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,12 @@ def run_nlq(request: LocalizeRequest, config: LoopConfig) -> bool:
         untold = "" if read is test else f", {sum(not q.has_answer for q in read.queries):,} with no stretch to learn"
         print(f"{path.name}: {len(read.queries):,} questions{untold}{_left_out(read.left_out)}", flush=True)
     with progress() as report:
-        clips = _clips(request, [query.clip for query in (*train.queries, *test.queries)], report)
+        clips, rate = _clips(request, [query.clip for query in (*train.queries, *test.queries)], report)
         task = _query_task(train.queries, test.queries, clips, request, config.seed)
-        _learn(task, request, config, report)
+        fit = _fit(task, request, config)
+        text = source_of(request.text).where if request.text else ""
+        write_head(request.out, task, request.features, rate, request.positions, text)
+        _learn(fit, request, report)
     return not clips.bad
 
 
@@ -68,9 +73,10 @@ def run_mq(request: LocalizeRequest, config: LoopConfig) -> bool:
         moments = sum(len(clip.labels) for clip in read.clips)
         print(f"{path.name}: {len(read.clips):,} clips, {moments:,} moments{_left_out(read.left_out)}", flush=True)
     with progress() as report:
-        clips = _clips(request, [clip.clip for clip in (*train.clips, *test.clips)], report)
+        clips, _ = _clips(request, [clip.clip for clip in (*train.clips, *test.clips)], report)
         torch.manual_seed(config.seed)
-        _learn(MomentTask(train.clips, test.clips, clips, request.sizes), request, config, report)
+        task = MomentTask(train.clips, test.clips, clips, request.sizes)
+        _learn(_fit(task, request, config), request, report)
     return not clips.bad
 
 
@@ -93,7 +99,8 @@ def _left_out(reasons: dict[str, int]) -> str:
     return "".join(f"; left out: {count:,} that {reason}" for reason, count in reasons.items())
 
 
-def _clips(request: LocalizeRequest, entries: Sequence[ClipEntry], report: Report) -> ClipFeatures:
+def _clips(request: LocalizeRequest, entries: Sequence[ClipEntry], report: Report) -> tuple[ClipFeatures, float]:
+    """Return the features of clips, and their rate."""
     folders = open_features(request.features, request.rate)
     clips = load_clips(entries, folders, request.positions, report)
     count = len({entry.uid for entry in entries})
@@ -102,7 +109,7 @@ def _clips(request: LocalizeRequest, entries: Sequence[ClipEntry], report: Repor
         flush=True,
     )
     name_bad(list(clips.bad.values()), None)
-    return clips
+    return clips, folders.rate
 
 
 def device_of(*, gpu: bool) -> torch.device:
@@ -110,7 +117,8 @@ def device_of(*, gpu: bool) -> torch.device:
     return torch.device("cuda" if gpu and torch.cuda.is_available() else "cpu")
 
 
-def _learn(task: Localizer, request: LocalizeRequest, config: LoopConfig, report: Report) -> None:
+def _fit(task: Localizer, request: LocalizeRequest, config: LoopConfig) -> Fit:
+    """Return what is to be learned, and have OUT be its folder."""
     made_by = {
         "task": type(task).__name__,
         "features": [str(folder.resolve()) for folder in request.features],
@@ -122,6 +130,10 @@ def _learn(task: Localizer, request: LocalizeRequest, config: LoopConfig, report
     }
     fit = Fit(task, config, request.out, made_by, request.resume)
     claim(fit)
+    return fit
+
+
+def _learn(fit: Fit, request: LocalizeRequest, report: Report) -> None:
     figures = learn(fit, device_of(gpu=request.gpu), lambda line: print(line, flush=True), report)
     for name, value in figures.items():
         print(f"  {name:<12} {value:6.2f} %")

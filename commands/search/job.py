@@ -21,9 +21,11 @@ from egocurate.storage.atomic import write_json
 from egocurate.text_choices import TextForm
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import single_rank
+from egocurate.training.localization.query_head import open_head
 from egocurate.training.run.model_source import Loaded, ModelSource
 from egocurate.training.search.add_videos import Added, WindowSettings, add_videos
 from egocurate.training.search.index_folder import check_claim, window_of
+from egocurate.training.search.localize_hits import HitLocalizer
 from egocurate.training.search.search_index import SearchIndex
 from egocurate.training.tasks.embed import Embedder
 from egocurate.training.tasks.eval_batch import clips_at_once
@@ -49,6 +51,8 @@ class SearchJob:
     page: Path | None = None
     serve: bool = False
     port: int = 0
+    nlq: Path | None = None
+    """a run of `curate nlq` that tells where hits begin and end"""
 
 
 def run_search(job: SearchJob) -> bool:
@@ -56,6 +60,7 @@ def run_search(job: SearchJob) -> bool:
     config = job.source.read(job.changes)
     config = replace(config, data=with_workers(config.data, CLIPS_IN_CHUNK))
     paths = {} if job.videos is None else find_videos(job.videos)
+    localizer = _localizer(job)
     ranks = single_rank(config)
     with ranks.ends, progress() as report:
         loaded = job.source.load(config, ranks)
@@ -70,8 +75,10 @@ def run_search(job: SearchJob) -> bool:
     about = f"{len(index):,} windows of {len(index.videos):,} video{'' if len(index.videos) == 1 else 's'}"
     print(f"{about} in {job.index}" + (f" ({added.embedded:,} embedded now)" if added.embedded else ""), flush=True)
 
-    find = _finder(index, embedder, job.top, config.data.text)
+    find = _finder(index, embedder, job.top, config.data.text, localizer)
     found = {text: find(text) for text in job.texts}
+    for reason in localizer.bad.values() if localizer else ():
+        print(f"not localized: {reason}", file=sys.stderr)
     _print(found)
     _write(job, found, about)
     if job.serve:
@@ -102,14 +109,28 @@ def _update(
     return add_videos(job.index, paths, settings, made_by, embedder, report)
 
 
-def _finder(index: SearchIndex, embedder: Embedder, top: int, form: TextForm) -> Callable[[str], Found]:
+def _localizer(job: SearchJob) -> HitLocalizer | None:
+    """Return what gives hits their ends; raises InputError for a run whose questions another model has embedded."""
+    if job.nlq is None:
+        return None
+    head = open_head(job.nlq)
+    if head.text and head.text != job.source.where:
+        raise InputError(f"--nlq {job.nlq}: its questions are embedded by {head.text}: search with that model")
+    return HitLocalizer(head)
+
+
+def _finder(
+    index: SearchIndex, embedder: Embedder, top: int, form: TextForm, localizer: HitLocalizer | None
+) -> Callable[[str], Found]:
     """Return what searches for a text, in the words and the form of the narrations that the model has read."""
 
     def find(text: str) -> Found:
         asked = as_asked(text, form)
         if not asked:
             return Found("", [])
-        return Found(asked, index.search(embedder.texts([asked]), top)[0])
+        embedded = embedder.texts([asked])
+        hits = index.search(embedded, top)[0]
+        return Found(asked, localizer.localize(asked, embedded[0].cpu(), hits) if localizer else hits)
 
     return find
 

@@ -58,6 +58,10 @@ def search(
     stride: Annotated[
         float | None, typer.Option("--stride", help="Seconds from one window to the next (default: 0.5).")
     ] = None,
+    nlq: Annotated[
+        Path | None,
+        typer.Option("--nlq", metavar="PATH", help="A run of `curate nlq`, which then tells where hits begin and end."),
+    ] = None,
     weights: Weights = "",
     recipe: RecipeOfWeights = "",
     change: Changes = None,
@@ -69,6 +73,7 @@ def search(
       curate search demo/run --videos demo/ego4d/v2/full_scale "lifts the cup"
       curate search demo/run "stir the bottle" "push a box" --top 5 --page found.html --sheet found.png
       curate search demo/run --serve
+      curate search demo/run --index long-index --videos long/v2/full_scale --nlq runs/nlq "lift the cup"
       curate search --weights EgoVLP.pth --index fridge-index --videos /data/ego4d/v2/full_scale "opens the fridge"
 
     The videos are embedded once, in windows that overlap, into the index: repeat the line to go on after a stop, name
@@ -85,6 +90,8 @@ def search(
     if index is None and run is None:
         raise InputError(f"--weights {weights} has no folder for an index: name one with --index")
     index = index or run / INDEX
+    if nlq is not None and not nlq.is_dir():
+        raise InputError(f"--nlq {nlq}: there is no such folder; `curate nlq` makes one")
     check_torch()
     changes = check_changes(change)
     source = check_source(run, weights, recipe, changes)
@@ -92,7 +99,7 @@ def search(
 
     from egocurate.commands.search.job import SearchJob, run_search
 
-    job = SearchJob(source, changes, index, videos, window, stride, texts, top, json, sheet, page, serve, port)
+    job = SearchJob(source, changes, index, videos, window, stride, texts, top, json, sheet, page, serve, port, nlq)
     if not run_search(job):
         raise typer.Exit(EXIT_INCOMPLETE)
 

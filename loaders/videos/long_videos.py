@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from av.video.reformatter import VideoReformatter
 
 from egocurate.errors import InputError
 from egocurate.loaders.crops import center_view, crop_and_resize
@@ -155,10 +156,12 @@ def _pictures(video: VideoReader, places: np.ndarray, size: int) -> Iterator[tor
     wanted = ((places + 0.5) / float(video.rate)).tolist()
     stored = profile("train")  # models see in training what it stores
     scaler = FrameScaler(replace(stored, short_side=max(stored.short_side, size)), left_half=False)
+    converter = VideoReformatter()  # one for all frames: to build it takes longer than to convert a frame
     video.needed = lambda _, time, after: _first(wanted, time) < _first(wanted, after)
 
     def picture(frame: av.VideoFrame) -> torch.Tensor:
-        pixels = torch.from_numpy(scaler.scale(frame, video.pixel_aspect).to_ndarray(format="rgb24")).permute(2, 0, 1)
+        shown = converter.reformat(scaler.scale(frame, video.pixel_aspect), format="rgb24", threads=1)
+        pixels = torch.from_numpy(shown.to_ndarray()).permute(2, 0, 1)
         return crop_and_resize(pixels[None], center_view(*pixels.shape[1:]), size)[0]
 
     try:

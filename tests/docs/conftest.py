@@ -43,6 +43,8 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     "--page found.html",
     "curate demo --long --out long",
     "curate features demo/run --videos long/v2/full_scale --out features/long",
+    "curate nlq --features features/long --annotations long/v2/annotations/nlq_train.json "
+    "long/v2/annotations/nlq_val.json --text demo/run --epochs 2 --out runs/nlq",
     "curate features demo/run --videos long/summaries/videos --rate 0.2 --out features/shots",
     "curate swap-quiz demo/egoclip",
     "curate egoclip --ego4d-root /data/ego4d --out /data/egoclip",

@@ -57,13 +57,13 @@ class QueryTask:
         tested = [query for query in test if query.clip.uid in clips.pooled]
         if not learned or not tested:
             raise InputError(f"{len(learned)} questions to learn from and {len(tested)} to test on have features")
-        self._words = vocabulary_of([query.text for query in learned])
+        self.words = vocabulary_of([query.text for query in learned])
         self.train, self.test = self._asked(learned, embed), self._asked(tested, embed)
         self.spans = np.array([clips.pooled[query.clip.uid].span(query.answer) for query in learned])
         self.model = QueryLocalizer(
             self.config,
             video_width=clips.width,
-            words=len(self._words),
+            words=len(self.words),
             sentence_width=self.train.sentences.shape[1],
         )
 
@@ -102,7 +102,7 @@ class QueryTask:
     def _asked(self, queries: list[Query], embed: Embed | None) -> _Asked:
         texts = [query.text for query in queries]
         sentences = embed(texts).float().cpu() if embed else torch.zeros(len(texts), 0)
-        return _Asked(queries, self._words.ids(texts), sentences)
+        return _Asked(queries, self.words.ids(texts), sentences)
 
     def _batch(self, asked: _Asked, items: np.ndarray, device: torch.device) -> tuple[Tensor, ...]:
         video, seen = self.clips.batch([asked.queries[item].clip.uid for item in items], device)
