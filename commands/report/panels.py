@@ -105,13 +105,14 @@ def caption_panels(table: pa.Table) -> list[Panel]:
     line = f"{distinct:,} different texts for {len(texts):,} clips; {words.mean():.1f} words on average."
     panels = [Panel("Words of a text", words, partial(charts.whole_numbers, unit="words"), line)]
     if has_captions(table.schema):
-        counts = pc.list_value_length(table["captions"]).to_numpy()
+        kinds = pc.list_flatten(table["caption_kinds"]).to_numpy()
+        is_said = kinds < len(CAPTION_KINDS)  # of other kinds are texts that no clip is shown with
+        clip = np.repeat(np.arange(len(table)), pc.list_value_length(table["caption_kinds"]).to_numpy())
+        counts = np.bincount(clip[is_said], minlength=len(table))
         line = f"{counts.sum():,} captions, {counts.mean():.1f} a clip on average."
         panels.append(Panel("Captions of a clip", counts, partial(charts.whole_numbers, unit="captions"), line))
-        of_kinds = np.bincount(pc.list_flatten(table["caption_kinds"]).to_numpy(), minlength=len(CAPTION_KINDS))
-        panels.append(
-            Panel("Who wrote the captions", list(zip(CAPTION_KINDS, of_kinds.tolist(), strict=True)), charts.parts)
-        )
+        of_kinds = np.bincount(kinds[is_said], minlength=len(CAPTION_KINDS)).tolist()
+        panels.append(Panel("Who wrote the captions", list(zip(CAPTION_KINDS, of_kinds, strict=True)), charts.parts))
     return panels
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from egocurate.models.metrics.average_precision import average_precision
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, answering
 from egocurate.training.tasks.eval_batch import embedder_of
 from egocurate.training.tasks.tables import read_rows
+
+if TYPE_CHECKING:
+    from egocurate.training.systems.base import System
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")  # of which a file is called
 VIDEOS, CLASSES = "CharadesEgo_v1_test_only1st.csv", "Charades_v1_classes.txt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -17,9 +17,11 @@ from egocurate.progress import Report
 from egocurate.questions import OPTIONS
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, answering, decode_batches, failures_of_ranks, sum_over_ranks
 from egocurate.training.tasks.eval_batch import clips_at_once
+
+if TYPE_CHECKING:
+    from egocurate.training.systems.base import System
 
 Mode = Literal["dual", "fused", "ensemble"]
 MODES: tuple[Mode, ...] = ("dual", "fused", "ensemble")

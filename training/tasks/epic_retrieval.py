@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,10 +19,12 @@ from egocurate.models.metrics.retrieval import Actions, multi_instance_retrieval
 from egocurate.progress import Report
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
-from egocurate.training.systems.base import System
 from egocurate.training.tasks.embed import Embedder, answering
 from egocurate.training.tasks.eval_batch import embedder_of
 from egocurate.training.tasks.tables import read_rows
+
+if TYPE_CHECKING:
+    from egocurate.training.systems.base import System
 
 CLIPS, SENTENCES = "EPIC_100_retrieval_test.csv", "EPIC_100_retrieval_test_sentence.csv"
 PASS = "narration_pass_1"  # under which shards know EPIC's narrations
