@@ -276,12 +276,14 @@ def check_source(run: Path | None, weights: str, recipe: str, changes: list[str]
         raise InputError("name one model: RUN, the folder of a training run, or --weights FILE")
     if recipe and not weights:
         raise InputError(f"--recipe {recipe}: a run has its own; it goes with --weights")
-    from egocurate.models.released_names import is_encoder_folder, is_hub_name
+    from egocurate.models.released_names import is_encoder_folder, is_hub_name, is_weights_file
     from egocurate.training.config.recipes import RECIPES
 
     if recipe and recipe not in RECIPES:
         raise InputError(f"--recipe {recipe}: there are {', '.join(RECIPES)}")
     if run is not None:
+        if is_weights_file(run) or is_encoder_folder(run):
+            raise InputError(f"{run}: weights that others published, not the OUT of a training run: --weights {run}")
         check_run(run, changes)
     elif Path(weights).is_dir() and not is_encoder_folder(weights):
         raise InputError(

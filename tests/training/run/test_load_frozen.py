@@ -145,6 +145,8 @@ def test_a_mistake_on_the_command_line_is_one_line(clip, tmp_path, capsys, monke
     other.mkdir()
     (other / "config.json").write_text('{"model_type": "bert"}')
     assert "model_type 'bert' is not known; there are clip," in refused(capsys, "features", "--weights", other, *words)
+    for published in (clip[0], clip[0] / "model.safetensors"):
+        assert f"not the OUT of a training run: --weights {published}" in refused(capsys, "features", published, *words)
     said = refused(capsys, "features", "--weights", clip[0], "--recipe", "egovlp", *words)
     assert "looks like a CLIP" in said
 
