@@ -22,6 +22,8 @@ class EgoVLPv2Config:
     channels in the files for EK-100 and Charades-Ego"""
     shared: bool = False
     """fused passes start from the dual [CLS] too, so lower layers run once: 36 % fewer multiply-adds a step"""
+    gate: float = 0.0
+    """what the gates start from: 0 as published, for towers that have learned before, so that nothing disturbs them"""
 
     @classmethod
     def base(cls) -> EgoVLPv2Config:

@@ -10,17 +10,22 @@ from egocurate.models.layers.attention import attention
 
 
 class GatedCrossAttention(nn.Module):
-    """What tokens of one modality read from the other's, times a learned scalar that starts at 0 (eq. 1 and 2)."""
+    """What tokens of one modality read from the other's, times a learned scalar (eq. 1 and 2)."""
 
-    def __init__(self, width: int, other: int, heads: int, *, norm_eps: float = 0.0, dropout: float = 0.0) -> None:
-        """Take the widths of the two; norm_eps > 0 puts a LayerNorm before the query, as the video tower has."""
+    def __init__(
+        self, width: int, other: int, heads: int, *, norm_eps: float = 0.0, dropout: float = 0.0, gate: float = 0.0
+    ) -> None:
+        """Take the widths of the two, and what the scalar starts from.
+
+        norm_eps > 0 puts a LayerNorm before the query, as the video tower has.
+        """
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.norm = nn.LayerNorm(width, eps=norm_eps) if norm_eps else nn.Identity()
         self.q = nn.Linear(width, width)
         self.kv = nn.Linear(other, 2 * width)
         self.proj = nn.Linear(width, width)
-        self.gate = nn.Parameter(torch.zeros(1))
+        self.gate = nn.Parameter(torch.full((1,), gate))
 
     def forward(self, x: Tensor, other: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map tokens x [B, N, D] and the other's tokens [B, M, E], of which mask [B, M] are real, to [B, N, D]."""

@@ -89,10 +89,12 @@ class EgoVLPv2(nn.Module):
                 f"{config.fused_layers}: the depths must be equal and no less"
             )
         eps, dropout = config.video.eps, config.text.dropout
-        count = range(config.fused_layers)
-        self.video_gates = nn.ModuleList(GatedCrossAttention(width, words, heads, norm_eps=eps) for _ in count)
+        count, gate = range(config.fused_layers), config.gate
+        self.video_gates = nn.ModuleList(
+            GatedCrossAttention(width, words, heads, norm_eps=eps, gate=gate) for _ in count
+        )
         self.text_gates = nn.ModuleList(
-            GatedCrossAttention(words, width, self.text.heads, dropout=dropout) for _ in count
+            GatedCrossAttention(words, width, self.text.heads, dropout=dropout, gate=gate) for _ in count
         )
         self.vid_proj, self.txt_proj = _projectors(config, width, words)
         if not config.shared:

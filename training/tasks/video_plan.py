@@ -95,6 +95,8 @@ def _timed(
 
 def _length(path: Path) -> float:
     """Return the seconds of a video; 0 for one that cannot be opened, which is named when its turn comes."""
+    if not path.is_file():  # a pipe would keep who opens it waiting
+        return 0.0
     try:
         return length_sec(path)
     except InputError:

@@ -155,6 +155,15 @@ def test_fresh_model_fuses_nothing_yet_and_its_gates_can_open():
     assert all(gate.gate.grad.abs() > 0 for gate in (*model.text_gates, *model.video_gates[:-1]))
 
 
+def test_gates_of_a_model_from_nothing_may_start_open():
+    torch.manual_seed(0)
+    model = EgoVLPv2(replace(TINY, gate=0.5))
+    ids, mask, frames = sample(dtype=torch.float32)
+    assert {gate.gate.item() for gate in (*model.text_gates, *model.video_gates)} == {0.5}
+    words, _ = model.fuse(model.lower_video(frames), model.lower_text(ids, mask))
+    assert not torch.allclose(words, model.text(ids, mask))
+
+
 def test_gradient_of_the_gates_is_that_of_finite_differences():
     model = randomise(EgoVLPv2(TINY).double())
     ids, mask, frames = sample(rows=1)

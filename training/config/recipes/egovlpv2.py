@@ -57,15 +57,16 @@ def egovlpv2_tiny() -> TrainConfig:
             fused_layers=2,
             projection=128,
             shared=True,
+            gate=0.5,
         ),
         objective=ObjectiveConfig(uniform_steps=400),
         data=replace(PRESETS["egovlpv2"], size=64, scale=(0.7, 1.0), workers=1),
         max_tokens=16,
         batch_size=32,
         optimizer=OptimizerConfig(
-            lr=3e-3, warmup_steps=20, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
+            lr=2e-3, warmup_steps=40, schedule="cosine", weight_decay=0.05, beta2=0.98, clip_grad=1.0
         ),
-        epochs=7,
+        epochs=6,
         eval_every=130,
         checkpoint_every=130,
         mcq_mode="ensemble",
