@@ -19,7 +19,7 @@ from egocurate.errors import ProcessEnds
 
 SIGNALS = {signal.SIGINT: ("interrupted", EXIT_INTERRUPTED), signal.SIGTERM: ("ended by SIGTERM", EXIT_TERMINATED)}
 """What ends a command, what is said of it, and the exit status."""
-TIDYING_SEC = 2.5  # what has not ended by then is stuck in code that knows no signals, and is ended where it stands
+TIDYING_SEC = 4.0  # what has not ended by then is stuck in code that knows no signals, and is ended where it stands
 ASK_SEC = 1.0  # in which other ranks answer
 
 

@@ -94,6 +94,7 @@ def test_a_full_disk_says_so_and_keeps_what_is_done(curate, tiny_root, tmp_path)
     assert ".part-" not in done.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(curate, tiny_root, tmp_path):
     command = [
         sys.executable,

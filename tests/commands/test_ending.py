@@ -172,7 +172,12 @@ def test_cutting_by_processes(start, tiny_root, tmp_path, number, to_all):
 
 
 @pytest.mark.parametrize(
-    ("number", "to_all"), [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)]
+    ("number", "to_all"),
+    [
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow),
+        (signal.SIGTERM, True),
+    ],
 )
 def test_cutting_on_ray(start, tiny_root, tmp_path, number, to_all):
     out = tmp_path / "O"

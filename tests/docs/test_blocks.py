@@ -24,6 +24,7 @@ def test_kubernetes_can_read_it(block: Snippet):
         assert document["apiVersion"] and document["kind"] and document["metadata"]["name"]
 
 
+@pytest.mark.slow
 def test_a_ray_job_runs_on_the_ray_cluster_beside_it(world):
     cluster, job = (one for block in blocks("yaml") for one in yaml.safe_load_all(block.text))
     assert (cluster["kind"], job["kind"]) == ("RayCluster", "RayJob")

@@ -110,7 +110,7 @@ def test_no_reason_is_left_over():
     assert not unused
 
 
-VERBS = {command.name or command.callback.__name__ for command in app.registered_commands}
+VERBS = {command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands}
 TOOLS = ("make ", "pip install ", "python -m benchmarks", "python -m pytest ")
 MENTIONED = [one for one in inline_code() if re.match(r"curate [a-z-]", one.text) or one.text.startswith(TOOLS)]
 

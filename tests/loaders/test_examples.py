@@ -55,12 +55,14 @@ def test_plain_runs_under_torchrun(shards, tmp_path):
 
 
 @needs("accelerate")
+@pytest.mark.slow
 def test_accelerate_trains_and_goes_on(shards, tmp_path):
     assert epochs(run(EXAMPLES / "accelerate_loop.py", shards, tmp_path)) == EPOCHS
     assert epochs(run(EXAMPLES / "accelerate_loop.py", shards, tmp_path)) == []
 
 
 @needs("lightning")
+@pytest.mark.slow
 def test_lightning_trains(shards, tmp_path):
     assert run(EXAMPLES / "lightning_loop.py", shards, tmp_path).splitlines()[-1] == "16 steps"
 

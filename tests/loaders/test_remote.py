@@ -236,6 +236,7 @@ def children(pid):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.slow
 def test_a_killed_training_leaves_no_process_and_no_shared_memory(server, tmp_path, how):
     run = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, server.url, str(tmp_path / "cache")],

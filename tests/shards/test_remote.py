@@ -114,6 +114,7 @@ def test_the_same_shards_again_are_there_already(built, root, s3):
         write_shards(replace(job, clips_per_shard=5))
 
 
+@pytest.mark.slow
 def test_a_partial_root_in_a_store_grows_and_videos_may_be_elsewhere(built, tiny_root, curate, s3):
     local, _, _ = built
     root, later, out = (f"{BUCKET}/{name}" for name in ("partial", "later", "grown"))
@@ -188,6 +189,7 @@ def test_http_reads_shards_too(built, s3):
         open_run(as_path(url), "egoclip", {}, {})
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_whole_objects_and_the_next_one_writes_only_what_is_missing(built, root, curate, s3):
     local, _, _ = built
     url = f"{BUCKET}/killed"

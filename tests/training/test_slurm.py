@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples" / "train.slurm"
 
@@ -26,6 +28,7 @@ def test_the_shell_reads_it():
     subprocess.run(["bash", "-n", str(SCRIPT)], check=True)
 
 
+@pytest.mark.slow
 def test_it_trains_and_asks_to_go_on_later(data, tmp_path):
     commands = tmp_path / "bin"
     commands.mkdir()

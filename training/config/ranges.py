@@ -62,7 +62,7 @@ MODEL_RANGES: dict[str, Range] = {
     **dict.fromkeys(("width", "depth", "heads", "head_channels", "hidden", "time_depth"), COUNT),
     **dict.fromkeys(("decoder_width", "decoder_depth", "decoder_heads"), COUNT),
     **dict.fromkeys(("auxiliary_depth", "fused_layers", "cap"), ANY_COUNT),
-    **dict.fromkeys(("dropout", "mask_ratio"), Range(0, 1)),
+    **dict.fromkeys(("dropout", "mask_ratio", "gate"), Range(0, 1)),
     "drop_path": Range(0, 0.999999),
     **dict.fromkeys(("eps", "head_scale"), POSITIVE),
 }

@@ -370,7 +370,8 @@ def test_a_worker_tags_without_loading_pytorch(egoclip):
     if importlib.util.find_spec("torch") is None:
         pytest.skip("there is no PyTorch to load")
     with LocalWorkers(1) as workers:
-        workers.submit("tags", tag_table._tag_apart, pa.array(["#C C opens the door"]), egoclip.lexicon)
+        texts = pa.array(["#C C opens the door"])
+        workers.submit("tags", tag_table._read_apart, tag_table._tag_part, texts, egoclip.lexicon)
         (tagged,) = workers.wait(60)
         workers.submit("loaded", eval, "{'torch', 'thinc'} & set(__import__('sys').modules)")
         (loaded,) = workers.wait(60)

@@ -304,6 +304,7 @@ def one_rank(rank, world, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_four_ranks_equal_one_process(tmp_path):
     """The three losses and every gradient; clips and texts for matching come from other ranks."""
     expected, expected_gradients = step(randomise(EgoVLPv2(TINY).double()), slice(None))

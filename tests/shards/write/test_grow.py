@@ -261,6 +261,7 @@ write_shards(pickle.load(open(sys.argv[1], "rb")), report)
 """
 
 
+@pytest.mark.slow
 def test_killed_while_growing_the_old_folder_stays_valid_and_the_next_run_finishes(job, fetch, tmp_path):
     fetch("birch")
     write_shards(job)

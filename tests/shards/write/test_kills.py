@@ -131,6 +131,7 @@ def test_the_driver_is_killed(many_shards, cluster, processes, expected, tmp_pat
     record_property("kills", kills)
 
 
+@pytest.mark.slow
 def test_workers_are_killed_and_the_run_ends_by_itself(
     many_shards, cluster, processes, expected, tmp_path, record_property
 ):

@@ -187,6 +187,7 @@ def test_each_rank_keeps_its_part_of_a_sharded_model(tiny, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_compiled_it_learns_the_same(tiny, tmp_path, monkeypatch):
     """Without kernels, whose making takes a minute: that the graphs, forward and backward, are the model."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))

@@ -125,7 +125,8 @@ def kill(ranks, config, number, moment):
     assert moment != "write" or being_written(config) not in (before, None)
 
 
-@pytest.mark.parametrize("sizes", [(2, 2, 2, 2), pytest.param((2, 1, 4, 2), marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize("sizes", [(2, 2, 2, 2), (2, 1, 4, 2)], ids=str)
+@pytest.mark.slow
 def test_killed_runs_go_on_as_if_nothing_had_been(alone, tmp_path, sizes):
     draw = random.Random(str(sizes))
     config = replace(alone, out=str(tmp_path / "killed"), checkpoint_every=1, keep_checkpoints=2, mcq_json="")

@@ -108,9 +108,8 @@ def test_two_nodes_learn_what_one_process_does(nodes, data, expected, tmp_path):
     assert losses(tmp_path / "run") == close_to(expected)
 
 
-@pytest.mark.parametrize(
-    "lost", [0, pytest.param(1, marks=pytest.mark.slow)], ids=["the one with the store", "the other one"]
-)
+@pytest.mark.parametrize("lost", [0, 1], ids=["the one with the store", "the other one"])
+@pytest.mark.slow
 def test_a_lost_node_is_one_line_and_the_other_goes_on_alone(nodes, data, expected, tmp_path, lost):
     out = tmp_path / "run"
     nodes.start(2, arguments(data, out))

@@ -37,6 +37,7 @@ def test_an_optimizer_keeps_what_was_worked_out(apart, recipe):
 
 
 @pytest.mark.parametrize("recipe", ["egovlp", "videomae"])
+@pytest.mark.slow
 def test_a_step_of_the_published_size(apart, recipe):
     """Work is counted as benchmarks count it; a clip more costs the same memory each time; weights are float32."""
     few, more, most = (apart(fake_runs.measure_one, recipe, anchors) for anchors in (4, 8, 12))

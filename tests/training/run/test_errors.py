@@ -72,6 +72,7 @@ def errors(text):
     return [line for line in text.splitlines() if line.startswith("curate")]
 
 
+@pytest.mark.slow
 def test_one_rank_out_of_memory(data, tmp_path):
     done = torchrun(failing(tmp_path, "memory"), *arguments(data, tmp_path / "run"))
     assert done.returncode != 0
@@ -88,6 +89,7 @@ def test_a_mistake_of_all_ranks_is_said_once(data, tmp_path):
     assert done.stderr.count("Traceback") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_rank_is_told_of_by_another(data, tmp_path):
     where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
     command = [sys.executable, failing(tmp_path, "killed"), *arguments(data, tmp_path / "run")]

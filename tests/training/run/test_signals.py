@@ -48,6 +48,7 @@ def test_training_with_workers(data, tmp_path, number, to_all, words, status):
     wait_until(lambda: all(map(has_ended, below)))
 
 
+@pytest.mark.slow
 def test_of_many_ranks_one_speaks(data, tmp_path):
     process = begin(data, tmp_path / "run", *TORCHRUN)
     below = descendants([process.pid])

@@ -230,6 +230,7 @@ def test_ctrl_c_ends_a_served_search_with_one_line(trained, videos, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_update_goes_on_from_the_videos_that_it_has(trained, videos, tmp_path):
     index = tmp_path / "index"
     for seed in range(12):

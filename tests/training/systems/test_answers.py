@@ -103,6 +103,7 @@ def test_a_run_is_tested_and_used_from_its_folder_alone(data, tmp_path):
     assert (step, EgoTaskQAEvaluator(config, system, HERE, silent).evaluate()) == (4, (result.after, []))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_losses(data, tmp_path):
     whole, stopped = (tuned(data, tmp_path / name) for name in ("whole", "stopped"))
     run(whole)

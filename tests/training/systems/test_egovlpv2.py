@@ -383,6 +383,7 @@ def test_over_ranks_float32_embeddings_meet(config):
     assert {call.args[0].dtype for call in gather.call_args_list} <= {torch.float32, torch.bool, torch.int64}
 
 
+@pytest.mark.slow
 def test_compiled_it_learns_the_same(config, monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
     assert_alike(learned(replace(config, compile=True), count=1), learned(config, count=1))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from egocurate.commands.curate import main
 from egocurate.commands.report.film_strip import CAPTION_PX
+from egocurate.commands.report.reconstruction import LEAST_PX
 from egocurate.errors import InputError
 from egocurate.loaders.presets import PRESETS
 from egocurate.models.videomae.config import VideoMAEConfig
@@ -180,9 +181,10 @@ def test_a_picture_shows_what_a_run_fills_in(straight, tmp_path):
         main(["show", straight.shards[0], "0", "--run", straight.out, "--out", str(tmp_path / "filled.png")])
     assert not left.value.code
     with Image.open(tmp_path / "filled.png") as picture:
-        assert picture.size == (4 * 64, 3 * (64 + CAPTION_PX))
+        assert picture.size == (4 * LEAST_PX, 3 * (LEAST_PX + CAPTION_PX))
         frames, hidden, filled = (
-            np.asarray(picture)[top + CAPTION_PX : top + CAPTION_PX + 64] for top in range(0, 240, 64 + CAPTION_PX)
+            np.asarray(picture)[bottom - LEAST_PX : bottom]
+            for bottom in range(LEAST_PX + CAPTION_PX, picture.height + 1, LEAST_PX + CAPTION_PX)
         )
     seen = (frames == hidden).all(-1)
     assert 0.05 < seen.mean() < 0.6

@@ -96,7 +96,9 @@ def build(config):
     return system
 
 
-@pytest.mark.parametrize("stage", ["first", "second", "third"])
+@pytest.mark.parametrize(
+    "stage", [pytest.param("first", marks=pytest.mark.slow), "second", pytest.param("third", marks=pytest.mark.slow)]
+)
 def test_the_loss_falls(request, tmp_path, stage):
     """The 26 clips have nine texts, so a contrast cannot come near 0."""
     config = request.getfixturevalue(stage)
@@ -119,6 +121,7 @@ def test_adafactor_resumes_to_the_bit(first, tmp_path):
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
+@pytest.mark.slow
 def test_two_ranks_learn_what_one_does(second, third, stage2, tmp_path):
     lit = replace(third, out=str(tmp_path / "lit"))
     run(lit)
