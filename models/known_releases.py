@@ -24,6 +24,7 @@ class KnownRelease:
 
 
 _EGOVLP = "github.com/showlab/EgoVLP"
+_FROZEN_IN_TIME = "github.com/m-bain/frozen-in-time"
 _EGOVLPV2 = "github.com/facebookresearch/EgoVLPv2"
 _VIDEOMAE = "github.com/MCG-NJU/VideoMAE"
 _VIDEOPRISM = "github.com/google-deepmind/videoprism"
@@ -43,6 +44,16 @@ _RELEASES = (
         "egovlp",
         "ViT-B/16 and DistilBERT; temporal embedding of up to 16 frames, of which 4 are trained; "
         "tokenizer distilbert-base-uncased; files tuned to EK-100 or Charades-Ego have the same names",
+    ),
+    KnownRelease(
+        "Frozen in Time",
+        "egovlp",
+        "a .pth.tar with state_dict",
+        _FROZEN_IN_TIME,
+        None,
+        "egovlp",
+        "what EgoVLP started from, in the same names; ViT-B/16 on 4 frames and DistilBERT; "
+        "tokenizer distilbert-base-uncased",
     ),
     KnownRelease(
         "EgoVLPv2",

@@ -54,7 +54,7 @@ def run_part(setup, name):
     return cases
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [RECIPES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in RECIPES[1:])])
 def test_recipes_are_measured_compiled_and_eager_and_fed_by_both_profiles(setup, name):
     cases = run_part(setup, f"recipe {name}")
     assert cases.keys() == {"compiled", "fed by train", "eager", "fed by fast"}

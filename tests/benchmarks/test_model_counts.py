@@ -49,6 +49,7 @@ def test_joint_attention_saves_a_sixth_at_4_frames():
     assert joint.macs / egovlp_counts()[0].macs == pytest.approx(0.83, abs=0.005)
 
 
+@pytest.mark.slow
 def test_egovlpv2_has_the_published_size_and_its_steps_cost_less():
     dual, fused, step, again = egovlpv2_counts()
     assert round(dual.parameters / 1e6, 2) == 381.61

@@ -78,6 +78,7 @@ def test_a_command_loads_each_module_once(watched, arguments):
     assert process["copies"] == {}
 
 
+@pytest.mark.slow
 def test_ranks_load_each_module_once(watched, tmp_path):
     write_data(tmp_path)
     train = ["train.py", "egovlp-tiny", "--shards", tmp_path / "shards", "--out", tmp_path / "run"]

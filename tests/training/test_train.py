@@ -82,6 +82,7 @@ def rank_of_two(rank, folder, config):
         (folder / f"{out}-{rank}.json").write_text(json.dumps([result.before, result.after]))
 
 
+@pytest.mark.slow
 def test_two_ranks_learn_what_one_does(straight, tiny, tmp_path):
     config, expected = straight
     shutil.copytree(config.out, tmp_path / "resumed")

@@ -43,6 +43,7 @@ def test_a_plan_as_a_table(capsys):
     assert [line.split()[0] for line in lines[7:]] == ["profile", "train", "fast"]
 
 
+@pytest.mark.slow
 def test_a_plan_as_json_says_the_same(capsys):
     words = "videomae-tiny --gpus 1 --gpu a100-40 --mfu 35 --set batch_size=256 --json"
     status, printed = plan(capsys, words)

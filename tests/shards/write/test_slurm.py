@@ -49,6 +49,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.glob("*.tar")}
 
 
+@pytest.mark.slow
 def test_it_cuts_on_a_cluster_of_its_own_and_leaves_none(tiny_root, curate, ray_folder, tmp_path):
     commands = tmp_path / "bin"
     commands.mkdir()

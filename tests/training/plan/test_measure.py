@@ -49,6 +49,7 @@ def test_a_step_of_the_published_size(apart, recipe):
 
 
 @pytest.mark.parametrize("recipe", ["egovlp-tiny", "videomae-tiny"])
+@pytest.mark.slow
 def test_a_large_step_is_on_a_line_through_small_ones(apart, recipe):
     line, measured = apart(fake_runs.measure_large, recipe, 128)
     assert line.activations == pytest.approx(measured.activations, rel=0.03)

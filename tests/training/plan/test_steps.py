@@ -17,7 +17,9 @@ RECIPES = {
 WAITS_AMONG_RANKS = {"egovlpv2-tiny": {"models/all_gather.py:find_routes"}}
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe", ["egovlp", *(pytest.param(name, marks=pytest.mark.slow) for name in RECIPES if name != "egovlp")]
+)
 def test_a_step_stays_on_the_gpu(apart, recipe):
     found = apart(fake_runs.learn, recipe, 4)
     assert found["losses"] == dict.fromkeys(RECIPES[recipe], ("fakegpu", torch.float32, 0))

@@ -212,6 +212,7 @@ def test_a_damaged_index_is_one_line(trained, videos, tmp_path):
     assert windows_of(index) == WINDOWS
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_served_search_with_one_line(trained, videos, tmp_path):
     index = tmp_path / "index"
     assert search(trained, "--videos", videos, "--index", index) == 0

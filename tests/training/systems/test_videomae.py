@@ -114,6 +114,7 @@ def lines_of(config, **more):
     return [line for line in said if line.startswith("step ")], [line for line in said if "look at no clip" in line]
 
 
+@pytest.mark.slow
 def test_lines_have_the_losses_of_guesses_beside_them(small, tmp_path):
     """The same on any number of ranks, and where a run goes on."""
     config = replace(small, out=str(tmp_path / "run"), max_steps=2)
