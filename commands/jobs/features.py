@@ -78,8 +78,7 @@ def features_of_run(source: ModelSource, request: FeatureRequest, changes: list[
 def _long_videos(request: FeatureRequest, paths: dict[str, Path], model: _Model, report: Report) -> bool:
     data, out = model.config.data, request.out
     job = FeatureJob(paths, out, request.rate, data.frames, data.size, data.workers, model.at_once, request.form)
-    say = partial(print, flush=True) if model.ranks.main else _say_nothing
-    bad = write_features(job, model.made_by, model.system, model.ranks, report, say)
+    bad = write_features(job, model.made_by, model.system, model.ranks, report, partial(print, flush=True))
     if model.ranks.main:
         name_bad([f"{paths[name]} ({reason})" for name, reason in bad.items()], out / "failed")
         print(f"{len(paths) - len(bad):,} of {len(paths):,} videos have features in {out}", flush=True)
@@ -118,10 +117,6 @@ def _texts(request: FeatureRequest, texts: list[str], model: _Model) -> None:
     path = write_text_features(request.out, request.form, texts, asked, model.made_by | {"text": form}, embedder)
     if model.ranks.main:
         print(f"{len(texts):,} texts have features in {path}, read {form}", flush=True)
-
-
-def _say_nothing(line: str) -> None:
-    pass
 
 
 def name_bad(bad: Sequence[str], where: Path | None) -> None:

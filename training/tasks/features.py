@@ -58,17 +58,15 @@ def write_features(
     """Write `<name>.<form>`, float32 [N, D], for each video that has none yet; return the bad ones with the reason.
 
     made_by: what the features depend on, written beside them, with the digest of the "weights" and, for the reader
-    alone, the path of the "run". Every rank calls this and reports its own videos; each says first what is to be done.
+    alone, the path of the "run". Every rank calls this and reports its own videos; the first says what is to be done.
     Raises InputError if OUT has features made otherwise.
     """
     _claim(job, {**made_by, "rate": job.rate, "frames": job.frames, "size": job.size}, ranks)
     missing = [name for name in job.videos if not _path(job, name).exists()]
     ranks.barrier()  # all have looked before one writes
     missing = longest_first(missing, job.videos)
-    if kept := len(job.videos) - len(missing):
-        say(f"{kept:,} of {len(job.videos):,} videos have features in {job.out} already")
-    if missing:
-        say(str(_plan(job, missing, system, ranks)))
+    if ranks.main:  # the others' looks at thousands of videos would tell nobody anything
+        _say_plan(job, missing, system, ranks, say)
     _write_share(job, missing[ranks.rank :: ranks.size], system, ranks, report)
     # The files tell when the others have ended: it may take longer than processes wait for each other.
     waiting = missing
@@ -120,6 +118,13 @@ def _refuse_other(job: FeatureJob, old: dict[str, object], made_by: dict[str, ob
                 f"{_path(job, name)}: of another video than {job.videos[name]} is now ({then} bytes "
                 f"then, {size} now): delete it, and it is made again, or name another folder"
             )
+
+
+def _say_plan(job: FeatureJob, missing: list[str], system: System, ranks: Ranks, say: Callable[[str], None]) -> None:
+    if kept := len(job.videos) - len(missing):
+        say(f"{kept:,} of {len(job.videos):,} videos have features in {job.out} already")
+    if missing:
+        say(str(_plan(job, missing, system, ranks)))
 
 
 def _plan(job: FeatureJob, names: list[str], system: System, ranks: Ranks) -> VideoPlan:
