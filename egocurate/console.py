@@ -34,6 +34,11 @@ def progress(enabled: bool = True) -> Iterator[Report]:
         yield _lines()
 
 
+def say(line: str) -> None:
+    """Print a line at once, so that a file or a pipe shows it while the rest is under way."""
+    print(line, flush=True)
+
+
 @contextmanager
 def screen() -> Iterator[tuple[Say, Report]]:
     """Give `say(line)`, whose lines stay on stdout, and a `report(stage, done, total)` of which nothing stays.
@@ -41,7 +46,7 @@ def screen() -> Iterator[tuple[Say, Report]]:
     On a terminal the stage under way has a bar below the lines; elsewhere the lines are all there is.
     """
     if not sys.stdout.isatty():
-        yield (lambda line: print(line, flush=True)), silent
+        yield say, silent
         return
     from rich.console import Console
 

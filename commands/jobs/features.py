@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from egocurate.console import progress
+from egocurate.console import progress, say
 from egocurate.curation.text.marks import normalize
 from egocurate.errors import InputError
 from egocurate.loaders.videos.long_videos import find_videos
@@ -78,7 +77,7 @@ def features_of_run(source: ModelSource, request: FeatureRequest, changes: list[
 def _long_videos(request: FeatureRequest, paths: dict[str, Path], model: _Model, report: Report) -> bool:
     data, out = model.config.data, request.out
     job = FeatureJob(paths, out, request.rate, data.frames, data.size, data.workers, model.at_once, request.form)
-    bad = write_features(job, model.made_by, model.system, model.ranks, report, partial(print, flush=True))
+    bad = write_features(job, model.made_by, model.system, model.ranks, report, say)
     if model.ranks.main:
         name_bad([f"{paths[name]} ({reason})" for name, reason in bad.items()], out / "failed")
         print(f"{len(paths) - len(bad):,} of {len(paths):,} videos have features in {out}", flush=True)

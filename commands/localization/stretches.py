@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from egocurate.commands.jobs.features import name_bad
-from egocurate.console import progress
+from egocurate.console import progress, say
 from egocurate.curation.text.marks import normalize
 from egocurate.models.localization.config import DetectorConfig, VSLNetConfig
 from egocurate.progress import Report
@@ -134,7 +134,7 @@ def _fit(task: Localizer, request: LocalizeRequest, config: LoopConfig) -> Fit:
 
 
 def _learn(fit: Fit, request: LocalizeRequest, report: Report) -> None:
-    figures = learn(fit, device_of(gpu=request.gpu), lambda line: print(line, flush=True), report)
+    figures = learn(fit, device_of(gpu=request.gpu), say, report)
     for name, value in figures.items():
         print(f"  {name:<12} {value:6.2f} %")
     if not figures:

@@ -12,7 +12,7 @@ import torch
 
 from egocurate.commands.jobs.features import name_bad
 from egocurate.commands.localization.stretches import device_of, embed_by
-from egocurate.console import progress
+from egocurate.console import progress, say
 from egocurate.errors import InputError
 from egocurate.models.localization.config import ShotRankerConfig
 from egocurate.storage.atomic import write_json
@@ -77,7 +77,7 @@ def run_qfvs(request: SummaryRequest, config: LoopConfig) -> bool:
                 claim(replace(fit, out=request.out))
             fit.out.mkdir(exist_ok=True)
             print(f"{video.name}: {len(fit.task):,} queries of the other videos to learn from", flush=True)
-            figures[video.name] = learn(fit, device_of(gpu=request.gpu), _say, report)
+            figures[video.name] = learn(fit, device_of(gpu=request.gpu), say, report)
     _tell(figures, request.out, config)
     return not bad
 
@@ -113,10 +113,6 @@ def _features(request: SummaryRequest, videos: Sequence[TaggedVideo]) -> tuple[d
     print(f"{len(rows)} of {len(videos)} videos have features{widths}", flush=True)
     name_bad(bad, None)
     return rows, bad
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def _tell(figures: dict[str, dict[str, float]], out: Path, config: LoopConfig) -> None:

@@ -28,6 +28,14 @@ Rate = Annotated[
     float | None,
     typer.Option("--rate", help="Rows per second (default: as `curate features` noted, else Ego4D's 1.875)."),
 ]
+Text = Annotated[
+    str,
+    typer.Option(
+        "--text",
+        metavar="RUN|WEIGHTS",
+        help="What embeds the queries, best what made the features (default: their words alone are learned).",
+    ),
+]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Times that every item is learned from.")]
 Batch = Annotated[int, typer.Option("--batch-size", min=1, help="Items of a step.")]
 LearningRate = Annotated[float, typer.Option("--lr", help="Learning rate, which falls to 0 in a line.")]
@@ -40,14 +48,7 @@ def nlq(
     features: Features,
     annotations: Annotations,
     out: OutOfRun,
-    text: Annotated[
-        str,
-        typer.Option(
-            "--text",
-            metavar="RUN|WEIGHTS",
-            help="What embeds the questions, best what made the features (default: their words alone are learned).",
-        ),
-    ] = "",
+    text: Text = "",
     rate: Rate = None,
     positions: Annotated[int, typer.Option("--positions", min=8, help="A clip's rows are pooled to so many.")] = 128,
     epochs: Epochs = 100,
@@ -123,14 +124,7 @@ def qfvs(
         ),
     ],
     out: OutOfRun,
-    text: Annotated[
-        str,
-        typer.Option(
-            "--text",
-            metavar="RUN|WEIGHTS",
-            help="What embeds the queries, best what made the features (default: their concepts alone are learned).",
-        ),
-    ] = "",
+    text: Text = "",
     rate: Rate = None,
     share: Annotated[float, typer.Option("--share", help="Of a video's shots, what a summary shows.")] = 0.02,
     epochs: Epochs = 20,

@@ -25,10 +25,9 @@ from egocurate.curation.synthetic.script import (
     third_person,
     write_script,
 )
-from egocurate.errors import InputError
+from egocurate.curation.synthetic.stamp import is_made
 from egocurate.progress import Report, silent
 from egocurate.storage.atomic import write_json
-from egocurate.storage.json_notes import read_note
 
 WINDOW_SEC = 8.0
 """Length of the windows of Ego4D's state changes."""
@@ -75,10 +74,8 @@ def write_labeled_root(root: Path, config: LabeledRootConfig | None = None, repo
     """
     config = config or LabeledRootConfig()
     stamp = root / "labeled_root.json"
-    if stamp.exists():
-        if read_note(stamp, dict) == asdict(config):
-            return
-        raise InputError(f"{root} holds invented data made with other settings; delete it or name another folder")
+    if is_made(stamp, config, "invented data"):
+        return
     for write in (write_motions, write_epic, write_charades, write_state_changes, write_egotaskqa):
         write(root, config, report)
     write_json(stamp, asdict(config))

@@ -20,10 +20,9 @@ from egocurate.curation.synthetic.script import (
     Script,
     third_person,
 )
-from egocurate.errors import InputError
+from egocurate.curation.synthetic.stamp import is_made
 from egocurate.progress import Report, silent
 from egocurate.storage.atomic import write_json
-from egocurate.storage.json_notes import read_note
 
 MOST_TIMES = 4
 """An action is done up to so many times on end; together they are one moment."""
@@ -62,10 +61,8 @@ def write_long_root(root: Path, config: LongRootConfig | None = None, report: Re
     """
     config = config or LongRootConfig()
     stamp = root / "long_root.json"
-    if stamp.exists():
-        if read_note(stamp, dict) == asdict(config):
-            return
-        raise InputError(f"{root} holds invented videos made with other settings; delete it or name another folder")
+    if is_made(stamp, config, "invented videos"):
+        return
     annotations, videos_dir = root / "v2" / "annotations", root / "v2" / "full_scale"
     for folder in (annotations, videos_dir):
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,10 +12,9 @@ import numpy as np
 
 from egocurate.curation.synthetic.render_all import RenderJob, render_all
 from egocurate.curation.synthetic.script import NOUNS, VERBS, Script, narrate, write_script
-from egocurate.errors import InputError
+from egocurate.curation.synthetic.stamp import is_made
 from egocurate.progress import Report, silent
 from egocurate.storage.atomic import write_json
-from egocurate.storage.json_notes import read_note
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,8 @@ def write_demo_root(root: Path, config: DemoRootConfig | None = None, report: Re
     """
     config = config or DemoRootConfig()
     stamp = root / "demo_root.json"
-    if stamp.exists():
-        if read_note(stamp, dict) == asdict(config):
-            return
-        raise InputError(f"{root} holds a synthetic root made with other settings; delete it or name another folder")
+    if is_made(stamp, config, "a synthetic root"):
+        return
     annotations, videos_dir = root / "v2" / "annotations", root / "v2" / "full_scale"
     annotations.mkdir(parents=True, exist_ok=True)
     videos_dir.mkdir(parents=True, exist_ok=True)

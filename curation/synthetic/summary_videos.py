@@ -11,10 +11,9 @@ import numpy as np
 
 from egocurate.curation.synthetic.render_all import RenderJob, render_all
 from egocurate.curation.synthetic.script import ACTION_SEC, NOUNS, OBJECTS_PER_SCENE, VERBS, Action, Script
-from egocurate.errors import InputError
+from egocurate.curation.synthetic.stamp import is_made
 from egocurate.progress import Report, silent
 from egocurate.storage.atomic import write_json, write_text
-from egocurate.storage.json_notes import read_note
 
 SHOT_SEC = 5.0
 SHARE = 0.02
@@ -41,10 +40,8 @@ def write_summary_root(root: Path, config: SummaryRootConfig | None = None, repo
     """
     config = config or SummaryRootConfig()
     stamp = root / "summary_root.json"
-    if stamp.exists():
-        if read_note(stamp, dict) == asdict(config):
-            return
-        raise InputError(f"{root} holds invented videos made with other settings; delete it or name another folder")
+    if is_made(stamp, config, "invented videos"):
+        return
     jobs = []
     for number in range(config.videos):
         name = f"P{number + 1:02d}"
