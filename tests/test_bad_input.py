@@ -79,6 +79,7 @@ def test_a_video_that_does_not_decode_costs_only_its_own_clips(curate, root, tmp
     assert sum(summary["failed"].values()) == failed.num_rows
 
 
+@pytest.mark.slow
 def test_a_full_disk_says_so_and_keeps_what_is_done(curate, tiny_root, tmp_path):
     if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
         pytest.skip("this machine lets no user mount a file system of their own, which the test fills")
@@ -126,6 +127,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(curate, tiny_roo
         assert (out / "shards" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_an_output_folder_of_another_run(curate, tiny_root, root, tmp_path):
     assert curate("egoclip", "--ego4d-root", tiny_root, "--out", tmp_path / "O", "--tables-only").returncode == 0
     path = root / ANNOTATIONS / "narration.json"

@@ -1,4 +1,4 @@
-"""Draw a script as first-person video: a table, objects on it, a hand that moves one of them, a head that shakes."""
+"""Draw a script as first-person video: a table, objects on it, hands that move one of them, a head that shakes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
+from egocurate.curation.synthetic.hand import ANY, GRIPS, draw_arms, draw_palms
 from egocurate.curation.synthetic.script import MOTIONS, Action, Script
 
 # Outlines in units of the object's size, center (0, 0), y down: (body, accent).
@@ -47,7 +48,6 @@ COLORS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "phone": ((30, 30, 35), (110, 200, 240)),
     "plate": ((235, 235, 225), (190, 210, 225)),
 }
-SKIN = (224, 172, 140)
 LAPS = 0.9  # of its range that a drifting object goes in an action
 APART = 0.75  # of its size: how far the halves of an object lie from where it was
 MARGIN = 0.12  # of the side: what the camera's shake may uncover
@@ -148,26 +148,16 @@ def _picture(
         sway = -0.03 * side * shake
         center = (side * (0.5 + dx) + sway[0], side * (0.55 + dy) + sway[1])
         size = 0.17 * side * scale
+        hands = ANY if is_motion else GRIPS[action.verb]
         draw = ImageDraw.Draw(picture)
-        arm = 0.06 * side
-        draw.polygon(
-            [
-                (center[0] - arm, center[1] + size),
-                (center[0] + arm, center[1] + size),
-                (0.75 * side, side),
-                (0.5 * side, side),
-            ],
-            fill=SKIN,
-        )
+        draw_arms(draw, hands, center, size, side)
         if action.change_sec is not None and time_sec >= action.change_sec:
             for side_of in (-APART, APART):
                 half = (center[0] + side_of * size, center[1])
                 _draw_object(draw, action.noun, colors[action.noun], half, 0.6 * size, angle + side_of)
         else:
             _draw_object(draw, action.noun, colors[action.noun], center, size, angle)
-        thumb = 0.05 * side
-        x, y = center[0], center[1] + 0.8 * size
-        draw.ellipse((x - 1.6 * thumb, y - thumb, x + 1.6 * thumb, y + thumb), fill=SKIN)
+        draw_palms(draw, hands, center, size, side)
     return picture
 
 

@@ -54,6 +54,7 @@ def run_part(setup, name):
     return cases
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [RECIPES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in RECIPES[1:])])
 def test_recipes_are_measured_compiled_and_eager_and_fed_by_both_profiles(setup, name):
     cases = run_part(setup, f"recipe {name}")
@@ -78,6 +79,7 @@ def test_attention_says_which_kernels_a_device_lacks(setup):
     assert cases[again]["tflop_per_step"] == cases["VideoPrism, capped"]["tflop_per_step"]
 
 
+@pytest.mark.slow
 def test_decoding_is_measured_and_says_what_is_absent(setup):
     cases = run_part(setup, "decode")
     for frames in (4, 16):
@@ -98,6 +100,7 @@ def _at(cases, profile, frames):
     return {key: own[key] for key in own if key == "at"}
 
 
+@pytest.mark.slow
 def test_the_stream_that_decodes_on_the_device_is_compared_with_the_host(setup, monkeypatch):
     class Lighter(HostDecoder):
         def decode(self, clips):
@@ -287,6 +290,7 @@ def test_a_part_that_does_not_start_is_not_started_for_ever(tmp_path):
     assert Results(tmp_path / RESULTS).cases("first")["start"][FAILED].startswith("its process ended with status 1")
 
 
+@pytest.mark.slow
 def test_time_ends_a_command_and_its_children(tmp_path):
     note = f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))"
     inner = f"import os, pathlib, time; {note}; time.sleep(600)"
@@ -376,6 +380,7 @@ def card(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, value)
 
 
+@pytest.mark.slow
 def test_a_recipe_finds_the_largest_batch_and_takes_less_where_that_is_too_much(setup, card, monkeypatch):
     config = configs.recipe_config(setup, "videomae")
     made = recipes._trainer(setup, config, compiled=False)

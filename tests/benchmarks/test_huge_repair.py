@@ -1,9 +1,12 @@
 import sys
 
+import pytest
+
 from benchmarks import huge_repair
 from egocurate.shards.check.verify import verify
 
 
+@pytest.mark.slow
 def test_the_tars_are_real_and_repair_is_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     huge_repair.write_clips(tmp_path, 600)

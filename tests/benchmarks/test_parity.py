@@ -59,6 +59,7 @@ def test_ours_is_what_the_authors_code_gives(name, tmp_path):
     assert all(row.holds for row in rows), said
 
 
+@pytest.mark.slow
 def test_a_comparison_without_its_tree_is_left_out_in_one_line(tmp_path):
     said = compare("egovlp", tmp_path / "rows.json")
     assert said == "egovlp is left out: EGOVLP_TREE is not set: name a checkout of github.com/showlab/EgoVLP\n"

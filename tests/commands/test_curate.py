@@ -150,6 +150,7 @@ def mistakes(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_options_is_one_line_before_anything_heavy_is_loaded(tmp_path):
     code = """
 import sys
@@ -198,6 +199,7 @@ def test_train_py_is_the_same_command(door, tmp_path):
     assert (done.returncode, done.stderr) == (2, "curate: --mcq-json needs --mcq-shards\n")
 
 
+@pytest.mark.slow
 def test_train_py_is_loaded_once(tmp_path):
     code = """
 import runpy, sys
@@ -254,6 +256,7 @@ def test_show_needs_no_torch(tmp_path):
     assert done.stderr == f"curate: {tmp_path}: no shards there; give the folder that `curate shards` wrote\n"
 
 
+@pytest.mark.slow
 def test_doctor_works_without_what_training_needs(tmp_path):
     done = run(BLOCKED.format(blocked=("torch", "huggingface_hub")), "doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

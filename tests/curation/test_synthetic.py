@@ -1,10 +1,13 @@
+import itertools
 import json
 
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from egocurate.curation.synthetic import DemoRootConfig, write_demo_root
+from egocurate.curation.synthetic.hand import GRIPS, draw_arms, draw_palms
 from egocurate.curation.synthetic.render import pose, render
 from egocurate.curation.synthetic.script import ACTION_SEC, NOUNS, VERBS, Script, narrate, third_person, write_script
 from egocurate.errors import InputError
@@ -24,6 +27,20 @@ def test_a_script_fills_its_video_with_actions_that_do_not_overlap():
 def test_every_verb_moves_in_its_own_way():
     paths = {verb: tuple(np.round([pose(verb, p) for p in np.linspace(0, 1, 9)], 3).ravel()) for verb in VERBS}
     assert len(set(paths.values())) == len(VERBS)
+
+
+def test_every_verb_has_its_grip_in_the_mirror_too():
+    """Training flips pictures: a grip that is another one's mirror image would tell neither."""
+    seen = {}
+    for verb in VERBS:
+        picture = Image.new("RGB", (64, 64))
+        draw = ImageDraw.Draw(picture)
+        draw_arms(draw, GRIPS[verb], (32, 32), 11, 64)
+        draw_palms(draw, GRIPS[verb], (32, 32), 11, 64)
+        seen[verb] = np.asarray(picture).any(axis=2)
+    for one, other in itertools.combinations(VERBS, 2):
+        for mirrored in (seen[other], seen[other][:, ::-1]):
+            assert (seen[one] ^ mirrored).sum() > 0.25 * (seen[one] | mirrored).sum(), (one, other)
 
 
 def test_two_annotators_tell_the_same_script_differently():

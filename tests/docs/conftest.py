@@ -98,7 +98,7 @@ def shrunk(config):
     """Return a config of two short steps; None for one at its published size, which is not trained here."""
     if config.compile or config.batch_size > 64:
         return None
-    return replace(config, max_steps=2, batch_size=8, device="cpu", data=replace(config.data, workers=1))
+    return replace(config, max_steps=2, batch_size=8, device="cpu", data=replace(config.data, workers=0))
 
 
 def train_a_little(config, **options):

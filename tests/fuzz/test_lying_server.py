@@ -71,6 +71,7 @@ def was_sent(how: tuple[str, int], result: bytes) -> bool:
     return any(result in data for data in sent)
 
 
+@pytest.mark.slow
 def test_files_and_clips_of_a_server(server, tmp_path: Path, clean, caplog):
     path = as_path(f"{server.url}/shards/a.tar")
     shard = StoredShard(path, sha256(CONTENT).hexdigest(), len(CONTENT))

@@ -96,5 +96,6 @@ def make_others() -> Target:
     return Target("other formats as pictures", whole, broken, read, lambda data, pixels: False, hang_sec=10)
 
 
+@pytest.mark.slow
 def test_other_formats(clean):
     clean(make_others, 200, memory_gb=4)

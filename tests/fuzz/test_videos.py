@@ -189,6 +189,7 @@ def make_features(where: Path) -> Target:
     )
 
 
+@pytest.mark.slow
 def test_features(videos, clean):
     clean(partial(make_features, videos), 100, memory_gb=6)
 
@@ -216,5 +217,6 @@ def make_decode(where: Path) -> Target:
     return Target("stored mp4 decoded", whole, broken, read, right)
 
 
+@pytest.mark.slow
 def test_stored_clips(videos, clean):
     clean(partial(make_decode, videos), 300, memory_gb=6)

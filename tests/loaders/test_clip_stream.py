@@ -230,6 +230,7 @@ def test_data_that_is_all_bad_stops_the_run(broken):
         next(hopeless.epoch(0))
 
 
+@pytest.mark.slow
 def test_a_missing_shard_is_named(broken):
     folder = broken([])
     (folder / "egoclip-000002.tar").unlink()

@@ -127,7 +127,7 @@ def reference(data):
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize(("before", "after"), [((1, 0), (8, 0)), ((2, 1), (1, 3)), ((4, 0), (2, 2)), ((8, 0), (4, 1))])
-@pytest.mark.parametrize("stop", [3, 9])
+@pytest.mark.parametrize("stop", [pytest.param(3, marks=pytest.mark.slow), 9])
 def test_pixels_go_on_under_other_ranks_and_workers(data, reference, before, after, stop):
     def ranks(world, workers):
         return [small(data[0], rank, world, workers, data[1]) for rank in range(world)]

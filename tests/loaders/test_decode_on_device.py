@@ -93,6 +93,7 @@ def test_what_workers_send_are_files(folder):
     assert_equal(batches.decode(batch), next(open_stream(folder, decode="host").epoch(0)))
 
 
+@pytest.mark.slow
 def test_it_goes_on_in_the_middle_and_over_ranks(folder):
     expected = list(open_stream(folder, decode="host", workers=0).epoch(0))
     data = open_stream(folder, HostDecoder(), workers=1)
@@ -346,6 +347,7 @@ def test_one_ahead_moves_the_next_while_one_is_in_use():
         next(device.one_ahead(iter([1]), fail))
 
 
+@pytest.mark.slow
 def test_prefetch_says_where_and_a_device_that_can_is_taken(folder, monkeypatch):
     asked = []
     monkeypatch.setattr(clip_stream, "gpu_decoder", lambda device, indexes: asked.append(device) or HostDecoder())

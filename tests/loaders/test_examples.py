@@ -44,11 +44,13 @@ def epochs(output):
     return [line.partition(",")[0] for line in output.splitlines() if line.startswith("epoch")]
 
 
+@pytest.mark.slow
 def test_plain_trains_and_goes_on(shards, tmp_path):
     assert epochs(run(EXAMPLES / "plain.py", shards, tmp_path)) == EPOCHS
     assert epochs(run(EXAMPLES / "plain.py", shards, tmp_path)) == [], "two epochs were done"
 
 
+@pytest.mark.slow
 def test_plain_runs_under_torchrun(shards, tmp_path):
     launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2)
     assert epochs(run(*launch, EXAMPLES / "plain.py", shards, tmp_path)) == EPOCHS

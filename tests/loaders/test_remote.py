@@ -48,6 +48,7 @@ def test_first_needs_are_those_of_a_walk_through_the_plan():
     assert first_needs(plan[:0]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_two_ranks_share_a_cache_and_see_what_is_there_locally(shards, server, tmp_path, workers):

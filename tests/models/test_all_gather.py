@@ -123,6 +123,7 @@ def one_rank_of_losses(rank, world, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_local_rows_of_four_ranks_equal_one_process(tmp_path):
     expected = losses(Towers(), slice(None))
     mp.spawn(one_rank_of_losses, (4, tmp_path), nprocs=4)

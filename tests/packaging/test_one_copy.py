@@ -108,6 +108,7 @@ assert found == {} and copies() == {}, found
 """
 
 
+@pytest.mark.slow
 def test_a_task_of_ray_loads_each_module_once(watched, tmp_path):
     (tmp_path / "task.py").write_text(TASK)
     (driver, *_) = watched(tmp_path / "task.py")

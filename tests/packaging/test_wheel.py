@@ -103,6 +103,7 @@ def own_project(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_folder_with_modules_of_the_same_names_keeps_them(own_project, from_wheel):
     printed = from_wheel.run(from_wheel.python, "main.py", cwd=own_project)
     assert printed.strip() == str(from_wheel.site_packages / "egocurate")
@@ -127,6 +128,7 @@ def test_an_editable_install_puts_nothing_but_the_package_on_the_path(editable_w
     assert (ROOT / folder / "egocurate").samefile(ROOT / "egocurate")
 
 
+@pytest.mark.slow
 def test_a_checkout_works_in_a_folder_with_such_names_too(own_project, from_checkout):
     printed = from_checkout.run(from_checkout.python, "main.py", cwd=own_project)
     assert printed.strip() == str(ROOT / ".editable" / "egocurate")

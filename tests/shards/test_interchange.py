@@ -82,6 +82,7 @@ def test_tarfile_reads_them(index: ShardIndex):
     assert found == expected
 
 
+@pytest.mark.slow
 def test_energon_prepares_and_reads_them(index: ShardIndex, tmp_path: Path):
     folder = shutil.copytree(index.folder, tmp_path / "shards")
     # The command that docs/interchange.md gives; Energon refuses a shard without samples unless it is named.

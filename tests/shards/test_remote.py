@@ -73,6 +73,7 @@ def uploads():
     return as_path(BUCKET).fs.call_s3("list_multipart_uploads", Bucket="bucket").get("Uploads", [])
 
 
+@pytest.mark.slow
 def test_a_run_from_store_to_store_leaves_the_objects_of_a_local_run_and_nothing_else(built):
     local, url, _ = built
     here, there = files(local), objects(url)
@@ -282,6 +283,7 @@ def test_parts_left_by_a_killed_process_are_given_up_by_the_next_run(s3):
     end_uploads(as_path(f"{BUCKET}/other"))
 
 
+@pytest.mark.slow
 def test_a_store_that_stumbles_is_asked_again_and_one_that_stays_down_is_named(s3, monkeypatch):
     path = as_path(f"{BUCKET}/note.txt")
     atomic_write(path, lambda file: file.write(b"x"))
@@ -297,6 +299,7 @@ def test_a_store_that_stumbles_is_asked_again_and_one_that_stays_down_is_named(s
         s3.failures = 0
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_url_is_one_line(s3, curate, tiny_root, monkeypatch):
     with pytest.raises(InputError, match="there is no bucket nowhere; make it first"):
         check_bucket(as_path("s3://nowhere/out"))

@@ -45,6 +45,7 @@ print(index.row(3).key, *frames.shape)
     assert key.startswith("cook-narration_pass_1-") and len(shape) == 4 and shape[0] == "2" and shape[-1] == "3"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["show", "FOLDER", "0", "--out", "clip.png"], ["verify", "FOLDER"], ["doctor"]])
 def test_verbs_that_look_work(folder, tmp_path, arguments):
     arguments = [{"FOLDER": str(folder), "clip.png": str(tmp_path / "clip.png")}.get(one, one) for one in arguments]

@@ -9,6 +9,7 @@ from egocurate.commands.jobs import doctor
 from egocurate.curation.text import pos_tags as parse
 
 
+@pytest.mark.slow
 def test_doctor_finds_what_the_tests_run_on(curate):
     done = curate("doctor")
     assert done.returncode == 0, done.stderr

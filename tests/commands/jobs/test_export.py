@@ -84,6 +84,7 @@ def published(tiny_root, curate, tmp_path_factory):
     return rows, path, out, done
 
 
+@pytest.mark.slow
 def test_the_published_csv_becomes_shards_row_by_row(published):
     rows, _, out, done = published
     assert done.returncode == 0, done.stderr
@@ -178,6 +179,7 @@ def exported(tiny_root, published, curate, tmp_path_factory):
     return root, gone, done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("like", LAYOUTS)
 def test_every_video_on_disk_is_exported_whole(exported, like):
     root, gone, done = exported
@@ -215,6 +217,7 @@ def test_clips_come_in_the_form_the_code_wants(exported, published, like):
     assert (summary["clips"], summary["clips_without_chunks"]) == (20, 20)
 
 
+@pytest.mark.slow
 def test_the_same_export_again_changes_nothing_and_another_layout_is_refused(exported, curate, tmp_path):
     root, _, done = exported
     arguments, _ = done["avion"]

@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_flipped_byte_is_named_and_mended(curate, tiny_root, tmp_path):
     out = tmp_path / "O"
     assert curate("egoclip", "--ego4d-root", tiny_root, "--out", out, "--shard-clips", 8).returncode == 0

@@ -130,6 +130,7 @@ def test_a_lexicon_edited_in_its_place_is_not_overwritten(run, tiny_root, tmp_pa
     refused(run(*line), str(path), "not as `curate egoclip` wrote it")
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_share_a_folder(tiny_root, tmp_path):
     line = [sys.executable, "-m", "egocurate", "egoclip", "--root", str(tiny_root), "--out", str(tmp_path / "O")]
     both = [

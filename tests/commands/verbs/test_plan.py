@@ -30,6 +30,7 @@ def plan(capsys, words):
     return left.value.code or 0, capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_plan_as_a_table(capsys):
     status, printed = plan(capsys, "egovlp-tiny --gpus 2 --gpu 4090 --cores 4 --clips 6400")
     assert status == 0
@@ -57,6 +58,7 @@ def test_a_plan_as_json_says_the_same(capsys):
     assert found["feeds"]["train"]["disk_bytes"] == found["feeds"]["train"]["bytes_per_clip"] * found["clips"]
 
 
+@pytest.mark.slow
 def test_sizes_that_cannot_be_built_are_a_line(capsys):
     with pytest.raises(SystemExit) as left:
         main(["plan", "egovlp-tiny", "--gpus", "1", "--set", "data.size=60"])

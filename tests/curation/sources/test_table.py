@@ -181,6 +181,7 @@ def test_no_file_and_no_kind(tmp_path):
         open_source("youtube", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_row_without_a_video_is_rejected_and_a_broken_video_fails_alone(videos, tmp_path, curate):
     (videos / "broken.mp4").write_bytes(b"no video" * 100)
     rows = [("videos/a.mp4", t, f"#C C takes the cup {t}") for t in (2, 5, 8, 11)]
@@ -197,6 +198,7 @@ def test_a_row_without_a_video_is_rejected_and_a_broken_video_fails_alone(videos
     assert index.row(0).frame_count > 0
 
 
+@pytest.mark.slow
 def test_questions_come_from_the_val_videos_of_a_table(tmp_path, curate):
     verbs, nouns = ("takes", "opens", "cuts", "washes", "pours"), ("cup", "door", "onion", "plate", "milk", "box")
     rows = [

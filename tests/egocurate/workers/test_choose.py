@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import ray
 
 from egocurate.ray_session import ray_session
@@ -46,11 +47,13 @@ with open_workers(1, SOON_SEC / 2) as workers:
     print(type(workers).__name__)
 with open_workers(10_000, 10_000 * SOON_SEC, lambda *stage: stages.append(stage)) as workers:
     print(type(workers).__name__)
+import pytest
 import ray
 print(ray.is_initialized(), *stages)
 """
 
 
+@pytest.mark.slow
 def test_more_work_starts_a_session_and_ends_it():
     # In a process of its own: other tests keep a session up in this one.
     env = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -18,6 +18,14 @@ from egocurate.loaders.workers.worker_status import WorkerLost
 SETTINGS = {"frames": 2, "size": 24, "seed": 3}
 
 
+def kill_who_reads(there, after_sec):
+    """Kill the worker that was the last to begin reading, some time after that."""
+    while not (reading := there._dataset.status.readings()):
+        time.sleep(0.01)
+    time.sleep(after_sec)
+    os.kill(reading[-1].pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_stall_says_who_reads_what_since_when(server, caplog, workers):
     there = stream(server.url, batch_size=8, workers=workers, stall_sec=1.0, **SETTINGS)
@@ -55,8 +63,7 @@ def test_a_shard_that_never_comes_is_named_too(shards, tmp_path, caplog, monkeyp
     monkeypatch.setattr(os, "open", hanging_open)
     there = stream(folder, batch_size=8, workers=1, stall_sec=0.3, max_bad=0, **SETTINGS)
     with caplog.at_level(logging.WARNING):
-        kill = lambda: os.kill(there._dataset.status.readings()[0].pid, signal.SIGKILL)  # noqa: E731
-        threading.Timer(2.0, kill).start()
+        threading.Thread(target=kill_who_reads, args=(there, 2.0), daemon=True).start()
         with pytest.raises(WorkerLost, match=r"hung/egoclip-\d+\.tar"):
             next(there.epoch(0))
     assert any(re.search(r"worker 0 .* in .*hung/egoclip-\d+\.tar since", line) for line in caplog.messages)
@@ -67,14 +74,7 @@ def test_a_killed_worker_is_one_line_that_names_what_it_read(server):
     batches = there.epoch(0)
     next(batches)
     server.failures, server.stall_sec = ["stall"] * 500, 5.0
-
-    def kill():
-        while not (reading := there._dataset.status.readings()):
-            time.sleep(0.01)
-        time.sleep(0.5)
-        os.kill(reading[-1].pid, signal.SIGKILL)
-
-    threading.Thread(target=kill, daemon=True).start()
+    threading.Thread(target=kill_who_reads, args=(there, 0.5), daemon=True).start()
     with pytest.raises(WorkerLost) as error:
         list(batches)
     line = str(error.value)

@@ -122,6 +122,7 @@ def test_clips_of_made_videos_hold_the_frames_that_brute_force_picks(kind, make_
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_clips_of_real_videos_hold_the_frames_that_brute_force_picks(name, real_video, monkeypatch):
     check_against_brute_force(real_video(name), monkeypatch, lambda end, count: some_windows(1, end, count))

@@ -28,6 +28,7 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_video_that_never_opens_is_given_up_and_the_rest_is_written(ray_up, with_a_pipe, tmp_path):
     summary = write_shards(with_a_pipe)
     failed = pq.read_table(with_a_pipe.out / "failed.parquet").to_pylist()

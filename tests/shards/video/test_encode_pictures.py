@@ -30,6 +30,7 @@ def written(request, ray_up, job):
     return job
 
 
+@pytest.mark.slow
 def test_members_are_the_pictures_that_cutting_yields(written):
     index = ShardIndex.open(written.out)
     kind = written.profile.codec.members

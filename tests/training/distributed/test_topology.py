@@ -35,10 +35,10 @@ def same(ours, theirs):
 @pytest.mark.parametrize(
     ("size", "change"),
     [
-        (2, {"micro_batches": 2, "activation_checkpointing": True}),
+        pytest.param(2, {"micro_batches": 2, "activation_checkpointing": True}, marks=pytest.mark.slow),
         (2, {"parallel": "fsdp", "micro_batches": 2, "activation_checkpointing": True}),
-        (4, {}),
-        (4, {"parallel": "fsdp"}),
+        pytest.param(4, {}, marks=pytest.mark.slow),
+        pytest.param(4, {"parallel": "fsdp"}, marks=pytest.mark.slow),
     ],
 )
 def test_ranks_learn_what_one_process_does(alone, tmp_path, size, change):

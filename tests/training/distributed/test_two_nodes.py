@@ -101,6 +101,7 @@ def close_to(expected):
     return [(step, pytest.approx(loss, rel=1e-4)) for step, loss in expected]
 
 
+@pytest.mark.slow
 def test_two_nodes_learn_what_one_process_does(nodes, data, expected, tmp_path):
     nodes.start(2, arguments(data, tmp_path / "run"))
     assert [agent.wait(120) for agent in nodes.agents] == [0, 0], nodes.log(0) + nodes.log(1)

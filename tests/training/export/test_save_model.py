@@ -88,6 +88,7 @@ def test_the_folder_is_all_that_it_needs_and_tells_no_path(trained, given, tmp_p
         hidden.rename(trained)
 
 
+@pytest.mark.slow
 def test_the_card_has_figures_data_and_how_it_is_opened(trained, given):
     card = (given / "README.md").read_text()
     table = (trained / "metrics.csv").read_text().splitlines()
@@ -236,6 +237,7 @@ def test_released_weights_take_another_form(tmp_path):
     assert "These are the weights VideoMAE.pth" in card and "## Figures" not in card
 
 
+@pytest.mark.slow
 def test_train_py_gives_away_too(trained, tmp_path):
     line = [sys.executable, "-m", "egocurate.train", "export", str(trained), "--out", str(tmp_path / "out")]
     subprocess.run(line, check=True)

@@ -56,6 +56,7 @@ def chance(videos, draw):
     return np.mean(figures)
 
 
+@pytest.mark.slow
 def test_summaries_of_unseen_videos_are_far_above_chance_and_a_run_goes_on(world, narrow, capsys):
     more = ("--epochs", 12, "--batch-size", 5, "--lr", 1e-2, "--share", 0.05)
     assert curate(world, *more) == 0

@@ -12,6 +12,7 @@ from tests.training.plan import fake_runs
 HEADER = Path(torch.__file__).parent / "include" / "ATen" / "autocast_mode.h"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planted", [fake_runs.learn_with_a_mean_on_the_host, fake_runs.learn_with_a_layer_left_behind])
 def test_a_tensor_on_the_wrong_device_is_caught(apart, planted):
     with pytest.raises(RuntimeError, match=r"same device.*(cpu and fakegpu|fakegpu:0 and cpu)"):

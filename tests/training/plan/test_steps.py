@@ -17,6 +17,7 @@ RECIPES = {
 WAITS_AMONG_RANKS = {"egovlpv2-tiny": {"models/all_gather.py:find_routes"}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe", ["egovlp", *(pytest.param(name, marks=pytest.mark.slow) for name in RECIPES if name != "egovlp")]
 )

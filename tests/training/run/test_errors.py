@@ -82,6 +82,7 @@ def test_one_rank_out_of_memory(data, tmp_path):
     assert done.stderr.count("Traceback") == 1  # torchrun's own
 
 
+@pytest.mark.slow
 def test_a_mistake_of_all_ranks_is_said_once(data, tmp_path):
     done = torchrun(str(ROOT / "train.py"), *arguments(data, tmp_path / "run", "--set", "data.size=48")[1:])
     [line] = errors(done.stderr)
@@ -150,6 +151,7 @@ def test_a_port_that_is_taken(tiny, monkeypatch):
             dist.TCPStore("localhost", port, is_master=True, timeout=timedelta(seconds=1))
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_said_by_the_rank_that_needs_it(data, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -289,6 +291,7 @@ def alone(data, tmp_path, **env):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
 
 
+@pytest.mark.slow
 def test_an_interface_that_is_not_there(data, tmp_path):
     done = alone(data, tmp_path, GLOO_SOCKET_IFNAME="nosuch0")
     [line] = errors(done.stderr)

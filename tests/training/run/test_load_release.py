@@ -180,6 +180,7 @@ def test_egovlpv2_with_linear_projections_is_a_model(folder, tokenizer, monkeypa
     assert "1 of the" in said
 
 
+@pytest.mark.slow
 def test_releases_of_dual_encoders_are_models(folder, data, capsys):
     train_tokenizer(TEXTS * 3, 90).save_pretrained(folder / "small-tokenizer")
     ask = ["--mcq-json", data / "egomcq.json", "--mcq-shards", data / "shards", "--set", "data.workers=0"]

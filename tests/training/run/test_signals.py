@@ -35,6 +35,7 @@ def begin(data, out, *launch):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "to_all", "words", "status"),
     [(signal.SIGINT, False, "interrupted", 130), (signal.SIGTERM, True, "ended by SIGTERM", 143)],

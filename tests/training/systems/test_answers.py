@@ -123,6 +123,7 @@ def test_two_ranks_learn_what_one_learns(data, tmp_path):
         assert [v for v in theirs if v is not None] == pytest.approx([v for v in ours if v is not None], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_to_answer_by_the_clip_and_the_question(data, tmp_path):
     """Of the clips that it learns from; no answer to each kind of question, whatever the clip, is right so often."""
     config = tuned(data, tmp_path / "run", test_shards=str(data / "train"), max_steps=150, epochs=100)

@@ -65,6 +65,7 @@ def test_clips_of_a_class_are_positives_by_egonce_alone(data, tmp_path, loss):
     torch.testing.assert_close(*(system.compare((each, video), unknown)["loss"] for each in (one, other)))
 
 
+@pytest.mark.slow
 def test_a_run_is_tested_and_goes_on_as_if_it_had_not_stopped(data, tmp_path):
     whole, stopped = (tuned(data, tmp_path / name) for name in ("whole", "stopped"))
     result = run(whole)

@@ -61,6 +61,7 @@ def built(config, ranks=ALONE):
 # Learning.
 
 
+@pytest.mark.slow
 def test_it_learns_and_is_logged(config, tmp_path):
     optimizer = OptimizerConfig(lr=3e-3, new_lr=6e-3, warmup_steps=2, clip_grad=1.0)
     few = {"eval_every": 60, "checkpoint_every": 60}

@@ -94,6 +94,7 @@ def test_a_run_is_tested_and_used_from_its_folder_alone(recipe, data, tmp_path, 
     assert {name: found[name] for name in result.after} == pytest.approx(result.after, abs=1e-3)
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_stopped_run_goes_on_to_the_same_losses(recipe, data, tmp_path):
     whole, stopped = (mir(data, tmp_path / name, recipe) for name in ("whole", "stopped"))

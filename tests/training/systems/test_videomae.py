@@ -75,6 +75,7 @@ def test_stopped_and_resumed_equals_unbroken_to_the_bit(straight, small, tmp_pat
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
+@pytest.mark.slow
 def test_two_ranks_learn_what_one_does(straight, small, tmp_path):
     together(2, run, replace(small, out=str(tmp_path / "two")))
     one, two = rows(Path(straight.out), "loss"), rows(tmp_path / "two", "loss")

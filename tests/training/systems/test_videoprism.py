@@ -109,6 +109,7 @@ def test_the_loss_falls(request, tmp_path, stage):
     assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:5])
 
 
+@pytest.mark.slow
 def test_adafactor_resumes_to_the_bit(first, tmp_path):
     first = replace(first, optimizer=replace(first.optimizer, kind="adafactor", schedule="linear"))
     unbroken, broken = (replace(first, out=str(tmp_path / name)) for name in ("unbroken", "broken"))
@@ -206,6 +207,7 @@ def test_weights_take_the_place_of_runs(first, second, third, stage1, tmp_path):
     assert torch.equal(system.model.text.embed.weight, model.text.embed.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dinov3_vit", pytest.param("pe_video", marks=needs_timm)])
 def test_an_encoder_of_others_teaches(second, tmp_path, kind):
     write_encoder(kind, tmp_path / "encoder")

@@ -310,6 +310,7 @@ def train_there(config):
     run(config)
 
 
+@pytest.mark.slow
 def test_weights_that_two_ranks_hold_in_parts_are_read_by_one(tiny, data, tmp_path):
     config = replace(tiny, out=str(tmp_path / "run"), parallel="fsdp", max_steps=3)
     together(2, train_there, config)

@@ -130,6 +130,7 @@ def test_two_ranks_write_what_one_does_and_name_the_bad(trained, videos, made, t
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.slow
 def test_killed_and_repeated_it_goes_on(trained, videos, made, tmp_path):
     """A pipe in the place of a video holds the process where it can be killed."""
     for name in LENGTHS:

@@ -293,6 +293,7 @@ def test_captions_of_older_files_and_templates(tmp_path):
         read_templates(tmp_path / "none.txt")
 
 
+@pytest.mark.slow
 def test_tasks_can_be_imported_before_systems():
     line = "import egocurate.training.tasks.zero_shot.video_retrieval"
     subprocess.run([sys.executable, "-c", line], check=True)

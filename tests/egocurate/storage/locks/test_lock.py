@@ -156,6 +156,7 @@ class SlowToRemove(LocalLockFile):
         super().remove()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_slow_to_clear_a_dead_lock_away_does_not_remove_the_lock_of_a_faster_one(tmp_path):
     written_by(replace(Holder.this_process(), born="1"), tmp_path)
     inside, most, refused = [], [], []
