@@ -161,10 +161,12 @@ def in_order(path):
         return None if any(one.is_corrupt for one in frames) else {look(scaler.scale(one, aspect)) for one in frames}
 
 
+@pytest.mark.slow
 def test_cutting_broken_files(videos, clean):
     clean(partial(make_cut, videos, "bytes"), 150, memory_gb=6)
 
 
+@pytest.mark.slow
 def test_cutting_past_broken_packets(videos, clean):
     clean(partial(make_cut, videos, "packets"), 100, memory_gb=6, refuses=False)
 

@@ -109,6 +109,7 @@ def test_it_goes_on_in_the_middle_and_over_ranks(folder):
     assert torch.equal(rows, expected[2].frames)
 
 
+@pytest.mark.slow
 def test_a_mixture_of_both_kinds(shards, pictures):
     settings = {"weights": [1, 1], "workers": 1}
     for found, own in zip(
@@ -120,6 +121,7 @@ def test_a_mixture_of_both_kinds(shards, pictures):
         assert len(set(found.source.tolist())) == 2
 
 
+@pytest.mark.slow
 def test_what_the_device_does_not_decode_the_host_does(folder, caplog):
     data = open_stream(folder, Damaged(), workers=1)
     for found, own in zip(data, open_stream(folder, decode="host"), strict=True):
@@ -155,6 +157,7 @@ def undecodable(shards, tmp_path):
     return out, bad
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_bad_clips_are_replaced_as_on_the_host(undecodable, workers):
     folder, bad = undecodable
@@ -220,6 +223,7 @@ def nvdec(data, indices, device):
     return torch.from_numpy(decode_encoded(EncodedClip([data], True, indices, (0, 0)))).permute(0, 3, 1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crop_as", ["host", "device"])
 def test_a_gpu_decodes_what_the_host_does(folder, monkeypatch, crop_as):
     """All but the engines themselves, which are stand-ins; the crop of a device is the host's to a level."""

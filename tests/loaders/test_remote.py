@@ -193,6 +193,7 @@ list(there.epoch(0))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [True, False])
 def test_a_dead_store_is_a_few_lines_however_many_ask(server, tmp_path, cached):
     run = subprocess.Popen(

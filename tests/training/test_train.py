@@ -126,6 +126,7 @@ def test_old_checkpoints_go(tiny, tmp_path):
     assert kept == ["step-00000006", "step-00000007"]
 
 
+@pytest.mark.slow
 def test_info_nce_and_the_published_rules_train_too(tiny, tmp_path):
     """Seed 2 draws a first batch with a pair that lacks a noun, so that the rules differ on it."""
     losses, seeded = {}, replace(tiny.data, seed=2)
@@ -176,6 +177,7 @@ def test_a_mistake_is_one_line(tiny, tmp_path, change, words):
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_stopped_before_its_first_checkpoint_starts_over(straight, tiny, tmp_path):
     with pytest.raises(Stop):
         run(replace(tiny, out=str(tmp_path / "run")), stop_at=1)

@@ -102,6 +102,7 @@ def test_the_page_stands_alone_and_lets_no_text_become_markup(hits, gone, tmp_pa
     assert "video not on disk" in page and "0:02.0 to 0:04.0" in page
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_the_stretches_of_a_page_play_under_the_pointer(hits, gone, tmp_path):
     path = tmp_path / "page.html"

@@ -3,6 +3,7 @@
 import gc
 import pickle
 
+import pytest
 import torch
 
 from egocurate.loaders.clip_stream import stream
@@ -36,6 +37,7 @@ def test_frames_arrive_as_the_tensor_itself_with_channels_first():
     assert torch.equal(arrived.movedim(-3, -1), buffers.writable(buffer))
 
 
+@pytest.mark.slow
 def test_batches_that_are_kept_are_never_written_over(shards):
     config = StreamConfig(size=32, workers=2)
     once = [batch.frames.clone() for batch in stream(shards, batch_size=4, config=config)]

@@ -54,6 +54,7 @@ def repeated(source: Path, target: Path, seconds: int) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_seven_hours_with_clips_all_over(make_video: Callable[..., Path], tmp_path: Path) -> None:
     part = make_video(tmp_path / "part.mp4", pts=range(120), tick=Fraction(1, 6), size=(480, 270), **CODEC)
     video = repeated(part, tmp_path / "long.mp4", 7 * HOUR)

@@ -65,6 +65,7 @@ def task(job):
     return ShardTask(job.out / "a.tar", job.out / "a.tar.json", clips, job.videos, job.profile, stall_sec=0.5)
 
 
+@pytest.mark.slow
 def test_clips_that_were_whole_before_the_hang_are_kept_with_the_same_bytes(task):
     assert run_in_child(task) == 0
     whole = ShardNote.read(task.note)

@@ -30,6 +30,7 @@ def test_a_step_stays_on_the_gpu(apart, recipe):
     assert found["syncs"] == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["egovlp-tiny", "egovlpv2-tiny", "videoprism-stage1-tiny"])
 def test_a_step_among_512_ranks(apart, recipe):
     """The rows of all are there as shapes: losses of 8 rows against 4,096."""
@@ -51,6 +52,7 @@ def test_micro_batches_give_every_parameter_its_gradient(apart, recipe):
     assert found["without"] == [] and found["gradients"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_evaluations_and_features(apart, recipe):
     found = apart(fake_runs.embed, recipe, 6)

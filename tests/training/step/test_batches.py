@@ -42,6 +42,7 @@ def losses_of(config, out, *changes):
     return rows(out, "loss"), said
 
 
+@pytest.mark.slow
 def test_a_run_whose_device_decodes_learns_the_same(tiny, tmp_path, caplog):
     """By the host's decoder in the trainer's process, as a GPU's would be; and by none, which a line says."""
     expected, _ = losses_of(tiny, tmp_path / "host")

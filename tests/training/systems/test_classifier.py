@@ -112,6 +112,7 @@ def test_a_run_is_tested_and_used_from_its_folder_alone(data, tmp_path):
     assert tested.evaluate() == (result.after, [])
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_losses(data, tmp_path):
     whole, stopped = (config_of(data, tmp_path / name, log_every=1) for name in ("whole", "stopped"))
     run(whole)

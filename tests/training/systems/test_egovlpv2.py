@@ -83,6 +83,7 @@ def test_stopped_and_resumed_equals_unbroken_to_the_bit(config, tmp_path):
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
+@pytest.mark.slow
 def test_half_precision_trains(config, tmp_path):
     for mode in ("fp32", "bf16"):
         run(replace(config, out=str(tmp_path / mode), max_steps=2, precision=mode, mcq_mode="ensemble"))
@@ -161,6 +162,7 @@ def test_negatives_of_matching_are_hard_after_the_first_steps(config):
     assert drawn(config).hard  # as published: from the start
 
 
+@pytest.mark.slow
 def test_a_run_counts_its_steps_for_the_schedule(config, tmp_path):
     """A run that is resumed goes on in the schedule where it stood."""
     later = replace(config, objective=ObjectiveConfig(uniform_steps=6), out=str(tmp_path / "run"))

@@ -106,6 +106,7 @@ def test_a_stopped_run_goes_on_to_the_same_losses(recipe, data, tmp_path):
     assert rows(tmp_path / "stopped", *columns) == rows(tmp_path / "whole", *columns)
 
 
+@pytest.mark.slow
 def test_two_ranks_learn_what_one_learns(data, tmp_path):
     for ranks in (1, 2):
         together(ranks, run, mir(data, tmp_path / str(ranks), max_steps=2))

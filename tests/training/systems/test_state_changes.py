@@ -104,6 +104,7 @@ def test_the_figures_by_hand(data, tmp_path):
     assert found == pytest.approx({"accuracy": 100 * np.mean(right), "error_sec": np.mean(errors)})
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_losses(data, tmp_path):
     whole, stopped = (tuned(data, tmp_path / name, objective=BOTH) for name in ("whole", "stopped"))
     run(whole)
@@ -114,6 +115,7 @@ def test_a_stopped_run_goes_on_to_the_same_losses(data, tmp_path):
     assert rows(tmp_path / "stopped", *columns) == rows(tmp_path / "whole", *columns)
 
 
+@pytest.mark.slow
 def test_two_ranks_learn_what_one_learns(data, tmp_path):
     for ranks in (1, 2):
         together(ranks, run, tuned(data, tmp_path / str(ranks), objective=BOTH, max_steps=2))

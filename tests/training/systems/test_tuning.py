@@ -52,6 +52,7 @@ def alone(labeled, tmp_path_factory):
     return config
 
 
+@pytest.mark.slow
 def test_a_stopped_run_is_augmented_as_an_unbroken_one(labeled, alone, tmp_path):
     stopped = tuning_of(labeled, tmp_path / "stopped")
     with pytest.raises(Stop):
@@ -60,6 +61,7 @@ def test_a_stopped_run_is_augmented_as_an_unbroken_one(labeled, alone, tmp_path)
     assert rows(tmp_path / "stopped", *FIGURES) == rows(Path(alone.out), *FIGURES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "change"), [(2, {}), (1, {"micro_batches": 2})])
 def test_two_ranks_and_micro_batches_are_augmented_as_one(labeled, alone, tmp_path, size, change):
     together(size, run, tuning_of(labeled, tmp_path / "run", **change))
@@ -103,6 +105,7 @@ def test_a_fine_tuned_release_is_a_start(labeled, tmp_path):
         assert torch.equal(system.model.backbone.state_dict()[name], value), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["map", "mean"])
 def test_a_probe_learns_its_head_alone(labeled, tmp_path, head):
     start = tmp_path / "pretrained"

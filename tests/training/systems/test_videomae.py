@@ -171,6 +171,7 @@ def test_the_published_recipe():
     assert (config.data.frames, config.data.size, config.data.pick) == (16, 224, "stride-1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", ["random", "frame"])
 def test_other_masks_are_a_setting(small, tmp_path, mask):
     config = replace(small, model=replace(small.model, mask=mask), max_steps=1, out=str(tmp_path / "run"))

@@ -137,6 +137,7 @@ def test_two_ranks_learn_what_one_does(second, third, stage2, tmp_path):
         ]
 
 
+@pytest.mark.slow
 def test_the_teacher_stays_as_it_was_and_out_of_the_checkpoint(second, stage1, stage2, tmp_path):
     system = build(second)
     student = {id(parameter) for parameter in system.model.parameters()}
@@ -165,6 +166,7 @@ def test_a_step_leaves_the_teacher_alone(second):
     assert all(torch.equal(before[name], value) for name, value in system.teacher.state_dict().items())
 
 
+@pytest.mark.slow
 def test_tuned_texts_leave_the_encoder_to_the_bit(third, stage1, stage2, tmp_path):
     result = run(replace(third, out=str(tmp_path / "run")))
     assert result.after.keys() == {"inter", "intra"}

@@ -201,6 +201,7 @@ def test_charades_by_hand(charades, tiny):
     assert missing == ["GONEEGO (not there)"]
 
 
+@pytest.mark.slow
 def test_the_command_gives_what_the_embeddings_give(trained, epic, charades, data, tiny, capsys):
     """Each clip embedded on its own, and the metrics by another way where they are short."""
     out, result = trained

@@ -104,6 +104,7 @@ def features_there(*arguments):
     assert features(*arguments) == 3
 
 
+@pytest.mark.slow
 def test_two_ranks_write_what_one_does_and_name_the_bad(trained, videos, made, tmp_path, capsys):
     listed = tmp_path / "list.txt"
     (tmp_path / "noise.mp4").write_bytes(bytes(5000))

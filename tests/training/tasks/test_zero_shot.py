@@ -327,6 +327,7 @@ def benchmarks(data, labeled, videos, tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_all_benchmarks_of_a_folder(trained, benchmarks, labeled, tmp_path, capsys):
     assert command("eval", trained, "--all", "--data", benchmarks, "--out", tmp_path / "one") == 3
     said = capsys.readouterr().out
