@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,16 +10,13 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTokenizerFast
 
 from benchmarks.parity import ours
-from benchmarks.parity.inputs import TEXTS, clips, randomize
+from benchmarks.parity.inputs import TEXTS, byte_pair_tokenizer, clips, levels_normalized, randomize
 from benchmarks.parity.rows import Row, largest
 from benchmarks.parity.trees import StandIn, Tree, opened
 
 TREE = Tree("LAVILA_TREE", "facebookresearch/LaViLa")
-LEVELS = ((108.3272985, 116.7460125, 104.09373615), (68.5005327, 66.6321579, 70.32316305))
-"""mean and deviation of levels, as eval_zeroshot.py has them"""
 # OpenAI's CLIP that each is begun from: width, layers, patch, width and heads of texts, and of both together.
 BASE, LARGE = (768, 12, 16, 512, 8, 512), (1024, 24, 14, 768, 12, 768)
 # The narrators' parts, made for an earlier transformers, and the download of CLIP.
@@ -29,7 +24,7 @@ UNUSED_PARTS = ("gpt2_gated", "narrator", "openai_clip")
 
 
 def lavila() -> Iterator[Row]:
-    """Compare encoders that were trained on 4 frames, shown 4 and 16: ViT-B's, and on 4 ViT-L's."""
+    """Compare encoders that were trained on 4 frames, shown 4 and 16: ViT-B's and ViT-L's."""
     with TemporaryDirectory() as scratch, opened(TREE, ("torchvision",)):
         parts = {f"lavila.models.{part}": StandIn(f"lavila.models.{part}") for part in UNUSED_PARTS}
         with mock.patch.dict(sys.modules, parts):
@@ -37,16 +32,16 @@ def lavila() -> Iterator[Row]:
             from lavila.models.tokenizer import SimpleTokenizer, default_bpe
 
         words = SimpleTokenizer()
-        tokenizer = _tokenizer_folder(words.encoder, default_bpe(), Path(scratch) / "tokenizer")
-        for name, build, sizes, shown_frames in (
-            ("LaViLa-B", models.CLIP_OPENAI_TIMESFORMER_BASE, BASE, (4, 16)),
-            ("LaViLa-L", models.CLIP_OPENAI_TIMESFORMER_LARGE, LARGE, (4,)),
+        tokenizer = byte_pair_tokenizer(list(words.encoder), default_bpe(), Path(scratch) / "tokenizer")
+        for name, build, sizes in (
+            ("LaViLa-B", models.CLIP_OPENAI_TIMESFORMER_BASE, BASE),
+            ("LaViLa-L", models.CLIP_OPENAI_TIMESFORMER_LARGE, LARGE),
         ):
             models.load_openai_clip = lambda *_, sizes=sizes: (_openai_clip(openai_model.CLIP, sizes), None)
             state = randomize(build(num_frames=4)).state_dict()
             weights = Path(scratch) / "released.pth"
             torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, weights)
-            for frames in shown_frames:
+            for frames in (4, 16):
                 theirs = build(num_frames=frames).eval()
                 fitted = utils.inflate_positional_embeds(theirs.state_dict(), dict(state), num_frames=frames)
                 theirs.load_state_dict(fitted)
@@ -57,8 +52,7 @@ def lavila() -> Iterator[Row]:
 @torch.no_grad()
 def _rows(name: str, theirs: nn.Module, words: Callable[..., Tensor], model: ours.Model, frames: int) -> Iterator[Row]:
     shown = clips(frames)
-    mean, std = (torch.tensor(each)[:, None, None] for each in LEVELS)
-    pixels = ((shown - mean) / std).transpose(1, 2)  # they have colors before frames
+    pixels = levels_normalized(shown).transpose(1, 2)  # they have colors before frames
     found = theirs(pixels, words(list(TEXTS)), norm_embed=True)
     yield Row(f"{name}: clips", TREE.title, frames, largest(model.embed_frames(shown), found["image_embed"]))
     yield Row(f"{name}: raw texts", TREE.title, frames, largest(model.embed_text(TEXTS), found["text_embed"]))
@@ -68,13 +62,3 @@ def _openai_clip(kind: type[nn.Module], sizes: tuple[int, ...]) -> nn.Module:
     """Return the CLIP that their builder would fetch, with random weights."""
     width, layers, patch, text_width, heads, space = sizes
     return kind(space, 224, layers, width, patch, 77, 49408, text_width, heads, 12)
-
-
-def _tokenizer_folder(pieces: dict[str, int], merges: str, folder: Path) -> Path:
-    """Write their tokenizer's pieces and merges as transformers has those of openai/clip-vit-base-patch16."""
-    folder.mkdir()
-    (folder / "vocab.json").write_text(json.dumps(pieces))
-    lines = gzip.decompress(Path(merges).read_bytes()).decode().split("\n")[1 : 49152 - 256 - 2 + 1]
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines]) + "\n")
-    CLIPTokenizerFast(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt")).save_pretrained(folder)
-    return folder
