@@ -35,6 +35,7 @@ TREES = {
     "frozen-in-time": FROZEN,
     "egovlpv2": EGOVLPV2,
     "lavila": LAVILA,
+    "lavila-distilbert": LAVILA,
     "avion": AVION,
     "localization": EPISODIC_MEMORY,
     "summaries": SUMMARIES,
