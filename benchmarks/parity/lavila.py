@@ -1,8 +1,7 @@
 """LaViLa's dual encoders: its builders and tokenizers, from pixels and raw texts to embeddings.
 
 Stand-ins take the place of its narrator's parts, made for an earlier transformers, and of what its builders would
-fetch: CLIP's, DistilBERT's and an image model's weights, as every tensor is drawn here. torchvision is only imported, by
-timm.
+fetch: CLIP's, DistilBERT's and an image model's weights, as every tensor is drawn here. timm alone imports torchvision.
 """
 
 from __future__ import annotations
@@ -82,18 +81,22 @@ def _rows(
 ) -> Iterator[Row]:
     from lavila.models import utils
 
-    state = randomize(build(num_frames=4)).state_dict()
     weights = tokenizer.with_name("released.pth")
+    state = randomize(build(num_frames=4)).state_dict()
     torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, weights)
+    # From here on they are in the file alone: ViT-L's are 2 GB, and theirs and ours have them too.
+    state = {key.removeprefix("module."): value for key, value in torch.load(weights, mmap=True)["state_dict"].items()}
     for frames in shown_frames:
         theirs = build(num_frames=frames).eval()
-        theirs.load_state_dict(utils.inflate_positional_embeds(theirs.state_dict(), dict(state), num_frames=frames))
+        fitted = utils.inflate_positional_embeds(theirs.state_dict(), dict(state), num_frames=frames)
+        theirs.load_state_dict(fitted)
         model = ours.load(weights, f"tokenizer={tokenizer}", f"data.frames={frames}")
         shown = clips(frames)
         pixels = normalize(shown).transpose(1, 2)  # they have colors before frames
         found = theirs(pixels, *words(list(TEXTS)), norm_embed=True)
         yield Row(f"{name}: clips", TREE.title, frames, largest(model.embed_frames(shown), found["image_embed"]))
         yield Row(f"{name}: raw texts", TREE.title, frames, largest(model.embed_text(TEXTS), found["text_embed"]))
+        del theirs, model, fitted
 
 
 @contextmanager
