@@ -130,6 +130,16 @@ _RELEASES = (
         f"stretched to more; {_BPE}",
     ),
     KnownRelease(
+        "LaViLa, dual encoder with DistilBERT",
+        "lavila-distilbert",
+        "a .pth with state_dict",
+        _LAVILA,
+        None,
+        "",
+        "TimeSformer-L begun from CLIP on 336 pixels, or B or L on 224, and DistilBERT; texts of up to 77 tokens; "
+        "tokenizer distilbert-base-uncased; its copy of EgoVLP is read as EgoVLP's",
+    ),
+    KnownRelease(
         "AVION, dual encoder",
         "avion",
         "a .pt with state_dict",

@@ -13,13 +13,14 @@ HUB_CONFIG = "config.json"
 """what a folder of transformers says of its model"""
 Architecture = (
     Literal["egovlp", "egovlpv2", "videomae", "videoprism", "videoprism-encoder"]
-    | Literal["lavila", "avion", "openai-clip", "videomae-classifier"]
+    | Literal["lavila", "lavila-distilbert", "avion", "openai-clip", "videomae-classifier"]
 )
 
 # The first whose patterns each begin some name.
 _KNOWN: tuple[tuple[Architecture, tuple[str, ...]], ...] = (
     ("egovlpv2", (r"video_model\.blocks\.", r"text_model\.encoder\.layer\.\d+\.(crossattention_t2i|alpha_t2i)")),
     ("egovlp", (r"video_model\.blocks\.", r"text_model\.transformer\.layer\.", r"vid_proj\.", r"txt_proj\.")),
+    ("egovlp", (r"visual\.blocks\.", r"textual\.transformer\.layer\.", r"image_projection\.0\.")),
     ("videomae", (r"encoder\.blocks\.", r"decoder\.blocks\.", r"encoder_to_decoder\.")),
     ("videomae", (r"videomae\.encoder\.", r"decoder\.decoder_layers\.", r"encoder_to_decoder\.")),
     ("videoprism", (r"vision_encoder/spatial_encoder/", r"text_encoder/")),
@@ -27,6 +28,7 @@ _KNOWN: tuple[tuple[Architecture, tuple[str, ...]], ...] = (
     ("videoprism-encoder", (r"(vision_encoder/)?spatial_encoder/", r"(vision_encoder/)?temporal_encoder/")),
     ("videoprism-encoder", (r"(\w+_model\.)*spatial_embeddings\.", r"(\w+_model\.)*temporal_embeddings\.")),
     ("lavila", (r"visual\.blocks\.\d+\.timeattn\.", r"transformer\.resblocks\.", r"image_projection$")),
+    ("lavila-distilbert", (r"visual\.ln_pre\.", r"textual\.transformer\.layer\.", r"image_projection$")),
     (
         "avion",
         (r"visual\.transformer\.resblocks\.", r"textual\.transformer\.resblocks\.", r"visual\.image_projection$"),

@@ -22,6 +22,8 @@ COMPARISONS = {
     "frozen-in-time": "dual_encoders.frozen_in_time",
     "egovlpv2": "egovlpv2.egovlpv2",
     "lavila": "lavila.lavila",
+    "lavila-distilbert": "lavila.lavila_distilbert",
+    "avion": "avion.avion",
     "egotaskqa": "egotaskqa.egotaskqa",
     "localization": "localization.localization",
     "summaries": "summaries.summaries",

@@ -14,7 +14,7 @@ from egocurate.training.tasks.zero_shot.class_texts import class_phrase, fill
 
 NARRATION_TEMPLATES = ("#C C {}",)
 WEB_TEMPLATES = ("a video of {}",)
-_NARRATED_RELEASES = ("lavila", "avion")
+_NARRATED_RELEASES = ("lavila", "lavila-distilbert", "avion")
 _WEB_SYSTEM = "videoprism-stage1"
 
 

@@ -16,17 +16,23 @@ _PREFIXES = {
     "vid_proj.0.": "vid_proj.",
     "txt_proj.": "txt_proj.",
 }
+# LaViLa's start of a name, of the same weights -> the release's.
+_LAVILA_PREFIXES = {
+    "visual.": "video_model.",
+    "textual.": "text_model.",
+    "image_projection.": "vid_proj.",
+    "text_projection.": "txt_proj.",
+}
 
 
 def load_egovlp(model: EgoVLP, source: str) -> LoadReport:
-    """Load a checkpoint of the EgoVLP release (file with `state_dict`); ValueError if nothing fits.
+    """Load a checkpoint of the EgoVLP release (file with `state_dict`), or LaViLa's copy of it; ValueError if none is.
 
     A checkpoint with more or fewer frames fits too: its temporal embedding is cut, or filled with zeros.
     """
     # Data-parallel training puts `module.` before every name.
-    state = {
-        replace_prefix(name.removeprefix("module."), _PREFIXES): value for name, value in read_weights(source).items()
-    }
+    read = {name.removeprefix("module."): value for name, value in read_weights(source).items()}
+    state = {replace_prefix(replace_prefix(name, _LAVILA_PREFIXES), _PREFIXES): value for name, value in read.items()}
     return load_state(model, egovlp_frames(state, model), source)
 
 

@@ -23,7 +23,13 @@ from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.weights import check_whole, load_state, read_weights
 
 _BPE = "openai/clip-vit-base-patch16"
-RELEASED: dict[str, str] = {"lavila": _BPE, "avion": _BPE, "openai-clip": _BPE, "videomae-classifier": ""}
+RELEASED: dict[str, str] = {
+    "lavila": _BPE,
+    "lavila-distilbert": "distilbert-base-uncased",
+    "avion": _BPE,
+    "openai-clip": _BPE,
+    "videomae-classifier": "",
+}
 """Kind, as `models.released_names.recognize` tells it -> hub name of its tokenizer, "" without texts."""
 
 

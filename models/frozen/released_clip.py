@@ -1,8 +1,9 @@
 """Dual encoders of CLIP's make in the names of their authors: OpenAI's CLIP, LaViLa (2212.04501), AVION (2309.16669).
 
-All have CLIP's text tower. CLIP sees images, here a clip frame by frame; LaViLa's video tower is Frozen in Time's with
-CLIP's LayerNorm before the first block and QuickGELU; AVION's is CLIP's over all tokens of all frames, with GELU. Sizes
-are read from the tensors' shapes; heads are 64 channels wide, as all of theirs are.
+All have CLIP's text tower, but for some of LaViLa, which have DistilBERT. CLIP sees images, here a clip frame by frame;
+LaViLa's video tower is Frozen in Time's with CLIP's LayerNorm before the first block and QuickGELU; AVION's is CLIP's
+over all tokens of all frames, with GELU. Sizes are read from the tensors' shapes; heads are 64 channels wide, as all of
+theirs are.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from torch import Tensor, nn
 
 from egocurate.models.frozen.encoder import CLIP_PIXELS, Encoder, Pixels, Sizes
 from egocurate.models.layers.clip_text import ClipText, ClipTextConfig
-from egocurate.models.layers.configs import VideoConfig
+from egocurate.models.layers.configs import TextConfig, VideoConfig
+from egocurate.models.layers.distilbert import TextTower
 from egocurate.models.layers.image_weights import clip_names
 from egocurate.models.layers.video_tower import VideoTower, quick_gelu
 from egocurate.models.released_names import count_layers
 from egocurate.models.weights import replace_patterns
 
 HEAD = 64
+_LAVILA = ("lavila", "lavila-distilbert")
+_LAVILA_TEXT = 77
+"""tokens of a text that LaViLa's DistilBERT is shown, of the 512 that it has places for"""
 # LaViLa and AVION normalize CLIP's towers by these numbers of levels, which are not quite CLIP's.
 _LAVILA_PIXELS = Pixels(1.0, (108.3272985, 116.7460125, 104.09373615), (68.5005327, 66.6321579, 70.32316305))
 _TEXT_NAMES = (
@@ -35,6 +40,7 @@ _TEXT_NAMES = (
     (r"^(text\..*)\.mlp\.c_fc\.", r"\1.linear1."),
     (r"^(text\..*)\.mlp\.c_proj\.", r"\1.linear2."),
 )
+_DISTILBERT_NAMES = ((r"^textual\.", "text.model."),)
 _FLASH_NAMES = (
     (r"\.attn\.Wqkv\.", ".attn.in_proj_"),
     (r"\.mlp\.fc1\.", ".mlp.c_fc."),
@@ -60,8 +66,9 @@ class ReleasedClip(Encoder):
         if not self.frame_by_frame:
             video = replace(video, max_frames=max(video.max_frames, frames))
         activation = F.gelu if kind == "avion" else quick_gelu
-        self.video, self.text = VideoTower(video), ClipText(text, activation)
-        if kind == "lavila":
+        self.video = VideoTower(video)
+        self.text = TextTower(text) if isinstance(text, TextConfig) else ClipText(text, activation)
+        if kind in _LAVILA:
             self.video.norm_pre.eps = 1e-5
         for block in self.video.blocks:
             block.mlp.activation = activation
@@ -77,8 +84,9 @@ class ReleasedClip(Encoder):
         return images.unflatten(0, clips.shape[:2]).mean(1)
 
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Embed token ids [B, L] as [B, E]; the mask is not asked for."""
-        return self.text(ids) @ self.text_projection
+        """Embed token ids [B, L] as [B, E]; DistilBERT alone asks for the mask [B, L]."""
+        words = self.text(ids, mask) if isinstance(self.text, TextTower) else self.text(ids)
+        return words @ self.text_projection
 
 
 def clip_state(kind: str, state: dict[str, Tensor], frames: int) -> dict[str, Tensor]:
@@ -87,11 +95,12 @@ def clip_state(kind: str, state: dict[str, Tensor], frames: int) -> dict[str, Te
     Fewer frames than it has learned have the first of its temporal embeddings. For more these are stretched, linearly
     between each two, as LaViLa's and AVION's code does.
     """
-    words = {replace_patterns(name, _TEXT_NAMES): value for name, value in state.items()}
+    names = _DISTILBERT_NAMES if kind == "lavila-distilbert" else _TEXT_NAMES
+    words = {replace_patterns(name, names): value for name, value in state.items()}
     words = {name: value for name, value in words.items() if name.startswith("text.")}
     maps = {_PROJECTIONS[name]: value for name, value in state.items() if name in _PROJECTIONS}
     seen = {name: value for name, value in state.items() if name.startswith("visual.")}
-    tower = _lavila_tower(seen) if kind == "lavila" else _clip_tower(seen)
+    tower = _lavila_tower(seen) if kind in _LAVILA else _clip_tower(seen)
     if kind != "openai-clip" and frames > tower["temporal_embed"].shape[1]:
         time = tower["temporal_embed"].transpose(1, 2)
         tower["temporal_embed"] = F.interpolate(time, frames, mode="linear").transpose(1, 2)
@@ -118,10 +127,11 @@ def _clip_tower(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return tower | {"temporal_embed": weight.new_zeros(1, 1, width) if time is None else time[None]}
 
 
-def read_sizes(kind: str, shapes: Mapping[str, Sequence[int]]) -> tuple[VideoConfig, ClipTextConfig, Sizes]:
+def read_sizes(
+    kind: str, shapes: Mapping[str, Sequence[int]]
+) -> tuple[VideoConfig, ClipTextConfig | TextConfig, Sizes]:
     """Return the sizes of both towers, and what they take and give; KeyError or ValueError for shapes that are none."""
-    text_part = "textual." if kind == "avion" else ""
-    if kind == "lavila":
+    if kind in _LAVILA:
         weight, places, layers = shapes["visual.patch_embed.proj.weight"], shapes["visual.pos_embed"][1], "blocks"
         frames = shapes["visual.temporal_embed"][1]
     else:
@@ -137,21 +147,38 @@ def read_sizes(kind: str, shapes: Mapping[str, Sequence[int]]) -> tuple[VideoCon
         width=width,
         depth=count_layers(rf"visual\.{re.escape(layers)}", shapes),
         heads=max(1, width // HEAD),
-        attention="divided" if kind == "lavila" else "joint",
+        attention="divided" if kind in _LAVILA else "joint",
         eps=1e-5 if kind == "openai-clip" else 1e-6,
         style="clip",
     )
-    vocab, words = shapes[f"{text_part}token_embedding.weight"]
-    text = ClipTextConfig(
-        vocab=vocab,
-        width=words,
-        depth=count_layers(rf"{re.escape(text_part)}transformer\.resblocks", shapes),
-        heads=max(1, words // HEAD),
-        max_tokens=shapes[f"{text_part}positional_embedding"][0],
-    )
-    embedding = shapes[f"{text_part}text_projection"][1]
-    own = Sizes(image, patch, width, embedding, text_tokens=text.max_tokens, text_pieces=vocab, any_size=False)
+    text = _distilbert_sizes(shapes) if kind == "lavila-distilbert" else _clip_text_sizes(kind, shapes)
+    embedding = shapes["textual.text_projection" if kind == "avion" else "text_projection"][1]
+    longest = min(text.max_tokens, _LAVILA_TEXT) if isinstance(text, TextConfig) else text.max_tokens
+    own = Sizes(image, patch, width, embedding, text_tokens=longest, text_pieces=text.vocab, any_size=False)
     return video, text, own if kind == "openai-clip" else replace(own, frames=frames)
+
+
+def _clip_text_sizes(kind: str, shapes: Mapping[str, Sequence[int]]) -> ClipTextConfig:
+    part = "textual." if kind == "avion" else ""
+    vocab, width = shapes[f"{part}token_embedding.weight"]
+    return ClipTextConfig(
+        vocab=vocab,
+        width=width,
+        depth=count_layers(rf"{re.escape(part)}transformer\.resblocks", shapes),
+        heads=max(1, width // HEAD),
+        max_tokens=shapes[f"{part}positional_embedding"][0],
+    )
+
+
+def _distilbert_sizes(shapes: Mapping[str, Sequence[int]]) -> TextConfig:
+    vocab, width = shapes["textual.embeddings.word_embeddings.weight"]
+    return TextConfig(
+        vocab=vocab,
+        width=width,
+        depth=count_layers(r"textual\.transformer\.layer", shapes),
+        heads=max(1, width // HEAD),
+        max_tokens=shapes["textual.embeddings.position_embeddings.weight"][0],
+    )
 
 
 def _patch(weight: Sequence[int]) -> tuple[int, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import torch
@@ -100,10 +102,30 @@ def load_videoprism(model: Model, source: str) -> LoadReport:
 
 def read_arrays(path: Path) -> dict[str, Tensor]:
     """Return the arrays of an .npz file by name; ValueError if it is none."""
+    with _whole(path), np.load(path, allow_pickle=False) as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+def read_array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of an .npz file's arrays by name, of which nothing else is read; ValueError if it is none."""
+    with _whole(path), ZipFile(path) as file:
+        return {name.removesuffix(".npy"): _shape(file, name) for name in file.namelist()}
+
+
+def _shape(file: ZipFile, name: str) -> tuple[int, ...]:
+    """Return what is said of an array in front of it."""
+    with file.open(name) as array:
+        version = np.lib.format.read_magic(array)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return read(array)[0]
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Raise ValueError for whatever a broken file makes numpy and zipfile raise."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except Exception as error:  # a broken file makes numpy and zipfile raise anything
+        yield
+    except Exception as error:
         raise ValueError(f"weights {str(path)!r}: not a file of arrays, or not a whole one; take another") from error
 
 

@@ -13,6 +13,7 @@ import torch
 from benchmarks import parity
 from benchmarks.parity import ours
 from benchmarks.parity.__main__ import COMPARISONS
+from benchmarks.parity.avion import TREE as AVION
 from benchmarks.parity.dual_encoders import EGOVLP, FROZEN
 from benchmarks.parity.egotaskqa import EGOTASKQA
 from benchmarks.parity.egovlpv2 import TREE as EGOVLPV2
@@ -34,6 +35,8 @@ TREES = {
     "frozen-in-time": FROZEN,
     "egovlpv2": EGOVLPV2,
     "lavila": LAVILA,
+    "lavila-distilbert": LAVILA,
+    "avion": AVION,
     "localization": EPISODIC_MEMORY,
     "summaries": SUMMARIES,
     "videomae": VIDEOMAE,

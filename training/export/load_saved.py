@@ -22,7 +22,7 @@ from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.export.saved_config import WAY_OUT
 from egocurate.training.run.checkpoint_folders import SAVED_MODEL, SAVED_WEIGHTS
-from egocurate.training.systems import System, build_system
+from egocurate.training.systems import System, build_system, build_undrawn
 
 _DEPTHS = ("depth", "layers")  # how settings end that count layers
 
@@ -56,7 +56,7 @@ def restore_saved(folder: Path, config: TrainConfig, ranks: Ranks) -> System:
             f"{path}: {len(wrong)} tensors are not those of the config, {name} is {_shape(state, name)}, not "
             f"{_shape(planned, name)}; {WAY_OUT}"
         )
-    system = build_system(config, None, ranks)
+    system = build_undrawn(config, ranks)
     system.model.load_state_dict(state)
     system.model.eval()
     return system

@@ -21,7 +21,7 @@ from egocurate.models.frozen.released import RELEASED
 from egocurate.models.released_names import Architecture, recognize, width_of
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videoprism.config import DistillationConfig, EncoderConfig, VideoPrismConfig
-from egocurate.models.videoprism.weights import read_arrays
+from egocurate.models.videoprism.weights import read_array_shapes
 from egocurate.models.weights import check_whole, read_weights
 from egocurate.text_choices import TextForm
 from egocurate.training.config.overrides import with_setting
@@ -29,7 +29,7 @@ from egocurate.training.config.recipes import RECIPES
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.load_frozen import read_frozen
-from egocurate.training.systems import System, build_system
+from egocurate.training.systems import System, build_undrawn
 from egocurate.training.systems.frozen import FrozenSystem
 from egocurate.training.systems.initial_weights import load_start
 from egocurate.training.systems.videoprism import DistillationSystem
@@ -127,7 +127,7 @@ class Release:
         """
         if isinstance(config.model, FrozenConfig):
             return FrozenSystem(config, ranks)
-        system = build_system(config, None, ranks)
+        system = build_undrawn(config, ranks)
         # Of an encoder alone there are features: what distilled it is not released.
         module = system.model.encoder if isinstance(system, DistillationSystem) else system.model
         report = load_start(module, self._file)
@@ -159,10 +159,12 @@ class Release:
     def _recognize(self) -> tuple[Architecture, dict[str, tuple[int, ...]]]:
         try:
             path = Path(self._file)
-            tensors = read_arrays(path) if path.suffix == ".npz" else read_weights(self._file)
+            if path.suffix == ".npz":
+                shapes = read_array_shapes(path)
+            else:
+                shapes = {name: tuple(tensor.shape) for name, tensor in read_weights(self._file).items()}
         except ValueError as error:
             raise InputError(str(error)) from error
-        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         try:
             return recognize(shapes), shapes
         except ValueError as error:

@@ -10,7 +10,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run.checkpoint_files import read_run_file
 from egocurate.training.run.checkpoint_folders import newest_checkpoint
 from egocurate.training.run.run_inputs import check_tokenizer
-from egocurate.training.systems import System, build_system
+from egocurate.training.systems import System, build_undrawn
 from egocurate.training.systems.initial_weights import load_complete
 
 
@@ -27,7 +27,7 @@ def restore(config: TrainConfig, ranks: Ranks) -> tuple[System, int]:
             f"{run}: has no checkpoint yet; it gets one each checkpoint_every={config.checkpoint_every} steps"
         )
     check_tokenizer(config)
-    system = build_system(config, None, ranks)  # the tokenizer is the run's: nothing of the data is asked for
+    system = build_undrawn(config, ranks)  # the tokenizer is the run's: nothing of the data is asked for
     load_complete(system.model, str(checkpoint))
     system.model.eval()
     return system, read_run_file(checkpoint)["step"]

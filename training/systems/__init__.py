@@ -4,6 +4,7 @@ import torch
 
 from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream
+from egocurate.models.undrawn import Undrawn
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems.answers import AnswerSystem
@@ -17,7 +18,7 @@ from egocurate.training.systems.state_changes import StateChangeSystem
 from egocurate.training.systems.videomae import VideoMAESystem
 from egocurate.training.systems.videoprism import DistillationSystem, LockedSystem, VideoPrismSystem
 
-__all__ = ["SYSTEMS", "System", "build_system"]
+__all__ = ["SYSTEMS", "System", "build_system", "build_undrawn"]
 
 SYSTEMS: dict[str, type[System]] = {
     "egovlp": EgoVLPSystem,
@@ -46,3 +47,12 @@ def build_system(config: TrainConfig, data: Stream | None, ranks: Ranks) -> Syst
         raise InputError(f"system={config.system}: what can be trained is {', '.join(SYSTEMS)}")
     torch.manual_seed(config.data.seed)
     return SYSTEMS[config.system](config, data, ranks)
+
+
+def build_undrawn(config: TrainConfig, ranks: Ranks) -> System:
+    """Return `build_system` of a config whose weights are to be loaded next: zeros stand where it would draw them.
+
+    Whoever calls this must refuse weights that are not whole.
+    """
+    with Undrawn():
+        return build_system(config, None, ranks)

@@ -7,6 +7,7 @@ from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.egovlp.model import EgoVLP
 from egocurate.models.egovlp.weights import load_egovlp
 from egocurate.models.layers.configs import TextConfig, VideoConfig
+from egocurate.models.released_names import recognize
 
 torch.set_num_threads(1)
 TINY = EgoVLPConfig(
@@ -16,22 +17,22 @@ TINY = EgoVLPConfig(
 )
 
 
-@pytest.mark.parametrize("frames", [2, 6])
-def test_egovlp_checkpoint_loads(frames, tmp_path):
+EGOVLP = ("video_model.", "text_model.", "vid_proj.0.", "txt_proj.")
+LAVILA = ("visual.", "textual.", "image_projection.0.", "text_projection.")
+
+
+@pytest.mark.parametrize(("theirs", "frames"), [(EGOVLP, 2), (EGOVLP, 6), (LAVILA, 2)])
+def test_egovlp_checkpoint_loads(theirs, frames, tmp_path):
     torch.manual_seed(0)
     source, target = EgoVLP(TINY), EgoVLP(TINY)
-    names = {
-        "video.": "video_model.",
-        "text.model.": "text_model.",
-        "vid_proj.": "vid_proj.0.",
-        "txt_proj.": "txt_proj.",
-    }
+    names = dict(zip(("video.", "text.model.", "vid_proj.", "txt_proj."), theirs, strict=True))
     state = {}
     for name, value in source.state_dict().items():
         ours = next(prefix for prefix in names if name.startswith(prefix))
         state["module." + names[ours] + name.removeprefix(ours)] = value
-    state["module.video_model.temporal_embed"] = torch.ones(1, frames, 8)
+    state[f"module.{theirs[0]}temporal_embed"] = torch.ones(1, frames, 8)
     torch.save({"state_dict": state}, tmp_path / "egovlp.pth")
+    assert recognize(state) == "egovlp"
     report = load_egovlp(target, str(tmp_path / "egovlp.pth"))
     assert (report.missing, report.unused) == ([], [])
     assert target.video.temporal_embed[0, :, 0].tolist() == [1, 1, 0, 0] if frames == 2 else [1, 1, 1, 1]

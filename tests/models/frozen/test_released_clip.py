@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, DistilBertConfig, DistilBertModel
 
 from egocurate.errors import InputError
 from egocurate.models.frozen.config import FrozenConfig
@@ -20,6 +20,7 @@ from tests.models.frozen.tiny_releases import (
     WORDS,
     avion,
     lavila,
+    lavila_distilbert,
     openai_clip,
 )
 
@@ -150,6 +151,25 @@ def test_lavila_is_what_its_paper_and_code_say(tmp_path, gated):
     torch.testing.assert_close(ours.encode_text(IDS, torch.ones_like(IDS)), expected, rtol=1e-5, atol=1e-5)
 
 
+@torch.no_grad()
+def test_lavila_with_distilbert_reads_the_first_token_of_a_text(tmp_path):
+    state = lavila_distilbert()
+    assert recognize(state) == "lavila-distilbert"
+    ours = write(state, tmp_path)
+    plain = {name.removeprefix("module."): value for name, value in state.items()}
+    pixels = ours.normalize(clips()[:1])
+    torch.testing.assert_close(ours.embed(pixels)[0], lavila_clip(pixels[0], plain), rtol=1e-4, atol=1e-5)
+    sizes = {"vocab_size": PIECES, "max_position_embeddings": 20, "dim": WORDS, "hidden_dim": 4 * WORDS}
+    text = DistilBertModel(DistilBertConfig(**sizes, n_layers=2, n_heads=1)).eval()
+    stem = "textual."
+    text.load_state_dict({name.removeprefix(stem): value for name, value in plain.items() if name.startswith(stem)})
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
+    expected = text(IDS, attention_mask=mask).last_hidden_state[:, 0] @ plain["text_projection"]
+    torch.testing.assert_close(ours.encode_text(IDS, mask), expected, rtol=1e-5, atol=1e-5)
+    sizes = released_sizes(FrozenConfig(str(tmp_path / "released.pt"), "lavila-distilbert"))
+    assert (sizes.text_tokens, sizes.text_pieces, sizes.frames) == (20, PIECES, FRAMES)
+
+
 def avion_clip(clip, state, eps=1e-6):
     """AVION's tower on one clip [T, 3, 32, 32]: all tokens see all."""
     weight, places = state["visual.conv1.weight"].flatten(1), state["visual.positional_embedding"]
@@ -225,10 +245,13 @@ def test_levels_are_normalized_as_the_code_does(tmp_path):
     assert write(openai_clip(), tmp_path).normalize(levels).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("made", [lavila, avion, openai_clip])
+@pytest.mark.parametrize("made", [lavila, lavila_distilbert, avion, openai_clip])
 def test_what_is_not_whole_is_one_line(tmp_path, made):
     state = made()
-    for name in ("transformer.resblocks.1.ln_1.bias", "token_embedding.weight", "text_projection", "visual.", "mlp"):
+    names = ("transformer.resblocks.1.ln_1.bias", "token_embedding.weight", "text_projection", "visual.", "mlp")
+    if made is lavila_distilbert:
+        names = ("layer.1.ffn.lin1.bias", "word_embeddings", "position_embeddings", "text_projection", "visual.", "mlp")
+    for name in names:
         part = {key: value for key, value in state.items() if name not in key}
         torch.save(part, tmp_path / "w.pt")
         with pytest.raises(InputError, match=r"w.pt") as raised:

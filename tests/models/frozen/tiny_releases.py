@@ -64,6 +64,24 @@ def avion(*, flash: bool = True, fast_conv: bool = True) -> dict[str, Tensor]:
     return drawn(shapes | {"visual.image_projection": (WIDTH, SPACE)}, "module.")
 
 
+def lavila_distilbert() -> dict[str, Tensor]:
+    """LaViLa's video tower with DistilBERT as transformers names it."""
+    state = {name: value for name, value in lavila().items() if name.startswith(("module.visual.", "module.image_"))}
+    shapes = {
+        "embeddings.word_embeddings.weight": (PIECES, WORDS),
+        "embeddings.position_embeddings.weight": (20, WORDS),
+    }
+    shapes |= {"embeddings.LayerNorm.weight": (WORDS,), "embeddings.LayerNorm.bias": (WORDS,)}
+    for index in range(2):
+        parts = dict.fromkeys(("attention.q_lin", "attention.k_lin", "attention.v_lin"), (WORDS, WORDS))
+        parts |= {"attention.out_lin": (WORDS, WORDS), "ffn.lin1": (4 * WORDS, WORDS), "ffn.lin2": (WORDS, 4 * WORDS)}
+        parts |= dict.fromkeys(("sa_layer_norm", "output_layer_norm"), (WORDS,))
+        for part, shape in parts.items():
+            shapes[f"transformer.layer.{index}.{part}.weight"] = shape
+            shapes[f"transformer.layer.{index}.{part}.bias"] = shape[:1]
+    return state | drawn(shapes, "module.textual.") | drawn({"text_projection": (WORDS, SPACE)}, "module.")
+
+
 def lavila(*, gated: bool = False) -> dict[str, Tensor]:
     shapes = {"visual.cls_token": (1, 1, WIDTH), "visual.pos_embed": (1, 1 + PLACES, WIDTH)}
     shapes |= {"visual.temporal_embed": (1, FRAMES, WIDTH), "visual.patch_embed.proj.weight": (WIDTH, 3, PATCH, PATCH)}

@@ -16,7 +16,7 @@ from egocurate.models.losses.info_nce import info_nce
 from egocurate.models.videoprism.config import EncoderConfig, VideoPrismConfig
 from egocurate.models.videoprism.encoder import FactorizedEncoder
 from egocurate.models.videoprism.model import PrismVideoTower, VideoPrism, sine_then_cosine
-from egocurate.models.videoprism.weights import load_videoprism, videoprism_names
+from egocurate.models.videoprism.weights import load_videoprism, read_array_shapes, videoprism_names
 
 torch.set_num_threads(1)
 _TINY = VideoPrismConfig.tiny()
@@ -261,6 +261,25 @@ def test_release_loads(tmp_path, ours):
     report = load_videoprism(encoder, str(tmp_path / "encoder.npz"))
     assert report.missing == report.unused == []
     torch.testing.assert_close(encoder.state_dict(), ours.video.encoder.state_dict())
+
+
+def test_shapes_of_a_release_are_read_without_its_values(tmp_path, ours):
+    arrays = release_of(ours)
+    for write in (np.savez, np.savez_compressed):
+        write(tmp_path / "lvt.npz", **arrays)
+        assert read_array_shapes(tmp_path / "lvt.npz") == {name: value.shape for name, value in arrays.items()}
+    np.savez(tmp_path / "lvt.npz", **arrays)
+    whole = (tmp_path / "lvt.npz").read_bytes()
+    for content in (whole[:-100], whole.replace(b"NUMPY", b"NUMPX"), b"PK"):
+        (tmp_path / "cut.npz").write_bytes(content)
+        with pytest.raises(ValueError, match="not a whole one"):
+            read_array_shapes(tmp_path / "cut.npz")
+    # A value that is another than was written shows where values are read.
+    at = whole.index(arrays["params/text_encoder/token_emb/emb_var"].tobytes())
+    (tmp_path / "cut.npz").write_bytes(whole[:at] + b"?" + whole[at + 1 :])
+    assert read_array_shapes(tmp_path / "cut.npz")
+    with pytest.raises(ValueError, match="not a whole one"):
+        load_videoprism(ours, str(tmp_path / "cut.npz"))
 
 
 def test_file_of_transformers_loads_whole_and_in_part(tmp_path, published, ours):

@@ -34,7 +34,7 @@ from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.run import load_release
 from egocurate.training.run.load_release import Release
 from tests.models.egovlpv2.test_weights import release_names
-from tests.models.frozen.tiny_releases import avion, lavila, openai_clip
+from tests.models.frozen.tiny_releases import avion, lavila, lavila_distilbert, openai_clip
 from tests.models.test_weights import RELEASE
 from tests.models.videoprism.test_videoprism import release_of
 
@@ -208,6 +208,35 @@ def test_releases_of_dual_encoders_are_models(folder, data, capsys):
     assert system.embed_clips(clips(32, frames=8)).shape == (2, 24)
 
 
+def test_lavila_with_distilbert_is_a_model(folder):
+    train_tokenizer(TEXTS * 3, 90).save_pretrained(folder / "pieces")
+    torch.save({"state_dict": lavila_distilbert()}, folder / "distilbert.pth")
+    model = egocurate.load_model(folder / "distilbert.pth", tokenizer=folder / "pieces", device="cpu")
+    assert (model.config.model.kind, model.config.max_tokens) == ("lavila-distilbert", 20)
+    assert model.embed_frames(clips(32)).shape == model.embed_text(TEXTS).shape == (2, 24)
+    # Padding is not read.
+    torch.testing.assert_close(model.embed_text([TEXTS[0], "a " * 18])[0], model.embed_text(TEXTS)[0])
+    assert Release(str(folder / "distilbert.pth")).read([]).tokenizer == "distilbert-base-uncased"
+
+
+def test_lavila_s_copy_of_egovlp_is_egovlp(egovlp, tokenizer, folder):
+    names = {"video_model.": "visual.", "text_model.": "textual.", "vid_proj.": "image_projection."}
+    names["txt_proj."] = "text_projection."
+    state = {name.removeprefix("module."): value.half() for name, value in egovlp_state(egovlp[0]).items()}
+    torch.save(
+        {"state_dict": {replace_prefix(name, names): value for name, value in state.items()}}, folder / "copy.pth"
+    )
+    torch.save({"state_dict": state}, folder / "halves.pth")
+    frames = clips(64)
+    copy, expected = (
+        egocurate.load_model(folder / name, recipe="egovlp-tiny", tokenizer=tokenizer, device="cpu")
+        for name in ("copy.pth", "halves.pth")
+    )
+    assert (copy.config.system, copy.config.data.text) == ("egovlp", "raw")
+    assert torch.equal(copy.embed_frames(frames), expected.embed_frames(frames))
+    assert torch.equal(copy.embed_text(TEXTS), expected.embed_text(TEXTS))
+
+
 def test_a_fine_tuned_videomae_gives_features_and_classes(folder):
     config = VideoMAEConfig(image=32, patch=8, frames=4, width=128, depth=2, heads=2)
     ours = Classifier(ClassifierConfig(config), {LABEL: 5}).eval()
@@ -233,6 +262,7 @@ def test_releases_of_videoprism_are_a_model_and_an_encoder(folder, tokenizer):
     ours = drawn(VideoPrism, sizes)
     arrays = release_of(ours)
     np.savez(folder / "lvt.npz", **arrays)
+    assert Release(str(folder / "lvt.npz"), "videoprism-stage1-tiny").read([f"tokenizer={tokenizer}"]).model == sizes
     model = egocurate.load_model(folder / "lvt.npz", recipe="videoprism-stage1-tiny", tokenizer=tokenizer, device="cpu")
     frames = clips(64)
     expected = ours.encode_video(frames / 255)
