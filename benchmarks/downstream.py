@@ -45,12 +45,12 @@ MODEL = VideoMAEConfig(
     decoder_heads=4,
     mask_ratio=0.75,
 )
-ANSWER_STEPS = 200
+ANSWER_STEPS = 800
 PRETRAINING_STEPS, TUNING_STEPS, PROBE_STEPS = 500, 300, 100
 TUNING_LR = 3e-3
 CHANCE = 100 / 6
 MOTIONS = LabeledRootConfig(train=768, test=120, side=80)
-QUESTIONS = LabeledRootConfig(train=96, test=36, side=64, fps=10)
+QUESTIONS = LabeledRootConfig(train=480, test=36, side=64, fps=10)
 EPIC = LabeledRootConfig(long_train=16, long_test=8, side=64)
 
 
