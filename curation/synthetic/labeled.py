@@ -101,7 +101,7 @@ def write_motions(root: Path, config: LabeledRootConfig, report: Report = silent
         (folder / f"{split}.txt").write_text("".join(lines))
         first += count
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in classes))
-    render_all(jobs, side=config.side, fps=config.fps, report=report)
+    render_all(jobs, side=config.side, fps=config.fps, report=report, spots=config.spots)
 
 
 def write_epic(root: Path, config: LabeledRootConfig, report: Report = silent) -> None:

@@ -15,7 +15,8 @@ class LabeledRootConfig:
     """Size of the invented data: videos to `train` on and unseen `test` ones, short ones and long ones.
 
     A video of a motion lasts `motion_sec`, a clip of EgoTaskQA 3 s; the others last `video_sec`, and those of state
-    changes hold whole windows of 8 s.
+    changes hold whole windows of 8 s. In motions wall and table have smooth `spots` of so many sides of the picture;
+    with 0 each pixel has a shade of its own, which nothing can tell from those around it.
     """
 
     train: int = 96
@@ -26,6 +27,7 @@ class LabeledRootConfig:
     video_sec: float = 32.0
     side: int = 96
     fps: int = 15
+    spots: float = 0.0
     seed: int = 0
 
 

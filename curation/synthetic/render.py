@@ -80,10 +80,13 @@ def drift(motion: str, phase: float, start: tuple[float, float, float]) -> tuple
     return 0.6 * (at[0] - 0.5), 0.5 * (at[1] - 0.5), 0.6 * 2.5 ** at[2], 0.0
 
 
-def render(script: Script, path: Path, *, side: int, fps: int, seed: int) -> None:
-    """Encode a script as H.264 in MP4, `side` x `side` pixels at `fps`; the same seed gives the same pixels."""
+def render(script: Script, path: Path, *, side: int, fps: int, seed: int, spots: float = 0.0) -> None:
+    """Encode a script as H.264 in MP4, `side` x `side` pixels at `fps`; the same seed gives the same pixels.
+
+    spots: size of the spots of wall and table in sides of the picture; with 0 each pixel has a shade of its own.
+    """
     rng = np.random.default_rng(seed)
-    table = _table(rng, script, side)
+    table = _table(rng, script, side, spots)
     colors = {noun: _tinted(rng, COLORS[noun]) for noun in script.objects}
     frame_count = round(script.duration_sec * fps)
     shake = _shake(rng, frame_count)
@@ -100,12 +103,12 @@ def render(script: Script, path: Path, *, side: int, fps: int, seed: int) -> Non
         container.mux(stream.encode(None))
 
 
-def _table(rng: np.random.Generator, script: Script, side: int) -> Image.Image:
+def _table(rng: np.random.Generator, script: Script, side: int, spots: float) -> Image.Image:
     """The still part of a scene, with a margin: wall, table top, and every object lying around as a distractor."""
     full = round(side * (1 + 2 * MARGIN))
     wall, top = rng.integers(70, 180, 3), rng.integers(60, 170, 3)
     rows = np.arange(full)[:, None, None] / full
-    pixels = np.where(rows < 0.25, wall, top) + rng.normal(0, 10, (full, full, 1))
+    pixels = np.where(rows < 0.25, wall, top) + _shades(rng, full, spots * side)
     picture = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
     draw = ImageDraw.Draw(picture)
     for place, noun in enumerate(script.objects):
@@ -113,6 +116,15 @@ def _table(rng: np.random.Generator, script: Script, side: int) -> Image.Image:
         y = full * (0.3 if place % 2 else 0.85) + rng.normal(0, 0.02) * full
         _draw_object(draw, noun, _tinted(rng, COLORS[noun]), (x, y), 0.075 * side, rng.uniform(0, 2 * math.pi))
     return picture
+
+
+def _shades(rng: np.random.Generator, full: int, spot: float) -> np.ndarray:
+    """Draw what is lighter and darker [full, full, 1]: each pixel on its own, or smooth spots of so many pixels."""
+    if not spot:
+        return rng.normal(0, 10, (full, full, 1))
+    cells = math.ceil(full / spot)
+    drawn = Image.fromarray(rng.normal(0, 25, (cells, cells)).astype(np.float32))
+    return np.asarray(drawn.resize((full, full), Image.Resampling.BICUBIC))[..., None]
 
 
 def _tinted(rng: np.random.Generator, colors: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:

@@ -24,13 +24,13 @@ class RenderJob(NamedTuple):
     seed: int
 
 
-def render_all(jobs: Sequence[RenderJob], *, side: int, fps: int, report: Report) -> None:
-    """Render every video, `side` x `side` pixels at `fps`; a video that is already there is kept."""
-    todo = {place: (job, side, fps) for place, job in enumerate(jobs) if not job.path.exists()}
+def render_all(jobs: Sequence[RenderJob], *, side: int, fps: int, report: Report, spots: float = 0.0) -> None:
+    """Render every video, `side` x `side` pixels at `fps`, as `render` does; a video that is already there is kept."""
+    todo = {place: (job, side, fps, spots) for place, job in enumerate(jobs) if not job.path.exists()}
     if not todo:
         return
     report("render", len(jobs) - len(todo), len(jobs))
-    core_sec = sum(job.script.duration_sec for job, _, _ in todo.values()) * fps / RENDERED_PER_SEC
+    core_sec = sum(job.script.duration_sec for job, *_ in todo.values()) * fps / RENDERED_PER_SEC
     try:
         with open_workers(len(todo), core_sec, report) as workers:
             for done, ended in enumerate(run_each(workers, _render_one, todo), len(jobs) - len(todo) + 1):
@@ -41,6 +41,6 @@ def render_all(jobs: Sequence[RenderJob], *, side: int, fps: int, report: Report
             remove_leftovers(folder)
 
 
-def _render_one(job: RenderJob, side: int, fps: int) -> None:
+def _render_one(job: RenderJob, side: int, fps: int, spots: float) -> None:
     with atomic_path(job.path) as temp:
-        render(job.script, temp, side=side, fps=fps, seed=job.seed)
+        render(job.script, temp, side=side, fps=fps, seed=job.seed, spots=spots)

@@ -74,6 +74,20 @@ def test_motions_of_one_axis_are_each_other_backwards():
         assert np.array(forward) == pytest.approx(np.array(backward))
 
 
+def test_spots_are_smooth_and_of_motions_alone(tmp_path):
+    """What a table shows at a place then follows from the places around it; a pixel's own shade does not."""
+    roughness = {}
+    for spots in (0.0, 0.3):
+        config = replace(TINY, spots=spots)
+        write_motions(tmp_path / str(spots), config)
+        write_state_changes(tmp_path / str(spots), replace(config, video_sec=8.0))
+        rows = frames_of(tmp_path / str(spots) / "motions/train/train_0000.mp4")[0, 12:, :, 1]
+        roughness[spots] = np.median(np.abs(np.diff(rows, axis=1)))
+    assert roughness[0.3] < 0.5 * roughness[0.0]
+    plain, spotted = (files_of(tmp_path / str(spots) / "ego4d/v2/full_scale") for spots in (0.0, 0.3))
+    assert plain == spotted
+
+
 def test_an_object_comes_apart_at_the_frame_that_is_told(tmp_path):
     def script(change_sec):
         return Script(8.0, ("plate", "cup"), (Action(4.0, "tap", "plate", duration_sec=8.0, change_sec=change_sec),))
