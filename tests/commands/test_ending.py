@@ -17,7 +17,6 @@ GOES_ON = "what is finished is kept, and the same command goes on from there"
 RESUMES = "the same command with --resume goes on from the newest checkpoint"
 
 BOTH = pytest.mark.parametrize("number", LINES)
-OF_ALL = pytest.mark.parametrize("to_all", [False, True], ids=["to it alone", "to its group"])
 
 
 @pytest.fixture
@@ -164,8 +163,15 @@ def check_whole(out):
     assert not (out / "shards" / ".lock").exists()
 
 
-@OF_ALL
-@BOTH
+@pytest.mark.parametrize(
+    ("number", "to_all"),
+    [
+        (signal.SIGINT, True),
+        (signal.SIGTERM, False),
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
+    ],
+)
 def test_cutting_by_processes(start, tiny_root, tmp_path, number, to_all):
     out = tmp_path / "O"
     status, _, stderr = end(cut(start, tiny_root, out, "-m", "egocurate"), number, to_all)

@@ -59,7 +59,7 @@ def one_rank(rank, world, folder):
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize("world", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_ranks_equal_one_process(world, tmp_path):
     expected_loss, expected = step(Towers(), slice(None))
     mp.spawn(one_rank, (world, tmp_path), nprocs=world)

@@ -52,7 +52,8 @@ def test_a_run_leaves_what_it_promises(straight):
     assert all(np.isfinite(losses))
 
 
-@pytest.mark.parametrize("stop_at", [3, 7])  # before and after the end of the first epoch, both past a checkpoint
+# Before and after the end of the first epoch, both past a checkpoint.
+@pytest.mark.parametrize("stop_at", [3, pytest.param(7, marks=pytest.mark.slow)])
 def test_stopped_and_resumed_equals_unbroken_to_the_bit(tiny, tmp_path, stop_at):
     text = replace(tiny.model.text, dropout=0.3)  # random numbers must go on as well
     tiny = replace(tiny, model=replace(tiny.model, text=text))

@@ -86,6 +86,7 @@ def test_a_run_is_tested_and_goes_on_as_if_it_had_not_stopped(data, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_two_ranks_learn_what_one_learns(data, tmp_path):
     for ranks in (1, 2):
         together(ranks, run, tuned(data, tmp_path / str(ranks), max_steps=2))

@@ -56,6 +56,7 @@ def straight(small, tmp_path_factory):
     return config
 
 
+@pytest.mark.slow
 def test_the_loss_falls(small, tmp_path):
     """To that of gray, 1: the tests' picture is of random squares, of which nobody can tell the hidden ones."""
     run(replace(small, out=str(tmp_path / "run"), epochs=10, max_steps=40, checkpoint_every=40))

@@ -96,9 +96,8 @@ def build(config):
     return system
 
 
-@pytest.mark.parametrize(
-    "stage", [pytest.param("first", marks=pytest.mark.slow), "second", pytest.param("third", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["first", "second", "third"])
 def test_the_loss_falls(request, tmp_path, stage):
     """The 26 clips have nine texts, so a contrast cannot come near 0."""
     config = request.getfixturevalue(stage)
