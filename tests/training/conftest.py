@@ -7,10 +7,13 @@ import pytest
 from egocurate.loaders.config import StreamConfig
 from egocurate.models.egovlp.config import EgoVLPConfig
 from egocurate.models.layers.configs import TextConfig, VideoConfig
+from egocurate.models.tokenizer import train_tokenizer
 from egocurate.training.config.loss_configs import Contrast
 from egocurate.training.config.optimizer import OptimizerConfig
 from egocurate.training.config.train_config import TrainConfig
 from tests.training.runs import STEPS, write_data
+
+TEXTS = ["opens the door", "moves a cup", "takes a red knife"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,3 +56,11 @@ def tiny(data):
         keep_checkpoints=10,
         log_every=1,
     )
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory):
+    """A tokenizer of TEXTS: its folder."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    train_tokenizer(TEXTS * 3, 64).save_pretrained(folder)
+    return str(folder)

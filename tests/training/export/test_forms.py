@@ -15,7 +15,6 @@ from egocurate.models.egovlpv2.model import EgoVLPv2
 from egocurate.models.egovlpv2.weights import load_egovlpv2
 from egocurate.models.layers.configs import VideoConfig
 from egocurate.models.layers.patches import cubes
-from egocurate.models.tokenizer import train_tokenizer
 from egocurate.models.videomae.config import VideoMAEConfig
 from egocurate.models.videomae.model import VideoMAE, draw_mask
 from egocurate.models.videomae.weights import load_videomae
@@ -29,18 +28,11 @@ from egocurate.training.run.model_source import Loaded
 from egocurate.training.systems import build_system
 from tests.models.egovlpv2.test_weights import TINY as TINY_V2
 from tests.models.egovlpv2.test_weights import release_names
+from tests.training.conftest import TEXTS
 from tests.training.run.test_load_release import egovlp_state
 
 torch.set_num_threads(1)
 CPU = Ranks(0, 1, torch.device("cpu"), False)
-TEXTS = ["opens the door", "moves a cup", "takes a red knife"]
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tokenizer")
-    train_tokenizer(TEXTS * 3, 64).save_pretrained(folder)
-    return str(folder)
 
 
 def drawn(recipe, tokenizer="", **changes):

@@ -5,21 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from egocurate.models.tokenizer import train_tokenizer
 from egocurate.training.config.recipes import RECIPES
 from egocurate.training.distributed.ranks import Ranks
 from egocurate.training.systems import build_system, build_undrawn
+from tests.training.conftest import TEXTS
 
 torch.set_num_threads(1)
 CPU = Ranks(0, 1, torch.device("cpu"), False)
-TEXTS = ["opens the door", "moves a cup", "takes a red knife"]
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tokenizer")
-    train_tokenizer(TEXTS * 3, 64).save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.mark.parametrize(
