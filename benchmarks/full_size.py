@@ -56,8 +56,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--record", default="full_size", help="name of the record, another for roots of another size")
     given = parser.parse_args()
-    write_record("full_size", measure(given.root, given.out))
+    write_record(given.record, measure(given.root, given.out))
 
 
 if __name__ == "__main__":

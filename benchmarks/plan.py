@@ -45,9 +45,10 @@ is `--set activation_checkpointing=true`, and a dash says that it does not fit o
 
 Speed is {low:.0%} to {high:.0%} of the GPU's peak in bf16 (MFU), hard negatives included, less what the way above works
 out again. Days are for the recipe's epochs or steps; an epoch has EgoClip's {clips:,} clips. A core reads, decodes,
-crops and batches, on the machine on which `python -m benchmarks.stream_rates` measured it: {machine}, {date}. The cores
-are those that the range of speeds needs, beside one for each rank itself. With {cores} cores a GPU, *workers* is what
-to set `data.workers` to, and *data wait* what the GPU then has nothing to do for, over the range of speeds.
+crops and batches, on the machine on which `python -m benchmarks.stream_rates` measured it:
+{machine}, {date}.
+The cores are those that the range of speeds needs, beside one for each rank itself. With {cores} cores a GPU, *workers*
+is what to set `data.workers` to, and *data wait* what the GPU then has nothing to do for, over the range of speeds.
 
 {speed}
 
@@ -67,7 +68,7 @@ def page(fits: dict[str, list[Fit]], gpus: Sequence[Gpu]) -> str:
         for recipe, of_recipe in fits.items()
         for gpu, fit in zip(gpus, of_recipe, strict=True)
     }
-    heads = [f"{gpu.name} {gpu.memory_gib} ({USABLE * gpu.memory_gib:.0f})" for gpu in gpus]
+    heads = [f"{_label(gpu)} ({USABLE * gpu.memory_gib:.0f})" for gpu in gpus]
     memory = [[recipe, *map(_memory, of_recipe)] for recipe, of_recipe in fits.items()]
     disk = [
         [name, f"{one['bytes_per_clip'] / 1e3:.0f} kB", f"{one['bytes_per_clip'] * EGOCLIP_CLIPS / 1e9:,.0f} GB"]
@@ -95,7 +96,7 @@ SPEED_HEADS = [
 
 
 def _speed_rows(plans: dict[tuple[str, Gpu], RunPlan]) -> Iterator[list[str]]:
-    """Give a row for each recipe and speed: GPUs that differ in memory alone share one."""
+    """Give a row for each recipe and speed: GPUs on which it is as fast share one."""
     alike: dict[tuple[str, tuple[float, float]], list[Gpu]] = defaultdict(list)
     for (recipe, gpu), plan in plans.items():
         if plan.fit.fits:
@@ -105,8 +106,13 @@ def _speed_rows(plans: dict[tuple[str, Gpu], RunPlan]) -> Iterator[list[str]]:
         columns = [feed_columns(feed, plan.clips) for feed in plan.feeds]
         feeds = [column[head] for column in columns for head in ("cores a GPU", "data.workers", "data wait")]
         days = "-".join(f"{value:,.2g}" if value < 100 else f"{value:,.0f}" for value in plan.days)
-        names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus))
+        names = ", ".join(map(_label, gpus))
         yield [f"{recipe}, {plan.fit.flops_per_clip / 1e12:.3f}", names, f"{low:,.0f}-{high:,.0f}", days, *feeds]
+
+
+def _label(gpu: Gpu) -> str:
+    """Name a GPU with its GiB, as some are sold with two sizes of memory."""
+    return f"{gpu.name} {gpu.memory_gib}"
 
 
 def _memory(fit: Fit) -> str:
