@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 import av
 
+from egocurate.shards.video.av1_units import av1_references
+
 _REF_IDC, _TYPE = 0x60, 0x1F  # bits of a unit's first byte in H.264
 _SLICES, _IDR, _MESSAGES = range(1, 6), 5, 6  # types of units: ITU-T H.264, table 7-1
 _RECOVERY_POINT = 6  # type of a message: ITU-T H.264, D.1
@@ -22,6 +24,7 @@ _LENGTHS_FIRST = 1  # first byte of a decoder's configuration where units stand 
 _START_CODE = re.compile(b"\0\0\1")
 
 _HEVC_PARTS, _HEVC_NOT_REFERRED = range(32), range(0, 16, 2)  # of pictures; table 7-1 again
+_AV1 = ("av1", "libdav1d", "libaom-av1")  # decoders of it
 _HEVC_LAYERS = 21  # byte of an mp4 file's configuration that counts the temporal layers: ISO/IEC 14496-15, 8.3.3.1
 
 EntryTest = Callable[[av.Packet], bool]
@@ -39,9 +42,11 @@ def length_size(codec: str, extradata: bytes | None) -> int | None:
 def reference_test(codec: str, extradata: bytes | None) -> ReferenceTest | None:
     """Return what tells whether other pictures may refer to that of a packet; None where packets do not say so.
 
-    They do in H.264 and in HEVC, in containers whose units stand after their lengths. codec and extradata: as for
-    `entry_test`.
+    They do in H.264 and in HEVC, in containers whose units stand after their lengths, and in AV1, whose packets have to
+    be given in the order in which they are decoded. codec and extradata: as for `entry_test`.
     """
+    if codec in _AV1:
+        return av1_references(extradata)
     if codec == "hevc" and (size := _length_size(extradata, _HEVC_LAYERS)):
         last_layer = (extradata[_HEVC_LAYERS] >> 3 & 7) - 1
         return lambda packet: _is_referred_to_hevc(packet, size, last_layer)

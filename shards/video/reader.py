@@ -216,8 +216,10 @@ class VideoReader:
         return frames
 
     def _is_needed(self, packet: av.Packet) -> bool:
-        neighbors = None if self._is_referred_to is None else self._lookahead.displayed_around(packet)
-        if neighbors is None or self._is_referred_to(memoryview(packet)):
+        if self._is_referred_to is None or self._is_referred_to(memoryview(packet)):
+            return True
+        neighbors = self._lookahead.displayed_around(packet)
+        if neighbors is None:
             return True
         before, time, after = (self._time(pts) for pts in (neighbors[0], packet.pts, neighbors[1]))
         return self.needed(before, time, after)

@@ -47,6 +47,14 @@ KINDS = {
     "vp9, turned": {"codec": "libvpx-vp9", "pts": range(60), "g": "30", "cpu-used": "8", "rotation": 90},
     "vp9, hidden frames": {"codec": "libvpx-vp9", "pts": range(90), "auto-alt-ref": "1", "lag-in-frames": "16"},
     "hevc": {"codec": "libx265", "pts": range(120), "preset": "ultrafast", "x265-params": "keyint=30:log-level=none"},
+    "av1, hidden frames": {"codec": "libsvtav1", "pts": range(90), "preset": "11", "g": "30", "size": (128, 96)},
+    "av1": {
+        "codec": "libsvtav1",
+        "pts": range(90),
+        "preset": "11",
+        "svtav1-params": "pred-struct=1",
+        "size": (128, 96),
+    },
 }
 REAL = sorted(path for path in (Path(__file__).parents[4] / "shared" / "data" / "videos").glob("**/*.mp4"))
 # One tile of each wall stands for its 16 alike.
