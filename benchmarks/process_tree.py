@@ -6,12 +6,14 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _EVERY_SEC = 0.25
+_PAUSES = 30  # times as long as looking takes: the kernel walks all pages, and a process that wants more memory waits
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,13 @@ def run_measured(command: Sequence[str]) -> Usage:
     began, peak, cpu = time.perf_counter(), 0, {}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     while process.poll() is None:
+        looked = time.perf_counter()
         tree = _tree(process.pid)
         cpu |= tree
         peak = max(peak, sum(_memory(pid) for pid in tree))
-        time.sleep(_EVERY_SEC)
+        pause = max(_EVERY_SEC, _PAUSES * (time.perf_counter() - looked))
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(pause)
     wall = time.perf_counter() - began
     output = process.stdout.read() if process.stdout else ""
     if process.returncode:
