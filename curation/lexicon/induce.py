@@ -7,13 +7,13 @@ import numpy as np
 
 from egocurate.curation.lexicon.vocabulary import INTO, Vocabulary, count_words, is_put_in, without_misread_verbs
 from egocurate.curation.lexicon.word_clusters import Evidence, grouped
-from egocurate.curation.lexicon.wordnet_relations import NOUN, VERB, Links, evidence, links, opposed
+from egocurate.curation.lexicon.wordnet_relations import NOUN, VERB, Links, evidence, is_synonym, links, opposed
 from egocurate.curation.text.pos_tags import parse
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy
 from egocurate.errors import InputError
 
 MIN_COUNT = 2  # in texts: a word that occurs once is mostly a spelling mistake
-# Evidence x nearness from which two words are of one class; on real narrations 0.24-0.28 and 0.35-0.5 do as well.
+# Evidence x nearness from which two words are of one class; on real narrations 0.24-0.28 and 0.35-0.4 do as well.
 LEAST = {VERB: 0.28, NOUN: 0.4}
 MOST_TEXTS = 300_000  # texts read, evenly spread: more teach nothing new of words that matter
 _SMALL = 1000  # texts: below this every word counts
@@ -51,9 +51,12 @@ def _noun_classes(vocabulary: Vocabulary, least: int) -> Taxonomy:
 
 
 def _put_in_forms(group: list[str], of: Mapping[str, list[str]]) -> list[str]:
-    """List what "put in" stands for besides: "put into", and "place into" if "place" is one class with "put"."""
+    """List what "put in" stands for besides: "put into", and "place into" if "place" is one class with "put".
+
+    Of that class, synonyms alone: to arrange things is a way to put them, but "arrange in" is no "put in".
+    """
     bases = [base for word in group if (base := word.removesuffix(f" {INTO[0]}")) != word and is_put_in(base)]
-    alike = [other for base in bases for other in of.get(base, [base]) if " " not in other]
+    alike = [word for base in bases for word in of.get(base, ()) if " " not in word and is_synonym(word, base, VERB)]
     return [f"{base} {particle}" for base in dict.fromkeys([*bases, *alike]) for particle in INTO]
 
 
