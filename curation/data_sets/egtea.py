@@ -26,9 +26,8 @@ def read_egtea(root: AnyPath) -> Segments:
 
     A clip's name ends in its start and end in milliseconds and in frames of the whole video; its action, its verb and
     its nouns are numbers after it. Labels are the action, the verb, and the noun where there is one alone. The text is
-    the action of the camera wearer in plain words: "Put bread,bread_container" is "#C C put bread and the
-    bread container".
-    Raises InputError, naming the line, for a name that does not end so, or whose action is not listed.
+    what the camera wearer does: "Put bread,bread_container" is "#C C put bread and the bread container". Raises
+    InputError, naming the line, for a name that does not end so, or whose action is not listed.
     """
     files = find_files(root, tuple(SPLITS), _FROM)
     folder = root.parent if root.is_file() else root
