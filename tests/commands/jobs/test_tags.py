@@ -13,7 +13,6 @@ from egocurate.shards.adopt.adopt import AdoptJob, adopt
 from egocurate.shards.read.index import ShardIndex
 from tests.shards.adopt.conftest import write_tar
 
-
 SMALL = io.BytesIO()
 Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(SMALL, "JPEG")
 
