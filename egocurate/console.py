@@ -86,7 +86,9 @@ def print_summary(title: str, rows: dict[str, object], as_json: bool) -> None:
         return
     print(f"\n{title}")
     for name, value in rows.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict | list) and not value:
+            print(f"  {name.replace('_', ' '):<28} none")
+        elif isinstance(value, dict):
             print(f"  {name.replace('_', ' ')}")
             for inner, number in value.items():
                 print(f"    {inner.replace('_', ' '):<26} {_show(number)}")

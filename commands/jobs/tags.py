@@ -31,9 +31,7 @@ STAGE = "reading texts"
 
 def run_lexicon(sources: Sequence[AnyPath], out: AnyPath, report: Report) -> Outcome:
     """Build one lexicon over the texts of clip tables and shard folders, in `out`; their order does not matter."""
-    digests = sorted(_digest(source) for source in sources)
-    inputs = {f"source {number}": digest for number, digest in enumerate(digests)}
-    with locked_run(out, "lexicon", {}, inputs) as run:
+    with locked_run(out, "lexicon", {}, _inputs(sources)) as run:
         summary: dict[str, object] = {"lexicon": "already there, unchanged"} if run.done else {}
         if not run.done:
             texts: set[str] = set()
@@ -90,6 +88,15 @@ def _tagged_texts(index: ShardIndex) -> pa.Array:
     if not len(texts) or not pc.any(pc.not_equal(texts, "")).as_py():
         raise InputError(f"{index.folder}: its clips have no text to tag")
     return texts
+
+
+def _inputs(sources: Sequence[AnyPath]) -> dict[str, str]:
+    """Return the digest of each source by its name, with a number where several have it, in whatever order they are."""
+    inputs: dict[str, str] = {}
+    for name, digest in sorted((source.name or str(source), _digest(source)) for source in sources):
+        same = sum(known == f"source {name}" or known.startswith(f"source {name} (") for known in inputs)
+        inputs[f"source {name} ({same + 1})" if same else f"source {name}"] = digest
+    return inputs
 
 
 def _digest(source: AnyPath) -> str:

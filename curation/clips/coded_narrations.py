@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from egocurate.curation.config import ScoreRange
-from egocurate.curation.sources import SCORE_PREFIX, SEGMENT_COLUMNS
+from egocurate.curation.sources import SCORE_PREFIX, SEGMENT_COLUMNS, SPLIT_COLUMN
+from egocurate.curation.sources.splits import HELD_OUT
 from egocurate.curation.text.marks import clean_text, is_unsure, word_count
 from egocurate.errors import InputError
 
@@ -42,6 +43,7 @@ class CodedNarrations:
         self._time = narrations["narration_time"].to_numpy(np.float64)
         given = [name for name in SEGMENT_COLUMNS if name in narrations.columns]
         self._segment = {name: narrations[name].to_numpy(np.float64) for name in given}
+        self._split = narrations[SPLIT_COLUMN].astype("category") if SPLIT_COLUMN in narrations.columns else None
         self._scores_out = out_of_range(narrations, score_ranges or ())
         raw, distinct = pd.factorize(narrations["narration_text"])
         cleaned, self.texts = _cleaned(distinct)
@@ -90,7 +92,7 @@ class CodedNarrations:
         return frame.assign(
             words=self._words[text],
             unsure=self._unsure[text],
-            split=self._of_videos("split", place, ""),
+            split=self._split_of(frame["row"].to_numpy(), place),
             fho_multi=self._of_videos("fho_multi", place, False),
             is_stereo=self._of_videos("is_stereo", place, False),
             width=self._of_videos("width", place, 0),
@@ -98,6 +100,14 @@ class CodedNarrations:
             redacted=inside_intervals(time, place, self._redacted),
             scores_out=self._scores_out[frame["row"].to_numpy()],
         )
+
+    def _split_of(self, rows: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Return the split of each row: its own where it has one, but a video that is held out is so as a whole."""
+        of_video = self._of_videos("split", place, "")
+        if self._split is None:
+            return of_video
+        own = self._split.iloc[rows].to_numpy(object)
+        return np.where(pd.Series(of_video).isin(HELD_OUT) | (own == ""), of_video, own)
 
     def _of_videos(self, name: str, place: np.ndarray, unknown: object) -> np.ndarray:
         """Look up a fact of each row's video; `place` is its row, -1 for a video that nobody knows."""

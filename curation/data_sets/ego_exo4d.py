@@ -20,6 +20,7 @@ from egocurate.storage.paths import AnyPath, as_path
 
 _FROM = "get it with `egoexo --parts metadata annotations takes` (Ego-Exo4D's license)"
 _EGO = ("aria", "ego")  # how the ids of cameras on the head begin
+_NO, _YES = (False, "0"), (True, "1")  # some annotators' files have texts for truth values
 Take = tuple[str, str, list[Any]]
 
 
@@ -106,7 +107,7 @@ class EgoExo4DSource:
             said = annotation.get("descriptions")
             points = []
             for one in filter(_is_object, said if isinstance(said, list) else ()):
-                if one.get("ego_visible") is False:
+                if one.get("ego_visible") in _NO:
                     self._count("descriptions of what the ego camera does not see")
                 else:
                     points.append((number(one.get("timestamp")), _marked(one)))
@@ -168,7 +169,7 @@ def _marked(description: dict[str, Any]) -> str:
     text = storable(description.get("text")).strip()
     actor = description.get("subject", description.get("narration_subject"))
     marked = f"#{actor} {text}" if text and actor in ("C", "O") else text
-    return f"{marked} #unsure" if text and description.get("unsure") is True else marked
+    return f"{marked} #unsure" if text and description.get("unsure") in _YES else marked
 
 
 def _ego_file(take: dict[str, Any]) -> str:

@@ -30,7 +30,8 @@ def read_egovid(root: AnyPath) -> Segments:
     that have a number for each of several frames, ti_sim and ii_sim, it is the mean. Videos that an ego4d.json beside
     them holds out are held out. Raises InputError, naming the line, for another video_id.
     """
-    files = find_files(root, tuple(FILES), _FROM)
+    # Validation first: a clip that several files list is held out if it is in one of them.
+    files = sorted(find_files(root, tuple(FILES), _FROM), key=lambda path: _split_of(path) != "val")
     rows, seen = SegmentRows(), set()
     for path in files:
         table = read_columns(path, ("video_id",), ("name", "llava_cap", *SCORES))
@@ -44,10 +45,14 @@ def read_egovid(root: AnyPath) -> Segments:
             seen.add(match.group("video", "start", "end"))
             texts = [text for name in ("name", "llava_cap") if (text := row.get(name, "").strip())]
             times = int(match["start"]) / FRAMES_PER_SEC, int(match["end"]) / FRAMES_PER_SEC
-            said = {"captions": texts[1:], "kind": "caption", "split": FILES.get(path.name.removesuffix(".gz"), "")}
+            said = {"captions": texts[1:], "kind": "caption", "split": _split_of(path)}
             said |= {name: column[line] for name, column in scores.items()}
             rows.add(f"{path.name}: line {line}", match["video"], *times, texts[0] if texts else "", **said)
     return rows.segments(root, files, ego4d=find_ego4d_videos(root, files))
+
+
+def _split_of(path: AnyPath) -> str:
+    return FILES.get(path.name.removesuffix(".gz"), "")
 
 
 def _score(cell: str) -> float:

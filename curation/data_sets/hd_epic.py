@@ -17,7 +17,9 @@ from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 
 _MAIN = "main_action_classes"
+_ID = "unique_narration_id"
 NARRATIONS = ("HD_EPIC_Narrations.csv", "HD_EPIC_Narrations.parquet")
+ERRATUM = "HD_EPIC_Narrations_erratum.csv"
 CLASSES = {"verb": "HD_EPIC_verb_classes.csv", "noun": "HD_EPIC_noun_classes.csv"}
 ACTIVITIES, RECIPES = ("*_recipe_timestamps.csv",), ("complete_recipes.json",)
 _ONE_ACTION = re.compile(r"\s*\[\s*[\[(]\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*[\])]\s*,?\s*\]\s*")
@@ -33,7 +35,8 @@ def read_hd_epic(root: AnyPath) -> Segments:
 
     Narrations are in HD_EPIC_Narrations.csv, or .parquet, written from the pickle that is published, which is not
     opened. Their labels are the verb, the noun and the action, the pair of both, of the main action; they are not known
-    where there are several, and of steps and activities. Raises InputError where only the pickle is there, and for a
+    where there are several, and of steps and activities. Narrations that the erratum beside them lists, which
+    HD-EPIC could not mend, are left out and counted. Raises InputError where only the pickle is there, and for a
     file that is not as published.
     """
     narrations = find_files(root, NARRATIONS, _FROM, is_needed=False)
@@ -54,7 +57,8 @@ def read_hd_epic(root: AnyPath) -> Segments:
         _add(rows, path, lengths)
     classes = _class_files(root)
     names = {kind: read_names(path) for kind, path in classes.items()}
-    return rows.segments(root, [*files, *_lists(root), *classes.values()], names=names)
+    errata = [erratum for path in narrations if (erratum := path.parent / ERRATUM).is_file()]
+    return rows.segments(root, [*files, *errata, *_lists(root), *classes.values()], names=names)
 
 
 def _class_files(root: AnyPath) -> dict[str, AnyPath]:
@@ -97,8 +101,14 @@ def _add(rows: SegmentRows, path: AnyPath, lengths: Mapping[str, float]) -> None
 def _add_table(
     rows: SegmentRows, path: AnyPath, columns: tuple[str, ...], source: str, lengths: Mapping[str, float]
 ) -> None:
-    actor = ACTOR if source == "narration" else ""
-    table = read_columns(path, columns, lists=(_MAIN,) if source == "narration" else ())
+    if source == "narration":
+        actor, table = ACTOR, read_columns(path, columns, (_ID,), lists=(_MAIN,))
+        if _ID in table.columns:
+            is_withdrawn = table[_ID].isin(_withdrawn(path.parent))
+            rows.skipped += int(is_withdrawn.sum())
+            table = table[~is_withdrawn]
+    else:
+        actor, table = "", read_columns(path, columns)
     labels = table[_MAIN].map(_labels) if _MAIN in table.columns else [{}] * len(table)
     cells = table[list(columns)].to_numpy()
     for line, (video, start, end, text), of_row in zip(table.index, cells, labels, strict=True):
@@ -107,6 +117,12 @@ def _add_table(
         times = clock_or_seconds(start), length if end.strip() == "end" else clock_or_seconds(end)
         known = {"narration_source": source, "duration": length} | of_row
         rows.add(f"{path.name}: line {line}", video, *times, said, **known)
+
+
+def _withdrawn(folder: AnyPath) -> frozenset[str]:
+    """Return the ids of the narrations that HD-EPIC withdraws, none where its list is not there."""
+    path = folder / ERRATUM
+    return frozenset(read_columns(path, ("erratum_narration_id",)).iloc[:, 0]) if path.is_file() else frozenset()
 
 
 def _labels(cell: str) -> dict[str, str]:

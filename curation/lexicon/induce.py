@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from egocurate.curation.lexicon.vocabulary import INTO, Vocabulary, count_words, is_put_in
+from egocurate.curation.lexicon.vocabulary import INTO, Vocabulary, count_words, is_put_in, without_misread_verbs
 from egocurate.curation.lexicon.word_clusters import Evidence, grouped
-from egocurate.curation.lexicon.wordnet_relations import NOUN, VERB, Links, evidence, links, opposed
+from egocurate.curation.lexicon.wordnet_relations import NOUN, VERB, Links, evidence, is_synonym, links, opposed
 from egocurate.curation.text.pos_tags import parse
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy
 from egocurate.errors import InputError
 
 MIN_COUNT = 2  # in texts: a word that occurs once is mostly a spelling mistake
-# Evidence x nearness from which two words are of one class; on real narrations 0.25-0.35 and 0.35-0.5 do as well.
-LEAST = {VERB: 0.3, NOUN: 0.4}
+# Evidence x nearness from which two words are of one class; on real narrations 0.24-0.28 and 0.35-0.4 do as well.
+LEAST = {VERB: 0.28, NOUN: 0.4}
 MOST_TEXTS = 300_000  # texts read, evenly spread: more teach nothing new of words that matter
 _SMALL = 1000  # texts: below this every word counts
 _MOST_WORDS, _MOST_CONTEXTS = 4000, 2000  # the most frequent ones are grouped; the rest stand for themselves
@@ -29,7 +29,7 @@ def build_lexicon(texts: Sequence[str]) -> Lexicon:
     of the csv that `write_lexicon` makes of it.
     """
     read = texts[:: -(-len(texts) // MOST_TEXTS) or 1]
-    vocabulary = count_words(parse(read))
+    vocabulary = without_misread_verbs(count_words(parse(read)))
     least = MIN_COUNT if len(read) >= _SMALL else 1
     lexicon = Lexicon(verbs=_verb_classes(vocabulary, least), nouns=_noun_classes(vocabulary, least))
     for name, part in (("verb", lexicon.verbs), ("noun", lexicon.nouns)):
@@ -51,9 +51,12 @@ def _noun_classes(vocabulary: Vocabulary, least: int) -> Taxonomy:
 
 
 def _put_in_forms(group: list[str], of: Mapping[str, list[str]]) -> list[str]:
-    """List what "put in" stands for besides: "put into", and "place into" if "place" is one class with "put"."""
+    """List what "put in" stands for besides: "put into", and "place into" if "place" is one class with "put".
+
+    Of that class, synonyms alone: to arrange things is a way to put them, but "arrange in" is no "put in".
+    """
     bases = [base for word in group if (base := word.removesuffix(f" {INTO[0]}")) != word and is_put_in(base)]
-    alike = [other for base in bases for other in of.get(base, [base]) if " " not in other]
+    alike = [word for base in bases for word in of.get(base, ()) if " " not in word and is_synonym(word, base, VERB)]
     return [f"{base} {particle}" for base in dict.fromkeys([*bases, *alike]) for particle in INTO]
 
 

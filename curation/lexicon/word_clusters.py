@@ -42,9 +42,10 @@ def nearness(alike: np.ndarray, total: np.ndarray, first: np.ndarray, second: np
 def grouped(counts: np.ndarray, pairs: Evidence, least: float) -> list[list[int]]:
     """Merge the two groups with the highest evidence x nearness while it is at least `least`; return rows, ascending.
 
-    counts: (n, contexts). A group is used as its words together are. Two groups have the mean of the evidence of their
-    best pair and of their average pair, which words weigh on by their counts: the best pair alone chains groups
-    together, the average alone keeps a third synonym out. Ties go to the pair that comes first.
+    counts: (n, contexts). A group is used as its words together are. Two groups have the harmonic mean of the evidence
+    of their best pair and of their average pair, which words weigh on by their counts: the best pair alone chains
+    groups together ("prepare", "cook", "fry"), the average alone keeps a third synonym out, and where the two are far
+    apart the average tells more. Ties go to the pair that comes first.
     """
     counts = counts.astype(np.float64)
     total = counts.sum(axis=1)
@@ -83,7 +84,8 @@ class _Pairs:
         self._apart, self._rows = pairs.apart.copy(), rows
 
     def evidence(self) -> np.ndarray:
-        return np.where(self._apart, 0.0, (self._best + self._mean) / 2)
+        both = np.maximum(self._best + self._mean, 1e-12)
+        return np.where(self._apart, 0.0, 2 * self._best * self._mean / both)
 
     def join(self, keep: int, gone: int, total: np.ndarray) -> None:
         """Replace the pairs of `keep` and of `gone` by pairs of both together."""

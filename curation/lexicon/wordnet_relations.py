@@ -128,6 +128,11 @@ def is_kind(name: str, other: str, part: str) -> bool:
     return _best(mine.kinds, theirs.senses) >= _MAIN and not mine.senses.keys() & theirs.senses.keys()
 
 
+def is_synonym(name: str, other: str, part: str) -> bool:
+    """Tell whether two words have a main sense in common."""
+    return _best(links({name: 1}, part).senses, links({other: 1}, part).senses) >= _MAIN
+
+
 def defining_words(definition: str, part: str) -> frozenset[str]:
     """Return the base forms of the words a definition begins with: "take or grasp suddenly" -> take, grasp."""
     text = re.sub(r"\([^)]*\)", "", definition.lower())

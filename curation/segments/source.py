@@ -10,8 +10,9 @@ import pandas as pd
 
 from egocurate.curation.segments.class_columns import described, is_label, is_score
 from egocurate.curation.segments.segments import Segments
-from egocurate.curation.sources import CAPTION_COLUMNS, NARRATION_COLUMNS, SEGMENT_COLUMNS
+from egocurate.curation.sources import CAPTION_COLUMNS, NARRATION_COLUMNS, SEGMENT_COLUMNS, SPLIT_COLUMN
 from egocurate.curation.sources.scenes import scene_ids
+from egocurate.curation.sources.splits import HELD_OUT
 from egocurate.curation.sources.video_folders import NamedVideos, looked_in
 from egocurate.curation.sources.videos_table import VideoFacts, probe_all, videos_table
 from egocurate.storage.fingerprint import fingerprint
@@ -35,7 +36,8 @@ class SegmentSource:
         """Return a row for each segment, with start and end, further captions, labels and scores; see `Source`."""
         table = self.segments.table.rename(columns={"text": "narration_text"})
         more = [name for name in table.columns if is_label(name) or is_score(name)]
-        return table[[*NARRATION_COLUMNS, *SEGMENT_COLUMNS, *CAPTION_COLUMNS, *more]].reset_index(drop=True)
+        columns = [*NARRATION_COLUMNS, *SEGMENT_COLUMNS, *CAPTION_COLUMNS, SPLIT_COLUMN, *more]
+        return table[columns].reset_index(drop=True)
 
     def videos(self) -> pd.DataFrame:
         """Return the videos of the segments in their order, probed where the duration is not given; see `Source`."""
@@ -76,12 +78,20 @@ class SegmentSource:
     @cached_property
     def _videos(self) -> pd.DataFrame:
         known: dict[str, VideoFacts] = {}
-        firsts = self.segments.table.drop_duplicates("video_uid")
-        for row in firsts.itertuples():
+        table = self.segments.table
+        splits = table.drop_duplicates(["video_uid", "split"]).groupby("video_uid")["split"].agg(set)
+        for row in table.drop_duplicates("video_uid").itertuples():
             path = self._files.find(row.video) if row.video else None
-            video = self.segments.ego4d.entry(row.video_uid, row.split)
+            video = self.segments.ego4d.entry(row.video_uid, _of_whole_video(splits[row.video_uid]))
             video.path = None if path is None else str(path)
             video.video_dur = video.video_dur if video.video_dur > 0 else float(row.duration)
             known[row.video_uid] = video
         probe_all(known.values())
         return videos_table(known, scene_ids(list(known), self.segments.ego4d.together))
+
+
+def _of_whole_video(splits: set[str]) -> str:
+    """Return the split of a video by those of its segments: held out only where all of them are, test before val."""
+    if splits <= HELD_OUT:
+        return max(splits, key=("val", "test").index)
+    return "train" if "train" in splits else ""

@@ -17,6 +17,9 @@ SEGMENT_COLUMNS = ("start_sec", "end_sec")
 CAPTION_COLUMNS = ("kind", "captions", "caption_weights")
 """Further columns of `Source.narrations`: who wrote the texts (a CAPTION_KIND), further texts, weights of all."""
 
+SPLIT_COLUMN = "split"
+"""A further column of `Source.narrations`: train, val, test or nothing, where segments have splits of their own."""
+
 SCORE_PREFIX = "score_"
 """What the name of a further column of `Source.narrations` begins with that holds scores: float64, NaN if not known."""
 
@@ -37,8 +40,9 @@ class Source(Protocol):
 
         narration_time is in seconds, NaN where the file has no number; narration_text is raw, "" where there is none.
         Strings may be categories, uids and passes then in the order of their names. A segmented source has
-        SEGMENT_COLUMNS and CAPTION_COLUMNS besides; score_<name>, where it has scores; and label_<kind>, where it has
-        classes: a categorical whose categories are their names in the order of their numbers, missing if not known.
+        SEGMENT_COLUMNS, CAPTION_COLUMNS and SPLIT_COLUMN besides; score_<name>, where it has scores; and label_<kind>,
+        where it has classes: a categorical whose categories are their names in the order of their numbers, missing if
+        not known.
         """
         ...
 

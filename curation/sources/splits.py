@@ -18,6 +18,9 @@ from egocurate.storage.paths import AnyPath
 BENCHMARKS = ("av", "moments", "nlq", "vq", "goalstep", "fho_lta", "fho_oscc-pnr", "fho_hands", "fho_scod", "fho_sta")
 """Benchmarks that have val and test files."""
 
+HELD_OUT = frozenset({"val", "test"})
+"""Splits that nothing is learned from."""
+
 _ENTRY_KEYS = ("videos", "clips", "annotations")  # where the files list entries with a `video_uid`, by benchmark
 _FILE_ENDS = {"val": ("val", "valid"), "test": ("test_unannotated", "test")}
 

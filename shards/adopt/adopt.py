@@ -67,7 +67,8 @@ def adopt(job: AdoptJob, report: Report = silent) -> Adopted:
     """Index tars; those that are in the folder already are not read again, and further ones follow them.
 
     Each tar is read once from end to end. A run that is killed goes on from the tars that it has read. Raises
-    InputError for tars that are none or have changed since they were adopted, and for a folder that holds others.
+    InputError for tars that are none or have changed since they were adopted, for a choice of members that fits no
+    sample, and for a folder that holds others.
     """
     began = time.monotonic()
     found, out = find_tars(job.tars), as_path(job.out)
@@ -82,6 +83,8 @@ def adopt(job: AdoptJob, report: Report = silent) -> Adopted:
         new = _new_tars(tars, manifest, out)
         take = _taken(job, manifest, tars)
         notes = _read_all(new, take, out, report)
+        if manifest is None:
+            _refuse_none(job, notes, take)
         published = publish(out, manifest, root, take, list(zip(new, notes, strict=True)), job.normalize)
         remove_folder(out / UNFINISHED)
     return _summary(published, new, notes, take, time.monotonic() - began)
@@ -157,6 +160,19 @@ def _read_each(waiting: dict[str, tuple[ForeignTar, Wanted, AnyPath]], report: R
             except WorkerDied as error:
                 raise InputError(f"{ended.key}: what reads it dies each time ({error}); leave this tar out") from error
             yield ended.key
+
+
+def _refuse_none(job: AdoptJob, notes: Sequence[TarNote], take: Wanted) -> None:
+    """Raise InputError, and leave nothing, where not one sample is as asked: more tars would be bound to the choice."""
+    left_out = [one for note in notes for one in note.left_out]
+    if left_out and not any(len(note.rows) for note in notes):
+        remove_folder(as_path(job.out) / UNFINISHED)
+        key, reason, detail = left_out[0]
+        asked = f"video {take.video}" + (f" and text {take.text_as_given}" if take.text else "")
+        raise InputError(
+            f"none of {len(left_out):,} samples has {asked} that can be read (the first, {key}: {reason}, {detail}); "
+            "name others by --video and --text"
+        )
 
 
 def _digest(tar: ForeignTar, take: Wanted) -> str:

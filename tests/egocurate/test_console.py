@@ -194,3 +194,9 @@ def test_a_summary_tells_no_secret(capsys):
         print_summary("EgoClip", rows, as_json)
         out = capsys.readouterr().out
         assert "pa55word" not in out and "s3://REDACTED@bucket/out" in out
+
+
+def test_what_is_empty_is_said_to_be_none(capsys):
+    print_summary("EgoClip", {"clips": 3, "rejected": {}, "notes": []}, as_json=False)
+    lines = capsys.readouterr().out.split("\n")[2:-1]
+    assert [line.split() for line in lines] == [["clips", "3"], ["rejected", "none"], ["notes", "none"]]

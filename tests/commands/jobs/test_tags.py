@@ -13,15 +13,16 @@ from egocurate.shards.adopt.adopt import AdoptJob, adopt
 from egocurate.shards.read.index import ShardIndex
 from tests.shards.adopt.conftest import write_tar
 
+SMALL = io.BytesIO()
+Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(SMALL, "JPEG")
+
 
 @pytest.fixture
 def sets(tmp_path):
     """Two adopted folders of pictures; both open a fridge, and each does something of its own."""
-    picture = io.BytesIO()
-    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(picture, "JPEG")
     folders = []
     for name, texts in (("a", ["opens the fridge", "cuts the onion"]), ("b", ["opens the fridge", "washes the plate"])):
-        samples = [(str(i), {"jpg": picture.getvalue(), "txt": text.encode()}) for i, text in enumerate(texts)]
+        samples = [(str(i), {"jpg": SMALL.getvalue(), "txt": text.encode()}) for i, text in enumerate(texts)]
         tar = write_tar(tmp_path / f"{name}.tar", samples)
         adopt(AdoptJob([tar], tmp_path / name, str.lower))
         folders.append(tmp_path / name)
@@ -60,3 +61,20 @@ def test_tags_of_another_lexicon_are_not_overwritten(sets, tmp_path):
         run_tag(sets[0], tmp_path / "M", "x", silent)
     with pytest.raises(InputError, match="with other inputs"):
         run_lexicon(sets, tmp_path / "M", silent)
+
+
+def test_a_source_that_has_grown_is_named_and_the_others_are_not(sets, tmp_path):
+    run_lexicon(sets, tmp_path / "L", silent)
+    tar = write_tar(tmp_path / "c.tar", [("0", {"txt": b"peels the carrot", "jpg": SMALL.getvalue()})])
+    adopt(AdoptJob([tmp_path / "a.tar", tar], sets[0], str.lower))
+    with pytest.raises(InputError, match=r"with other inputs: source a changed; name"):
+        run_lexicon(sets, tmp_path / "L", silent)
+
+
+def test_sources_of_one_name_are_told_apart(sets, tmp_path):
+    inner = [folder / "shards" for folder in (tmp_path / "x", tmp_path / "y")]
+    for folder, place in zip(sets, inner, strict=True):
+        place.parent.mkdir()
+        folder.rename(place)
+    assert run_lexicon(inner, tmp_path / "L", silent).summary["verbs"] == 3
+    assert run_lexicon(inner[::-1], tmp_path / "L", silent).unchanged

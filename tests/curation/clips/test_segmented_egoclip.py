@@ -8,8 +8,10 @@ from egocurate.clip_table import CLIP_SCHEMA
 from egocurate.curation.clips.egoclip import build_egoclip, write_egoclip
 from egocurate.curation.clips.grow_egoclip import grow_egoclip
 from egocurate.curation.clips.read_clips import read_clips
+from egocurate.curation.clips.selection import select_clips
 from egocurate.curation.config import DEFAULT_FILTERS, EgoClipConfig, ScoreRange
 from egocurate.curation.egomcq.draw import one_pass
+from egocurate.curation.egomcq.eligible_videos import mcq_videos
 from egocurate.curation.segments.segments import segments
 from egocurate.curation.segments.source import SegmentSource
 from egocurate.errors import InputError
@@ -55,6 +57,19 @@ def test_filters_tags_neighbourhoods_and_negatives_are_those_of_points(built):
     assert [row["negatives"] for row in rows] == [[1], [0], [], []]  # of one video, at most a minute away
     verbs = built.lexicon.verbs.labels
     assert [[verbs[verb].split("_")[0] for verb in row["tag_verb"]] for row in rows[:2]] == [["open"], ["take"]]
+
+
+def test_a_segment_has_the_split_of_its_own_where_a_video_has_several(tmp_path):
+    mixed = [(*row[:5], split) for row, split in zip(ROWS, ("val", "train", "", "test", "test", "val"), strict=True)]
+    for rows in (mixed, mixed[::-1]):
+        source = source_of(tmp_path, rows)
+        selection = select_clips(source.narrations(), source.videos(), EgoClipConfig())
+        starts = source.narrations()["start_sec"][selection.is_clip]
+        assert sorted(starts) == [2.0, 70.0]  # of video a: train, and none
+        assert selection.reasons == {"val_test": 4}
+        assert dict(source.videos()[["video_uid", "split"]].to_numpy()) == {"a": "train", "b": "test", "c": "val"}
+        # What EgoClip shows parts of is not asked about.
+        assert mcq_videos(source.videos(), "val", None, "")["video_uid"].tolist() == ["c"]
 
 
 def test_each_caption_is_there_once_with_its_own_tags(built):

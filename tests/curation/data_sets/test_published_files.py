@@ -1,5 +1,6 @@
 """Counts of the published files, against counts made without the readers; see docs/sources.md for where to get them."""
 
+import ast
 import csv
 import gzip
 import io
@@ -96,3 +97,54 @@ def test_hd_epic_has_every_time_of_a_step_and_every_activity():
         row for row in activities if row["end_time"] != "end" and float(row["start_time"]) < float(row["end_time"])
     ]
     assert found["activity"] == len([row for row in last + lasting if row["high_level_activity_label"]])
+
+
+def test_egtea_has_every_clip_of_both_lists_with_its_labels():
+    root = published("egtea")
+    columns = ["clip", "action", "verb", "noun", *range(3)]
+    lists = [pd.read_csv(root / f"{name}_split1.txt", sep=" ", names=columns) for name in ("test", "train")]
+    rows = pd.concat(lists, ignore_index=True)
+    names = {
+        kind: dict(line.rsplit(" ", 1)[::-1] for line in (root / f"{kind}_idx.txt").read_text().splitlines())
+        for kind in ("action", "verb", "noun")
+    }
+    source = open_source("egtea", root)
+    found = source.segments.table
+    assert len(found) == len(rows) == 10_321 and source.segments.skipped == 0
+    assert found["split"].value_counts().to_dict() == {"train": 8299, "test": 2022}
+    times = rows["clip"].str.extract(r"-(\d+)-(\d+)-F").astype(int) / 1000
+    assert found[["start_sec", "end_sec"]].to_numpy().tolist() == times.to_numpy().tolist()
+    for kind in ("action", "verb"):
+        assert found[f"label_{kind}"].tolist() == rows[kind].astype(str).map(names[kind]).tolist()
+    single = rows[0].isna().to_numpy()
+    nouns = found["label_noun"].astype(object)
+    assert nouns[single].tolist() == rows["noun"][single].astype(str).map(names["noun"]).tolist()
+    assert nouns[~single].isna().all() and single.sum() == 9816
+
+
+def test_charades_ego_has_every_action_of_its_lists():
+    root = published("charades-ego")
+    for path in sorted(root.glob("CharadesEgo_*.csv")):
+        actions = pd.read_csv(path)["actions"].dropna().str.split(";").explode()
+        parts = actions.str.extract(r"(?P<code>c\d{3}) (?P<start>\S+) (?P<end>\S+)")
+        timed = parts[parts["start"].astype(float) < parts["end"].astype(float)]
+        source = open_source("segments", path)
+        found = source.segments.table
+        assert (len(found), source.segments.skipped) == (len(timed), len(parts) - len(timed))
+        assert found["start_sec"].tolist() == timed["start"].astype(float).tolist()
+        assert found["end_sec"].tolist() == timed["end"].astype(float).tolist()
+        assert found["label_action"].cat.codes.tolist() == [int(code[1:]) for code in timed["code"]]
+
+
+def test_hd_epic_has_every_narration_with_its_main_action():
+    root = published("hd-epic-narrations")
+    rows = pd.read_csv(root / "HD_EPIC_Narrations.csv")
+    main = rows["main_action_classes"].map(ast.literal_eval)
+    single = main.map(len).to_numpy() == 1
+    found = open_source("hd-epic", root).segments.table
+    assert found["text"].str.removeprefix("#C C ").tolist() == rows["narration"].str.strip().tolist()
+    assert found["start_sec"].tolist() == rows["start_timestamp"].tolist()
+    assert found["end_sec"].tolist() == rows["end_timestamp"].tolist()
+    for place, kind in enumerate(("verb", "noun")):
+        assert found.loc[single, f"label_{kind}"].astype(int).tolist() == [one[0][place] for one in main[single]]
+        assert found.loc[~single, f"label_{kind}"].isna().all()

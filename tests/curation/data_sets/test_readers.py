@@ -165,6 +165,18 @@ def test_hd_epic_has_narrations_steps_and_activities(tmp_path):
     assert source.videos()["video_dur"].tolist() == [80.5]
 
 
+def test_narrations_that_hd_epic_withdraws_are_left_out(tmp_path):
+    header = "unique_narration_id,video_id,start_timestamp,end_timestamp,narration\n"
+    said = "P01-1-1,P01-1,0,1, Open it.\nP01-1-2,P01-1,1,2,Close it.\n"
+    write(tmp_path / "n/HD_EPIC_Narrations.csv", header + said)
+    write(tmp_path / "n/HD_EPIC_Narrations_erratum.csv", "erratum_narration_id\nP01-1-2\nP01-1-7\n")
+    for root in (tmp_path, tmp_path / "n/HD_EPIC_Narrations.csv"):
+        source = open_source("hd-epic", root)
+        assert [row[4] for row in rows(source)] == ["#C C Open it."]
+        assert source.segments.skipped == 1
+    assert "n/HD_EPIC_Narrations_erratum.csv" in open_source("hd-epic", tmp_path).fingerprint()
+
+
 def test_the_pickle_of_hd_epic_is_never_opened(tmp_path):
     write(tmp_path / "n/HD_EPIC_Narrations.pkl", "cos\nsystem\n(S'touch run'\ntR.")
     for root in (tmp_path, tmp_path / "n/HD_EPIC_Narrations.pkl"):
@@ -172,16 +184,34 @@ def test_the_pickle_of_hd_epic_is_never_opened(tmp_path):
             open_source("hd-epic", root)
 
 
+def egtea_root(root):
+    write(root / "action_idx.txt", "Inspect/Read recipe 1\nSpread oil,bread,eating_utensil 2\n")
+    write(root / "train_split1.txt", "P01-R01-Soup-66680-68130-F001597-F001639 2 3 4 5 1\n")
+    write(root / "test_split1.txt", "P02-R03-Tea-1000-2500-F000024-F000060 1 1 2\n")
+
+
 def test_egtea_reads_times_from_the_names_of_clips(tmp_path):
-    write(tmp_path / "action_idx.txt", "Inspect/Read recipe 1\nCut onion 2\n")
-    write(tmp_path / "train_split1.txt", "P01-R01-Soup-66680-68130-F001597-F001639 2 1 5\n")
-    write(tmp_path / "test_split1.txt", "P02-R03-Tea-1000-2500-F000024-F000060 1 1 2 3 4\n")
+    egtea_root(tmp_path)
     assert rows(open_source("egtea", tmp_path)) == [
-        ("P02-R03-Tea", FIRST, 1, 2.5, "Inspect/Read recipe", "test"),
-        ("P01-R01-Soup", FIRST, 66.68, 68.13, "Cut onion", "train"),
+        ("P02-R03-Tea", FIRST, 1, 2.5, "#C C inspect or read recipe", "test"),
+        ("P01-R01-Soup", FIRST, 66.68, 68.13, "#C C spread oil and the bread and the eating utensil", "train"),
     ]
     write(tmp_path / "test_split1.txt", "P02-R03-Tea 1 1 2\n")
     with pytest.raises(InputError, match=r"test_split1.txt: line 1 is 'P02-R03-Tea 1 1 2', not a clip"):
+        open_source("egtea", tmp_path)
+
+
+def test_labels_of_egtea_are_the_numbers_after_a_clip(tmp_path):
+    egtea_root(tmp_path)
+    write(tmp_path / "verb_idx.txt", "Inspect/Read 1\nPut 2\nSpread 3\n")
+    source = open_source("egtea", tmp_path)
+    found = source.segments.table
+    assert found["label_action"].tolist() == ["Inspect/Read recipe", "Spread oil,bread,eating_utensil"]
+    assert found["label_verb"].tolist() == ["Inspect/Read", "Spread"]
+    assert found["label_noun"].astype(object).fillna("").tolist() == ["2", ""]  # no list of nouns; one noun, then three
+    assert "verb_idx.txt" in source.fingerprint()
+    write(tmp_path / "action_idx.txt", "Inspect/Read recipe\nCut onion\n")
+    with pytest.raises(InputError, match=r"action_idx.txt: is no list of names, each with its number"):
         open_source("egtea", tmp_path)
 
 
@@ -194,11 +224,11 @@ def test_egovid_counts_frames_at_thirty_a_second(tmp_path):
     write(tmp_path / "egovid-val.csv", "video_id,name,llava_cap\nab-1_30_150,open drawer,again\ncd_0_120,pour milk,\n")
     source = open_source("egovid", tmp_path)
     assert rows(source) == [
-        ("ab-1", FIRST, 1, 5, "open drawer", "train"),
-        ("ab-1", FIRST, 5, 9, "A cup.", "train"),
+        ("ab-1", FIRST, 1, 5, "open drawer", "val"),  # in both files: held out in one is held out
         ("cd", FIRST, 0, 4, "pour milk", "val"),
+        ("ab-1", FIRST, 5, 9, "A cup.", "train"),
     ]
-    assert source.segments.table["captions"].tolist() == [["A hand opens a drawer."], [], []]
+    assert source.segments.table["captions"].tolist() == [["again"], [], []]
     write(tmp_path / "egovid-val.csv", "video_id,name\nab-1,open drawer\n")
     with pytest.raises(InputError, match="line 2: video_id has 'ab-1', not uid_startframe_endframe"):
         open_source("egovid", tmp_path)
@@ -212,8 +242,9 @@ def test_egovid_has_the_scores_that_its_files_have(tmp_path):
     found = open_source("egovid", tmp_path).narrations()
     scores = found[[name for name in found if name.startswith("score_")]]
     assert scores.columns.tolist() == ["score_dover_score", "score_ti_sim", "score_ii_sim", "score_flow_mean"]
-    assert scores.iloc[0].tolist() == pytest.approx([0.75, 0.3, 0.6, 3])
-    assert scores.iloc[1:].isna().all(axis=None)
+    is_scored = found["narration_text"] == "open drawer"
+    assert scores[is_scored].iloc[0].tolist() == pytest.approx([0.75, 0.3, 0.6, 3])
+    assert scores[~is_scored].isna().all(axis=None)
 
 
 def test_speech_is_read_as_howto100m_has_it(tmp_path):
@@ -243,7 +274,7 @@ def test_files_that_are_none_are_refused_in_a_line(kind, name, content, tmp_path
         open_source(kind, tmp_path)
 
 
-def exo_root(root):
+def exo_root(root, hidden=False, unsure=True):
     takes = [
         {
             "take_uid": "t1",
@@ -260,8 +291,8 @@ def exo_root(root):
     point = {"timestamp": 4.5, "text": "C lifts the lid.", "subject": "C", "ego_visible": True, "unsure": False}
     descriptions = [
         point,
-        point | {"timestamp": 6, "ego_visible": False},
-        point | {"text": "Man A waves", "subject": "O", "unsure": True},
+        point | {"timestamp": 6, "ego_visible": hidden},
+        point | {"text": "Man A waves", "subject": "O", "unsure": unsure},
     ]
     said = {"t1": [{"rejected": True, "descriptions": [point]}, {"rejected": False, "descriptions": descriptions}]}
     write(root / "takes.json", takes)
@@ -273,8 +304,9 @@ def exo_root(root):
     (root / "takes/cook_1/frame_aligned_videos/aria01_214-1.mp4").write_bytes(b"")
 
 
-def test_ego_exo4d_gives_points_of_the_ego_camera(tmp_path):
-    exo_root(tmp_path)
+@pytest.mark.parametrize(("hidden", "unsure"), [(False, True), ("0", "1")])  # its documentation shows both
+def test_ego_exo4d_gives_points_of_the_ego_camera(tmp_path, hidden, unsure):
+    exo_root(tmp_path, hidden, unsure)
     source = open_source("ego-exo4d", tmp_path)
     assert source.narrations().values.tolist() == [
         ["t1", "narration_pass_2", 0, 4.5, "#C C lifts the lid."],

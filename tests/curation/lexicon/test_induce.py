@@ -125,6 +125,16 @@ def test_putting_in_is_another_class_than_putting_for_every_verb_of_putting(tmp_
     assert places_into == puts_in != places
 
 
+def test_only_synonyms_of_putting_put_in():
+    arranged = [f"#C C arranges the {noun}" for noun in ("lid", "saucepan", "pan", "plate", "box", "teaspoon", "cup")]
+    lexicon = build_lexicon([*KITCHEN, *arranged * 2, "#C C puts the plate in the sink"])
+    verbs = groups(lexicon.verbs)
+    assert "arrange" in verbs["put"]  # a way of putting, of the same things
+    (into, plain) = (verbs for verbs, _ in tag_texts(["#C C arranges cups in a box", "#C C arranges cups"], lexicon))
+    assert into == plain
+    assert "place in" in verbs["put_in"] and "arrange in" not in verbs["put_in"]
+
+
 def test_the_same_texts_give_the_same_dictionary_in_any_order():
     assert build_lexicon(KITCHEN) == build_lexicon(KITCHEN[::-1])
 

@@ -1,6 +1,6 @@
 import pytest
 
-from egocurate.curation.lexicon.vocabulary import count_words, is_put_in, is_switched
+from egocurate.curation.lexicon.vocabulary import count_words, is_put_in, is_switched, without_misread_verbs
 from egocurate.curation.text.pos_tags import Parsed
 
 
@@ -39,6 +39,16 @@ def test_texts_are_counted_once_per_word_and_pair():
 def test_a_verb_stands_with_the_nouns_of_its_own_clause():
     found = count_words([parsed("hold/VB bowl/NN and/CC stir/VB soup/NN"), parsed("open/VB and/CC close/VB lid/NN")])
     assert found.pairs == {("hold", "bowl"): 1, ("stir", "soup"): 1, ("open", "lid"): 1, ("close", "lid"): 1}
+
+
+def test_what_is_mostly_a_thing_is_no_verb_and_stays_a_noun():
+    pans = [parsed(f"takes/VBZ pan/NN {noun}/NN") for noun in ("a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1")]
+    misread = parsed("adds/VBZ oil/NN and/CC pan/VB lid/NN")
+    peeled = [parsed("peels/VBZ onion/NN"), *[parsed("throws/VBZ peel/NN")] * 7]
+    found = without_misread_verbs(count_words([*pans, misread, *peeled]))
+    assert found.verbs == {"take": 8, "add": 1, "peel": 1, "throw": 7}
+    assert found.nouns["pan"] == 8
+    assert ("add", "oil") in found.pairs and ("pan", "lid") not in found.pairs
 
 
 def test_which_particles_turn_a_verb():

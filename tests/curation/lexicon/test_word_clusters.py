@@ -50,6 +50,13 @@ def test_a_chain_is_not_followed_to_its_end():
     assert grouped(alike, whole, 0.5) == [[0, 1, 2, 3, 4]]
 
 
+def test_a_word_near_to_the_rarer_half_of_a_group_alone_stays_out():
+    alike = np.array([[25, 25], [75, 75], [30, 30]])  # to cook, to prepare, to fry
+    pairs = evidence((0, 1, 0.8), (0, 2, 0.7))
+    assert grouped(alike, pairs, 0.3) == [[0, 1], [2]]
+    assert grouped(alike[[1, 0, 2]], pairs, 0.3) == [[0, 1, 2]]  # near to the more frequent one
+
+
 @given(st.integers(0, 10_000))
 def test_groups_are_a_partition_and_finer_for_a_higher_bar(seed):
     rng = np.random.default_rng(seed)

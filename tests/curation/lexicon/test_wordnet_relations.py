@@ -6,6 +6,7 @@ from egocurate.curation.lexicon.wordnet_relations import (
     defining_words,
     evidence,
     is_kind,
+    is_synonym,
     links,
     opposed,
     senses,
@@ -73,6 +74,11 @@ def test_opposites():
     assert opposed(links({"open": 1}, VERB), links({"close": 1}, VERB)) > 0.3
     assert opposed(links({"switch on": 1}, VERB), links({"turn off": 1}, VERB)) > 0.3
     assert opposed(links({"wash": 1}, VERB), links({"rinse": 1}, VERB)) == 0
+
+
+def test_synonyms_have_a_main_sense_in_common():
+    assert is_synonym("place", "put", VERB) and is_synonym("lay", "put", VERB) and is_synonym("rinse", "wash", VERB)
+    assert not is_synonym("arrange", "put", VERB) and not is_synonym("slice", "cut", VERB)
 
 
 def test_put_in_is_a_kind_of_put_and_mix_in_means_mix():

@@ -59,6 +59,14 @@ def test_the_text_may_be_a_key_of_json(video_set, tmp_path):
     assert index.row(2).clip_text == "caption 2" and json.loads(index.read_json(2))["status"] == "success"
 
 
+def test_a_choice_that_fits_no_sample_is_refused_and_binds_nothing(video_set, tmp_path):
+    wrong = AdoptJob([video_set], tmp_path / "out", str.lower, text="json:captoin")
+    with pytest.raises(InputError, match=r"none of 8 samples has .*text json:captoin.*text cannot be read") as error:
+        adopt(wrong)
+    assert "--video and --text" in str(error.value) and "\n" not in str(error.value)
+    assert adopt(AdoptJob([video_set], tmp_path / "out", str.lower, text="json:caption")).samples == 8
+
+
 def test_the_first_of_several_captions_is_taken_and_dots_lead_into_objects(tar_of, films, tmp_path):
     about = json.dumps({"meta": {"title": "T"}, "caption": ["one", "two"]}).encode()
     tar = tar_of(tmp_path / "a.tar", [("a", {"jpg": films["jpg"], "json": about})])
