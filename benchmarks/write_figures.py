@@ -88,6 +88,7 @@ TITLES = {
     "dictionaries": "EgoNCE positives with dictionaries made without a taxonomy, against gold classes",
     "windows": "Windows against gold segments, mean IoU",
     "full_size": "The text side at Ego4D's size (an invented root)",
+    "full_size_35m": "The text side at the size of LaViLa's narrations (an invented root)",
     "full_size_tables": "The text side without its tagger, by the number of narrations (invented roots)",
     "negatives": "Hard negatives, looked up",
     "cut": "Cutting",
