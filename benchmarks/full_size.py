@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.process_tree import Usage, run_measured
 from benchmarks.record import figure, write_record
@@ -23,12 +24,12 @@ _EGOCLIP, _EGOMCQ, _VERIFY = "curate egoclip --tables-only", "curate egomcq --ta
 
 RECORD = "full_size"
 TARGETS = {
-    RECORD: {"egoclip": {"wall": "<= 140", "memory": "<= 3"}, "egomcq": {"wall": "<= 40"}},
-    "full_size_35m": {"egoclip": {"memory": "<= 12"}},  # LaViLa's narrator has told that many things of Ego4D
+    RECORD: {"egoclip": {"wall": "<= 140", "memory": "<= 3"}, "egomcq": {"wall": "<= 40"}, "asked": "39,000"},
+    "full_size_35m": {},  # LaViLa's narrator has told that many things of Ego4D
 }
 
 
-def measure(root: Path, out: Path, targets: Mapping[str, Mapping[str, str]]) -> list[dict[str, object]]:
+def measure(root: Path, out: Path, targets: Mapping[str, Any]) -> list[dict[str, object]]:
     """Build the tables of `root` in the new folder `out`; raises InputError for a wrong folder."""
     if not (root / "ego4d.json").is_file():
         raise InputError(f"{root}: no root there; write one with `python -m benchmarks.full_size_root --out {root}`")
@@ -44,7 +45,7 @@ def measure(root: Path, out: Path, targets: Mapping[str, Mapping[str, str]]) -> 
         figure("narrations read", record["counts"]["narrations"]["narrations"], "rows"),
         figure("clips written", record["counts"]["clips"], "rows"),
         *_costs(_EGOCLIP, egoclip, **targets.get("egoclip", {})),
-        figure("EgoMCQ questions written", asked["inter"] + asked["intra"], "questions", "39,000"),
+        figure("EgoMCQ questions written", asked["inter"] + asked["intra"], "questions", targets.get("asked")),
         *_costs(_EGOMCQ, egomcq, **targets.get("egomcq", {})),
         *_costs(_VERIFY, verify),
         figure("load of the machine at the end, 1 min mean", os.getloadavg()[0], "processes"),

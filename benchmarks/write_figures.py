@@ -147,8 +147,11 @@ SHOWN = {
     "search": r"^(the ten|actions|things)",
     "downstream": r"",
 }
-# Records that several benchmarks write into.
-MEASURED_BY = {"downstream": ("downstream", "downstream_retrieval")}
+# Records that are not of one benchmark of their name.
+MEASURED_BY = {
+    "downstream": ("downstream", "downstream_retrieval"),
+    "full_size_35m": ("full_size --record full_size_35m",),
+}
 # Records that are drawn too: the picture beside the page.
 PICTURES = {"peers": "peers.png", "shuffle": "shuffle.png"}
 
@@ -184,6 +187,10 @@ def figures_page(records: Mapping[str, Mapping]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1e6 else f"{value:,.6g}"
+
+
 def _table(name: str, record: Mapping) -> list[str]:
     """Return the table of a record: all columns of the rows that have them, else what, bar and figure."""
     figures = record["figures"]
@@ -196,7 +203,7 @@ def _table(name: str, record: Mapping) -> list[str]:
         ]
     aimed = [f for f in figures if (re.search(SHOWN[name], f["what"]) if name in SHOWN else f.get("target"))]
     return ["| what | bar | figure |", "|---|---|---|"] + [
-        f"| {figure['what']} | {figure.get('target', '')} | {figure['value']:,.6g} {figure['unit']} |"
+        f"| {figure['what']} | {figure.get('target', '')} | {_number(figure['value'])} {figure['unit']} |"
         for figure in aimed or figures
     ]
 
