@@ -1,9 +1,10 @@
 """Natural language queries and moments of invented long videos, by features of several kinds, from videos to figures.
 
-    python -m benchmarks.localization RUN SCRATCH [--tasks nlq,mq] [--kinds trained,...]
+    python -m benchmarks.localization RUN SCRATCH [--tasks nlq,mq] [--kinds trained,...] [--minutes 30]
 
 RUN is a small pre-trained run, that of `curate demo`; SCRATCH keeps the videos and the features. Each kind of features
-is learned from on the same 40 videos and tested on the same 12 unseen ones, of 90 s each:
+is learned from on the same 40 videos and tested on the same 12 unseen ones, of 90 s each, a clip; with `--minutes` on 6
+and 2 videos of that length, each in clips of three minutes:
 - trained: of RUN, and the questions embedded by it;
 - untrained: of the same model before it has learned, its first weights drawn anew;
 - planted: what is done in a row's stretch of time, as the script has it: nothing is left to see;
@@ -21,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.record import figure, write_record
+from benchmarks.record import figure, merge_record
 from egocurate.commands.jobs.features import FeatureRequest, features_of_run
 from egocurate.commands.localization.stretches import LocalizeRequest, run_mq, run_nlq
 from egocurate.curation.synthetic import LongRootConfig, write_long_root
@@ -36,12 +37,31 @@ TOLD_VERBS = {verb: tuple(map(third_person, words)) for verb, words in VERBS.ite
 BARS = {"trained": "at least 60", "untrained": "at most 20", "planted": "at least 90", "shuffled": "at most 10"}
 
 
+CLIP_SEC = 180.0
+"""of a clip where a video has several"""
+
+
+class _Videos(NamedTuple):
+    """The run, a folder, the videos that are made there, and what a figure says of them."""
+
+    run: Path
+    folder: Path
+    config: LongRootConfig = LongRootConfig()
+    told: str = ""
+
+    @property
+    def root(self) -> Path:
+        """Where videos and annotations are."""
+        return self.folder / "root"
+
+
 class _Task(NamedTuple):
     """How a task is run here, and the figures that are kept, the one with a bar first."""
 
     run: Callable[[LocalizeRequest, LoopConfig], bool]
     files: str
     positions: int
+    """of a clip of 90 s"""
     sizes: VSLNetConfig | DetectorConfig
     loop: LoopConfig
     figures: tuple[str, ...]
@@ -74,37 +94,41 @@ def main() -> None:
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--kinds", default=",".join(BARS))
+    parser.add_argument("--minutes", type=float, help="length of videos of several clips (default: 90 s, one clip)")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    root = given.scratch / "root"
-    write_long_root(root, LongRootConfig())
-    kinds = given.kinds.split(",")
-    figures = [row for task in given.tasks.split(",") for kind in kinds for row in _figures(task, kind, root, given)]
-    if kinds == list(BARS):
-        write_record("localization", figures)
+    videos = _Videos(given.run, given.scratch)
+    if given.minutes:
+        config = LongRootConfig(6, 2, clips=round(given.minutes * 60 / CLIP_SEC), clip_sec=CLIP_SEC)
+        videos = _Videos(given.run, given.scratch / f"{given.minutes:g}-minutes", config, f" of {given.minutes:g} min")
+    write_long_root(videos.root, videos.config)
+    named = [(task, kind) for task in given.tasks.split(",") for kind in given.kinds.split(",")]
+    merge_record("localization", [row for task, kind in named for row in _figures(task, kind, videos)])
 
 
-def _figures(name: str, kind: str, root: Path, given: argparse.Namespace) -> Iterator[dict[str, object]]:
-    task, out = TASKS[name], given.scratch / f"{name}-{kind}"
-    text = str(given.run.resolve()) if kind == "trained" and name == "nlq" else ""
-    files = [root / "v2" / "annotations" / f"{task.files}_{split}.json" for split in ("train", "val")]
-    features = make_features(kind, root, given)
-    request = LocalizeRequest([features], None, *files, out, task.positions, text, True, False, task.sizes)
+def _figures(name: str, kind: str, videos: _Videos) -> Iterator[dict[str, object]]:
+    task, out = TASKS[name], videos.folder / f"{name}-{kind}"
+    text = str(videos.run.resolve()) if kind == "trained" and name == "nlq" else ""
+    files = [videos.root / "v2" / "annotations" / f"{task.files}_{split}.json" for split in ("train", "val")]
+    positions = round(task.positions * videos.config.clip_sec / LongRootConfig().clip_sec)
+    features = make_features(kind, videos)
+    request = LocalizeRequest([features], None, *files, out, positions, text, True, False, task.sizes)
     task.run(request, task.loop)
     result = json.loads((out / "result.json").read_text())
     for what in task.figures:
         bar = BARS[kind] if what == task.figures[0] else None
-        yield figure(f"{name}, {kind} features: {what} on unseen videos", result[what], "%", bar)
+        yield figure(f"{name}, {kind} features: {what} on unseen videos{videos.told}", result[what], "%", bar)
 
 
-def make_features(kind: str, root: Path, given: argparse.Namespace) -> Path:
+def make_features(kind: str, videos: _Videos) -> Path:
     """Return the folder of a kind of features, made if it is not there."""
-    folder = given.scratch / f"features-{kind}"
+    folder = videos.folder / f"features-{kind}"
     if kind in ("planted", "shuffled"):
-        _write_planted(folder, root, shuffled=kind == "shuffled")
+        _write_planted(folder, videos.root, shuffled=kind == "shuffled")
     else:
-        run = given.run if kind == "trained" else _untrained(given.run, given.scratch / "untrained")
-        features_of_run(source_of(run), FeatureRequest(folder, "pt", root / "v2" / "full_scale"), ["data.workers=1"])
+        run = videos.run if kind == "trained" else _untrained(videos.run, videos.folder / "untrained")
+        request = FeatureRequest(folder, "pt", videos.root / "v2" / "full_scale")
+        features_of_run(source_of(run), request, ["data.workers=1"])
     return folder
 
 
@@ -127,10 +151,10 @@ def _write_planted(folder: Path, root: Path, *, shuffled: bool) -> None:
     verbs, nouns = sorted(VERBS), sorted(NOUNS)
     for split in ("train", "val"):
         for video in json.loads((root / "v2" / "annotations" / f"nlq_{split}.json").read_text())["videos"]:
-            [clip] = video["clips"]
-            rows = np.zeros((int(clip["video_end_sec"] * RATE), len(verbs) + len(nouns)), np.float32)
-            for query in clip["annotations"][0]["language_queries"]:
-                first, end = (round(query[f"clip_{side}_sec"] * RATE) for side in ("start", "end"))
+            rows = np.zeros((int(video["clips"][-1]["video_end_sec"] * RATE), len(verbs) + len(nouns)), np.float32)
+            asked = [one for clip in video["clips"] for one in clip["annotations"][0]["language_queries"]]
+            for query in asked:
+                first, end = (round(query[f"video_{side}_sec"] * RATE) for side in ("start", "end"))
                 told = query["query"].lower()
                 rows[first:end, _said(told, TOLD_VERBS)] = 1
                 rows[first:end, len(verbs) + _said(told, NOUNS)] = 1

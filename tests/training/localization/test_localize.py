@@ -19,7 +19,7 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("egocurate.curation.synthetic.long_videos.render_all", lambda *_, **__: None)
-        write_long_root(folder / "root", LongRootConfig(train=3, val=1, video_sec=40.0))
+        write_long_root(folder / "root", LongRootConfig(train=3, val=1, clip_sec=40.0))
     for split in ("train", "val"):
         name = folder / "root" / "v2" / "annotations" / f"nlq_{split}.json"
         for video in json.loads(name.read_text())["videos"]:
