@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +65,8 @@ class _Task(NamedTuple):
     """of a clip of 90 s"""
     sizes: VSLNetConfig | DetectorConfig
     loop: LoopConfig
+    long_epochs: int
+    """epochs where videos have several clips: in all they have three times as many questions"""
     figures: tuple[str, ...]
 
 
@@ -74,6 +77,7 @@ TASKS = {
         64,
         VSLNetConfig(width=64, convolutions=2),
         LoopConfig(20, batch_size=8),
+        10,
         ("R1@0.3", "R1@0.5", "R5@0.3", "mIoU"),
     ),
     "mq": _Task(
@@ -82,6 +86,7 @@ TASKS = {
         2304,
         DetectorConfig(width=64, levels=4),
         LoopConfig(25, batch_size=2),
+        25,
         ("R1x@0.3", "R1x@0.5", "mAP@0.1", "mAP"),
     ),
 }
@@ -112,8 +117,8 @@ def _figures(name: str, kind: str, videos: _Videos) -> Iterator[dict[str, object
     files = [videos.root / "v2" / "annotations" / f"{task.files}_{split}.json" for split in ("train", "val")]
     positions = round(task.positions * videos.config.clip_sec / LongRootConfig().clip_sec)
     features = make_features(kind, videos)
-    request = LocalizeRequest([features], None, *files, out, positions, text, True, False, task.sizes)
-    task.run(request, task.loop)
+    request = LocalizeRequest([features], None, *files, out, positions, text, resume=True, gpu=False, sizes=task.sizes)
+    task.run(request, replace(task.loop, epochs=task.long_epochs) if videos.config.clips > 1 else task.loop)
     result = json.loads((out / "result.json").read_text())
     for what in task.figures:
         bar = BARS[kind] if what == task.figures[0] else None
