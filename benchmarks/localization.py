@@ -1,6 +1,8 @@
-"""Natural language queries and moments of invented long videos, by features of several kinds, from videos to figures.
+"""Queries, moments and summaries of invented long videos, by features of several kinds, from videos to figures.
 
-    python -m benchmarks.localization RUN SCRATCH [--tasks nlq,mq] [--kinds trained,...] [--minutes 30]
+    python -m benchmarks.localization RUN SCRATCH [--tasks nlq,mq,qfvs] [--kinds trained,...]
+    python -m benchmarks.localization RUN SCRATCH --tasks nlq,mq --minutes 30
+    python -m benchmarks.localization RUN SCRATCH --tasks nlq --kinds trained-words,trained-words-alone,trained-neither
 
 RUN is a small pre-trained run, that of `curate demo`; SCRATCH keeps the videos and the features. Each kind of features
 is learned from on the same 40 videos and tested on the same 12 unseen ones, of 90 s each, a clip; with `--minutes` on 6
@@ -9,6 +11,9 @@ and 2 videos of that length, each in clips of three minutes:
 - untrained: of the same model before it has learned, its first weights drawn anew;
 - planted: what is done in a row's stretch of time, as the script has it: nothing is left to see;
 - shuffled: those rows in an order without meaning.
+Summaries are of four videos of ten minutes, for the first two kinds alone; what made the features embeds the queries.
+Of trained features questions can be read otherwise: their words by RUN beside the sentence (trained-words), or alone
+(trained-words-alone), or nothing by it (trained-neither).
 """
 
 from __future__ import annotations
@@ -26,8 +31,10 @@ import torch
 from benchmarks.record import figure, merge_record
 from egocurate.commands.jobs.features import FeatureRequest, features_of_run
 from egocurate.commands.localization.stretches import LocalizeRequest, run_mq, run_nlq
-from egocurate.curation.synthetic import LongRootConfig, write_long_root
+from egocurate.commands.localization.summaries import SummaryRequest, run_qfvs
+from egocurate.curation.synthetic import LongRootConfig, write_long_root, write_summary_root
 from egocurate.curation.synthetic.script import NOUNS, VERBS, third_person
+from egocurate.curation.synthetic.summary_videos import SHARE, SHOT_SEC
 from egocurate.models.localization.config import DetectorConfig, VSLNetConfig
 from egocurate.training.localization.feature_folders import RATE
 from egocurate.training.localization.loop import LoopConfig
@@ -36,8 +43,13 @@ from egocurate.training.run.model_source import source_of
 
 TOLD_VERBS = {verb: tuple(map(third_person, words)) for verb, words in VERBS.items()}
 BARS = {"trained": "at least 60", "untrained": "at most 20", "planted": "at least 90", "shuffled": "at most 10"}
-
-
+READ_BY_RUN = {
+    "trained": ({"text"}, ""),
+    "trained-words": ({"text", "words"}, ", words read by the model, too"),
+    "trained-words-alone": ({"words"}, ", words read by the model, no sentence"),
+    "trained-neither": (set(), ", words learned, no sentence"),
+}
+"""Kind of an NLQ run -> what of a question the run reads, and what a figure says of it."""
 CLIP_SEC = 180.0
 """of a clip where a video has several"""
 
@@ -97,7 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("scratch", type=Path)
-    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--tasks", default=",".join([*TASKS, "qfvs"]))
     parser.add_argument("--kinds", default=",".join(BARS))
     parser.add_argument("--minutes", type=float, help="length of videos of several clips (default: 90 s, one clip)")
     given = parser.parse_args()
@@ -107,22 +119,43 @@ def main() -> None:
         config = LongRootConfig(6, 2, clips=round(given.minutes * 60 / CLIP_SEC), clip_sec=CLIP_SEC)
         videos = _Videos(given.run, given.scratch / f"{given.minutes:g}-minutes", config, f" of {given.minutes:g} min")
     write_long_root(videos.root, videos.config)
-    named = [(task, kind) for task in given.tasks.split(",") for kind in given.kinds.split(",")]
-    merge_record("localization", [row for task, kind in named for row in _figures(task, kind, videos)])
+    kinds = given.kinds.split(",")
+    figures = [
+        row
+        for task in given.tasks.split(",")
+        for kind in kinds
+        for row in (_summary_figures(kind, videos) if task == "qfvs" else _figures(task, kind, videos))
+    ]
+    merge_record("localization", figures)
 
 
 def _figures(name: str, kind: str, videos: _Videos) -> Iterator[dict[str, object]]:
-    task, out = TASKS[name], videos.folder / f"{name}-{kind}"
-    text = str(videos.run.resolve()) if kind == "trained" and name == "nlq" else ""
+    task, out, run = TASKS[name], videos.folder / f"{name}-{kind}", str(videos.run.resolve())
+    reads, told = READ_BY_RUN.get(kind, (set(), "")) if name == "nlq" else (set(), "")
     files = [videos.root / "v2" / "annotations" / f"{task.files}_{split}.json" for split in ("train", "val")]
     positions = round(task.positions * videos.config.clip_sec / LongRootConfig().clip_sec)
-    features = make_features(kind, videos)
-    request = LocalizeRequest([features], None, *files, out, positions, text, resume=True, gpu=False, sizes=task.sizes)
+    of = kind.partition("-")[0]
+    features = make_features(of, videos)
+    request = LocalizeRequest([features], None, *files, out, positions, resume=True, gpu=False, sizes=task.sizes)
+    request = replace(request, **dict.fromkeys(reads, run))
     task.run(request, replace(task.loop, epochs=task.long_epochs) if videos.config.clips > 1 else task.loop)
     result = json.loads((out / "result.json").read_text())
     for what in task.figures:
-        bar = BARS[kind] if what == task.figures[0] else None
-        yield figure(f"{name}, {kind} features: {what} on unseen videos{videos.told}", result[what], "%", bar)
+        bar = BARS.get(kind) if what == task.figures[0] else None
+        yield figure(f"{name}, {of} features{told}: {what} on unseen videos{videos.told}", result[what], "%", bar)
+
+
+def _summary_figures(kind: str, videos: _Videos) -> Iterator[dict[str, object]]:
+    """Yield F1 of query-focused summaries, which precision and recall equal here, as all are of one length."""
+    if kind not in ("trained", "untrained"):
+        return
+    root, run, out = videos.folder / "summaries", _model(kind, videos), videos.folder / f"qfvs-{kind}"
+    write_summary_root(root)
+    features = _features_of(run, videos.folder / f"features-shots-{kind}", root / "videos", 1 / SHOT_SEC)
+    request = SummaryRequest([features], None, root, out, SHARE, str(run.resolve()), resume=True, gpu=False)
+    run_qfvs(request, LoopConfig(20, batch_size=20, lr=1e-3))
+    result = json.loads((out / "result.json").read_text())
+    yield figure(f"qfvs, {kind} features: F1, the mean of four unseen videos", result["F1"], "%")
 
 
 def make_features(kind: str, videos: _Videos) -> Path:
@@ -131,10 +164,17 @@ def make_features(kind: str, videos: _Videos) -> Path:
     if kind in ("planted", "shuffled"):
         _write_planted(folder, videos.root, shuffled=kind == "shuffled")
     else:
-        run = videos.run if kind == "trained" else _untrained(videos.run, videos.folder / "untrained")
-        request = FeatureRequest(folder, "pt", videos.root / "v2" / "full_scale")
-        features_of_run(source_of(run), request, ["data.workers=1"])
+        _features_of(_model(kind, videos), folder, videos.root / "v2" / "full_scale", RATE)
     return folder
+
+
+def _features_of(run: Path, folder: Path, videos: Path, rate: float) -> Path:
+    features_of_run(source_of(run), FeatureRequest(folder, "pt", videos, rate), ["data.workers=1"])
+    return folder
+
+
+def _model(kind: str, videos: _Videos) -> Path:
+    return videos.run if kind == "trained" else _untrained(videos.run, videos.folder / "untrained")
 
 
 def _untrained(run: Path, folder: Path) -> Path:
