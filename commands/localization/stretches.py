@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from egocurate.commands.jobs.features import name_bad
+from egocurate.commands.localization.text_reader import TextReader
 from egocurate.console import progress, say
-from egocurate.curation.text.marks import normalize
 from egocurate.models.localization.config import DetectorConfig, VSLNetConfig
 from egocurate.progress import Report
 from egocurate.storage.fingerprint import fingerprint
@@ -23,8 +23,7 @@ from egocurate.training.localization.moment_task import MomentTask
 from egocurate.training.localization.moments_json import read_moments
 from egocurate.training.localization.nlq_json import Query, read_queries
 from egocurate.training.localization.query_head import write_head
-from egocurate.training.localization.query_task import Embed, EmbedTokens, QueryTask, TextTowers
-from egocurate.training.run.load_model import Model, load_model
+from egocurate.training.localization.query_task import QueryTask, TextTowers
 from egocurate.training.run.model_source import source_of
 
 
@@ -86,9 +85,10 @@ def run_mq(request: LocalizeRequest, config: LoopConfig) -> bool:
 def _query_task(
     train: list[Query], test: list[Query], clips: ClipFeatures, request: LocalizeRequest, seed: int
 ) -> QueryTask:
+    readers = {source: TextReader(source, gpu=request.gpu) for source in {request.text, request.words} if source}
     towers = TextTowers(
-        embed_by(request.text, gpu=request.gpu) if request.text else None,
-        embed_tokens_by(request.words, gpu=request.gpu) if request.words else None,
+        readers[request.text].sentences if request.text else None,
+        readers[request.words].tokens if request.words else None,
     )
     torch.manual_seed(seed)
     return QueryTask(train, test, clips, towers, request.sizes)
@@ -96,23 +96,6 @@ def _query_task(
 
 def _read_by(request: LocalizeRequest) -> dict[str, str]:
     return {"text": request.text, "words": request.words}
-
-
-def embed_by(source: str, *, gpu: bool) -> Embed:
-    """Return what embeds texts by a run or weights, in the form of the texts that its model has learned from."""
-    model, prepare = _reader(source, gpu=gpu)
-    return lambda texts: model.embed_text([prepare(text) for text in texts])
-
-
-def embed_tokens_by(source: str, *, gpu: bool) -> EmbedTokens:
-    """Return what embeds the tokens of texts, as `embed_by` does texts."""
-    model, prepare = _reader(source, gpu=gpu)
-    return lambda texts: model.embed_tokens([prepare(text) for text in texts])
-
-
-def _reader(source: str, *, gpu: bool) -> tuple[Model, Callable[[str], str]]:
-    model = load_model(source, device="auto" if gpu else "cpu")
-    return model, str if model.config.data.text == "raw" else normalize
 
 
 def _left_out(reasons: dict[str, int]) -> str:

@@ -64,7 +64,8 @@ class Embedder(NamedTuple):
             with self.ranks.autocast():
                 rows, mask = self.system.embed_tokens(part)
             lengths = mask.sum(1).clamp(min=1).tolist()
-            states |= {text: row[:n].float() for text, row, n in zip(part, rows, lengths, strict=True)}
+            # Copies: parts of `rows` would keep all of its padding.
+            states |= {text: row[:n].float().clone() for text, row, n in zip(part, rows, lengths, strict=True)}
         return [states[text] for text in texts]
 
     @torch.no_grad()
