@@ -44,10 +44,10 @@ from egocurate.training.run.model_source import source_of
 TOLD_VERBS = {verb: tuple(map(third_person, words)) for verb, words in VERBS.items()}
 BARS = {"trained": "at least 60", "untrained": "at most 20", "planted": "at least 90", "shuffled": "at most 10"}
 READ_BY_RUN = {
-    "trained": ({"text"}, ""),
-    "trained-words": ({"text", "words"}, ", words read by the model, too"),
-    "trained-words-alone": ({"words"}, ", words read by the model, no sentence"),
-    "trained-neither": (set(), ", words learned, no sentence"),
+    "trained": (("text",), ""),
+    "trained-words": (("text", "words"), ", words read by the model, too"),
+    "trained-words-alone": (("words",), ", words read by the model, no sentence"),
+    "trained-neither": ((), ", words learned, no sentence"),
 }
 """Kind of an NLQ run -> what of a question the run reads, and what a figure says of it."""
 CLIP_SEC = 180.0
@@ -131,7 +131,7 @@ def main() -> None:
 
 def _figures(name: str, kind: str, videos: _Videos) -> Iterator[dict[str, object]]:
     task, out, run = TASKS[name], videos.folder / f"{name}-{kind}", str(videos.run.resolve())
-    reads, told = READ_BY_RUN.get(kind, (set(), "")) if name == "nlq" else (set(), "")
+    reads, told = READ_BY_RUN.get(kind, ((), "")) if name == "nlq" else ((), "")
     files = [videos.root / "v2" / "annotations" / f"{task.files}_{split}.json" for split in ("train", "val")]
     positions = round(task.positions * videos.config.clip_sec / LongRootConfig().clip_sec)
     of = kind.partition("-")[0]

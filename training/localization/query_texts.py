@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 _WORD = re.compile(r"[a-z0-9']+")
-NONE, UNKNOWN, FIRST = 0, 1, 2
+UNKNOWN, FIRST = 1, 2
+"""ids; 0 is of no word"""
 MOST_WORDS = 32
 """of a question; Ego4D's longest has fewer"""
 
