@@ -145,6 +145,7 @@ SHOWN = {
     "shuffle": r"^3,.*(two anchors of one neighbourhood|from one video, mean|between clips of one video)",
     "search": r"^(the ten|actions|things)",
     "downstream": r"",
+    "localization": r"R1x?@0\.3|^qfvs",
 }
 # Records that several benchmarks write into.
 MEASURED_BY = {"downstream": ("downstream", "downstream_retrieval")}
