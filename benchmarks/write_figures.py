@@ -146,6 +146,7 @@ SHOWN = {
     "shuffle": r"^3,.*(two anchors of one neighbourhood|from one video, mean|between clips of one video)",
     "search": r"^(the ten|actions|things)",
     "downstream": r"",
+    "localization": r"R1x?@0\.3|^qfvs",
 }
 # Records that are not of one benchmark of their name.
 MEASURED_BY = {

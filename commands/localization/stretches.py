@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from egocurate.commands.jobs.features import name_bad
+from egocurate.commands.localization.text_reader import TextReader
 from egocurate.console import progress, say
-from egocurate.curation.text.marks import normalize
 from egocurate.models.localization.config import DetectorConfig, VSLNetConfig
 from egocurate.progress import Report
 from egocurate.storage.fingerprint import fingerprint
@@ -23,8 +23,7 @@ from egocurate.training.localization.moment_task import MomentTask
 from egocurate.training.localization.moments_json import read_moments
 from egocurate.training.localization.nlq_json import Query, read_queries
 from egocurate.training.localization.query_head import write_head
-from egocurate.training.localization.query_task import Embed, QueryTask
-from egocurate.training.run.load_model import load_model
+from egocurate.training.localization.query_task import QueryTask, TextTowers
 from egocurate.training.run.model_source import source_of
 
 
@@ -40,7 +39,9 @@ class LocalizeRequest:
     positions: int
     """a clip's features are pooled to at most so many"""
     text: str = ""
-    """a run or weights that embed the questions; none: their words are learned from nothing"""
+    """a run or weights that embed the questions, as a whole; none: they are their words alone"""
+    words: str = ""
+    """a run or weights that embed their tokens; none: their words are learned from nothing"""
     resume: bool = False
     gpu: bool = True
     """take a GPU where there is one"""
@@ -59,8 +60,9 @@ def run_nlq(request: LocalizeRequest, config: LoopConfig) -> bool:
         clips, rate = _clips(request, [query.clip for query in (*train.queries, *test.queries)], report)
         task = _query_task(train.queries, test.queries, clips, request, config.seed)
         fit = _fit(task, request, config)
-        text = source_of(request.text).where if request.text else ""
-        write_head(request.out, task, request.features, rate, request.positions, text)
+        read_by = {key: source_of(by).where if by else "" for key, by in _read_by(request).items()}
+        features = [str(folder.resolve()) for folder in request.features]
+        write_head(request.out, task, request.positions, {"features": features, "rate": rate, **read_by})
         _learn(fit, request, report)
     return not clips.bad
 
@@ -83,16 +85,17 @@ def run_mq(request: LocalizeRequest, config: LoopConfig) -> bool:
 def _query_task(
     train: list[Query], test: list[Query], clips: ClipFeatures, request: LocalizeRequest, seed: int
 ) -> QueryTask:
-    embed = embed_by(request.text, gpu=request.gpu) if request.text else None
+    readers = {source: TextReader(source, gpu=request.gpu) for source in {request.text, request.words} if source}
+    towers = TextTowers(
+        readers[request.text].sentences if request.text else None,
+        readers[request.words].tokens if request.words else None,
+    )
     torch.manual_seed(seed)
-    return QueryTask(train, test, clips, embed, request.sizes)
+    return QueryTask(train, test, clips, towers, request.sizes)
 
 
-def embed_by(text: str, *, gpu: bool) -> Embed:
-    """Return what embeds texts by a run or weights, in the form of the texts that its model has learned from."""
-    model = load_model(text, device="auto" if gpu else "cpu")
-    prepare = str if model.config.data.text == "raw" else normalize
-    return lambda texts: model.embed_text([prepare(text) for text in texts])
+def _read_by(request: LocalizeRequest) -> dict[str, str]:
+    return {"text": request.text, "words": request.words}
 
 
 def _left_out(reasons: dict[str, int]) -> str:
@@ -123,7 +126,7 @@ def _fit(task: Localizer, request: LocalizeRequest, config: LoopConfig) -> Fit:
         "task": type(task).__name__,
         "features": [str(folder.resolve()) for folder in request.features],
         "positions": request.positions,
-        "text": request.text,
+        **_read_by(request),
         "sizes": asdict(request.sizes) if request.sizes else "as published",
         "train": fingerprint(request.train),
         "test": fingerprint(request.test),

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from egocurate.commands.jobs.features import name_bad
-from egocurate.commands.localization.stretches import device_of, embed_by
+from egocurate.commands.localization.stretches import device_of
+from egocurate.commands.localization.text_reader import TextReader
 from egocurate.console import progress, say
 from egocurate.errors import InputError
 from egocurate.models.localization.config import ShotRankerConfig
@@ -68,7 +69,7 @@ def run_qfvs(request: SummaryRequest, config: LoopConfig) -> bool:
             "test on"
         )
     if request.text:
-        known = known._replace(embed=embed_by(request.text, gpu=request.gpu))
+        known = known._replace(embed=TextReader(request.text, gpu=request.gpu).sentences)
     figures: dict[str, dict[str, float]] = {}
     with progress() as report:
         for number, video in enumerate(known.videos):

@@ -21,7 +21,7 @@ from egocurate.storage.atomic import write_json
 from egocurate.text_choices import TextForm
 from egocurate.training.config.train_config import TrainConfig
 from egocurate.training.distributed.ranks import single_rank
-from egocurate.training.localization.query_head import open_head
+from egocurate.training.localization.query_head import ReadText, open_head
 from egocurate.training.run.model_source import Loaded, ModelSource
 from egocurate.training.search.add_videos import Added, WindowSettings, add_videos
 from egocurate.training.search.index_folder import check_claim, window_of
@@ -110,12 +110,13 @@ def _update(
 
 
 def _localizer(job: SearchJob) -> HitLocalizer | None:
-    """Return what gives hits their ends; raises InputError for a run whose questions another model has embedded."""
+    """Return what gives hits their ends; raises InputError for a run whose questions another model has read."""
     if job.nlq is None:
         return None
     head = open_head(job.nlq)
-    if head.text and head.text != job.source.where:
-        raise InputError(f"--nlq {job.nlq}: its questions are embedded by {head.text}: search with that model")
+    others = sorted(head.read_by - {job.source.where})
+    if others:
+        raise InputError(f"--nlq {job.nlq}: its questions are read by {' and '.join(others)}: search with that model")
     return HitLocalizer(head)
 
 
@@ -130,7 +131,10 @@ def _finder(
             return Found("", [])
         embedded = embedder.texts([asked])
         hits = index.search(embedded, top)[0]
-        return Found(asked, localizer.localize(asked, embedded[0].cpu(), hits) if localizer else hits)
+        if localizer:
+            [tokens] = embedder.tokens([asked])
+            hits = localizer.localize(ReadText(asked, embedded[0].cpu(), tokens.cpu()), hits)
+        return Found(asked, hits)
 
     return find
 

@@ -33,7 +33,15 @@ Text = Annotated[
     typer.Option(
         "--text",
         metavar="RUN|WEIGHTS",
-        help="What embeds the queries, best what made the features (default: their words alone are learned).",
+        help="What embeds the queries, best what made the features (default: they are their words alone).",
+    ),
+]
+Words = Annotated[
+    str,
+    typer.Option(
+        "--words",
+        metavar="RUN|WEIGHTS",
+        help="What reads their words: the last hidden states of its text tower, frozen (default: they are learned).",
     ),
 ]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Times that every item is learned from.")]
@@ -49,6 +57,7 @@ def nlq(
     annotations: Annotations,
     out: OutOfRun,
     text: Text = "",
+    words: Words = "",
     rate: Rate = None,
     positions: Annotated[int, typer.Option("--positions", min=8, help="A clip's rows are pooled to so many.")] = 128,
     epochs: Epochs = 100,
@@ -74,7 +83,7 @@ def nlq(
     from egocurate.commands.localization.stretches import LocalizeRequest, run_nlq
     from egocurate.training.localization.loop import LoopConfig
 
-    request = LocalizeRequest(features, rate, *annotations, out, positions, text, resume, not cpu)
+    request = LocalizeRequest(features, rate, *annotations, out, positions, text, words, resume, not cpu)
     if not run_nlq(request, LoopConfig(epochs, batch_size, lr, seed)):
         raise typer.Exit(EXIT_INCOMPLETE)
 

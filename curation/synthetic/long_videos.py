@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -37,14 +38,21 @@ class LongRootConfig:
 
     train: int = 40
     val: int = 12
-    video_sec: float = 90.0
+    clips: int = 1
+    """of a video, one after the other; each has questions of its own"""
+    clip_sec: float = 90.0
     side: int = 96
     fps: int = 15
     seed: int = 0
 
+    @property
+    def video_sec(self) -> float:
+        """Length of a video."""
+        return self.clips * self.clip_sec
+
 
 class Moment(NamedTuple):
-    """What is done with an object for a while."""
+    """What is done with an object for a while, in seconds of the video."""
 
     verb: str
     noun: str
@@ -55,8 +63,8 @@ class Moment(NamedTuple):
 def write_long_root(root: Path, config: LongRootConfig | None = None, report: Report = silent) -> None:
     """Write videos, nlq_{train,val}.json and moments_{train,val}.json in Ego4D's layout; a finished one stays.
 
-    A clip is a whole video. Each question has one answer in its video, and is asked as narrations tell it, in the words
-    that pre-trained models know (NaQ, 2301.00746); a moment's label is its verb. Raises InputError
+    The clips of a video fill it. Each question has one answer in its clip, and is asked as narrations tell it, in the
+    words that pre-trained models know (NaQ, 2301.00746); a moment's label is its verb. Raises InputError
     if `root` holds one with other settings.
     """
     config = config or LongRootConfig()
@@ -72,17 +80,15 @@ def write_long_root(root: Path, config: LongRootConfig | None = None, report: Re
         for _ in range(count):
             rng = np.random.default_rng((config.seed, _FIRST_SEED, number))
             uid = _uid(config, f"video/{number}")
-            script, planted = write_long_script(rng, config.video_sec)
+            script, planted = write_long_script(rng, config.clip_sec, config.clips)
             jobs.append(RenderJob(script, videos_dir / f"{uid}.mp4", _FIRST_SEED + number + 1_000_000 * config.seed))
             entries.append(video_entry(uid, split, script, [], side=config.side, fps=config.fps))
-            clip = {
-                "clip_uid": _uid(config, f"clip/{number}"),
-                "video_start_sec": 0.0,
-                "video_end_sec": config.video_sec,
-            }
+            clips = [_Clip(config, uid, number, place) for place in range(config.clips)]
             video = {"video_uid": uid, "split": split}
-            queries.append(video | {"clips": [clip | {"annotations": [_questions(rng, uid, planted)]}]})
-            moments.append(video | {"clips": [clip | {"annotations": [_labels(uid, planted)]}]})
+            asked = [clip.entry(_questions(rng, clip, own)) for clip, own in zip(clips, planted, strict=True)]
+            told = [clip.entry(_labels(clip, own)) for clip, own in zip(clips, planted, strict=True)]
+            queries.append(video | {"clips": asked})
+            moments.append(video | {"clips": told})
             number += 1
         for name, videos in (("nlq", queries), ("moments", moments)):
             note = {"version": "v2", "date": "", "description": "invented", "split": split, "videos": videos}
@@ -92,45 +98,76 @@ def write_long_root(root: Path, config: LongRootConfig | None = None, report: Re
     write_json(stamp, asdict(config))
 
 
-def write_long_script(rng: np.random.Generator, duration_sec: float) -> tuple[Script, list[Moment]]:
-    """Draw objects, and moments that fill a video: an action done several times on end; no two are of one action."""
+def write_long_script(
+    rng: np.random.Generator, clip_sec: float, clips: int = 1
+) -> tuple[Script, list[tuple[Moment, ...]]]:
+    """Draw objects, and for each clip moments that fill it: an action done several times on end, none twice in a clip.
+
+    Of several clips each leaves one of the objects alone, another one than the clip before.
+    """
     objects = tuple(str(noun) for noun in rng.choice(sorted(NOUNS), OBJECTS_PER_SCENE, replace=False))
+    planted = []
+    for clip in range(clips):
+        handled = [noun for place, noun in enumerate(objects) if clips == 1 or place != clip % len(objects)]
+        planted.append(tuple(_moments(rng, handled, clip * clip_sec, (clip + 1) * clip_sec)))
+    actions = tuple(action for moments in planted for moment in moments for action in _actions(moment))
+    return Script(clips * clip_sec, objects, actions), planted
+
+
+def _moments(rng: np.random.Generator, objects: list[str], start_sec: float, end_sec: float) -> Iterator[Moment]:
     pairs = rng.permutation([(verb, noun) for verb in sorted(VERBS) for noun in objects]).tolist()
-    actions, planted, start = [], [], float(rng.uniform(SHORTEST_GAP_SEC, LONGEST_GAP_SEC))
+    start = start_sec + float(rng.uniform(SHORTEST_GAP_SEC, LONGEST_GAP_SEC))
     for verb, noun in pairs:
-        times = int(rng.integers(1, MOST_TIMES + 1))
-        end = start + times * ACTION_SEC
-        if end > duration_sec:
-            break
-        actions += [Action(start + (n + 0.5) * ACTION_SEC, verb, noun) for n in range(times)]
-        planted.append(Moment(verb, noun, start, end))
+        end = start + int(rng.integers(1, MOST_TIMES + 1)) * ACTION_SEC
+        if end > end_sec:
+            return
+        yield Moment(verb, noun, start, end)
         start = end + float(rng.uniform(SHORTEST_GAP_SEC, LONGEST_GAP_SEC))
-    return Script(duration_sec, objects, tuple(actions)), planted
 
 
-def _questions(rng: np.random.Generator, uid: str, planted: list[Moment]) -> dict:
+def _actions(moment: Moment) -> Iterator[Action]:
+    for time in range(round((moment.end_sec - moment.start_sec) / ACTION_SEC)):
+        yield Action(moment.start_sec + (time + 0.5) * ACTION_SEC, moment.verb, moment.noun)
+
+
+class _Clip:
+    """A clip of a video, by its place there."""
+
+    def __init__(self, config: LongRootConfig, video: str, number: int, place: int) -> None:
+        """Take the video's uid and its number among all."""
+        self.start_sec, self.end_sec = place * config.clip_sec, (place + 1) * config.clip_sec
+        self.uid = _uid(config, f"clip/{number * config.clips + place}")
+        self.key = f"{video}/{place}" if place else video
+
+    def entry(self, annotation: dict) -> dict:
+        """Return what Ego4D's files say of it."""
+        where = {"video_start_sec": self.start_sec, "video_end_sec": self.end_sec}
+        return {"clip_uid": self.uid} | where | {"annotations": [annotation]}
+
+
+def _questions(rng: np.random.Generator, clip: _Clip, planted: Sequence[Moment]) -> dict:
     asked = []
     for moment in planted:
         verb = VERBS[moment.verb][rng.integers(len(VERBS[moment.verb]))]
         noun = NOUNS[moment.noun][rng.integers(len(NOUNS[moment.noun]))]
         asked.append(
             {
-                "clip_start_sec": moment.start_sec,
-                "clip_end_sec": moment.end_sec,
+                "clip_start_sec": moment.start_sec - clip.start_sec,
+                "clip_end_sec": moment.end_sec - clip.start_sec,
                 "video_start_sec": moment.start_sec,
                 "video_end_sec": moment.end_sec,
                 "template": "",
                 "query": f"#C C {third_person(verb)} the {noun}",
             }
         )
-    return {"annotation_uid": _name(f"{uid}/nlq"), "language_queries": asked}
+    return {"annotation_uid": _name(f"{clip.key}/nlq"), "language_queries": asked}
 
 
-def _labels(uid: str, planted: list[Moment]) -> dict:
+def _labels(clip: _Clip, planted: Sequence[Moment]) -> dict:
     labels = [
         {
-            "start_time": moment.start_sec,
-            "end_time": moment.end_sec,
+            "start_time": moment.start_sec - clip.start_sec,
+            "end_time": moment.end_sec - clip.start_sec,
             "video_start_time": moment.start_sec,
             "video_end_time": moment.end_sec,
             "label": f"{third_person(moment.verb)}_an_object",
@@ -138,7 +175,7 @@ def _labels(uid: str, planted: list[Moment]) -> dict:
         }
         for moment in planted
     ]
-    return {"annotator_uid": _name(f"{uid}/moments"), "labels": labels}
+    return {"annotator_uid": _name(f"{clip.key}/moments"), "labels": labels}
 
 
 def _uid(config: LongRootConfig, what: str) -> str:

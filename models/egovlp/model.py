@@ -28,6 +28,10 @@ class EgoVLP(nn.Module):
         """Embed token ids [B, L] with their mask [B, L] as [B, projection], not yet of unit length."""
         return self.txt_proj(self.text(ids, mask))
 
+    def encode_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the text tower's last hidden states [B, L, D] of token ids [B, L] with their mask [B, L]."""
+        return self.text.states(ids, mask)
+
     def forward(self, ids: Tensor, mask: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Embed texts and clips in one call, as data-parallel wrappers need it: ([B, P], [B, P])."""
         return self.encode_text(ids, mask), self.encode_video(frames)

@@ -110,6 +110,10 @@ class EgoVLPv2(nn.Module):
         """Embed token ids [B, L] with their mask [B, L] as [B, projection], not yet of unit length."""
         return self._dual_text(self.lower_text(ids, mask))
 
+    def encode_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the last hidden states [B, L, D] of token ids [B, L] with their mask [B, L]; they see no clip."""
+        return self.text(ids, mask)
+
     def encode_video(self, frames: Tensor) -> Tensor:
         """Embed normalized frames [B, T, 3, S, S] as [B, projection], not yet of unit length."""
         return self._dual_video(self._lower(frames, self.video.cls_token))

@@ -101,3 +101,7 @@ class Encoder(nn.Module):
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Embed token ids [B, L] with their mask [B, L] as [B, E], if the sizes have texts."""
         raise NotImplementedError(f"{type(self).__name__} has no text tower")
+
+    def encode_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the last hidden states [B, L, W] of token ids [B, L] with their mask [B, L], if there are texts."""
+        raise NotImplementedError(f"{type(self).__name__} has no text tower")

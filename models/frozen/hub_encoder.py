@@ -50,6 +50,11 @@ class HubEncoder(Encoder):
         seen = None if self.sizes.pads_texts else mask
         return self.kind.embed_texts(self.model, ids, seen)
 
+    def encode_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the text tower's last hidden states [B, L, W] of token ids [B, L] with their mask [B, L]."""
+        seen = None if self.sizes.pads_texts else mask
+        return self.model.text_model(input_ids=ids, attention_mask=seen).last_hidden_state
+
 
 def frozen_config(source: str | Path) -> FrozenConfig | None:
     """Return which encoder a folder or a hub name holds, None if it is neither; InputError for one of no known kind."""

@@ -88,6 +88,10 @@ class ReleasedClip(Encoder):
         words = self.text(ids, mask) if isinstance(self.text, TextTower) else self.text(ids)
         return words @ self.text_projection
 
+    def encode_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the text tower's last hidden states [B, L, D] of token ids [B, L] with their mask [B, L]."""
+        return self.text.states(ids, mask) if isinstance(self.text, TextTower) else self.text.states(ids)
+
 
 def clip_state(kind: str, state: dict[str, Tensor], frames: int) -> dict[str, Tensor]:
     """Return the tensors of a release under the names and in the shapes that `ReleasedClip` has for so many frames.

@@ -36,8 +36,11 @@ class ClipText(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map token ids [B, L] to [B, D], the token of the highest id, where a text ends; what follows is not seen."""
+        return self.states(ids)[torch.arange(len(ids), device=ids.device), ids.argmax(dim=1)]
+
+    def states(self, ids: Tensor) -> Tensor:
+        """Return the last layer's tokens [B, L, D], each of which has seen those before it."""
         length = ids.shape[1]
         later = torch.ones(length, length, dtype=torch.bool, device=ids.device).triu(1)
         x = self.token_embedding(ids) + self.positional_embedding[:length]
-        x = self.ln_final(self.transformer(x, mask=later))
-        return x[torch.arange(len(ids), device=ids.device), ids.argmax(dim=1)]
+        return self.ln_final(self.transformer(x, mask=later))

@@ -23,9 +23,13 @@ class TextTower(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Map token ids [B, L] with their mask [B, L] (1 = token, 0 = padding) to [B, D]."""
+        return self.states(ids, mask)[:, 0]
+
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the last layer's tokens [B, L, D] of the same."""
         # With four axes it is taken as it is; of two, transformers waits for the device to tell whether all are 1.
         seen = mask[:, None, None].bool()
-        return self.model(input_ids=ids, attention_mask=seen).last_hidden_state[:, 0]
+        return self.model(input_ids=ids, attention_mask=seen).last_hidden_state
 
 
 def _distilbert(config: TextConfig) -> DistilBertConfig:

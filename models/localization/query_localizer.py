@@ -1,4 +1,4 @@
-"""VSLNet with words of its own, and beside them, where there is one, a sentence that another model has embedded."""
+"""VSLNet with words of its own or those of another model, and, where there is one, a sentence that one has embedded."""
 
 from __future__ import annotations
 
@@ -11,26 +11,38 @@ from egocurate.models.localization.vslnet import SpanLogits, VSLNet
 
 
 class QueryLocalizer(nn.Module):
-    """A table of words, learned from nothing, and VSLNet; embedded sentences are one more word, the first."""
+    """Words and VSLNet; embedded sentences are one more word, the first.
 
-    def __init__(self, config: VSLNetConfig, *, video_width: int, words: int, sentence_width: int = 0) -> None:
-        """Build it for that many words, id 0 of none; sentence_width 0: sentences are their words alone.
+    Words are learned from nothing, or they are tokens that a text tower has read, which are projected.
+    """
 
-        Clips and sentences of one width are taken to be of one space: the video then tells their cosine, too.
+    def __init__(
+        self, config: VSLNetConfig, *, video_width: int, words: int, token_width: int = 0, sentence_width: int = 0
+    ) -> None:
+        """Build it for so many words to learn, id 0 of none, or in their place for tokens of a width.
+
+        sentence_width 0: sentences are their words alone. Clips and sentences of one width are taken to be of one
+        space: the video then tells their cosine, too.
         """
         super().__init__()
         self.compares = video_width == sentence_width
-        self.words = nn.Embedding(words, config.width, padding_idx=0)
-        nn.init.normal_(self.words.weight, std=1.0)
+        self.words: nn.Module
+        if token_width:
+            self.words = nn.Linear(token_width, config.width)
+        else:
+            self.words = nn.Embedding(words, config.width, padding_idx=0)
+            nn.init.normal_(self.words.weight, std=1.0)
         self.sentence = nn.Linear(sentence_width, config.width) if sentence_width else None
         self.span = VSLNet(config, video_width, config.width)
         if self.compares:
             self.cosine = nn.Linear(1, config.width)
 
-    def forward(self, video: Tensor, seen: Tensor, words: Tensor, sentence: Tensor) -> SpanLogits:
-        """Return logits [B, P] of features video [B, P, D], ids words [B, L] (0: none) and sentence [B, S]."""
-        text, said = self.words(words), words > 0
-        added = None
+    def forward(self, video: Tensor, seen: Tensor, words: Tensor, said: Tensor, sentence: Tensor) -> SpanLogits:
+        """Return logits [B, P] of features video [B, P, D], words and sentence [B, S]; masks seen and said are bool.
+
+        words: ids [B, L], 0 of none, or tokens [B, L, W].
+        """
+        text, added = self.words(words), None
         if self.sentence is not None:
             text = torch.cat([self.sentence(sentence)[:, None], text], 1)
             said = F.pad(said, (1, 0), value=True)

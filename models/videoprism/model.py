@@ -68,6 +68,13 @@ class PrismTextTower(nn.Module):
 
         Raises ValueError for more than max_tokens.
         """
+        return F.normalize(self.norm(self._blocks(ids, mask)[:, -1]), dim=-1)
+
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the last layer's tokens [B, L, D] of the same, without the class token; raises as it does."""
+        return self.norm(self._blocks(ids, mask)[:, :-1])
+
+    def _blocks(self, ids: Tensor, mask: Tensor) -> Tensor:
         batch, length = ids.shape
         if length > self.config.max_tokens:
             raise ValueError(f"{length} tokens, but max_tokens={self.config.max_tokens}: cut the texts")
@@ -78,7 +85,7 @@ class PrismTextTower(nn.Module):
         seen = past & F.pad(mask.bool(), (0, 1), value=True)[:, None, None]
         for block in self.blocks:
             x = block(x, seen)
-        return F.normalize(self.norm(x[:, -1]), dim=-1)
+        return x
 
 
 class VideoPrism(nn.Module):
@@ -103,6 +110,10 @@ class VideoPrism(nn.Module):
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Embed token ids [B, L] with their mask [B, L] as [B, D] of unit length."""
         return self.text(ids, mask)
+
+    def encode_tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the text tower's last hidden states [B, L, D] of token ids [B, L] with their mask [B, L]."""
+        return self.text.states(ids, mask)
 
     def forward(self, ids: Tensor, mask: Tensor, frames: Tensor, places: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Embed texts and clips in one call, as data-parallel wrappers need it: ([B, D], [B, D])."""

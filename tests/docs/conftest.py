@@ -64,7 +64,7 @@ FIRST = (  # as the pages have them: what the commands of other pages build upon
     "--out /data/labels/train",
     "curate train videomae-tiny --shards /data/labels/train --out runs/pretrained",
 )
-SMALL_LONG_ROOT = LongRootConfig(train=3, val=1, video_sec=16.0, side=48, fps=10)
+SMALL_LONG_ROOT = LongRootConfig(train=3, val=1, clip_sec=16.0, side=48, fps=10)
 SMALL_SUMMARY_ROOT = SummaryRootConfig(videos=2, video_sec=25.0, side=48, fps=10)
 really_train = egocurate.train.train
 really_find_checkpoint = run_folder.find_checkpoint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from egocurate.models.localization.vslnet import span_loss
 from egocurate.models.metrics.queries import mean_iou, query_recall
 from egocurate.training.localization.clip_features import ClipFeatures
 from egocurate.training.localization.nlq_json import Query, all_told, true_windows, write_predictions
-from egocurate.training.localization.query_texts import vocabulary_of
+from egocurate.training.localization.query_texts import Vocabulary, padded, vocabulary_of
 
 AT_ONCE = 64
 """questions that are answered together"""
@@ -26,6 +27,16 @@ TOP = 5
 
 Embed = Callable[[Sequence[str]], Tensor]
 """embeds texts as float32 [M, S]"""
+EmbedTokens = Callable[[Sequence[str]], list[Tensor]]
+"""embeds the tokens of each text, float32 [L, W]"""
+
+
+@dataclass(frozen=True)
+class TextTowers:
+    """What reads questions beside what is learned here: None of a sentence, and words that are learned from nothing."""
+
+    sentence: Embed | None = None
+    words: EmbedTokens | None = None
 
 
 @dataclass(frozen=True)
@@ -33,8 +44,13 @@ class _Asked:
     """Questions with what the model reads of them."""
 
     queries: list[Query]
-    ids: np.ndarray  # int64 [Q, L]
+    words: list[Tensor]  # of each: int64 [L], or float32 [L, W]
     sentences: Tensor  # float32 [Q, S]; S 0: none
+
+    @cached_property
+    def longest(self) -> int:
+        """Words of the longest question."""
+        return max(map(len, self.words))
 
 
 class QueryTask:
@@ -45,7 +61,7 @@ class QueryTask:
         train: Sequence[Query],
         test: Sequence[Query],
         clips: ClipFeatures,
-        embed: Embed | None,
+        towers: TextTowers,
         config: VSLNetConfig | None = None,
     ) -> None:
         """Build the model for the features and the words there are; raises InputError if nothing can be learned.
@@ -57,13 +73,15 @@ class QueryTask:
         tested = [query for query in test if query.clip.uid in clips.pooled]
         if not learned or not tested:
             raise InputError(f"{len(learned)} questions to learn from and {len(tested)} to test on have features")
-        self.words = vocabulary_of([query.text for query in learned])
-        self.train, self.test = self._asked(learned, embed), self._asked(tested, embed)
+        self.vocabulary = Vocabulary({}) if towers.words else vocabulary_of([query.text for query in learned])
+        self.train, self.test = self._asked(learned, towers), self._asked(tested, towers)
+        self.token_width = self.train.words[0].shape[1] if towers.words else 0
         self.spans = np.array([clips.pooled[query.clip.uid].span(query.answer) for query in learned])
         self.model = QueryLocalizer(
             self.config,
             video_width=clips.width,
-            words=len(self.words),
+            words=len(self.vocabulary),
+            token_width=self.token_width,
             sentence_width=self.train.sentences.shape[1],
         )
 
@@ -99,15 +117,17 @@ class QueryTask:
                 windows.append(clip.window(best_spans(first[:count], last[:count], top=TOP)))
         return windows
 
-    def _asked(self, queries: list[Query], embed: Embed | None) -> _Asked:
+    def _asked(self, queries: list[Query], towers: TextTowers) -> _Asked:
         texts = [query.text for query in queries]
-        sentences = embed(texts).float().cpu() if embed else torch.zeros(len(texts), 0)
-        return _Asked(queries, self.words.ids(texts), sentences)
+        sentences = towers.sentence(texts).float().cpu() if towers.sentence else torch.zeros(len(texts), 0)
+        words = [states.cpu() for states in towers.words(texts)] if towers.words else self.vocabulary.ids(texts)
+        return _Asked(queries, words, sentences)
 
     def _batch(self, asked: _Asked, items: np.ndarray, device: torch.device) -> tuple[Tensor, ...]:
         video, seen = self.clips.batch([asked.queries[item].clip.uid for item in items], device)
-        words = torch.from_numpy(asked.ids[items]).to(device)
-        return video, seen, words, asked.sentences[torch.from_numpy(items)].to(device)
+        words, said = padded([asked.words[item] for item in items], asked.longest)
+        sentences = asked.sentences[torch.from_numpy(items)]
+        return video, seen, words.to(device), said.to(device), sentences.to(device)
 
 
 def query_figures(windows: Sequence[np.ndarray], true: np.ndarray) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Questions as what the model reads: ids of words, and sentences that a trained model has embedded."""
+"""Questions as what the model reads: ids of words that are learned from nothing, in rows of one length."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
+import torch
+from torch import Tensor
 
 _WORD = re.compile(r"[a-z0-9']+")
-NONE, UNKNOWN, FIRST = 0, 1, 2
+UNKNOWN, FIRST = 1, 2
+"""ids; 0 is of no word"""
 MOST_WORDS = 32
 """of a question; Ego4D's longest has fewer"""
 
@@ -23,13 +25,18 @@ class Vocabulary(NamedTuple):
         """Return how many ids there are, with those of no word and of an unknown one."""
         return FIRST + len(self.numbers)
 
-    def ids(self, texts: Sequence[str]) -> np.ndarray:
-        """Return ids int64 [M, L], NONE behind the last word of each; a text without words is one unknown word."""
+    def ids(self, texts: Sequence[str]) -> list[Tensor]:
+        """Return the ids of each text's words, int64 [L]; a text without words is one unknown word."""
         rows = [[self.numbers.get(word, UNKNOWN) for word in words(text)[:MOST_WORDS]] or [UNKNOWN] for text in texts]
-        ids = np.full((len(rows), max(map(len, rows), default=1)), NONE, np.int64)
-        for place, row in enumerate(rows):
-            ids[place, : len(row)] = row
-        return ids
+        return [torch.tensor(row) for row in rows]
+
+
+def padded(rows: Sequence[Tensor], length: int) -> tuple[Tensor, Tensor]:
+    """Return rows [L] or [L, W] as one tensor [B, length] or [B, length, W], and the mask bool [B, length] of them."""
+    batch = rows[0].new_zeros(len(rows), length, *rows[0].shape[1:])
+    for place, row in enumerate(rows):
+        batch[place, : len(row)] = row
+    return batch, torch.arange(length) < torch.tensor([len(row) for row in rows])[:, None]
 
 
 def words(text: str) -> list[str]:

@@ -77,11 +77,19 @@ class Model:
 
     def embed_text(self, texts: Sequence[str]) -> Tensor:
         """Embed texts as float32 [M, D] of length 1, on the model's device; InputError for a model without texts."""
+        self._check_texts(texts)
+        return self._embedder.texts(texts)
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[Tensor]:
+        """Return the text tower's last hidden states of each text's tokens, float32 [L, W]; raises as `embed_text`."""
+        self._check_texts(texts)
+        return self._embedder.tokens(texts)
+
+    def _check_texts(self, texts: Sequence[str]) -> None:
         if isinstance(texts, str):
             raise ValueError(f"texts {texts!r}: give a list of texts")
         if not self.system.embedding:
             raise InputError(f"{self.config.system} has no text tower: of it there are embeddings of clips alone")
-        return self._embedder.texts(texts)
 
     @property
     def _embedder(self) -> Embedder:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from torch import Tensor
 
 from egocurate.models.metrics.intervals import interval_iou
 from egocurate.training.localization.feature_folders import BadFeatures
-from egocurate.training.localization.query_head import QueryHead
+from egocurate.training.localization.query_head import QueryHead, ReadText
 from egocurate.training.search.search_index import Hit
 
 MOST_IOU = 0.7
@@ -26,21 +25,21 @@ class HitLocalizer:
         self._rows: dict[str, np.ndarray | None] = {}
         self.bad: dict[str, str] = {}
 
-    def localize(self, text: str, sentence: Tensor, hits: Sequence[Hit]) -> list[Hit]:
+    def localize(self, asked: ReadText, hits: Sequence[Hit]) -> list[Hit]:
         """Return hits in their order, each with the ends of the best stretch that it touches, if there is one."""
         found: list[Hit] = []
-        for hit in (self._localized(text, sentence, hit) for hit in hits):
+        for hit in (self._localized(asked, hit) for hit in hits):
             others = np.array([(one.start_sec, one.end_sec) for one in found if one.video == hit.video]).reshape(-1, 2)
             if not (interval_iou(np.array([hit.start_sec, hit.end_sec]), others) > MOST_IOU).any():
                 found.append(hit)
         return found
 
-    def _localized(self, text: str, sentence: Tensor, hit: Hit) -> Hit:
+    def _localized(self, asked: ReadText, hit: Hit) -> Hit:
         rows = self._rows_of(hit.video)
         if rows is None:
             return hit
         middle = (hit.start_sec + hit.end_sec) / 2
-        for start, end in self._head.stretches(rows, middle, text, sentence).tolist():
+        for start, end in self._head.stretches(rows, middle, asked).tolist():
             if start < hit.end_sec and end > hit.start_sec:
                 return replace(hit, start_sec=start, end_sec=end)
         return hit

@@ -130,6 +130,11 @@ class System(ABC):
         """Embed texts as [B, embedding]."""
         return self.model.encode_text(*self.tokens(texts))
 
+    def embed_tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        """Return the text tower's last hidden states [B, L, W] of texts, and the mask [B, L] of their tokens."""
+        ids, mask = self.tokens(texts)
+        return self.model.encode_tokens(ids, mask), mask
+
     def logits(self, frames: Tensor) -> dict[str, Tensor]:
         """Map uint8 frames [B, T, 3, S, S] to logits [B, classes] of each kind in `label_names`, if there are some."""
         raise NotImplementedError(f"{type(self).__name__} has no classes")

@@ -62,6 +62,11 @@ class FrozenSystem(System):
         """Embed texts as [B, E]."""
         return self.model.encode_text(*self.tokens(texts, full=self.sizes.pads_texts))
 
+    def embed_tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        """Return the text tower's last hidden states [B, L, W] of texts, and the mask [B, L] of their tokens."""
+        ids, mask = self.tokens(texts, full=self.sizes.pads_texts)
+        return self.model.encode_tokens(ids, mask), mask
+
 
 def frozen_bytes(sizes: Sizes, frames: int, size: int) -> int:
     """Return the bytes of a clip of so many frames of so many pixels a side in a layer of such an encoder."""

@@ -56,6 +56,19 @@ class Embedder(NamedTuple):
         return unit_rows(sum_over_ranks(rows, self.ranks))[[place[text] for text in texts]]
 
     @torch.no_grad()
+    def tokens(self, texts: Sequence[str]) -> list[Tensor]:
+        """Return the last hidden states of each text's tokens, float32 [L, W] with L >= 1; every rank does them all."""
+        distinct, states = list(dict.fromkeys(texts)), {}
+        for start in range(0, len(distinct), TEXTS_AT_ONCE):
+            part = distinct[start : start + TEXTS_AT_ONCE]
+            with self.ranks.autocast():
+                rows, mask = self.system.embed_tokens(part)
+            lengths = mask.sum(1).clamp(min=1).tolist()
+            # Copies: parts of `rows` would keep all of its padding.
+            states |= {text: row[:n].float().clone() for text, row, n in zip(part, rows, lengths, strict=True)}
+        return [states[text] for text in texts]
+
+    @torch.no_grad()
     def frames(self, frames: Tensor) -> Tensor:
         """Embed clips uint8 [B, T, 3, S, S] as float32 [B, D], not yet of length 1; their features without texts.
 

@@ -58,6 +58,9 @@ def test_shapes_and_padding():
     text = model.encode_text(ids, mask)
     assert text.shape == (1, 6)
     torch.testing.assert_close(text, model.encode_text(ids[:, :4], mask[:, :4]))
+    states = model.encode_tokens(ids, mask)
+    torch.testing.assert_close(text, model.txt_proj(states[:, 0]))
+    torch.testing.assert_close(states[:, :4], model.encode_tokens(ids[:, :4], mask[:, :4]))
     assert model.encode_video(torch.randn(3, 2, 3, 16, 16)).shape == (3, 6)
 
 

@@ -142,6 +142,7 @@ def test_gates_at_zero_are_the_dual_encoder_bit_by_bit():
         torch.nn.init.zeros_(gate.gate)
     assert differ() == (False, False)
     assert torch.equal(model.encode_text(ids, mask), model.txt_proj(model.text(ids, mask)[:, 0]))
+    assert torch.equal(model.encode_tokens(ids, mask), model.text(ids, mask))
     assert torch.equal(model.encode_video(frames), model.vid_proj(model.video(frames)))
 
 

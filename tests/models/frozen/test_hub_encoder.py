@@ -73,6 +73,8 @@ def test_texts_are_embedded_as_transformers_does(folders, kind):
         length = 8 if ours.sizes.pads_texts else int(mask[row].sum())  # SigLIP's reads its padding, CLIP's does not
         expected = theirs.get_text_features(ids[row : row + 1, :length]).pooler_output
         torch.testing.assert_close(ours.encode_text(ids, mask)[row : row + 1], expected, rtol=1e-5, atol=1e-5)
+        states = theirs.text_model(ids[row : row + 1, :length]).last_hidden_state[0]
+        torch.testing.assert_close(ours.encode_tokens(ids, mask)[row, :length], states, rtol=1e-5, atol=1e-5)
 
 
 def test_tokens_stand_by_time_row_and_column(folders):
@@ -92,6 +94,8 @@ def test_texts_and_places_of_perception_encoder_are_those_of_transformers(folder
     ids = torch.tensor([[1, 5, 9, 63, 0, 0], [1, 7, 63, 3, 4, 5]])
     found = theirs(input_ids=ids, attention_mask=ids.ne(0).long(), pixel_values_videos=pixels(frames))
     torch.testing.assert_close(ours.encode_text(ids, ids.ne(0).long()), found.text_video_embeds, rtol=1e-5, atol=1e-5)
+    states = theirs.text_model(ids, attention_mask=ids.ne(0).long()).last_hidden_state
+    torch.testing.assert_close(ours.encode_tokens(ids, ids.ne(0).long()), states, rtol=1e-5, atol=1e-5)
     images = theirs.video_encoder.embedder.vision_model.timm_model
     expected = images.forward_features(pixels(frames)[1])[:, 1:].flatten(0, 1)
     torch.testing.assert_close(ours(ours.normalize(frames)).tokens[1], expected, rtol=1e-5, atol=1e-5)

@@ -86,6 +86,8 @@ def test_clip_is_transformers_clip(tmp_path):
     torch.testing.assert_close(ours.embed(pixels), expected, rtol=1e-5, atol=1e-5)
     expected = theirs.get_text_features(IDS).pooler_output
     torch.testing.assert_close(ours.encode_text(IDS, torch.ones_like(IDS)), expected, rtol=1e-5, atol=1e-5)
+    states = theirs.text_model(IDS).last_hidden_state
+    torch.testing.assert_close(ours.encode_tokens(IDS, torch.ones_like(IDS)), states, rtol=1e-5, atol=1e-5)
     assert ours.embed(ours.normalize(clips(7))).shape == (2, SPACE)
 
 
@@ -164,8 +166,10 @@ def test_lavila_with_distilbert_reads_the_first_token_of_a_text(tmp_path):
     stem = "textual."
     text.load_state_dict({name.removeprefix(stem): value for name, value in plain.items() if name.startswith(stem)})
     mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
-    expected = text(IDS, attention_mask=mask).last_hidden_state[:, 0] @ plain["text_projection"]
+    states = text(IDS, attention_mask=mask).last_hidden_state
+    expected = states[:, 0] @ plain["text_projection"]
     torch.testing.assert_close(ours.encode_text(IDS, mask), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.encode_tokens(IDS, mask), states, rtol=1e-5, atol=1e-5)
     sizes = released_sizes(FrozenConfig(str(tmp_path / "released.pt"), "lavila-distilbert"))
     assert (sizes.text_tokens, sizes.text_pieces, sizes.frames) == (20, PIECES, FRAMES)
 

@@ -13,16 +13,19 @@ from egocurate.models.metrics.intervals import interval_iou
 CONFIG = VSLNetConfig(width=16, heads=2, convolutions=2, dropout=0.0)
 
 
-@pytest.mark.parametrize("sentence", [0, 6, 12])
-def test_padding_changes_nothing(sentence):
+@pytest.mark.parametrize(("tokens", "sentence"), [(0, 0), (0, 6), (0, 12), (5, 0), (5, 12)])
+def test_padding_changes_nothing(tokens, sentence):
     torch.manual_seed(0)
-    model = QueryLocalizer(CONFIG, video_width=12, words=9, sentence_width=sentence)
+    model = QueryLocalizer(CONFIG, video_width=12, words=9, token_width=tokens, sentence_width=sentence)
     video, words = torch.randn(2, 10, 12), torch.tensor([[3, 4, 0], [5, 6, 7]])
+    said = words > 0
+    if tokens:
+        words = torch.randn(2, 3, tokens)  # also behind the end of a text, where nothing is read
     seen = torch.arange(10) < torch.tensor([[10], [7]])
     embedded = torch.randn(2, sentence)
-    both = model(video, seen, words, embedded)
-    alone = model(video[1:, :7], seen[1:, :7], words[1:], embedded[1:])
-    more_words = model(video[:1], seen[:1], words[:1, :2], embedded[:1])
+    both = model(video, seen, words, said, embedded)
+    alone = model(video[1:, :7], seen[1:, :7], words[1:], said[1:], embedded[1:])
+    more_words = model(video[:1], seen[:1], words[:1, :2], said[:1, :2], embedded[:1])
     for part in range(3):
         torch.testing.assert_close(both[part][1, :7], alone[part][0], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(both[part][0], more_words[part][0], atol=1e-5, rtol=1e-5)

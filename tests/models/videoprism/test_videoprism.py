@@ -81,8 +81,11 @@ def test_video_embedding_equals_transformers(published, ours):
 
 
 def test_text_embedding_equals_transformers(published, ours):
-    expected = published.get_text_features(IDS, attention_mask=MASK).pooler_output
-    torch.testing.assert_close(ours.encode_text(IDS, MASK), expected, atol=5e-6, rtol=1e-5)
+    expected = published.get_text_features(IDS, attention_mask=MASK)
+    torch.testing.assert_close(ours.encode_text(IDS, MASK), expected.pooler_output, atol=5e-6, rtol=1e-5)
+    states = expected.last_hidden_state[:, :-1]  # the last one is the class token
+    assert ours.encode_tokens(IDS, MASK).shape == states.shape
+    torch.testing.assert_close(ours.encode_tokens(IDS, MASK)[MASK > 0], states[MASK > 0], atol=5e-6, rtol=1e-5)
 
 
 def test_gradients_equal_those_of_transformers(published, ours):

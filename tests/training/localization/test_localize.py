@@ -1,6 +1,8 @@
 """nlq and mq as a user runs them: planted features give figures and files to submit; what is bad is said in a line."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from egocurate.commands.curate import main
 from egocurate.curation.synthetic.long_videos import LongRootConfig, write_long_root
 from egocurate.curation.synthetic.script import NOUNS, VERBS, third_person
+from tests.training.runs import run
 
 RATE = 2.0
 
@@ -19,7 +22,7 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("egocurate.curation.synthetic.long_videos.render_all", lambda *_, **__: None)
-        write_long_root(folder / "root", LongRootConfig(train=3, val=1, video_sec=40.0))
+        write_long_root(folder / "root", LongRootConfig(train=3, val=1, clip_sec=40.0))
     for split in ("train", "val"):
         name = folder / "root" / "v2" / "annotations" / f"nlq_{split}.json"
         for video in json.loads(name.read_text())["videos"]:
@@ -52,22 +55,38 @@ def curate(world, verb, *more, features="features", out="run", annotations=None)
     return ended.value.code or 0
 
 
-@pytest.mark.parametrize(("verb", "figure"), [("nlq", "R1@0.3"), ("mq", "mAP@0.1")])
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(world, verb, figure, capsys):
-    assert curate(world, verb, "--epochs", 3, out=f"{verb}-whole") == 0
+@pytest.fixture(scope="module")
+def reader(tiny, tmp_path_factory):
+    """A run of two steps, whose text tower reads questions; its tokens are 16 wide."""
+    folder = tmp_path_factory.mktemp("reader") / "run"
+    run(replace(tiny, out=str(folder), mcq_json="", max_steps=2))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("verb", "figure", "reads"), [("nlq", "R1@0.3", 0), ("nlq", "R1@0.3", 1), ("mq", "mAP@0.1", 0)]
+)
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(world, reader, tmp_path, verb, figure, reads, capsys):
+    read_by = ["--words", reader] if reads else []
+    ask = partial(curate, world, verb, "--epochs", 3)
+    assert ask(*read_by, out=tmp_path / "whole") == 0
     assert "predictions, ready to submit" in capsys.readouterr().out
-    whole = torch.load(world / f"{verb}-whole" / "checkpoint.pt", weights_only=True)
+    whole = torch.load(tmp_path / "whole" / "checkpoint.pt", weights_only=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("egocurate.training.localization.loop._save", stop_after(1))
         with pytest.raises(KeyboardInterrupt):
-            learn_directly(world, verb, out=f"{verb}-stopped")
-    assert curate(world, verb, "--epochs", 3, out=f"{verb}-stopped") == 2  # there is a run already
+            learn_directly(world, verb, tmp_path / "stopped", reader if reads else "")
+    assert ask(*read_by, out=tmp_path / "stopped") == 2  # there is a run already
     assert "add --resume" in capsys.readouterr().err
-    assert curate(world, verb, "--epochs", 3, "--resume", out=f"{verb}-stopped") == 0
-    stopped = torch.load(world / f"{verb}-stopped" / "checkpoint.pt", weights_only=True)
+    if reads:
+        assert whole["model"]["words.weight"].shape == (128, 16)
+        assert ask("--resume", out=tmp_path / "stopped") == 2
+        assert f"words ({reader} -> )" in capsys.readouterr().err
+    assert ask(*read_by, "--resume", out=tmp_path / "stopped") == 0
+    stopped = torch.load(tmp_path / "stopped" / "checkpoint.pt", weights_only=True)
     for name, weight in whole["model"].items():
         assert torch.equal(weight, stopped["model"][name]), name
-    results = [json.loads((world / f"{verb}-{how}" / "result.json").read_text()) for how in ("whole", "stopped")]
+    results = [json.loads((tmp_path / how / "result.json").read_text()) for how in ("whole", "stopped")]
     assert results[0] == results[1] and 0 <= results[0][figure] <= 100
 
 
@@ -85,13 +104,13 @@ def stop_after(epochs):
     return save
 
 
-def learn_directly(world, verb, out):
+def learn_directly(world, verb, out, words):
     from egocurate.commands.localization import stretches as localize
     from egocurate.training.localization.loop import LoopConfig
 
     name, positions = {"nlq": ("nlq", 32), "mq": ("moments", 32)}[verb]
     files = [world / "root" / "v2" / "annotations" / f"{name}_{split}.json" for split in ("train", "val")]
-    request = localize.LocalizeRequest([world / "features"], RATE, *files, world / out, positions, gpu=False)
+    request = localize.LocalizeRequest([world / "features"], RATE, *files, out, positions, words=words, gpu=False)
     config = {"nlq": LoopConfig(3), "mq": LoopConfig(3, 2, 5e-4)}[verb]
     getattr(localize, f"run_{verb}")(request, config)
 

@@ -57,6 +57,20 @@ def test_a_dual_encoder_is_a_model(clip, data):
     ids = [model.system.tokens.tokenizer(text)["input_ids"] for text in TEXTS]
     expected = torch.cat([theirs.get_text_features(torch.tensor([row])).pooler_output for row in ids])
     torch.testing.assert_close(model.embed_text(TEXTS), unit(expected), rtol=1e-5, atol=1e-5)
+    for row, states in zip(ids, model.embed_tokens(TEXTS), strict=True):
+        expected = theirs.text_model(torch.tensor([row])).last_hidden_state[0]
+        torch.testing.assert_close(states, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_tokens_of_an_encoder_that_reads_its_padding_are_those_of_the_text(tmp_path):
+    folder, theirs = dual("siglip", tmp_path)
+    model = egocurate.load_model(folder, device="cpu")
+    for text, states in zip(TEXTS, model.embed_tokens(TEXTS), strict=True):
+        row = model.system.tokens([text], full=True)[0]
+        words = model.system.tokens.tokenizer(text)["input_ids"]
+        assert len(states) == len(words) < row.shape[1]
+        expected = theirs.text_model(row).last_hidden_state[0, : len(words)]
+        torch.testing.assert_close(states, expected, rtol=1e-5, atol=1e-5)
 
 
 @needs_timm

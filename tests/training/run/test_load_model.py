@@ -47,6 +47,15 @@ def test_embeddings_are_those_of_the_evaluations(out, data):
     assert not model.system.model.training
 
 
+@torch.no_grad()
+def test_tokens_of_a_text_are_those_that_its_embedding_is_read_from(out):
+    model = egocurate.load_model(out, device="cpu")
+    short, long, again = model.embed_tokens(["moves", "opens the door", "moves"])
+    assert len(short) < len(long) and short.shape[1] == long.shape[1] == 16 and torch.equal(short, again)
+    read = model.system.model.txt_proj(torch.stack([short[0], long[0]]))
+    torch.testing.assert_close(model.embed_text(["moves", "opens the door"]), torch.nn.functional.normalize(read))
+
+
 def test_stretches_of_a_video_are_embedded_as_the_clips_cut_from_it(out, data):
     model = egocurate.load_model(out, device="cpu")
     clips = EvaluationClips(ShardIndex.open(data / "shards"), range(5), frames=4, size=32)
@@ -80,8 +89,9 @@ def test_what_cannot_be_embedded_is_named(out):
     for frames in (torch.zeros(1, 4, 3, 32, 32), torch.zeros(1, 4, 3, 16, 16, dtype=torch.uint8)):
         with pytest.raises(ValueError, match=r"give uint8 \[B, T, 3, 32, 32\]"):
             model.embed_frames(frames)
-    with pytest.raises(ValueError, match="give a list of texts"):
-        model.embed_text("opens door")
+    for embed in (model.embed_text, model.embed_tokens):
+        with pytest.raises(ValueError, match="give a list of texts"):
+            embed("opens door")
 
 
 def test_a_model_without_texts_embeds_clips_alone(tiny, tmp_path):
@@ -92,8 +102,9 @@ def test_a_model_without_texts_embeds_clips_alone(tiny, tmp_path):
     with torch.no_grad():
         expected = model.system.features(frames)
     torch.testing.assert_close(model.embed_frames(frames), expected / expected.norm(dim=1, keepdim=True))
-    with pytest.raises(InputError, match="videomae has no text tower"):
-        model.embed_text(TEXTS)
+    for embed in (model.embed_text, model.embed_tokens):
+        with pytest.raises(InputError, match="videomae has no text tower"):
+            embed(TEXTS)
 
 
 def test_what_is_no_model_is_named(out, tmp_path):

@@ -214,6 +214,7 @@ def test_lavila_with_distilbert_is_a_model(folder):
     model = egocurate.load_model(folder / "distilbert.pth", tokenizer=folder / "pieces", device="cpu")
     assert (model.config.model.kind, model.config.max_tokens) == ("lavila-distilbert", 20)
     assert model.embed_frames(clips(32)).shape == model.embed_text(TEXTS).shape == (2, 24)
+    assert {states.shape[1] for states in model.embed_tokens(TEXTS)} == {64}
     # Padding is not read.
     torch.testing.assert_close(model.embed_text([TEXTS[0], "a " * 18])[0], model.embed_text(TEXTS)[0])
     assert Release(str(folder / "distilbert.pth")).read([]).tokenizer == "distilbert-base-uncased"

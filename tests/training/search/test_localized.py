@@ -10,7 +10,7 @@ import torch
 
 from egocurate.commands.curate import app, main
 from egocurate.training.localization.feature_folders import BadFeatures
-from egocurate.training.localization.query_head import open_head
+from egocurate.training.localization.query_head import ReadText, open_head
 from egocurate.training.run.load_model import load_model
 from egocurate.training.search.localize_hits import HitLocalizer
 from egocurate.training.search.search_index import Hit
@@ -22,7 +22,7 @@ SECONDS = 12
 
 @pytest.fixture(scope="module")
 def world(tiny, tmp_path_factory):
-    """A run of two steps, two videos, their features, and a run of nlq that has learned from one of them."""
+    """A run of two steps, two videos, their features, and runs of nlq that have learned from one of them."""
     folder = tmp_path_factory.mktemp("localized")
     run(replace(tiny, out=str(folder / "run"), mcq_json="", max_steps=2))
     (folder / "videos").mkdir()
@@ -34,10 +34,10 @@ def world(tiny, tmp_path_factory):
     clip["annotations"] = [{"annotation_uid": "q", "language_queries": asked}]
     (folder / "nlq.json").write_text(json.dumps({"version": "1", "videos": [{"video_uid": "a", "clips": [clip]}]}))
     annotations = ("--annotations", folder / "nlq.json", folder / "nlq.json")
-    status += curate(
-        *("nlq", "--features", folder / "features", *annotations, "--text", folder / "run"),
-        *("--epochs", 1, "--cpu", "--out", folder / "nlq"),
-    )
+    for name, read_by in (("nlq", ["--text"]), ("words", ["--words"]), ("both", ["--text", "--words"])):
+        read = [word for option in read_by for word in (option, folder / "run")]
+        learn = ("nlq", "--features", folder / "features", *annotations, "--epochs", 1, "--cpu")
+        status += curate(*learn, *read, "--out", folder / name)
     assert status == 0
     return folder
 
@@ -53,16 +53,17 @@ def found(world, *more):
     return query["hits"]
 
 
-def test_hits_have_the_ends_that_the_head_tells(world, capsys):
+@pytest.mark.parametrize("nlq", ["nlq", "words", "both"])
+def test_hits_have_the_ends_that_the_head_tells(world, nlq, capsys):
     windows = found(world)
-    localized = found(world, "--nlq", world / "nlq")
+    localized = found(world, "--nlq", world / nlq)
     assert "not localized" not in capsys.readouterr().err
-    head = open_head(world / "nlq")
-    said = load_model(world / "run", device="cpu").embed_text(["lifts the cup"])[0]
+    head, model = open_head(world / nlq), load_model(world / "run", device="cpu")
+    asked = ReadText("lifts the cup", model.embed_text(["lifts the cup"])[0], model.embed_tokens(["lifts the cup"])[0])
     hits = []
     for hit in windows:
         rows, middle = torch.load(world / "features" / f"{hit['video']}.pt"), (hit["start_sec"] + hit["end_sec"]) / 2
-        told = head.stretches(rows.numpy(), middle, "lifts the cup", said)
+        told = head.stretches(rows.numpy(), middle, asked)
         touching = [one for one in told.tolist() if one[0] < hit["end_sec"] and one[1] > hit["start_sec"]]
         hits.append([*(touching[0] if touching else (hit["start_sec"], hit["end_sec"])), hit["score"]])
     for hit in localized:
@@ -84,8 +85,9 @@ def test_a_video_without_features_is_named_and_keeps_its_windows(world, tmp_path
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"text": "/runs/other"}, "its questions are embedded by /runs/other: search with that model"),
-        ({"words": ["cup"]}, "does not fit checkpoint.pt beside it"),
+        ({"text": "/runs/other"}, "its questions are read by /runs/other: search with that model"),
+        ({"words": "/runs/other"}, "its questions are read by /runs/other: search with that model"),
+        ({"vocabulary": ["cup"]}, "does not fit checkpoint.pt beside it"),
         ({"sizes": {"wide": 3}}, "does not fit checkpoint.pt beside it"),
         (None, "holds no run of `curate nlq`"),
     ],
@@ -120,5 +122,6 @@ class OneStretch:
 def test_hits_of_one_stretch_are_one_hit_and_a_hit_elsewhere_stays():
     localizer = HitLocalizer(OneStretch())
     hits = [Hit("v", "", 11, 12, 0.9), Hit("v", "", 13, 15, 0.8), Hit("v", "", 30, 31, 0.7), Hit("bad", "", 1, 2, 0.6)]
-    assert localizer.localize("x", torch.zeros(2), hits) == [replace(hits[0], start_sec=10, end_sec=14), *hits[2:]]
+    asked = ReadText("x", torch.zeros(2), torch.zeros(1, 2))
+    assert localizer.localize(asked, hits) == [replace(hits[0], start_sec=10, end_sec=14), *hits[2:]]
     assert localizer.bad == {"bad": "bad: has no features"}
