@@ -2,8 +2,9 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,14 @@ class _Rows:
     text: list[str] = field(default_factory=list)
     batches: list[pa.Table] = field(default_factory=list)
 
-    def add(self, uid: str, source: str, index: int, time: float, text: str) -> None:
-        self.uid.append(uid)
-        self.source.append(source)
-        self.index.append(index)
-        self.time.append(time)
-        self.text.append(text)
-        if len(self.uid) == _ROWS_PER_BATCH:
+    def add(self, uid: str, sources: Sequence[str], times: Iterable[float], texts: Iterable[str]) -> None:
+        """Add the narrations of a video, or of a pass of it, in the order of the file."""
+        self.uid.extend(repeat(uid, len(sources)))
+        self.source.extend(sources)
+        self.index.extend(range(len(sources)))
+        self.time.extend(times)
+        self.text.extend(texts)
+        if len(self.uid) >= _ROWS_PER_BATCH:
             self.flush()
 
     def flush(self) -> None:
@@ -91,8 +93,8 @@ def read_narration_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
         silent += not passes
         closed += isinstance(entry, dict) and entry.get("status") == "redacted"
         for name, items in passes:
-            for index, item in enumerate(items):
-                rows.add(uid, name, index, number(item.get("timestamp_sec")), storable(item.get("narration_text")))
+            times = [number(item.get("timestamp_sec")) for item in items]
+            rows.add(uid, [name] * len(items), times, [storable(item.get("narration_text")) for item in items])
     notes = [f"{path.name} has {len(videos):,} videos"]
     if silent:
         notes.append(f"{silent:,} videos of {path.name} have no narrations; {closed:,} have the status redacted")
@@ -107,8 +109,8 @@ def read_pooled_json(path: AnyPath, chunk: int = CHUNK) -> Narrations:
         silent += not items
         time = np.array([number(item.get("time")) for item in items], np.float64)
         passes = split_passes([str(item.get("_annotation_uid")) for item in items], time)
-        for index, (item, second, which) in enumerate(zip(items, time.tolist(), passes.tolist(), strict=True)):
-            rows.add(uid, f"narration_pass_{which}", index, second, storable(item.get("text")))
+        sources = [f"narration_pass_{which}" for which in passes.tolist()]
+        rows.add(uid, sources, time.tolist(), [storable(item.get("text")) for item in items])
     notes = [
         f"No {NARRATION_FILE}: {path.name} has {len(videos):,} videos and pools both annotators; "
         "they are told apart by annotation jobs that overlap in time"

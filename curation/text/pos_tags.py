@@ -69,7 +69,10 @@ def _with_subject(text: str) -> tuple[str, str, str]:
     if len(text) > LONGEST:
         text = text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
     read = sentence(text)
-    raw = _GLUED.sub(r"\1 ", _PREFIX.sub(r"\1", read.words.replace("’", "'"))).split()
+    written = read.words
+    if not written.replace(" ", "").isalpha():  # else there is nothing to mend
+        written = _GLUED.sub(r"\1 ", _PREFIX.sub(r"\1", written.replace("’", "'")))
+    raw = written.split()
     words = [word.strip(_PUNCTUATION).lower() for word in raw]
     length = subject_length(words, read.letter)
     subject = " ".join(word for at, word in enumerate(words[:length]) if not is_letter(words, at))

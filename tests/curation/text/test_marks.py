@@ -1,7 +1,11 @@
+import re
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from egocurate.curation.text import marks
 from egocurate.curation.text.marks import clean_text, is_unsure, normalize, sentence, word_count
 
 
@@ -117,3 +121,17 @@ def test_normal_form_is_lower_case_folded_and_without_marks(raw):
     assert normal == normal.lower() == " ".join(normal.split())
     assert not is_unsure(normal)
     assert "#c " not in normal
+
+
+@given(
+    st.sampled_from(["#C C ", "#O O ", "#C O ", "#O C ", "#C CC ", "#c C ", "#C C"]),
+    st.lists(
+        st.sampled_from(["a", "c", "o", "x", "cc", "picks", "cuts", "unsure", "bag", "C", "X", "t-shirt"]), max_size=6
+    ),
+    st.sampled_from(["", ".", " ", " .", ".,", "\n"]),
+)
+def test_what_is_read_at_once_is_what_a_closer_look_reads(subject, words, end):
+    text = subject + " ".join(words) + end
+    at_once = sentence(text), word_count(text)
+    with mock.patch.object(marks, "_PLAIN", re.compile("(?!)")):
+        assert (sentence(text), word_count(text)) == at_once
