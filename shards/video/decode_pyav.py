@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 
 from egocurate.shards.video.decoder_protocol import DecodeError, DecodeFrames, check_size
 from egocurate.shards.video.mp4.sample_table import Mp4Samples, mp4_samples
-from egocurate.shards.video.nal_units import is_idr, is_referred_to, length_size
+from egocurate.shards.video.packets.nal_units import is_idr, is_referred_to, length_size
 from egocurate.storage.open_video import open_clip
 
 KEPT_DECODERS = 8

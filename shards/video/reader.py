@@ -14,8 +14,8 @@ import av
 from av.stream import Discard
 
 from egocurate.shards.video.cut_stats import CutStats
-from egocurate.shards.video.nal_units import entry_test, reference_test
-from egocurate.shards.video.packet_lookahead import Lookahead
+from egocurate.shards.video.packets.lookahead import Lookahead
+from egocurate.shards.video.packets.nal_units import entry_test, reference_test
 from egocurate.shards.video.strict_decoder import strict_decoder
 from egocurate.storage.open_video import open_video, video_stream
 from egocurate.storage.paths import AnyPath

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import av
 
-from egocurate.shards.video.av1_units import av1_references
+from egocurate.shards.video.packets.av1_units import av1_references
 
 _REF_IDC, _TYPE = 0x60, 0x1F  # bits of a unit's first byte in H.264
 _SLICES, _IDR, _MESSAGES = range(1, 6), 5, 6  # types of units: ITU-T H.264, table 7-1

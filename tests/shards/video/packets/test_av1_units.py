@@ -2,8 +2,8 @@
 
 import pytest
 
-from egocurate.shards.video.av1_units import av1_references
-from egocurate.shards.video.nal_units import reference_test
+from egocurate.shards.video.packets.av1_units import av1_references
+from egocurate.shards.video.packets.nal_units import reference_test
 
 SEQUENCE, DELIMITER, HEADER, FRAME = 1, 2, 3, 6
 KEY, INTER, INTRA_ONLY, SWITCH = range(4)

@@ -1,7 +1,7 @@
 import av
 import pytest
 
-from egocurate.shards.video.nal_units import entry_test, is_idr, is_referred_to, length_size, reference_test
+from egocurate.shards.video.packets.nal_units import entry_test, is_idr, is_referred_to, length_size, reference_test
 
 SEI, IDR, REFERRED_TO, NOT_REFERRED_TO = 0x06, 0x65, 0x41, 0x01
 
