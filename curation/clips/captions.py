@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from egocurate.captions import CAPTION_TYPES, has_captions
 from egocurate.curation.sources import CAPTION_COLUMNS
 from egocurate.curation.text.marks import clean_text
-from egocurate.curation.text.normalized import normalized
 from egocurate.curation.text.tag_table import tag_distinct
 from egocurate.curation.text.taxonomy import Lexicon
+from egocurate.curation.text.text_columns import normalized
 from egocurate.progress import Report, silent
 from egocurate.text_choices import CAPTION_KINDS, HUMAN
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 from egocurate.curation.config import ScoreRange
 from egocurate.curation.sources import SCORE_PREFIX, SEGMENT_COLUMNS, SPLIT_COLUMN
 from egocurate.curation.sources.splits import HELD_OUT
-from egocurate.curation.text.marks import clean_text, is_unsure, word_count
+from egocurate.curation.text.marks import clean_text
+from egocurate.curation.text.text_columns import are_unsure, word_counts
 from egocurate.errors import InputError
 
 BLOCK_ROWS = 250_000
@@ -50,8 +51,7 @@ class CodedNarrations:
         self._text = cleaned.astype(np.int32)[raw]
         del raw, distinct, cleaned
         pa.default_memory_pool().release_unused()
-        self._words = np.fromiter(map(word_count, strings(self.texts)), np.int64, len(self.texts))
-        self._unsure = np.fromiter(map(is_unsure, strings(self.texts)), bool, len(self.texts))
+        self._words, self._unsure = word_counts(self.texts), are_unsure(self.texts)
         self._facts = videos
         self._place = pd.Index(videos["video_uid"]).get_indexer(pd.Index(uids))
         self._redacted = list(videos["redacted"])

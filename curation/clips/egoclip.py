@@ -18,9 +18,9 @@ from egocurate.curation.labels.narrated_labels import NarratedLabels
 from egocurate.curation.lexicon.induce import build_lexicon
 from egocurate.curation.sources import Source
 from egocurate.curation.text.marks import clean_text
-from egocurate.curation.text.normalized import normalized
 from egocurate.curation.text.tag_table import TAGGED_WITH, earlier_tags, tag_distinct, tagging_digest
 from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE, Lexicon, load_lexicon, write_lexicon
+from egocurate.curation.text.text_columns import normalized
 from egocurate.errors import InputError
 from egocurate.labels import table_schema
 from egocurate.progress import Report, silent

@@ -16,8 +16,8 @@ from egocurate.curation.clips.negatives import ClipArrays, nearby_negatives, nei
 from egocurate.curation.clips.read_csv import read_published_csv
 from egocurate.curation.config import EgoClipConfig
 from egocurate.curation.sources.epic_segments import holds_segments, read_segments
-from egocurate.curation.text.normalized import normalized
 from egocurate.curation.text.taxonomy import load_lexicon
+from egocurate.curation.text.text_columns import normalized
 from egocurate.errors import InputError
 from egocurate.labels import read_clip_table
 from egocurate.storage.paths import AnyPath, as_path

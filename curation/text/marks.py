@@ -20,8 +20,11 @@ _UNSURE = ("unsure", "notsure", "unknown", "unclear", "uncertain")
 # The ratio of `difflib`: "unsrue", "insure" and "usure" are as alike to "unsure", "summary" and "measure" are not.
 _ALIKE = 0.75
 _WORD = re.compile(r"\w")
-# What most of millions of narrations are, and what then needs no further look: "#C C picks a bag".
-_PLAIN = re.compile(r"#([CO]) [CO] ([a-z]+(?: [a-z]+)*)\.?")
+SUBJECT = "#C C "
+PLAIN = r"#([CO]) [CO] ([a-z]+(?: [a-z]+)*)\.?"
+"""What most of millions of narrations are, and what then needs no further look: SUBJECT, "picks a bag"."""
+
+_PLAIN = re.compile(PLAIN)
 _EDGE = " \t.,;:!?-_/\\\"'`()[]{}*“”‘’–—"
 
 # A person's letter where a sentence begins. "A" and "I" are words as well: "A" counts as a person only before a word

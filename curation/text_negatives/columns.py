@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from egocurate.curation.clips.captions import FLAT, own_captions, with_captions
 from egocurate.curation.clips.egoclip import EgoClip, Pieces
 from egocurate.curation.config import TextNegativesConfig
-from egocurate.curation.text.normalized import normalized
+from egocurate.curation.text.text_columns import normalized
 from egocurate.curation.text_negatives.read_spots import TextSpots
 from egocurate.curation.text_negatives.swaps import Drawing, Narration, Swap, draw_swaps
 from egocurate.curation.text_negatives.usage import Usage
