@@ -132,8 +132,8 @@ def _finder(
         embedded = embedder.texts([asked])
         hits = index.search(embedded, top)[0]
         if localizer:
-            [tokens] = embedder.tokens([asked])
-            hits = localizer.localize(ReadText(asked, embedded[0].cpu(), tokens.cpu()), hits)
+            tokens = embedder.tokens([asked])[0].cpu() if localizer.reads_tokens else None
+            hits = localizer.localize(ReadText(asked, embedded[0].cpu(), tokens), hits)
         return Found(asked, hits)
 
     return find

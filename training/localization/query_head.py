@@ -26,11 +26,14 @@ HEAD = "head.json"
 
 
 class ReadText(NamedTuple):
-    """A text as the model reads it that has read the questions: its embedding [S], and its tokens [L, W], float32."""
+    """A text as the model reads it that has read the questions: its embedding [S], and its tokens [L, W], float32.
+
+    A head that does not read tokens asks for none.
+    """
 
     text: str
     sentence: Tensor
-    tokens: Tensor
+    tokens: Tensor | None
 
 
 class QueryHead:
@@ -43,7 +46,7 @@ class QueryHead:
         self._model, self._vocabulary, self.folders = model.eval(), vocabulary, folders
         self.read_by = {str(note[key]) for key in ("text", "words") if note[key]}
         """runs and weights that have read the questions"""
-        self._reads_tokens = bool(note["token_width"])
+        self.reads_tokens = bool(note["token_width"])
         self.clip_sec, self._positions = float(note["clip_sec"]), int(note["positions"])
 
     @torch.no_grad()
@@ -59,7 +62,7 @@ class QueryHead:
         clip = pool(video[first : first + length], self._positions, np.arange(length) / rate, length / rate)
         rows = torch.from_numpy(clip.rows)[None]
         seen = torch.ones(rows.shape[:2], dtype=torch.bool)
-        [words] = [asked.tokens] if self._reads_tokens else self._vocabulary.ids([asked.text])
+        [words] = [asked.tokens] if self.reads_tokens else self._vocabulary.ids([asked.text])
         said = torch.ones(1, len(words), dtype=torch.bool)
         logits = self._model(rows, seen, words[None], said, asked.sentence[None])
         ends = [part[0].softmax(0).numpy() for part in (logits.start, logits.end)]

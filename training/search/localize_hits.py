@@ -25,6 +25,11 @@ class HitLocalizer:
         self._rows: dict[str, np.ndarray | None] = {}
         self.bad: dict[str, str] = {}
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether a text is asked for with its tokens."""
+        return self._head.reads_tokens
+
     def localize(self, asked: ReadText, hits: Sequence[Hit]) -> list[Hit]:
         """Return hits in their order, each with the ends of the best stretch that it touches, if there is one."""
         found: list[Hit] = []
