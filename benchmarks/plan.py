@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.record import RESULTS
 from egocurate.commands.jobs.plan import feed_columns
 from egocurate.training.config.recipes import PRETRAINING, RECIPES
 from egocurate.training.monitor.gpu_specs import Gpu, find_gpu
@@ -64,9 +65,9 @@ Where data wait is above 3 %, take the `fast` profile, more cores for each GPU, 
 250,000 narrations; the tables are written as they are made. What it needs so grows with the narrations and not faster:
 about a third of a kilobyte for each and 14 microseconds of a core, and for the tagger's processes a quarter of a
 gigabyte each and 150 microseconds of a core for each distinct text. 35 million narrations, as many as LaViLa's narrator
-has told, took 2,254 s of a core and 9.4 GB, EgoMCQ from them 325 s (`python -m benchmarks.full_size`). With
-`--ray-address` the texts are tagged on the cluster. A folder that grows is in memory as a whole: its new table beside
-the one that is there.
+has told, took {told_sec:,.0f} s of a core and {told_gb:.1f} GB, EgoMCQ from them {asked_sec:,.0f} s
+(`python -m benchmarks.full_size --record full_size_35m`). With `--ray-address` the texts are tagged on the cluster. A
+folder that grows is in memory as a whole: its new table beside the one that is there.
 
 Cutting, repairing and planning shards map the clip table from a copy on disk: half a gigabyte of memory of their own
 for EgoClip's 3.85 million clips (`python -m benchmarks.huge_index`, `python -m benchmarks.huge_repair`).
@@ -75,7 +76,7 @@ for EgoClip's 3.85 million clips (`python -m benchmarks.huge_index`, `python -m 
 
 def page(fits: dict[str, list[Fit]], gpus: Sequence[Gpu]) -> str:
     """Return the page."""
-    record = json.loads(RATES.read_text())
+    record, told = json.loads(RATES.read_text()), _figures("full_size_35m")
     plans = {
         (recipe, gpu): plan_run(RECIPES[recipe](), Hardware(GPUS, gpu, CORES), fit)
         for recipe, of_recipe in fits.items()
@@ -98,8 +99,15 @@ def page(fits: dict[str, list[Fit]], gpus: Sequence[Gpu]) -> str:
         date=record["date"],
         memory=markdown(["", *heads], memory),
         speed=markdown(SPEED_HEADS, _speed_rows(plans)),
+        told_sec=told["curate egoclip --tables-only, CPU time of all processes"],
+        told_gb=told["curate egoclip --tables-only, peak memory of all processes"],
+        asked_sec=told["curate egomcq --tables-only, CPU time of all processes"],
         disk=markdown(["profile", "a clip of 1 to 2 s", "EgoClip's"], disk),
     )
+
+
+def _figures(name: str) -> dict[str, float]:
+    return {row["what"]: row["value"] for row in json.loads((RESULTS / f"{name}.json").read_text())["figures"]}
 
 
 SPEED_HEADS = [
