@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from egocurate.curation.sources import NARRATION_COLUMNS
+from egocurate.curation.text.marks import ACTOR
 from egocurate.errors import InputError
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -30,7 +31,7 @@ class Segments:
     def narrations(self) -> pd.DataFrame:
         """Return what `curation.sources.Source.narrations` does."""
         table = self.table
-        text = "#C C " + table["narration"]
+        text = ACTOR + table["narration"]
         columns = (table["video_id"], "narration_pass_1", table["narration_ind"], table["time"], text)
         return pd.DataFrame(dict(zip(NARRATION_COLUMNS, columns, strict=True)))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from egocurate.console import progress, say
-from egocurate.curation.text.marks import normalize
+from egocurate.curation.text.as_narrated import in_form
 from egocurate.errors import InputError
 from egocurate.loaders.videos.long_videos import find_videos
 from egocurate.loaders.videos.stretch_table import StretchTable, read_stretches
@@ -111,7 +111,7 @@ def _stretches(
 def _texts(request: FeatureRequest, texts: list[str], model: _Model) -> None:
     """Embed texts in the form of those that the model has learned from."""
     form = model.config.data.text
-    asked = texts if form == "raw" else [normalize(text) for text in texts]
+    asked = in_form(texts, form)
     embedder = Embedder(model.system, model.ranks, 0, model.at_once)
     path = write_text_features(request.out, request.form, texts, asked, model.made_by | {"text": form}, embedder)
     if model.ranks.main:

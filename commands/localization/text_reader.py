@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from egocurate.curation.text.marks import normalize
+from egocurate.curation.text.as_narrated import in_form
 from egocurate.training.run.load_model import load_model
 
 
@@ -26,4 +26,4 @@ class TextReader:
         return self._model.embed_tokens(self._prepared(texts))
 
     def _prepared(self, texts: Sequence[str]) -> list[str]:
-        return list(texts) if self._model.config.data.text == "raw" else [normalize(text) for text in texts]
+        return in_form(texts, self._model.config.data.text)

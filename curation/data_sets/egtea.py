@@ -9,7 +9,7 @@ import zlib
 from egocurate.curation.data_sets.annotation_files import SegmentRows, find_files
 from egocurate.curation.labels.label_names import read_names
 from egocurate.curation.segments.segments import Segments
-from egocurate.curation.sources.epic_kitchens import ACTOR
+from egocurate.curation.text.marks import ACTOR
 from egocurate.errors import InputError
 from egocurate.storage.paths import TABLE_BYTES, AnyPath, read_bytes
 

@@ -11,8 +11,8 @@ from egocurate.curation.data_sets.annotation_files import SegmentRows, find_file
 from egocurate.curation.labels.label_names import read_names
 from egocurate.curation.segments.segments import Segments
 from egocurate.curation.sources.cells import clock_or_seconds
-from egocurate.curation.sources.epic_kitchens import ACTOR
 from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.text.marks import ACTOR
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 

@@ -11,8 +11,9 @@ from egocurate.curation.labels.annotations import Annotations, annotations, refu
 from egocurate.curation.labels.label_names import read_names
 from egocurate.curation.sources import FIRST_PASS
 from egocurate.curation.sources.cells import decimal, number, storable
-from egocurate.curation.sources.epic_kitchens import ACTOR, clock_seconds, narration_numbers
+from egocurate.curation.sources.epic_kitchens import clock_seconds, narration_numbers
 from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.text.marks import ACTOR
 from egocurate.errors import InputError
 from egocurate.storage.paths import AnyPath
 

@@ -67,7 +67,7 @@ class SegmentSource:
         notes += described(self.segments.table)
         if self.segments.ego4d.files:
             read = ", ".join(sorted({path.name for path in self.segments.ego4d.files.values()}))
-            held_out = videos["split"].isin(["val", "test"]).sum()
+            held_out = videos["split"].isin(HELD_OUT).sum()
             notes.append(f"{held_out:,} of the videos are val or test, by the segments' own files and {read}")
         return notes + self.segments.notes
 

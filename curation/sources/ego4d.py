@@ -15,7 +15,7 @@ from egocurate.curation.sources.narration_json import (
     read_pooled_json,
 )
 from egocurate.curation.sources.scenes import scene_ids
-from egocurate.curation.sources.splits import BenchmarkVideos, benchmark_files, read_benchmarks, union_split
+from egocurate.curation.sources.splits import HELD_OUT, BenchmarkVideos, benchmark_files, read_benchmarks, union_split
 from egocurate.curation.sources.video_folders import VideoFolders, looked_in, refuse_file
 from egocurate.curation.sources.videos_table import videos_table
 from egocurate.curation.text.taxonomy import NOUN_FILE, VERB_FILE
@@ -82,7 +82,7 @@ class Ego4DSource:
         if benchmarks.absent:
             named = ", ".join(benchmarks.absent[:3]) + (", ..." if len(benchmarks.absent) > 3 else "")
             notes.append(f"Benchmark files that are not there: {len(benchmarks.absent)} ({named})")
-        held_out = videos["split"].isin(["val", "test"]).sum()
+        held_out = videos["split"].isin(HELD_OUT).sum()
         multi = videos["fho_multi"].sum()
         notes.append(f"{held_out:,} of {len(videos):,} videos are val or test; {multi:,} have split_fho multi")
         unknown = len(videos) - len(self._metadata.videos)

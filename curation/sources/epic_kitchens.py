@@ -15,13 +15,13 @@ from egocurate.curation.sources.cells import decimal, first_duration
 from egocurate.curation.sources.tabular import read_columns
 from egocurate.curation.sources.video_folders import PLACES, VideoFolders, find_mp4, looked_in, refuse_file
 from egocurate.curation.sources.videos_table import VideoFacts, videos_table
+from egocurate.curation.text.marks import ACTOR
 from egocurate.curation.text.taxonomy import Lexicon, Taxonomy, taxonomy, write_lexicon
 from egocurate.errors import InputError
 from egocurate.literal_lists import word_list
 from egocurate.storage.fingerprint import fingerprint
 from egocurate.storage.paths import AnyPath, as_path, folder_exists
 
-ACTOR = "#C C "  # Ego4D's mark of the camera wearer, who acts in every narration of EPIC-KITCHENS
 SCENARIO = "Cooking"
 _INFO, _VERBS, _NOUNS = "EPIC_100_video_info", "EPIC_100_verb_classes", "EPIC_100_noun_classes"
 _LABELLED = {"EPIC_100_train": "train", "EPIC_100_validation": "val"}

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from egocurate.clip_table import PUBLISHED_TYPES
 from egocurate.curation.sources import FIRST_PASS
-from egocurate.curation.sources.epic_kitchens import ACTOR, clock_seconds, narration_numbers
+from egocurate.curation.sources.epic_kitchens import clock_seconds, narration_numbers
 from egocurate.curation.sources.tabular import read_columns
+from egocurate.curation.text.marks import ACTOR
 from egocurate.errors import InputError
 from egocurate.literal_lists import class_list
 from egocurate.storage.paths import AnyPath

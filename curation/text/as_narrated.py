@@ -1,7 +1,9 @@
 """A text as somebody types it to search, in the words of a narration: models have read nothing else."""
 
+from collections.abc import Sequence
+
 from egocurate.curation.text.inflection import third_person, verb_bases
-from egocurate.curation.text.marks import normalize
+from egocurate.curation.text.marks import ACTOR, normalize
 from egocurate.curation.text.subject import ARTICLES, rather_noun, starts_with_verb
 from egocurate.curation.text.wordnet import is_verb
 from egocurate.text_choices import TextForm
@@ -30,7 +32,12 @@ def as_asked(text: str, form: TextForm) -> str:
     narrated = as_narrated(text)
     if form == "normalized" or not narrated:
         return narrated
-    return " ".join(text.split()) if text.lstrip().startswith("#") else f"#C C {narrated}"
+    return " ".join(text.split()) if text.lstrip().startswith("#") else ACTOR + narrated
+
+
+def in_form(texts: Sequence[str], form: TextForm) -> list[str]:
+    """Return narrations in the form of those that a model has learned from."""
+    return list(texts) if form == "raw" else [normalize(text) for text in texts]
 
 
 def _base(words: list[str]) -> str:

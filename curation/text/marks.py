@@ -20,9 +20,10 @@ _UNSURE = ("unsure", "notsure", "unknown", "unclear", "uncertain")
 # The ratio of `difflib`: "unsrue", "insure" and "usure" are as alike to "unsure", "summary" and "measure" are not.
 _ALIKE = 0.75
 _WORD = re.compile(r"\w")
-SUBJECT = "#C C "
+ACTOR = "#C C "
+"""Ego4D's mark of the camera wearer, and the letter for the one who acts."""
 PLAIN = r"#([CO]) [CO] ([a-z]+(?: [a-z]+)*)\.?"
-"""What most of millions of narrations are, and what then needs no further look: SUBJECT, "picks a bag"."""
+"""What most of millions of narrations are, and what then needs no further look: "#C C picks a bag"."""
 
 _PLAIN = re.compile(PLAIN)
 _EDGE = " \t.,;:!?-_/\\\"'`()[]{}*“”‘’–—"
@@ -75,8 +76,6 @@ def normalize(text: str) -> str:
 
 def word_count(text: str) -> int:
     """Count the words of a narration, marks not counted but the subject letter counted: "#C C speaks" has 2."""
-    if _PLAIN.fullmatch(text):
-        return text.count(" ")
     return sum(1 for word in _without_marks(text).split() if _WORD.search(word))
 
 

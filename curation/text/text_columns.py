@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.curation.text.marks import PLAIN, SUBJECT, is_unsure, normalize, word_count
+from egocurate.curation.text.marks import ACTOR, PLAIN, is_unsure, normalize, word_count
 
 _TEXTS_AT_ONCE = 100_000  # Python's strings, twice the size of Arrow's, are few then
 
@@ -41,4 +41,4 @@ def _of_each(
 
 
 def _words_of_plain(texts: pa.Array) -> pa.Array:
-    return pc.utf8_rtrim(pc.utf8_slice_codeunits(texts, len(SUBJECT)), ".")
+    return pc.utf8_rtrim(pc.utf8_slice_codeunits(texts, len(ACTOR)), ".")
