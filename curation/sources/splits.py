@@ -63,7 +63,7 @@ def read_benchmarks(folders: Iterable[AnyPath]) -> BenchmarkVideos:
                 continue
             uid = storable(uid)  # as the metadata is read
             stated = entry.get("split")
-            (result.test if (stated if stated in HELD_OUT else split) == "test" else result.val).add(uid)
+            (result.test if (stated if stated in ("val", "test") else split) == "test" else result.val).add(uid)
         result.read.append(path)
     return result
 
