@@ -1,6 +1,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A worker that stood still in C code is ended, and another takes its place: twice, not for ever.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 2
 
 .PHONY: setup demo test slow fuzz lint docs bench clean
 
@@ -15,13 +17,13 @@ demo: setup  ## everything on invented videos, in a few minutes
 	$(BIN)/curate demo --out demo/
 
 test: setup  ## all but the slow ones, which have a target of their own
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 slow: setup  ## kills of whole clusters, compiled towers, the pack for a GPU: before a release
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(PYTEST) -m slow
 
 fuzz: setup  ## a hundred thousand broken files and more; the counts are in build/fuzz.md
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz --fuzz-scale 30 --fuzz-table build/fuzz.md --timeout 3600
+	$(PYTEST) tests/fuzz --fuzz-scale 30 --fuzz-table build/fuzz.md --timeout 3600 -o faulthandler_timeout=3700
 
 lint: setup
 	$(BIN)/ruff check .

@@ -62,6 +62,7 @@ def test_a_broken_json(curate, root, tmp_path):
     assert not (tmp_path / "O" / "egoclip.parquet").exists()
 
 
+@pytest.mark.slow
 def test_a_video_that_does_not_decode_costs_only_its_own_clips(curate, root, tmp_path):
     done = curate("egoclip", "--ego4d-root", root, "--out", tmp_path / "whole", "--json")
     assert done.returncode == 0, done.stderr

@@ -145,6 +145,7 @@ def test_a_killed_run_and_two_ranks_have_the_losses_of_one_unbroken(setup):
     assert cases["two ranks, NCCL"][ABSENT] == "no GPU"
 
 
+@pytest.mark.slow
 def test_the_profile_names_kernels_and_leaves_a_trace(setup):
     (facts,) = run_part(setup, "profile").values()
     assert sum(kernel["share"] for kernel in facts["kernels"]) > 0.5
@@ -487,6 +488,7 @@ def test_the_pack_counts_its_bytes_and_keeps_the_wheels_that_it_has(tmp_path, mo
     assert json.loads(json.dumps(found)) == found
 
 
+@pytest.mark.slow
 def test_cuda_that_is_not_there_is_one_line(setup, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")

@@ -43,6 +43,7 @@ def test_egovlp():
     assert whole.macs == video.macs + text.macs
 
 
+@pytest.mark.slow
 def test_joint_attention_saves_a_sixth_at_4_frames():
     (joint,) = joint_counts()
     assert (joint.macs + UNREAD_JOINT) / 1e9 == pytest.approx(78.5, abs=0.05)

@@ -10,6 +10,7 @@ from tests.docs.pages import blocks
 PAGES = [(page, list(found)) for page, found in groupby(blocks("python"), lambda block: block.place.rpartition(":")[0])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "found"), PAGES, ids=[page for page, _ in PAGES])
 def test_the_python_of_a_page_runs(page, found, filled):
     names = {"__name__": page}

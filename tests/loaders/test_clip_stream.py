@@ -84,7 +84,9 @@ def test_a_batch_holds_what_the_index_says(index, reference):
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
-@pytest.mark.parametrize(("world", "workers"), [(2, 0), (4, 0), (1, 1), (1, 3), (2, 3)])
+@pytest.mark.parametrize(
+    ("world", "workers"), [(2, 0), (4, 0), (1, 1), (1, 3), pytest.param(2, 3, marks=pytest.mark.slow)]
+)
 def test_tensors_do_not_depend_on_ranks_and_workers(shards, reference, world, workers):
     ranks = [small(shards, rank=rank, world=world, workers=workers) for rank in range(world)]
     for epoch, expected in enumerate(reference):

@@ -126,7 +126,15 @@ def reference(data):
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
-@pytest.mark.parametrize(("before", "after"), [((1, 0), (8, 0)), ((2, 1), (1, 3)), ((4, 0), (2, 2)), ((8, 0), (4, 1))])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((1, 0), (8, 0)),
+        pytest.param((2, 1), (1, 3), marks=pytest.mark.slow),
+        ((4, 0), (2, 2)),
+        pytest.param((8, 0), (4, 1), marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("stop", [pytest.param(3, marks=pytest.mark.slow), 9])
 def test_pixels_go_on_under_other_ranks_and_workers(data, reference, before, after, stop):
     def ranks(world, workers):

@@ -59,7 +59,8 @@ def one_rank(rank, world, folder):
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("world", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [2, 3])
 def test_ranks_equal_one_process(world, tmp_path):
     expected_loss, expected = step(Towers(), slice(None))
     mp.spawn(one_rank, (world, tmp_path), nprocs=world)

@@ -17,7 +17,7 @@ reveal_type(config)
 """
 
 
-@pytest.mark.parametrize("environment", ["from_wheel", "from_checkout"])
+@pytest.mark.parametrize("environment", [pytest.param("from_wheel", marks=pytest.mark.slow), "from_checkout"])
 def test_pyright_resolves_a_first_script(environment, request, tmp_path):
     installed = request.getfixturevalue(environment)
     (tmp_path / "first.py").write_text(SCRIPT)

@@ -31,7 +31,7 @@ def lexicon_of(root, folder, more=""):
     return folder
 
 
-@pytest.mark.parametrize("verb", ["egoclip", "egomcq"])
+@pytest.mark.parametrize("verb", ["egoclip", pytest.param("egomcq", marks=pytest.mark.slow)])
 def test_a_lexicon_is_what_it_holds(run, tiny_root, tmp_path, verb):
     lexicon = lexicon_of(tiny_root, tmp_path / "lexicon")
     line = (verb, "--root", tiny_root, "--out", tmp_path / "O", "--tables-only", "--json")

@@ -26,7 +26,7 @@ def kill_who_reads(there, after_sec):
     os.kill(reading[-1].pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_stall_says_who_reads_what_since_when(server, caplog, workers):
     there = stream(server.url, batch_size=8, workers=workers, stall_sec=1.0, **SETTINGS)
     server.failures, server.stall_sec = ["stall"] * max(1, workers), 3.0

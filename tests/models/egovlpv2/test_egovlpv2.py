@@ -267,6 +267,7 @@ def test_total_is_the_weighted_sum_and_every_parameter_learns():
     assert still == set()
 
 
+@pytest.mark.slow
 def test_it_learns():
     torch.manual_seed(0)
     model = EgoVLPv2(TINY)

@@ -54,6 +54,7 @@ def test_rows_beyond_cudas_grid_go_in_calls_of_their_own(on_cpu, monkeypatch):
     assert calls == [2, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [True, False], ids=["in a compiled model", "in an eager model"])
 def test_a_layer_takes_it_where_there_is_a_kernel(on_cpu, monkeypatch, whole):
     torch.manual_seed(0)

@@ -404,7 +404,8 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("how", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_stopped_goes_on_to_the_same_bytes(how, written, tmp_path, make_video):
     job, _, _, files = written
     job = replace(job, out=tmp_path / "shards")

@@ -51,6 +51,7 @@ class Towers(System):
         return {"loss": (text * video).sum()}
 
 
+@pytest.mark.slow
 def test_egovlp_at_its_published_size():
     """Three times the forward pass, two FLOPs a multiply-add."""
     [count] = [count for count in egovlp_counts(4) if count.name == "EgoVLP, 4 frames"]

@@ -19,7 +19,12 @@ def test_a_tensor_on_the_wrong_device_is_caught(apart, planted):
         apart(planted)
 
 
-@pytest.mark.parametrize("what", fake_runs.DONE)
+EVERY_TIME = ("item", "nothing", "tensor")
+
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=() if what in EVERY_TIME else pytest.mark.slow) for what in fake_runs.DONE]
+)
 def test_what_makes_the_host_wait_is_noted(apart, what):
     waits = apart(fake_runs.learn_and, what)
     if what in ("nothing", "new", "host"):

@@ -7,10 +7,10 @@ from tests.training.plan import fake_runs
 SMALL = [
     ("egovlp-tiny", 16),
     ("egovlp-tiny", 16, "activation_checkpointing=true"),
-    ("egovlpv2-tiny", 8),
     ("videomae-tiny", 16),
-    ("videoprism-stage1-tiny", 8),
-    ("videoprism-stage2-tiny", 8),
+    pytest.param(("egovlpv2-tiny", 8), marks=pytest.mark.slow),
+    pytest.param(("videoprism-stage1-tiny", 8), marks=pytest.mark.slow),
+    pytest.param(("videoprism-stage2-tiny", 8), marks=pytest.mark.slow),
 ]
 # TFLOP of a clip, forward and backward, and millions of parameters that learn.
 BASE = {
@@ -29,7 +29,7 @@ def test_a_step_takes_what_was_worked_out(apart, case):
     assert expected == pytest.approx(real, rel=0.1)
 
 
-@pytest.mark.parametrize("recipe", ["egovlp-tiny", "videoprism-stage1-tiny"])
+@pytest.mark.parametrize("recipe", ["egovlp-tiny", pytest.param("videoprism-stage1-tiny", marks=pytest.mark.slow)])
 def test_an_optimizer_keeps_what_was_worked_out(apart, recipe):
     """AdamW two numbers a parameter, Adafactor one a row and one a column; blocks of 512 bytes on the GPU."""
     expected, real = apart(fake_runs.optimizer_bytes, recipe)
@@ -56,6 +56,7 @@ def test_a_large_step_is_on_a_line_through_small_ones(apart, recipe):
     assert line._replace(activations=0) == pytest.approx(measured._replace(activations=0), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_checkpointing_saves_memory_and_counts_no_work(apart):
     plain = apart(fake_runs.measure_one, "egovlp-tiny", 16)
     saving = apart(fake_runs.measure_one, "egovlp-tiny", 16, "activation_checkpointing=true")

@@ -40,12 +40,22 @@ def test_a_step_among_512_ranks(apart, recipe):
     assert {sync.where for sync in found["syncs"]} == WAITS_AMONG_RANKS.get(recipe, set())
 
 
-@pytest.mark.parametrize("recipe", ["egovlp-tiny", "egovlpv2-tiny", "videomae-tiny"])
+@pytest.mark.parametrize(
+    "recipe", ["egovlp-tiny", "videomae-tiny", pytest.param("egovlpv2-tiny", marks=pytest.mark.slow)]
+)
 def test_an_optimizer_does_not_wait(apart, recipe):
     assert apart(fake_runs.learn, recipe, 4)["optimizer"] == set()
 
 
-@pytest.mark.parametrize("recipe", ["egovlp-tiny", "videomae-tiny", "videoprism-stage1-tiny", "videoprism-stage2-tiny"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "egovlp-tiny",
+        "videomae-tiny",
+        pytest.param("videoprism-stage1-tiny", marks=pytest.mark.slow),
+        pytest.param("videoprism-stage2-tiny", marks=pytest.mark.slow),
+    ],
+)
 def test_micro_batches_give_every_parameter_its_gradient(apart, recipe):
     found = apart(fake_runs.learn, recipe, 8, "micro_batches=4", "activation_checkpointing=true")
     assert found["losses"].keys() == RECIPES[recipe.removesuffix("-tiny")]

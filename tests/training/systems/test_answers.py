@@ -150,6 +150,7 @@ def test_what_cannot_be_answered_from_is_refused(data, tmp_path):
         build_system(config, stream, HERE)
 
 
+@pytest.mark.slow
 def test_the_towers_start_from_a_run_of_egovlpv2(data, tmp_path):
     before = tiny("egovlpv2-tiny", data / "train", tmp_path / "before", max_steps=1, batch_size=4)
     run(before)

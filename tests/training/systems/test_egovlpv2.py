@@ -70,6 +70,7 @@ def test_it_learns_and_is_logged(config, tmp_path):
     assert np.mean(losses[-12:]) < 0.8 * np.mean(losses[:6])
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_equals_unbroken_to_the_bit(config, tmp_path):
     config = replace(config, model=replace(MODEL, text=replace(MODEL.text, dropout=0.3)))
     unbroken, broken = (replace(config, out=str(tmp_path / name)) for name in ("unbroken", "broken"))

@@ -46,7 +46,7 @@ def test_a_run_or_one_of_its_checkpoints_loads(past, tmp_path):
         assert all(torch.equal(value, theirs[f"/model/{name}"]) for name, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+@pytest.mark.parametrize("parallel", [pytest.param("ddp", marks=pytest.mark.slow), "fsdp"])
 def test_a_run_of_two_ranks_loads_in_one_process(past, tmp_path, parallel):
     together(2, run, replace(past, out=str(tmp_path / "two"), parallel=parallel))
     one, two = drawn(past), drawn(past)

@@ -30,7 +30,9 @@ from tests.training.ranks import together
 from tests.training.runs import Stop, rows, run
 
 HERE = Ranks(0, 1, torch.device("cpu"), False)
-BOTH = pytest.mark.parametrize("recipe", ["egovlp-epic-mir-tiny", "egovlpv2-epic-mir-tiny"])
+BOTH = pytest.mark.parametrize(
+    "recipe", ["egovlp-epic-mir-tiny", pytest.param("egovlpv2-epic-mir-tiny", marks=pytest.mark.slow)]
+)
 
 
 @pytest.fixture(scope="module")

@@ -70,8 +70,8 @@ def test_the_loss_is_of_each_question_and_windows_without_a_change_have_no_keyfr
 @pytest.mark.parametrize(
     ("recipe", "objective", "names"),
     [
-        ("egovlp-oscc-tiny", None, {"accuracy"}),
-        ("egovlp-pnr-tiny", None, {"error_sec"}),
+        pytest.param("egovlp-oscc-tiny", None, {"accuracy"}, marks=pytest.mark.slow),
+        pytest.param("egovlp-pnr-tiny", None, {"error_sec"}, marks=pytest.mark.slow),
         ("egovlp-oscc-tiny", BOTH, {"accuracy", "error_sec"}),
     ],
 )

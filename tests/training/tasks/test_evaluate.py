@@ -287,6 +287,7 @@ def evaluate_there(out, arguments, places):
     Path(places).touch()
 
 
+@pytest.mark.slow
 def test_two_ranks_find_what_one_finds(trained, epic, charades, data, tmp_path):
     out, _ = trained
     arguments = everything(epic, charades, data)
