@@ -101,6 +101,7 @@ def _write_tables(egoclip: EgoClip, source: Source, out: AnyPath, run: Run) -> N
         "videos": egoclip.videos,
         "rejected": egoclip.reasons,
         "beta": egoclip.beta,
+        "segmented": source.segmented,
         "notes": source.notes(),
     }
     run.finish(counts, [*files, VIDEO_FACTS_FILE])

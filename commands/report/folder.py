@@ -10,6 +10,7 @@ from egocurate.commands.output.output_folder import MCQ_SHARDS, SHARDS, find_cli
 from egocurate.commands.output.run_record import read_run
 from egocurate.commands.report.charts import Bars, bars
 from egocurate.commands.report.strips import open_shards
+from egocurate.commands.report.timeline import SEGMENTS
 from egocurate.curation.clips.read_clips import read_clips
 from egocurate.curation.text.taxonomy import Lexicon, load_lexicon
 from egocurate.errors import InputError
@@ -43,6 +44,12 @@ class Folder:
     runs: dict[str, dict]
     asked: dict[str, Question]
     shards: dict[str, ShardIndex]
+
+    @property
+    def window(self) -> str:
+        """The window strategy of the run, SEGMENTS where the data gave start and end, "" without a record."""
+        run = self.runs.get("egoclip")
+        return "" if run is None else SEGMENTS if run["counts"].get("segmented") else run["config"]["window"]
 
     @property
     def gaps(self) -> dict[str, float]:

@@ -44,6 +44,7 @@ class Card:
 def write_report(path: AnyPath) -> AnyPath:
     """Write report.html into an output folder and return its path; InputError where there is no egoclip.parquet."""
     folder, rng = open_folder(path), np.random.default_rng(0)
+    segmented = folder.window == timeline.SEGMENTS
     facts = {
         "title": folder.name,
         "about": _about(folder),
@@ -51,7 +52,7 @@ def write_report(path: AnyPath) -> AnyPath:
         "sections": draw_sections([_sections(folder, rng)]),
         "left_out": left_out.by_reason(folder.rejected, rng),
         "stretches": _stretches(folder, rng),
-        "strategies": {name: timeline.about_strategy(name) for name in timeline.WINDOWS},
+        "strategies": {} if segmented else {name: timeline.about_strategy(name) for name in timeline.WINDOWS},
         "pairs": _pairs(folder, rng),
         "questions": _questions(folder, rng),
         "reuse": questions.reuse(folder.asked) if folder.asked else "",
@@ -108,7 +109,8 @@ def _about(folder: Folder) -> str:
     if run is None:
         return ""
     config, version = run["config"], run.get("versions", {}).get("egocurate", "")
-    window = f"window {config['window']}, alpha {config.get('alpha', '')}"
+    points = f"window {folder.window}, alpha {config.get('alpha', '')}"
+    window = "clips are the segments of the data" if folder.window == timeline.SEGMENTS else points
     return f"{window} · made {run.get('started', '')[:10]} in {run.get('seconds', 0):,.0f} s · egocurate {version}"
 
 
@@ -149,10 +151,9 @@ def _funnel(folder: Folder) -> dict[str, list]:
 
 
 def _stretches(folder: Folder, rng: np.random.Generator) -> list[timeline.Stretch]:
-    window = folder.runs["egoclip"]["config"]["window"] if "egoclip" in folder.runs else None
-    if window not in timeline.WINDOWS:  # without a record, or with that of another version
+    if folder.window not in (*timeline.WINDOWS, timeline.SEGMENTS):  # without a record, or with that of another version
         return []
-    return timeline.stretches(folder.table, folder.rejected, window, folder.gaps, rng)
+    return timeline.stretches(folder.table, folder.rejected, folder.window, folder.gaps, rng)
 
 
 def _pairs(folder: Folder, rng: np.random.Generator) -> list[strips.Pair]:

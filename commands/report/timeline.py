@@ -18,13 +18,18 @@ from egocurate.curation.clips.windows import clamp, clip_windows, mean_gap
 STRETCHES, NARRATIONS = 3, 10  # stretches drawn; narrations in each
 WIDTH, LEFT, AXIS_HEIGHT, POINTS_HEIGHT, LANE_HEIGHT = 960, 110, 22, 46, 30  # units of the drawing
 _BAR_HEIGHT = 10
+SEGMENTS = "segments"
+"""Instead of a strategy: clips have the start and end that the data give."""
 _PASS = ["video_uid", "narration_source"]
 _COLUMNS = [*_PASS, "narration_time", "clip_text"]
 
 
 @dataclass(frozen=True)
 class Pass:
-    """The narrations of one annotator about one video, by time, N rows; `why` is "" for those that became clips."""
+    """The narrations of one annotator about one video, by time, N rows; `why` is "" for those that became clips.
+
+    `cut` are the start and end of these, float64[N] each, NaN for the others.
+    """
 
     video_uid: str
     source: str
@@ -33,6 +38,7 @@ class Pass:
     key: list[str]
     why: list[str]
     video_dur: float
+    cut: tuple[np.ndarray, np.ndarray] | None = None
 
     def windows(self, gaps: Mapping[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return (start, end) float64[N] of each strategy, clamped to the video, as the run would have cut them.
@@ -97,7 +103,10 @@ class Stretch:
 def stretches(
     table: pa.Table, rejected: pa.Table, window: str, gaps: Mapping[str, float], rng: np.random.Generator
 ) -> list[Stretch]:
-    """Return stretches of passes drawn at random, those first in which a narration was left out for its own sake."""
+    """Return stretches of passes drawn at random, those first in which a narration was left out for its own sake.
+
+    `window` is the strategy of the run, or SEGMENTS.
+    """
     timed = with_usable_time(rejected)
     drawn = []
     for one in _draw_passes(table, timed, rng):
@@ -118,6 +127,7 @@ def read_pass(table: pa.Table, timed: pa.Table, video_uid: str, source: str) -> 
     time = np.r_[clips["narration_time"].to_numpy(), left_out["narration_time"].to_numpy()]
     order = np.argsort(time, kind="stable")
     keys = clips["key"].to_pylist() + [""] * left_out.num_rows
+    none = np.full(left_out.num_rows, np.nan)
     texts = clips["clip_text"].to_pylist() + left_out["clip_text"].to_pylist()
     why = [""] * clips.num_rows + left_out["reason"].to_pylist()
     return Pass(
@@ -128,6 +138,7 @@ def read_pass(table: pa.Table, timed: pa.Table, video_uid: str, source: str) -> 
         key=[keys[i] for i in order],
         why=[why[i] for i in order],
         video_dur=clips["video_dur"][0].as_py(),
+        cut=tuple(np.r_[clips[name].to_numpy(), none][order] for name in ("clip_start", "clip_end")),
     )
 
 
@@ -135,7 +146,7 @@ def draw(one: Pass, window: str, gaps: Mapping[str, float]) -> Stretch:
     """Draw NARRATIONS consecutive narrations of a pass: around the first that was left out, else its middle."""
     first = _first_of_stretch(one)
     rows = range(first, min(first + NARRATIONS, len(one.time)))
-    windows = one.windows(gaps)
+    windows = {SEGMENTS: one.cut} if window == SEGMENTS else one.windows(gaps)
     kept = [i for i in rows if not one.why[i]]
     used = windows[window]
     low = min([one.time[rows[0]], *(used[0][i] for i in kept)])
@@ -180,7 +191,7 @@ def draw(one: Pass, window: str, gaps: Mapping[str, float]) -> Stretch:
 
 def about_strategy(name: str) -> str:
     """Return what a window strategy does, in a sentence."""
-    return (WINDOWS[name].__doc__ or "").strip()
+    return (WINDOWS[name].__doc__ or "").strip() if name in WINDOWS else "Start and end as the data give them."
 
 
 def _draw_passes(table: pa.Table, timed: pa.Table, rng: np.random.Generator) -> Iterator[Pass]:

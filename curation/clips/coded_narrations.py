@@ -12,7 +12,7 @@ from egocurate.curation.config import ScoreRange
 from egocurate.curation.sources import SCORE_PREFIX, SEGMENT_COLUMNS, SPLIT_COLUMN
 from egocurate.curation.sources.splits import HELD_OUT
 from egocurate.curation.text.marks import clean_text
-from egocurate.curation.text.text_columns import are_unsure, word_counts
+from egocurate.curation.text.text_columns import are_unsure, name_nobody, word_counts
 from egocurate.errors import InputError
 
 BLOCK_ROWS = 250_000
@@ -52,6 +52,8 @@ class CodedNarrations:
         del raw, distinct, cleaned
         pa.default_memory_pool().release_unused()
         self._words, self._unsure = word_counts(self.texts), are_unsure(self.texts)
+        if self._segment:  # "wash hands" is as long a text as "#C C washes hands": whoever has the segment does it
+            self._words = self._words + name_nobody(self.texts)
         self._facts = videos
         self._place = pd.Index(videos["video_uid"]).get_indexer(pd.Index(uids))
         self._redacted = list(videos["redacted"])

@@ -59,7 +59,7 @@ def empty(frame: pd.DataFrame) -> np.ndarray:
 
 
 def min_words(frame: pd.DataFrame) -> np.ndarray:
-    """Text has fewer than 3 words, the mark not counted (EgoVLP, supplement B.1)."""
+    """Text has fewer than 3 words, the mark not counted (EgoVLP, B.1); a segment's may leave out who acts."""
     return frame["words"].to_numpy() < 3
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from egocurate.curation.text.marks import ACTOR, PLAIN, is_unsure, normalize, word_count
+from egocurate.curation.text.marks import ACTOR, PLAIN, is_unsure, normalize, sentence, word_count
 
 _TEXTS_AT_ONCE = 100_000  # Python's strings, twice the size of Arrow's, are few then
 
@@ -22,9 +22,14 @@ def word_counts(texts: pa.Array) -> np.ndarray:
     return _of_each(texts, lambda plain: pc.count_substring(plain, " "), word_count, pa.int64()).to_numpy()
 
 
+def name_nobody(texts: pa.Array) -> np.ndarray:
+    """Tell of each text whether no letter says who acts, bool[N]: not in "wash hands"; see `marks.sentence`."""
+    return _of_each(texts, _of_none, lambda text: not sentence(text).letter, pa.bool_()).to_numpy()
+
+
 def are_unsure(texts: pa.Array) -> np.ndarray:
     """Tell of each text whether its annotator was unsure, bool[N]: see `marks.is_unsure`."""
-    return _of_each(texts, lambda plain: pa.repeat(False, len(plain)), is_unsure, pa.bool_()).to_numpy()
+    return _of_each(texts, _of_none, is_unsure, pa.bool_()).to_numpy()
 
 
 def _of_each(
@@ -38,6 +43,10 @@ def _of_each(
         others = pa.array(map(of_other, part.filter(is_other).to_pylist()), kind)
         parts.append(pc.replace_with_mask(of_plain(part).cast(kind), is_other, others))
     return pa.chunked_array(parts, kind)
+
+
+def _of_none(texts: pa.Array) -> pa.Array:
+    return pa.repeat(False, len(texts))
 
 
 def _words_of_plain(texts: pa.Array) -> pa.Array:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from egocurate.commands.report.clips import with_usable_time
-from egocurate.commands.report.timeline import LEFT, NARRATIONS, WIDTH, Pass, draw, read_pass, stretches
+from egocurate.commands.report.timeline import LEFT, NARRATIONS, SEGMENTS, WIDTH, Pass, draw, read_pass, stretches
 from egocurate.curation.clips.egoclip import build_egoclip
 from egocurate.curation.clips.window_rules import WINDOWS
 from egocurate.curation.config import EgoClipConfig
@@ -73,6 +73,19 @@ def test_a_window_beyond_the_video_is_not_drawn():
         "1: 50.00 to 54.90 s, 4.90 s long",
         "2: 59.00 to 60.00 s, 1.00 s long",
     ]
+
+
+def test_segments_are_drawn_as_the_data_give_them(made):
+    table, rejected = pq.read_table(made / "egoclip.parquet"), pq.read_table(made / "rejected.parquet")
+    clips = {row["key"]: row for row in table.to_pylist()}
+    for stretch in stretches(table, rejected, SEGMENTS, {}, np.random.default_rng(0)):
+        (lane,) = stretch.lanes
+        assert (lane.name, lane.used, lane.about) == (SEGMENTS, True, "Start and end as the data give them.")
+        kept = [point for point in stretch.points if not point.why]
+        assert len(lane.windows) == len(kept) > 0
+        for point, bar in zip(kept, lane.windows, strict=True):
+            clip = clips[point.key]
+            assert bar.about.startswith(f"{point.number}: {clip['clip_start']:.2f} to {clip['clip_end']:.2f} s, ")
 
 
 def test_without_rejected_rows_a_pass_is_its_clips(made):

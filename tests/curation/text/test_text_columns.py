@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egocurate.curation.text import text_columns
-from egocurate.curation.text.marks import is_unsure, normalize, word_count
-from egocurate.curation.text.text_columns import are_unsure, normalized, word_counts
+from egocurate.curation.text.marks import is_unsure, normalize, sentence, word_count
+from egocurate.curation.text.text_columns import are_unsure, name_nobody, normalized, word_counts
 
 TEXTS = [
     "#C C picks a bag",
@@ -31,6 +31,7 @@ def check(texts: list[str]) -> None:
     assert normalized(column).cast(pa.large_string()).to_pylist() == list(map(normalize, texts))
     assert word_counts(column).tolist() == list(map(word_count, texts))
     assert are_unsure(column).tolist() == list(map(is_unsure, texts))
+    assert name_nobody(column).tolist() == [not sentence(text).letter for text in texts]
 
 
 def test_columns_say_what_each_text_says(monkeypatch: pytest.MonkeyPatch):
