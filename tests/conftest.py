@@ -22,6 +22,14 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def same_scheduling():
+    """Fail a test that leaves this process at another priority: libraries may do that, and later tests stand still."""
+    before = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == before
+
+
 @pytest.fixture(scope="session")
 def tiny_root(tmp_path_factory):
     """A synthetic root of 6 train and 6 val videos of 20 s; read only."""

@@ -24,6 +24,19 @@ from tests.s3_server import serving
 REAL_VIDEOS = Path(__file__).parents[2] / ".." / "shared" / "data" / "videos"
 
 
+@contextlib.contextmanager
+def kept_scheduling() -> Iterator[None]:
+    """Take back what libsvtav1 does to a process of root: real-time priority for the thread that encodes.
+
+    Whatever that thread starts later inherits it, and two such processes that wait for a third one stop the machine.
+    """
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
+
+
 def write_video(
     path: Path,
     *,
@@ -44,7 +57,7 @@ def write_video(
     rows = np.arange(height)[:, None]
     movflags = "+faststart" if faststart else movflags
     flags = {"movflags": movflags} if movflags else {}
-    with av.open(str(path), "w", options=flags) as container:
+    with kept_scheduling(), av.open(str(path), "w", options=flags) as container:
         stream = container.add_stream(codec, rate=round(1 / tick))
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = tick
