@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -46,12 +47,6 @@ class Folder:
     shards: dict[str, ShardIndex]
 
     @property
-    def window(self) -> str:
-        """The window strategy of the run, SEGMENTS where the data gave start and end, "" without a record."""
-        run = self.runs.get("egoclip")
-        return "" if run is None else SEGMENTS if run["counts"].get("segmented") else run["config"]["window"]
-
-    @property
     def gaps(self) -> dict[str, float]:
         """Alpha, and the mean gap of the passes, as the run found them; {} without a record."""
         return self.runs["egoclip"]["counts"].get("beta", {}) if "egoclip" in self.runs else {}
@@ -64,6 +59,12 @@ class ShardFacts:
     name: str
     lines: list[str]
     failed: Bars | None
+
+
+def window_of(runs: Mapping[str, dict]) -> str:
+    """Return the window strategy of a folder's run, SEGMENTS where the data gave start and end, "" without a record."""
+    run = runs.get("egoclip")
+    return "" if run is None else SEGMENTS if run["counts"].get("segmented") else str(run["config"]["window"])
 
 
 def open_folder(path: AnyPath) -> Folder:

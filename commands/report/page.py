@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from egocurate.commands.output.output_folder import MCQ_SHARDS, SHARDS
 from egocurate.commands.report import charts, clips, left_out, questions, strips, tags, timeline
-from egocurate.commands.report.folder import Folder, count_tars, open_folder, shard_facts
+from egocurate.commands.report.folder import Folder, count_tars, open_folder, shard_facts, window_of
 from egocurate.commands.report.panels import (
     Sections,
     caption_panels,
@@ -44,7 +44,7 @@ class Card:
 def write_report(path: AnyPath) -> AnyPath:
     """Write report.html into an output folder and return its path; InputError where there is no egoclip.parquet."""
     folder, rng = open_folder(path), np.random.default_rng(0)
-    segmented = folder.window == timeline.SEGMENTS
+    segmented = window_of(folder.runs) == timeline.SEGMENTS
     facts = {
         "title": folder.name,
         "about": _about(folder),
@@ -109,9 +109,11 @@ def _about(folder: Folder) -> str:
     if run is None:
         return ""
     config, version = run["config"], run.get("versions", {}).get("egocurate", "")
-    points = f"window {folder.window}, alpha {config.get('alpha', '')}"
-    window = "clips are the segments of the data" if folder.window == timeline.SEGMENTS else points
-    return f"{window} · made {run.get('started', '')[:10]} in {run.get('seconds', 0):,.0f} s · egocurate {version}"
+    window = window_of(folder.runs)
+    how = f"window {window}, alpha {config.get('alpha', '')}"
+    if window == timeline.SEGMENTS:
+        how = "clips are the segments of the data"
+    return f"{how} · made {run.get('started', '')[:10]} in {run.get('seconds', 0):,.0f} s · egocurate {version}"
 
 
 def _cards(folder: Folder) -> list[Card]:
@@ -151,9 +153,10 @@ def _funnel(folder: Folder) -> dict[str, list]:
 
 
 def _stretches(folder: Folder, rng: np.random.Generator) -> list[timeline.Stretch]:
-    if folder.window not in (*timeline.WINDOWS, timeline.SEGMENTS):  # without a record, or with that of another version
+    window = window_of(folder.runs)
+    if window not in (*timeline.WINDOWS, timeline.SEGMENTS):  # without a record, or with that of another version
         return []
-    return timeline.stretches(folder.table, folder.rejected, folder.window, folder.gaps, rng)
+    return timeline.stretches(folder.table, folder.rejected, window, folder.gaps, rng)
 
 
 def _pairs(folder: Folder, rng: np.random.Generator) -> list[strips.Pair]:
