@@ -123,9 +123,8 @@ class Stream:
         self._source: Iterator[Loaded] | None = None
         self._epoch = self._step = 0
         self._resumed = False
-        # Of the batches that may still be read. A number, not the batches themselves: they hold the stream, and a
-        # DataLoader that only the garbage collector can free waits five seconds for each worker.
-        self._iteration = 0
+        self._release = lambda: None
+        self._iteration = 0  # of the batches that may still be read
 
     @property
     def index(self) -> ShardIndex:
@@ -223,6 +222,7 @@ class Stream:
         """
         self._iteration += 1
         self._loader = self._source = None
+        self._release()
         self._plan.stop()
         self._watch.close()
 
@@ -258,6 +258,10 @@ class Stream:
             if self.config.decode == "device" and self._decoding is None:
                 _say_once(self._on_host_because + "the host decodes")
             self._loader = data_loader(self._dataset, self._plan, self._dataset_config(), self._anchors)
+            # Of garbage that refers to itself, as what an error's traceback holds does, the queues to the workers go
+            # first, and a DataLoader then waits five seconds for each worker. Held from here, too, it goes after it.
+            self._release = weakref.finalize(self, [self._loader].clear)
+            self._release.atexit = False
         return iter(self._loader)
 
     def _dataset_config(self) -> StreamConfig:

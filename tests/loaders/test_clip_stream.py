@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import ClassVar
 
@@ -268,6 +269,23 @@ def test_closing_ends_the_workers_and_reading_can_go_on(shards, reference):
         next(reading)
     assert same(next(whole.epoch(0)), reference[0][1])
     whole.close()
+
+
+def test_workers_of_a_stream_that_is_garbage_end_when_they_are_told_to(shards, monkeypatch):
+    whole, alive = small(shards, workers=2), []
+    next(whole.epoch(0))
+    really_join = BaseProcess.join
+
+    def join(worker, timeout=None):
+        really_join(worker, timeout)
+        alive.append(worker.is_alive())
+
+    monkeypatch.setattr(BaseProcess, "join", join)
+    held = [whole]
+    held.append(held)
+    del whole, held
+    gc.collect()
+    assert alive and not any(alive)
 
 
 @pytest.mark.parametrize("ahead", [False, True])
