@@ -1,8 +1,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A worker that stood still in C code is ended, and another takes its place: twice, not for ever.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 2
+# One thread each for two workers. One that stood still in C code is ended, and another takes its place: twice at most.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 2
 
 .PHONY: setup demo test slow fuzz lint docs bench clean
 

@@ -105,6 +105,7 @@ def test_videoprism_has_the_published_sizes(model, config, millions):
         assert round(count_parameters(model(config)) / 1e6, 1) == millions
 
 
+@pytest.mark.slow
 def test_videoprism_costs_what_its_sizes_say():
     (encoder,) = videoprism_counts("B", EncoderConfig.base())
     assert round(encoder.parameters / 1e6, 1) == 114.4

@@ -164,7 +164,9 @@ def place(tmp_path_factory):
     return where
 
 
-@pytest.mark.parametrize("mapped", [False, True], ids=["in memory", "mapped"])
+@pytest.mark.parametrize(
+    "mapped", [pytest.param(False, id="in memory", marks=pytest.mark.slow), pytest.param(True, id="mapped")]
+)
 @pytest.mark.parametrize(
     ("kind", "fits", "inputs"),
     [("values", True, 250), ("bytes", True, 150), ("bytes, digest as it was", False, 100)],

@@ -70,7 +70,9 @@ def animation():
     return file.getvalue()
 
 
-@pytest.mark.parametrize(("kind", "by_simplejpeg"), [("JPEG", True), ("JPEG", False), ("WEBP", False)])
+@pytest.mark.parametrize(
+    ("kind", "by_simplejpeg"), [("JPEG", True), pytest.param("JPEG", False, marks=pytest.mark.slow), ("WEBP", False)]
+)
 def test_pictures(clean, kind, by_simplejpeg):
     clean(partial(make, kind, by_simplejpeg), 250, memory_gb=4)
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from egocurate.clip_table import CLIP_SCHEMA, clip_key
-from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import profile
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.write.write_shards import ShardJob, VideoFile, write_shards
@@ -94,8 +93,7 @@ def shards(tmp_path_factory, clip_table):
         num_verbs=NUM_VERBS,
         num_nouns=NUM_NOUNS,
     )
-    with ray_session():
-        summary = write_shards(job)
+    summary = write_shards(job)
     assert summary.samples == len(clip_table) and summary.failed == 0
     return folder / "shards"
 

@@ -46,6 +46,9 @@ def pictures(shards, clip_table, tmp_path_factory):
     return out
 
 
+AS_FILES = pytest.mark.parametrize("folder", [pytest.param("train", marks=pytest.mark.slow), "fast"], indirect=True)
+
+
 @pytest.fixture(params=["train", "fast"])
 def folder(request, shards):
     return shards if request.param == "train" else request.getfixturevalue("pictures")
@@ -84,6 +87,7 @@ def test_an_epoch_has_the_hosts_tensors(folder, workers):
         assert found.frames.stride() == own.frames.stride()
 
 
+@AS_FILES
 def test_what_workers_send_are_files(folder):
     data = open_stream(folder, HostDecoder(), workers=1)
     batches = data.epoch(0)
@@ -179,6 +183,7 @@ def test_too_many_bad_clips_end_the_run_as_on_the_host(undecodable):
     assert said[0] == said[1]
 
 
+@AS_FILES
 def test_without_a_gpu_the_hosts_workers_decode_and_one_line_says_so(folder, caplog):
     clip_stream._say_once.cache_clear()
     data = open_stream(folder, workers=1)
@@ -376,6 +381,7 @@ def test_headspace_decodes_once(folder):
     assert len(shown) == len(data) and Counting.calls == 1
 
 
+@AS_FILES
 def test_a_stream_that_is_given_a_decoder_has_whole_batches_whatever_it_was_opened_for(folder):
     given = open_stream(folder, HostDecoder(), decode="host")
     assert_equal(next(given.epoch(0)), next(open_stream(folder, decode="host").epoch(0)))

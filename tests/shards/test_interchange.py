@@ -21,7 +21,7 @@ TEXTS = ['#C C says "é\t…"\n', "#C C öffnet die Tür 🚪", "plain. text / w
 
 
 @pytest.fixture(scope="module", params=[name for name in ("train", "fast") if name in PROFILES])
-def index(request, ray_up, tmp_path_factory, small_videos, make_clips) -> ShardIndex:
+def index(request, tmp_path_factory, small_videos, make_clips) -> ShardIndex:
     """Shards of videos and texts with awkward names, one of them empty because its video does not open."""
     rows = [(uid, start, start + 0.8) for uid in UIDS for start in (0.0, 0.5, 2.0)] + [
         ("broken", 1.0, 2.0),

@@ -18,7 +18,7 @@ from tests.shards.forge import forge_index, forge_manifest, with_column
 
 
 @pytest.fixture(scope="module")
-def written(ray_up, make_job, tmp_path_factory):
+def written(make_job, tmp_path_factory):
     job = make_job(tmp_path_factory.mktemp("written"))
     write_shards(job)
     return job.out

@@ -13,7 +13,7 @@ ROOMS = ("shards", "curation")
 
 
 @pytest.fixture(scope="module")
-def folder(ray_up, small_videos, make_job, tmp_path_factory):
+def folder(small_videos, make_job, tmp_path_factory):
     job = make_job(tmp_path_factory.mktemp("without torch"))
     write_shards(job)
     return job.out

@@ -199,6 +199,7 @@ def test_every_video_on_disk_is_exported_whole(exported, like):
     assert summary["chunks"] == count * len(files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("like", LAYOUTS)
 def test_clips_come_in_the_form_the_code_wants(exported, published, like):
     root, gone, done = exported

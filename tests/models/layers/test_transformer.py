@@ -103,6 +103,7 @@ def test_pool_equals_attention_of_one_query():
     torch.testing.assert_close(pool(x), pool.proj(out.transpose(1, 2).reshape(2, 24)))
 
 
+@pytest.mark.slow
 def test_lean_attention_compiles_whole_in_layers_that_are_themselves_worked_out_again(monkeypatch):
     """As activation_checkpointing does to them on a GPU."""
     lean = partial(checkpoint, capped_attention, use_reentrant=False, preserve_rng_state=False)

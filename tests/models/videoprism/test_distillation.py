@@ -1,5 +1,6 @@
 """VideoPrism's second stage: its loss against loops in float64, its random_order, its teacher, its graph."""
 
+import pytest
 import torch
 
 from egocurate.models.layers.patches import tube_mask
@@ -120,6 +121,7 @@ def test_second_stage_learns_and_leaves_the_teacher_alone():
     assert all(a is not b for a, b in zip(teacher.parameters(), tower.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_second_stage_is_one_graph():
     graphs = []
 

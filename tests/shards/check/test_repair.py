@@ -20,7 +20,7 @@ def contents(folder):
 
 
 @pytest.fixture(scope="module")
-def made(ray_up, tmp_path_factory, small_videos, make_clips):
+def made(tmp_path_factory, small_videos, make_clips):
     from egocurate.shards.write.job import ShardJob
 
     rows = [("cook", 0.6 * n, 0.6 * n + 1) for n in range(15)] + [("dig", 90.0, 91.0), ("lost", 1.0, 2.0)]

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -10,10 +11,16 @@ from egocurate.shards.write.write_shards import write_shards
 from tests.shards.forge import forge_index, with_column
 
 
-@pytest.fixture
-def folder(ray_up, job):
+@pytest.fixture(scope="module")
+def whole(make_job, tmp_path_factory):
+    job = make_job(tmp_path_factory.mktemp("whole"))
     write_shards(job)
     return job.out
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "shards")
 
 
 def flip(path, offset):

@@ -239,7 +239,7 @@ def export_job(tmp_path: Path) -> Callable[..., ExportJob]:
     return make
 
 
-def test_export_writes_tables_goes_on_and_says_when_there_is_nothing_to_do(ray_up, export_job):
+def test_export_writes_tables_goes_on_and_says_when_there_is_nothing_to_do(export_job):
     job = export_job("cook", "lost")
     seen = []
     first = export_chunks(job, lambda *stage: seen.append(stage))
@@ -265,7 +265,7 @@ def test_export_writes_tables_goes_on_and_says_when_there_is_nothing_to_do(ray_u
     assert not (job.out / "failed.parquet").exists()
 
 
-def test_another_layout_or_somebody_s_folder_is_refused(ray_up, export_job):
+def test_another_layout_or_somebody_s_folder_is_refused(export_job):
     job = export_job("dig")
     export_chunks(job)
     with pytest.raises(InputError, match="holds chunks like short, not other"):

@@ -14,7 +14,7 @@ from tests.shards.forge import forge_index, with_column
 
 
 @pytest.fixture(scope="module")
-def folder(ray_up, make_job, tmp_path_factory):
+def folder(make_job, tmp_path_factory):
     job = make_job(tmp_path_factory.mktemp("written"))
     write_shards(job)
     return job.out

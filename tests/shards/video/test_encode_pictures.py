@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 from dataclasses import replace
 
@@ -22,12 +23,18 @@ from tests.shards.forge import forge_index, with_column
 KINDS = {"jpg": "JPEG", "webp": "WEBP"}
 
 
-@pytest.fixture(params=KINDS)
-def written(request, ray_up, job):
-    """A finished folder of pictures, and its job."""
+@pytest.fixture(params=KINDS, scope="module")
+def whole(request, make_job, tmp_path_factory):
+    job = make_job(tmp_path_factory.mktemp("whole"))
     job = replace(job, profile=Profile("pictures", 256, 8, Pictures(request.param, 80)))
     assert write_shards(job).samples == 20
     return job
+
+
+@pytest.fixture
+def written(whole, tmp_path):
+    """A finished folder of pictures, and its job."""
+    return replace(whole, out=shutil.copytree(whole.out, tmp_path / "shards"))
 
 
 @pytest.mark.slow
@@ -122,7 +129,7 @@ def test_pictures_and_videos_do_not_mix_in_a_folder(written):
         write_shards(replace(written, profile=profile("train")))
 
 
-def test_folders_of_before_there_were_pictures_are_read(ray_up, job):
+def test_folders_of_before_there_were_pictures_are_read(job):
     write_shards(job)
     path = job.out / "manifest.json"
     manifest = json.loads(path.read_text())

@@ -68,6 +68,7 @@ def test_parts_of_the_loss_get_columns_and_older_rows_keep_theirs(tmp_path):
     assert [event.value for event in board.Scalars("mlm")] == [1.5, 0.5]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_older_rows(tiny, tmp_path):
     config = replace(tiny, out=str(tmp_path / "run"), mcq_json="", max_steps=6)
     with pytest.raises(Stop):

@@ -50,7 +50,7 @@ def test_an_optimizer_does_not_wait(apart, recipe):
 @pytest.mark.parametrize(
     "recipe",
     [
-        "egovlp-tiny",
+        pytest.param("egovlp-tiny", marks=pytest.mark.slow),
         "videomae-tiny",
         pytest.param("videoprism-stage1-tiny", marks=pytest.mark.slow),
         pytest.param("videoprism-stage2-tiny", marks=pytest.mark.slow),

@@ -59,7 +59,7 @@ def command(*arguments):
     return app([str(argument) for argument in arguments], standalone_mode=False)
 
 
-@pytest.mark.parametrize("name", ["egovlp", "egovlpv2"])
+@pytest.mark.parametrize("name", ["egovlp", pytest.param("egovlpv2", marks=pytest.mark.slow)])
 def test_a_run_of_a_pretrained_tower_needs_nothing_but_its_folder(tiny, data, tmp_path, name, capsys):
     config = replace(towers(tiny, tmp_path / "hub")[name], out=str(tmp_path / "run"), max_steps=4)
     with pytest.raises(Stop):

@@ -55,6 +55,7 @@ def test_a_run_whose_device_decodes_learns_the_same(tiny, tmp_path, caplog):
     assert caplog.text.count("decode=device: batches go to the cpu, not to a GPU; the host decodes") == 1
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_clips_are_decoded_elsewhere(tiny, tmp_path):
     whole, _ = losses_of(tiny, tmp_path / "whole")
     config = replace(tiny, out=str(tmp_path / "broken"), mcq_json="", checkpoint_every=1)

@@ -352,7 +352,7 @@ def parts_on_a_rank(config, folder):
         torch.save(found, folder / f"{ranks.rank}.pt")
 
 
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+@pytest.mark.parametrize("parallel", [pytest.param("ddp", marks=pytest.mark.slow), "fsdp"])
 def test_parts_on_two_ranks_are_one_process(config, parallel, tmp_path):
     expected = learned(config)
     together(2, parts_on_a_rank, replace(config, micro_batches=2, parallel=parallel), tmp_path)

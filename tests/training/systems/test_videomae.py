@@ -65,6 +65,7 @@ def test_the_loss_falls(small, tmp_path):
     assert np.mean(losses[-5:]) < 1.01
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_equals_unbroken_to_the_bit(straight, small, tmp_path):
     broken = replace(small, out=str(tmp_path / "broken"))
     with pytest.raises(Stop):

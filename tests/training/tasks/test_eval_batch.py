@@ -80,7 +80,9 @@ def test_every_system_knows_what_a_clip_takes(name):
     assert 2**20 < few < many < 4 * GIB
 
 
-@pytest.mark.parametrize("mode", ["dual", "fused", "ensemble"])
+@pytest.mark.parametrize(
+    "mode", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("dual", "fused")), "ensemble"]
+)
 def test_the_batch_leaves_the_scores(tiny, mode, tmp_path):
     config = tiny
     if mode != "dual":

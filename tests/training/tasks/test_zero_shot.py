@@ -305,6 +305,7 @@ def evaluate_there(arguments):
     assert left.value.code == 3
 
 
+@pytest.mark.slow
 def test_two_ranks_find_what_one_finds(trained, labeled, videos, tmp_path):
     line = [trained, "--zero-shot", labeled, "--views", 2, "--retrieval", videos / "captions.csv", "--dual-softmax"]
     line += ["--retrieval-videos", videos / "videos", "--out"]
