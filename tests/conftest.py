@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from egocurate.curation.synthetic import DemoRootConfig, LabeledRootConfig, write_demo_root, write_labeled_root
+from egocurate.ray_session import QUIET
 from egocurate.storage import store_errors
 
 settings.register_profile("any machine", deadline=None)  # how long a test takes is no matter of right and wrong
@@ -47,6 +48,23 @@ def labeled_root(tmp_path_factory):
     )
     write_labeled_root(root, config)
     return root
+
+
+@pytest.fixture(scope="session")
+def ray_up():
+    """Ray, for the rest of this process: a session takes eight seconds to start."""
+    os.environ.update(QUIET)
+    import ray
+
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+        object_store_memory=100 * 1024 * 1024,
+    )
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from PIL import Image
 from egocurate.loaders.clip_dataset import ClipDataset
 from egocurate.loaders.config import StreamConfig
 from egocurate.loaders.decode_clip import read_clip
-from egocurate.ray_session import ray_session
 from egocurate.shards.profiles import PROFILES, Pictures
 from egocurate.shards.read.index import ShardIndex
 from egocurate.shards.read.open_files import OpenFiles
@@ -35,18 +34,17 @@ def folders(shards, clip_table, tmp_path_factory):
     """A shard folder for each named profile, of the same clips."""
     out = tmp_path_factory.mktemp("profiles")
     videos = {f"video{n}": VideoFile(shards.parent / f"video{n}.mp4") for n in range(2)}
-    with ray_session():
-        for name, profile in PROFILES.items():
-            job = ShardJob(
-                clip_table.slice(0, CLIPS),
-                videos,
-                out / name,
-                profile,
-                clips_per_shard=10,
-                num_verbs=118,
-                num_nouns=582,
-            )
-            assert write_shards(job).samples == CLIPS
+    for name, profile in PROFILES.items():
+        job = ShardJob(
+            clip_table.slice(0, CLIPS),
+            videos,
+            out / name,
+            profile,
+            clips_per_shard=10,
+            num_verbs=118,
+            num_nouns=582,
+        )
+        assert write_shards(job).samples == CLIPS
     return out
 
 

@@ -152,22 +152,6 @@ def job(make_job: Callable[[Path], ShardJob], tmp_path: Path) -> ShardJob:
     return make_job(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def ray_up() -> Iterator[None]:
-    os.environ.update(QUIET)
-    import ray
-
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="error",
-        object_store_memory=100 * 1024 * 1024,
-    )
-    yield
-    ray.shutdown()
-
-
 @pytest.fixture
 def real_video() -> Callable[[str], Path]:
     def find(name: str) -> Path:

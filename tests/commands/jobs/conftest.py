@@ -8,7 +8,6 @@ from typing import NamedTuple
 import pytest
 
 from egocurate.commands.curate import main
-from egocurate.ray_session import ray_session
 
 
 class Done(NamedTuple):
@@ -24,10 +23,8 @@ class Done(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ray():
+def ray(ray_up):
     """Ray, for the tests of a module."""
-    with ray_session(None):
-        yield
 
 
 @pytest.fixture

@@ -14,15 +14,10 @@ from egocurate.commands.curate import main
 from egocurate.errors import InputError
 from egocurate.loaders.clip_stream import Stream, stream
 from egocurate.loaders.config import StreamConfig
-from egocurate.ray_session import ray_session
 from egocurate.shards.check.verify import verify
 from egocurate.shards.read.index import ShardIndex
 
-
-@pytest.fixture(scope="module", autouse=True)
-def ray():
-    with ray_session(None):
-        yield
+pytestmark = pytest.mark.usefixtures("ray_up")
 
 
 @pytest.fixture
