@@ -48,6 +48,7 @@ def write_report(path: AnyPath) -> AnyPath:
     facts = {
         "title": folder.name,
         "about": _about(folder),
+        "segmented": segmented,
         "cards": _cards(folder),
         "sections": draw_sections([_sections(folder, rng)]),
         "left_out": left_out.by_reason(folder.rejected, rng),

@@ -112,6 +112,23 @@ def test_without_the_record_and_the_rejected_rows_the_page_is_shorter(made, tmp_
     assert "Length of a clip" in page
 
 
+def test_segments_have_no_window_strategy_and_no_time_of_narration(made, page, tmp_path):
+    copy = shutil.copytree(made, tmp_path / "copy")
+    record = json.loads((copy / "egoclip.run.json").read_text())
+    assert record["counts"]["segmented"] is False
+    record["counts"]["segmented"] = True
+    (copy / "egoclip.run.json").write_text(json.dumps(record))
+    segments = write_report(copy).read_text()
+    for words in ("window egoclip, alpha", "what each window strategy would cut", ", narrated at "):
+        assert words in page and words not in segments
+    for words in (
+        "clips are the segments of the data",
+        "the segments of some videos",
+        "Start and end as the data give",
+    ):
+        assert words in segments and words not in page
+
+
 def test_a_clip_that_does_not_decode_is_left_out_of_the_strips(made, tmp_path):
     copy = shutil.copytree(made, tmp_path / "copy")
     index = ShardIndex.open(copy / "shards")
