@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -56,13 +57,14 @@ def ray_up():
     os.environ.update(QUIET)
     import ray
 
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="error",
-        object_store_memory=100 * 1024 * 1024,
-    )
+    with mock.patch.dict(os.environ, {"RAY_AUTH_MODE": "disabled"}):  # "token" after a test that had a cluster
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+            object_store_memory=100 * 1024 * 1024,
+        )
     yield
     ray.shutdown()
 
