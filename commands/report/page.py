@@ -44,16 +44,15 @@ class Card:
 def write_report(path: AnyPath) -> AnyPath:
     """Write report.html into an output folder and return its path; InputError where there is no egoclip.parquet."""
     folder, rng = open_folder(path), np.random.default_rng(0)
-    segmented = window_of(folder.runs) == timeline.SEGMENTS
     facts = {
         "title": folder.name,
         "about": _about(folder),
-        "segmented": segmented,
+        "segmented": window_of(folder.runs) == timeline.SEGMENTS,
         "cards": _cards(folder),
         "sections": draw_sections([_sections(folder, rng)]),
         "left_out": left_out.by_reason(folder.rejected, rng),
         "stretches": _stretches(folder, rng),
-        "strategies": {} if segmented else {name: timeline.about_strategy(name) for name in timeline.WINDOWS},
+        "strategies": {name: timeline.about_strategy(name) for name in timeline.WINDOWS},
         "pairs": _pairs(folder, rng),
         "questions": _questions(folder, rng),
         "reuse": questions.reuse(folder.asked) if folder.asked else "",

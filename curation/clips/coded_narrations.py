@@ -53,7 +53,7 @@ class CodedNarrations:
         pa.default_memory_pool().release_unused()
         self._words, self._unsure = word_counts(self.texts), are_unsure(self.texts)
         if self._segment:  # "wash hands" is as long a text as "#C C washes hands": whoever has the segment does it
-            self._words = self._words + name_nobody(self.texts)
+            self._words = self._words + (name_nobody(self.texts) & (self._words > 0))
         self._facts = videos
         self._place = pd.Index(videos["video_uid"]).get_indexer(pd.Index(uids))
         self._redacted = list(videos["redacted"])

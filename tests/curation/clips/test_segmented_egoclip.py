@@ -60,11 +60,11 @@ def test_filters_tags_neighbourhoods_and_negatives_are_those_of_points(built):
 
 
 def test_a_label_of_two_words_leaves_out_only_who_acts(tmp_path):
-    said = ("wash hands", "peel", "#C C sits", "C sits", "sits down")
+    said = ("wash hands", "peel", "#C C sits", "C sits", "sits down", "...")
     rows = [("a", float(at), at + 1.0, text, [], "") for at, text in enumerate(said)]
     built = build_egoclip(source_of(tmp_path, rows), EgoClipConfig())
     assert built.table["clip_text"].to_pylist() == ["wash hands", "sits down"]
-    assert built.reasons == {"min_words": 3}
+    assert built.reasons == {"min_words": 3, "empty": 1}
 
 
 def test_a_segment_has_the_split_of_its_own_where_a_video_has_several(tmp_path):
